@@ -1,0 +1,24 @@
+/* base/limits.h: bounds that the wire, the store and the contracts share. What an operator may
+ * change is a configuration key (base/config.h), not a line here. */
+#ifndef CF_LIMITS_H
+#define CF_LIMITS_H
+
+#define CF_USERNAME_MIN 3 /* bytes; rooms contract 3.1 */
+#define CF_USERNAME_MAX 50
+#define CF_EMAIL_MAX 255
+#define CF_PASSWORD_MIN 8
+#define CF_PASSWORD_MAX 100
+#define CF_PASSWORD_HASH_MAX 255
+#define CF_ROOM_NAME_CHARS_MAX 100 /* code points */
+#define CF_ROOM_NAME_MAX 400       /* bytes: 100 code points of 4 bytes */
+#define CF_POST_CHARS_MAX 1000     /* code points; rooms contract section 5, NEW */
+#define CF_POST_TEXT_MAX 4000      /* bytes: 1000 code points of 4 bytes */
+#define CF_CLIENT_KEY_MAX 64       /* bytes of a client's idempotency key */
+#define CF_HISTORY_MAX 100         /* posts in one page */
+#define CF_ROOM_LIST_MAX 100       /* rooms in one page */
+#define CF_RUN_ROWS_MAX 500        /* rows in one append run */
+#define CF_TOKEN_MAX 255           /* characters of a session token */
+#define CF_TOKEN_HASH_SIZE 32
+#define CF_BODY_HASH_SIZE 16
+
+#endif

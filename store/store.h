@@ -1,0 +1,203 @@
+/* store/store.h: how data stays. One table of functions per backend; the contract is the comment on
+ * each member, and tests/store/ runs the same cases on every backend.
+ *
+ * A store belongs to one thread. Calls look blocking; whenever a backend waits for a socket it does
+ * so through cf_store_wait_t, so that the actor that owns it can go on serving its inbox meanwhile.
+ * Every call ends within the statement deadline (cf_store_config_t.statement_ms).
+ *
+ * Errors, where a member says no more: CF_EIO (lost connection, time-out, disk; the connection is
+ * gone and the next call reopens it), CF_ENOMEM. After CF_EIO reads have delivered no rows or some
+ * rows; the caller discards them. */
+#ifndef CF_STORE_H
+#define CF_STORE_H
+
+#include "err.h"
+#include "model.h"
+
+typedef struct cf_store cf_store_t;
+
+/* How a backend waits. wait() returns 0 when fd is readable (or, with for_write, writable), CF_ETIME
+ * at until_us (cf_boot_us clock), CF_ECLOSING if the owner wants the call to end now. fd -1 waits for
+ * the time only. It must not call the store. */
+typedef struct {
+    int (*wait)(void *arg, int fd, bool for_write, int64_t until_us);
+    void *arg;
+} cf_store_wait_t;
+
+typedef enum { CF_STORE_WRITER, CF_STORE_READER } cf_store_role_t;
+
+typedef struct {
+    const char *url;         /* sqlite:PATH, postgres://..., memory:NAME; borrowed until close */
+    cf_store_role_t role;    /* one WRITER per store; it applies the migrations */
+    int statement_ms;        /* deadline of one call; 4000 */
+    int64_t key_ttl_us;      /* how long an idempotency key counts; at least 10 min */
+    cf_store_wait_t wait;    /* wait.wait == NULL: poll(2) */
+} cf_store_config_t;
+
+/* --- writes ------------------------------------------------------------------------------------ */
+
+typedef enum {
+    CF_WRITE_APPEND = 1,
+    CF_WRITE_ACTIVATE,
+    CF_WRITE_CREATE_USER,
+    CF_WRITE_SET_PASSWORD,
+    CF_WRITE_ADD_SESSION,
+    CF_WRITE_REMOVE_SESSION,
+    CF_WRITE_CREATE_ROOM,
+    CF_WRITE_ADD_MEMBER,
+    CF_WRITE_REMOVE_MEMBER,
+    CF_WRITE_EXPIRE_SESSIONS,
+    CF_WRITE_EXPIRE_KEYS,
+} cf_write_kind_t;
+
+/* A run: rows prev+1 .. prev+n of one room, in order, all or a prefix of it written. */
+typedef struct {
+    cf_id_t room;
+    uint64_t epoch;
+    uint64_t prev;         /* the room's last_seq must equal this */
+    const cf_post_t *rows; /* rows[i].seq == prev + 1 + i; username is not looked at */
+    uint32_t n;            /* 1..CF_RUN_ROWS_MAX */
+} cf_run_t;
+
+typedef struct {
+    cf_write_kind_t kind;
+    union {
+        cf_run_t append;
+        cf_id_t activate;     /* room: raise its epoch by one */
+        cf_user_t create_user; /* id, username, email, password_hash, created_us */
+        struct {
+            cf_id_t user;
+            cf_str_t password_hash;
+        } set_password;
+        cf_session_t add_session;
+        uint8_t remove_session[CF_TOKEN_HASH_SIZE];
+        cf_room_row_t create_room; /* id, name, creator, created_us, ephemeral; the creator becomes a
+                                      member in the same transaction */
+        struct {
+            cf_id_t room, user;
+            int64_t at_us;
+        } member; /* ADD_MEMBER, REMOVE_MEMBER; both idempotent */
+        struct {
+            int64_t until_us; /* everything that expired at or before this */
+            uint32_t limit;   /* at most so many rows */
+        } expire;
+    };
+} cf_write_t;
+
+typedef enum {
+    CF_VERDICT_STORED = 1,   /* all rows are durable */
+    CF_VERDICT_STALE_EPOCH,  /* another owner has the room; nothing written */
+    CF_VERDICT_OUT_OF_ORDER, /* last_seq is not prev; nothing written */
+    CF_VERDICT_DUPLICATE,    /* `stored` rows are durable; the next one repeats a client key: see
+                                same_body, seq, id, at_us. It and all later ones were not written */
+    CF_VERDICT_BAD_ROW,      /* `stored` rows are durable; the next one breaks a constraint; it and all
+                                later ones were not written */
+    CF_VERDICT_UNKNOWN,      /* the answer was lost: any prefix may have been written. The caller reads
+                                back with settle() before it appends to this room again */
+    CF_VERDICT_FAILED,       /* the store is away; certainly nothing was written */
+    CF_VERDICT_NO_ROOM,      /* there is no such room */
+} cf_verdict_status_t;
+
+typedef struct {
+    int rc; /* 0, CF_ENOENT (no such room, user), CF_EEXIST (unique name, e-mail, token), or CF_EIO. For
+               CF_WRITE_APPEND look at status. With CF_EIO the write may or may not have happened; every
+               kind but APPEND is safe to repeat */
+    cf_verdict_status_t status; /* APPEND only */
+    uint32_t stored;            /* APPEND: rows written. EXPIRE_*: rows deleted */
+    bool same_body;             /* DUPLICATE: the stored post has the same body_hash */
+    uint64_t seq;               /* DUPLICATE: the stored post */
+    cf_id_t id;
+    int64_t at_us;
+    cf_room_row_t room; /* ACTIVATE: the row after raising the epoch; name is empty */
+} cf_outcome_t;
+
+/* --- reads ------------------------------------------------------------------------------------- */
+
+typedef enum { CF_USER_BY_ID = 1, CF_USER_BY_NAME } cf_user_by_t;
+typedef struct {
+    cf_user_by_t by;
+    cf_id_t id;
+    cf_str_t name; /* exact case */
+} cf_user_key_t;
+
+typedef struct {
+    cf_id_t room, user;
+} cf_member_key_t;
+
+typedef enum {
+    CF_POSTS_NEWEST = 1,
+    CF_POSTS_BEFORE_SEQ,  /* seq < at */
+    CF_POSTS_BEFORE_TIME, /* at_us < at */
+    CF_POSTS_BEFORE_ID,   /* older than post `id` of this room */
+    CF_POSTS_AFTER_SEQ,   /* seq > at, the oldest `limit` of them */
+} cf_posts_from_t;
+typedef struct {
+    cf_id_t room;
+    cf_posts_from_t from;
+    int64_t at; /* a seq or microseconds */
+    cf_id_t id;
+    uint32_t limit; /* 1..CF_RUN_ROWS_MAX */
+} cf_posts_range_t;
+
+/* Row callbacks get the index of the key they answer and borrow their argument for the call. */
+typedef void cf_user_row_fn(void *arg, size_t key, const cf_user_t *user);
+typedef void cf_session_row_fn(void *arg, size_t key, const cf_session_t *session, const cf_user_t *user);
+typedef void cf_member_row_fn(void *arg, size_t key, bool room_exists, bool is_member);
+typedef void cf_room_row_fn(void *arg, const cf_room_row_t *room);
+typedef void cf_post_row_fn(void *arg, size_t key, const cf_post_t *post); /* username is set */
+
+typedef struct {
+    const char *name; /* "sqlite", "postgres", "memory"; for logs */
+
+    /* Carry out the writes in one transaction, in the order given (appends of one room in the order
+     * given, whatever stands between). outcomes[i] answers writes[i]; what fails for its own reasons
+     * does not undo the others. Everything reported as done is durable (fsync). Returns 0 when every
+     * outcome is known; CF_EIO when the store is away or the answer was lost: then outcomes say for
+     * each append FAILED (nothing was sent or the server refused) or UNKNOWN, and rc CF_EIO for the rest. */
+    int (*write)(cf_store_t *self, const cf_write_t *writes, size_t n, cf_outcome_t *outcomes);
+
+    /* After UNKNOWN: what became of these runs? Reads epoch, last_seq and the posts of each run and
+     * fills the outcome with a verdict that is certain: STORED (with `stored` rows), DUPLICATE (never),
+     * STALE_EPOCH, or FAILED = certainly not written, may be appended again. CF_EIO: ask again later. */
+    int (*settle)(cf_store_t *self, const cf_run_t *runs, size_t n, cf_outcome_t *outcomes);
+
+    /* Each of these gathers n keys into one query. Rows come in any order of keys; keys without a row
+     * get no call (find_members: one call for every key). */
+    int (*find_users)(cf_store_t *self, const cf_user_key_t *keys, size_t n, cf_user_row_fn *row, void *arg);
+    int (*find_sessions)(cf_store_t *self, const uint8_t (*token_hashes)[CF_TOKEN_HASH_SIZE], size_t n,
+                         cf_session_row_fn *row, void *arg); /* expired ones too; the caller looks */
+    int (*find_members)(cf_store_t *self, const cf_member_key_t *keys, size_t n, cf_member_row_fn *row,
+                        void *arg);
+
+    /* Rooms by (created_us, id) descending, those after room `after` (NULL: from the newest). An unknown
+     * `after` delivers nothing. limit 1..CF_ROOM_LIST_MAX + 1. */
+    int (*list_rooms)(cf_store_t *self, const cf_id_t *after, uint32_t limit, cf_room_row_fn *row, void *arg);
+
+    /* Posts of each range, ascending by seq within a range. CF_POSTS_BEFORE_ID with an id that is not a
+     * post of the room: no rows and found[i] = false (found may be NULL; else n entries, set for all). */
+    int (*read_posts)(cf_store_t *self, const cf_posts_range_t *ranges, size_t n, cf_post_row_fn *row,
+                      void *arg, bool *found);
+
+    /* Is the store there? Reconnects if it can. */
+    int (*ping)(cf_store_t *self);
+    void (*close)(cf_store_t *self); /* accepts a half-opened store; frees self */
+} cf_store_ops_t;
+
+struct cf_store {
+    const cf_store_ops_t *ops;
+};
+
+/* Open by URL; a WRITER applies missing migrations. Returns 0 and a store the caller closes with
+ * ops->close; CF_EIO if it is away now (try again); CF_ERANGE for an URL of no known backend;
+ * CF_ESTALE if the schema is newer than this binary; CF_EFULL if another process owns the SQLite file. */
+int cf_store_open(cf_store_t **out, const cf_store_config_t *config);
+
+/* The URL without user info and query, for logs; returns buffer. */
+const char *cf_store_url_for_log(const char *url, char *buffer, size_t size);
+
+/* The backends behind cf_store_open, one per pair of files. */
+int cf_sqlite_open(cf_store_t **out, const cf_store_config_t *config);
+int cf_postgres_open(cf_store_t **out, const cf_store_config_t *config);
+int cf_memory_open(cf_store_t **out, const cf_store_config_t *config);
+
+#endif
