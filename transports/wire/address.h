@@ -22,7 +22,7 @@ typedef enum {
 #define X(name, number, text) CF_ACTOR_##name = (number),
     CF_ACTOR_MAP(X)
 #undef X
-    CF_ACTOR_KINDS = 11 /* one more than the largest */
+        CF_ACTOR_KINDS = 11 /* one more than the largest */
 } cf_actor_kind_t;
 
 typedef struct {

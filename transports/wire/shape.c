@@ -5,7 +5,8 @@
 #include <msgpack.h>
 #include <stdalign.h>
 
-/* --- encode ------------------------------------------------------------------------------------ */
+/* --- encode ------------------------------------------------------------------------------------
+ */
 
 static int write_bytes(void *to, const char *bytes, size_t size)
 {
@@ -49,9 +50,8 @@ static int encode_field(msgpack_packer *to, const cf_field_t *field, const uint8
     case CF_FIELD_I64:
         return msgpack_pack_int64(to, *(const int64_t *)at);
     case CF_FIELD_FIXED:
-        return msgpack_pack_bin(to, field->max) < 0
-                   ? CF_ENOMEM
-                   : msgpack_pack_bin_body(to, at, field->max);
+        return msgpack_pack_bin(to, field->max) < 0 ? CF_ENOMEM
+                                                    : msgpack_pack_bin_body(to, at, field->max);
     case CF_FIELD_TEXT:
         return encode_text(to, field, (const cf_str_t *)at);
     case CF_FIELD_LIST:
@@ -81,7 +81,8 @@ int cf_shape_encode(cf_buf_t *out, const cf_shape_t *shape, const void *body)
     return rc;
 }
 
-/* --- decode ------------------------------------------------------------------------------------ */
+/* --- decode ------------------------------------------------------------------------------------
+ */
 
 typedef struct {
     const uint8_t *at, *end;
@@ -126,7 +127,7 @@ static int take_signed(reader_t *from, int64_t *out)
 {
     uint64_t value;
     uint8_t tag = from->at < from->end ? *from->at : 0xc1; /* 0xc1 is never used by msgpack */
-    if (tag >= 0xe0) {                                      /* negative fixint */
+    if (tag >= 0xe0) {                                     /* negative fixint */
         from->at++;
         *out = (int8_t)tag;
         return 0;
@@ -147,8 +148,8 @@ static int take_signed(reader_t *from, int64_t *out)
     return rc;
 }
 
-/* The length behind one of the tags that carry it: fix form `fix` (with `fix_bits` bits of length), or
- * 8, 16, 32 bits wide from tag `wide` on; `wide8` 0: there is no 8-bit form. */
+/* The length behind one of the tags that carry it: fix form `fix` (with `fix_bits` bits of length),
+ * or 8, 16, 32 bits wide from tag `wide` on; `wide8` 0: there is no 8-bit form. */
 static int take_length(reader_t *from, uint8_t fix, uint8_t fix_bits, uint8_t wide8, uint8_t wide16,
                        uint64_t *out)
 {
@@ -231,7 +232,8 @@ static int decode_list(reader_t *from, const cf_field_t *field, cf_list_t *out)
         return rc;
     if (n > field->max)
         return CF_ERANGE;
-    if (n > (uint64_t)(from->end - from->at)) /* an item takes a byte at least: reserve nothing for a lie */
+    if (n > (uint64_t)(from->end -
+                       from->at)) /* an item takes a byte at least: reserve nothing for a lie */
         return CF_EPROTO;
     uint8_t *items = n ? cf_arena_take(from->arena, n * field->items->size) : NULL;
     if (n && !items)

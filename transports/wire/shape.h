@@ -1,9 +1,9 @@
 /* transports/wire/shape.h: one strict codec for every message body.
  *
- * A body is a msgpack array (https://github.com/msgpack/msgpack/blob/master/spec.md). Its shape is a
- * table: one row per field with kind and bounds. Encoding and decoding walk the table, so a message
- * has no code of its own that could be wrong, its bounds stand in one place, and the protocol's
- * documentation is printed from the same rows.
+ * A body is a msgpack array (https://github.com/msgpack/msgpack/blob/master/spec.md). Its shape is
+ * a table: one row per field with kind and bounds. Encoding and decoding walk the table, so a
+ * message has no code of its own that could be wrong, its bounds stand in one place, and the
+ * protocol's documentation is printed from the same rows.
  *
  * Decoding reads straight from the bytes against the shape: msgpack-c's unpacker builds objects
  * first and reserves what a length claims before it knows that the bytes are there. */
@@ -52,20 +52,44 @@ typedef struct {
     uint32_t n;
 } cf_list_t;
 
-#define CF_BOOL(type, member) {#member, CF_FIELD_BOOL, offsetof(type, member), 0, 1, NULL}
+#define CF_BOOL(type, member)                                                                      \
+    {                                                                                              \
+#member, CF_FIELD_BOOL, offsetof(type, member), 0, 1, NULL                                 \
+    }
 #define CF_U32(type, member, least, most)                                                          \
-    {#member, CF_FIELD_U32, offsetof(type, member), (least), (most), NULL}
-#define CF_U64(type, member) {#member, CF_FIELD_U64, offsetof(type, member), 0, UINT64_MAX, NULL}
-#define CF_I64(type, member) {#member, CF_FIELD_I64, offsetof(type, member), 0, 0, NULL}
+    {                                                                                              \
+#member, CF_FIELD_U32, offsetof(type, member), (least), (most), NULL                       \
+    }
+#define CF_U64(type, member)                                                                       \
+    {                                                                                              \
+#member, CF_FIELD_U64, offsetof(type, member), 0, UINT64_MAX, NULL                         \
+    }
+#define CF_I64(type, member)                                                                       \
+    {                                                                                              \
+#member, CF_FIELD_I64, offsetof(type, member), 0, 0, NULL                                  \
+    }
 #define CF_FIXED(type, member)                                                                     \
-    {#member, CF_FIELD_FIXED, offsetof(type, member), sizeof(((type *)0)->member),                 \
-     sizeof(((type *)0)->member), NULL}
+    {                                                                                              \
+#member, CF_FIELD_FIXED, offsetof(type, member), sizeof(((type *)0)->member),              \
+            sizeof(((type *)0)->member), NULL                                                      \
+    }
 #define CF_TEXT(type, member, least, most)                                                         \
-    {#member, CF_FIELD_TEXT, offsetof(type, member), (least), (most), NULL}
+    {                                                                                              \
+#member, CF_FIELD_TEXT, offsetof(type, member), (least), (most), NULL                      \
+    }
 #define CF_LIST(type, member, most, shape)                                                         \
-    {#member, CF_FIELD_LIST, offsetof(type, member), 0, (most), (shape)}
+    {                                                                                              \
+#member, CF_FIELD_LIST, offsetof(type, member), 0, (most), (shape)                         \
+    }
 #define CF_STRUCT(type, member, shape)                                                             \
-    {#member, CF_FIELD_STRUCT, offsetof(type, member), 0, 0, (shape)}
+    {                                                                                              \
+#member, CF_FIELD_STRUCT, offsetof(type, member), 0, 0, (shape)                            \
+    }
+
+#define CF_SHAPE(type, fields)                                                                     \
+    {                                                                                              \
+#fields, sizeof(type), (fields), sizeof(fields) / sizeof((fields)[0])                      \
+    }
 
 /* Append the array form of *body. Returns 0; CF_ERANGE if a field breaks its bounds, CF_ENOMEM; out
  * is then as it was. */

@@ -1,0 +1,60 @@
+/* transports/wire/account.h: who a client is. Gateways ask accounts.
+ *
+ *     REGISTER      -> REGISTERED | REFUSED CF_EEXIST, CF_EFULL (too many waiting), CF_EIO
+ *     LOGIN         -> LOGGED_IN | REFUSED CF_EAUTH (unknown name or wrong password alike),
+ * CF_EFULL AUTHENTICATE  -> SESSION | REFUSED CF_EAUTH (unknown, expired), CF_EIO LOGOUT        ->
+ * DONE; every gateway is told SESSION_ENDED SESSION_ENDED accounts -> gateways: close what was
+ * opened with it Shapes of names, addresses and passwords are checked by the gateway; tokens and
+ * passwords are wiped by whoever read them. */
+#ifndef CF_ACCOUNT_H
+#define CF_ACCOUNT_H
+
+#include "model.h"
+#include "msg.h"
+
+#define CF_LOGIN_TEXT_MAX                                                                          \
+    1024 /* bytes of a name or password at login; the gateway refuses longer ones */
+
+typedef struct {
+    cf_str_t username, email, password;
+} cf_register_t;
+
+typedef struct {
+    cf_id_t user;
+    int64_t created_us;
+} cf_registered_t;
+
+typedef struct {
+    cf_str_t username,
+        password; /* any bytes; a name no user can have is answered like an unknown one */
+} cf_login_t;
+
+typedef struct {
+    cf_str_t token; /* URL-safe text */
+    cf_id_t session;
+    cf_id_t user;
+    cf_str_t username, email;
+    int64_t created_us; /* of the user */
+    int64_t expires_us;
+} cf_logged_in_t;
+
+typedef struct {
+    cf_str_t token;
+} cf_token_t;
+
+typedef struct {
+    cf_id_t session;
+    cf_id_t user;
+    cf_str_t username, email;
+    int64_t created_us; /* of the user */
+    int64_t expires_us;
+} cf_session_msg_t;
+
+typedef struct {
+    cf_id_t session;
+} cf_session_ended_t;
+
+extern const cf_shape_t cf_shape_register, cf_shape_registered, cf_shape_login, cf_shape_logged_in,
+    cf_shape_token, cf_shape_session, cf_shape_session_ended;
+
+#endif

@@ -1,0 +1,169 @@
+#include "msg.h"
+#include "account.h"
+#include "append.h"
+#include "control.h"
+#include "err.h"
+#include "hash.h"
+#include "observe.h"
+#include "place.h"
+#include "read.h"
+#include "record.h"
+#include "room.h"
+
+#include <endian.h>
+
+typedef struct {
+    uint16_t type;
+    const char *name;
+    const cf_shape_t *shape;
+} message_t;
+
+static const message_t messages[] = {
+#define X(name, number, shape) {(number), #name, &cf_shape_##shape},
+    CF_MSG_MAP(X)
+#undef X
+};
+#define MESSAGES (sizeof messages / sizeof messages[0])
+
+/* Ascending by type (a test holds the list to it), so a binary search finds it. */
+static const message_t *find(uint16_t type)
+{
+    size_t low = 0, high = MESSAGES;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (messages[middle].type == type)
+            return &messages[middle];
+        if (messages[middle].type < type)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+const char *cf_msg_name(uint16_t type)
+{
+    const message_t *message = find(type);
+    return message ? message->name : "unknown";
+}
+
+const cf_shape_t *cf_msg_shape(uint16_t type)
+{
+    const message_t *message = find(type);
+    return message ? message->shape : NULL;
+}
+
+void cf_msg_visit(cf_msg_visit_fn *visit, void *arg)
+{
+    for (size_t i = 0; i < MESSAGES; i++)
+        visit(arg, messages[i].type, messages[i].name, messages[i].shape);
+}
+
+const char *cf_actor_name(uint16_t kind)
+{
+    switch (kind) {
+#define X(name, number, text)                                                                      \
+    case number:                                                                                   \
+        return text;
+        CF_ACTOR_MAP(X)
+#undef X
+    }
+    return "unknown";
+}
+
+static void put_u16(uint8_t *at, uint16_t value)
+{
+    value = htole16(value);
+    memcpy(at, &value, sizeof value);
+}
+
+static void put_u32(uint8_t *at, uint32_t value)
+{
+    value = htole32(value);
+    memcpy(at, &value, sizeof value);
+}
+
+static void put_u64(uint8_t *at, uint64_t value)
+{
+    value = htole64(value);
+    memcpy(at, &value, sizeof value);
+}
+
+static uint64_t get_u64(const uint8_t *at)
+{
+    uint64_t value;
+    memcpy(&value, at, sizeof value);
+    return le64toh(value);
+}
+
+static uint32_t get_u32(const uint8_t *at)
+{
+    uint32_t value;
+    memcpy(&value, at, sizeof value);
+    return le32toh(value);
+}
+
+int cf_msg_encode(cf_buf_t *out, const cf_msg_t *head, const void *body)
+{
+    const cf_shape_t *shape = cf_msg_shape(head->type);
+    if (!shape)
+        return CF_EINTERNAL;
+    size_t start = out->size;
+    int rc = cf_buf_reserve(out, CF_MSG_HEAD_SIZE);
+    if (rc < 0)
+        return rc;
+    out->size += CF_MSG_HEAD_SIZE;
+    rc = cf_shape_encode(out, shape, body);
+    size_t size = out->size - start - CF_MSG_HEAD_SIZE;
+    if (rc == 0 && size > CF_MSG_BODY_MAX)
+        rc = CF_ERANGE;
+    if (rc < 0) {
+        out->size = start;
+        return rc;
+    }
+    uint8_t *at = out->data + start;
+    at[0] = CF_MSG_VERSION;
+    at[1] = 0;
+    put_u16(at + 2, head->type);
+    put_u32(at + 4, (uint32_t)size);
+    put_u64(at + 8, head->corr);
+    memcpy(at + 16, head->trace, CF_TRACE_SIZE);
+    put_u64(at + 32, cf_address_pack(head->from));
+    put_u64(at + 40, cf_address_pack(head->to));
+    memcpy(at + 48, head->room.bytes, CF_ID_SIZE);
+    return 0;
+}
+
+static bool is_known_address(cf_address_t address)
+{
+    return address.kind >= 1 && address.kind < CF_ACTOR_KINDS;
+}
+
+int cf_msg_decode(cf_msg_t *out, const uint8_t *frame, size_t size)
+{
+    if (size < CF_MSG_HEAD_SIZE || frame[0] != CF_MSG_VERSION || frame[1] != 0)
+        return CF_EPROTO;
+    cf_msg_t msg = {
+        .type = (uint16_t)(frame[2] | frame[3] << 8),
+        .corr = get_u64(frame + 8),
+        .from = cf_address_unpack(get_u64(frame + 32)),
+        .to = cf_address_unpack(get_u64(frame + 40)),
+        .body = frame + CF_MSG_HEAD_SIZE,
+        .size = get_u32(frame + 4),
+    };
+    memcpy(msg.trace, frame + 16, CF_TRACE_SIZE);
+    memcpy(msg.room.bytes, frame + 48, CF_ID_SIZE);
+    if (msg.size > CF_MSG_BODY_MAX)
+        return CF_ERANGE;
+    if (msg.size != size - CF_MSG_HEAD_SIZE || !find(msg.type) || !is_known_address(msg.from) ||
+        !is_known_address(msg.to))
+        return CF_EPROTO;
+    *out = msg;
+    return 0;
+}
+
+int cf_msg_body(void *out, const cf_msg_t *msg, cf_arena_t *arena)
+{
+    const cf_shape_t *shape = cf_msg_shape(msg->type);
+    return shape ? cf_shape_decode(out, shape, msg->body, msg->size, arena) : CF_EPROTO;
+}

@@ -1,0 +1,152 @@
+/* transports/wire/msg.h: one message: a fixed header and a msgpack array, in one flat frame.
+ *
+ * The same bytes travel over inproc and tcp. Layout (docs/protocol.md), all numbers little-endian:
+ *      0  u8   version, CF_MSG_VERSION
+ *      1  u8   flags, 0
+ *      2  u16  type, one of CF_MSG_MAP
+ *      4  u32  size of the body in bytes
+ *      8  u64  correlation id, chosen by who asks, repeated in the answer; 0: no answer belongs to
+ * it 16  16   trace id of the client request this serves; zero: none 32  u64  from, packed address
+ *     40  u64  to
+ *     48  16   room the message is about; zero: none
+ *     64       body */
+#ifndef CF_MSG_H
+#define CF_MSG_H
+
+#include "address.h"
+#include "arena.h"
+#include "buf.h"
+#include "id.h"
+#include "shape.h"
+
+#define CF_MSG_VERSION 1
+#define CF_MSG_HEAD_SIZE 64
+#define CF_MSG_BODY_MAX                                                                            \
+    (4u << 20) /* an append run of CF_RUN_ROWS_MAX posts of CF_POST_TEXT_MAX fits */
+#define CF_TRACE_SIZE 16
+
+/* Every message there is: name, number, shape of the body. Who sends it to whom, and what it is
+ * answered by, stands in the header of its group. Numbers are never reused. */
+#define CF_MSG_MAP(X)                                                                              \
+    /* control.h */                                                                                \
+    X(STOP, 0x0101, nothing)                                                                       \
+    X(STOPPED, 0x0102, nothing)                                                                    \
+    X(DRAIN, 0x0103, nothing)                                                                      \
+    X(DRAINED, 0x0104, nothing)                                                                    \
+    X(DONE, 0x0105, nothing)                                                                       \
+    X(REFUSED, 0x0106, refused)                                                                    \
+    X(NODE_GONE, 0x0107, node_gone)                                                                \
+    /* observe.h */                                                                                \
+    X(PROBE, 0x0201, nothing)                                                                      \
+    X(PROBED, 0x0202, probed)                                                                      \
+    X(METRICS, 0x0203, nothing)                                                                    \
+    X(METRICS_TEXT, 0x0204, metrics_text)                                                          \
+    X(HEALTH, 0x0205, nothing)                                                                     \
+    X(HEALTH_STATE, 0x0206, health_state)                                                          \
+    X(STORE_STATE, 0x0207, store_state)                                                            \
+    /* place.h */                                                                                  \
+    X(LOOKUP, 0x0301, nothing)                                                                     \
+    X(PLACED, 0x0302, placed)                                                                      \
+    X(OPEN, 0x0303, nothing)                                                                       \
+    X(RETIRE, 0x0304, nothing)                                                                     \
+    X(FORGET, 0x0305, nothing)                                                                     \
+    X(FORGOTTEN, 0x0306, nothing)                                                                  \
+    X(RETIRED, 0x0307, nothing)                                                                    \
+    X(MOVE, 0x0308, move)                                                                          \
+    X(VACATE, 0x0309, nothing)                                                                     \
+    X(MOVED, 0x030a, nothing)                                                                      \
+    X(PRESENCE, 0x030b, presence)                                                                  \
+    X(COUNTS, 0x030c, counts)                                                                      \
+    X(LIST_ROOMS, 0x030d, list_rooms)                                                              \
+    X(ROOM_LIST, 0x030e, room_list)                                                                \
+    /* room.h */                                                                                   \
+    X(CHECK, 0x0401, check)                                                                        \
+    X(JOIN, 0x0402, join)                                                                          \
+    X(LEAVE, 0x0403, leave)                                                                        \
+    X(ATTACH, 0x0404, attach)                                                                      \
+    X(ATTACHED, 0x0405, attached)                                                                  \
+    X(DETACH, 0x0406, detach)                                                                      \
+    X(POST, 0x0407, post)                                                                          \
+    X(POSTED, 0x0408, posted)                                                                      \
+    X(EVENT, 0x0409, event)                                                                        \
+    X(FLUSHED, 0x040a, flushed)                                                                    \
+    X(HISTORY, 0x040b, history)                                                                    \
+    X(PAGE, 0x040c, page)                                                                          \
+    /* append.h */                                                                                 \
+    X(ACTIVATE, 0x0501, nothing)                                                                   \
+    X(ACTIVATED, 0x0502, activated)                                                                \
+    X(APPEND, 0x0503, append)                                                                      \
+    X(VERDICT, 0x0504, verdict)                                                                    \
+    /* record.h */                                                                                 \
+    X(CREATE_USER, 0x0601, create_user)                                                            \
+    X(SET_PASSWORD, 0x0602, set_password)                                                          \
+    X(ADD_SESSION, 0x0603, add_session)                                                            \
+    X(REMOVE_SESSION, 0x0604, remove_session)                                                      \
+    X(CREATE_ROOM, 0x0605, create_room)                                                            \
+    X(ADD_MEMBER, 0x0606, member_change)                                                           \
+    X(REMOVE_MEMBER, 0x0607, member_change)                                                        \
+    X(EXPIRE_SESSIONS, 0x0608, expire)                                                             \
+    X(EXPIRE_KEYS, 0x0609, expire)                                                                 \
+    X(EXPIRED, 0x060a, expired)                                                                    \
+    /* read.h */                                                                                   \
+    X(FIND_USER, 0x0701, find_user)                                                                \
+    X(USER, 0x0702, create_user)                                                                   \
+    X(FIND_SESSION, 0x0703, find_session)                                                          \
+    X(SESSION_ROW, 0x0704, session_row)                                                            \
+    X(FIND_MEMBER, 0x0705, find_member)                                                            \
+    X(MEMBER, 0x0706, member)                                                                      \
+    X(READ_POSTS, 0x0707, read_posts)                                                              \
+    /* account.h */                                                                                \
+    X(REGISTER, 0x0801, register)                                                                  \
+    X(REGISTERED, 0x0802, registered)                                                              \
+    X(LOGIN, 0x0803, login)                                                                        \
+    X(LOGGED_IN, 0x0804, logged_in)                                                                \
+    X(AUTHENTICATE, 0x0805, token)                                                                 \
+    X(SESSION, 0x0806, session)                                                                    \
+    X(LOGOUT, 0x0807, token)                                                                       \
+    X(SESSION_ENDED, 0x0808, session_ended)                                                        \
+    /* hash.h */                                                                                   \
+    X(HASH, 0x0901, hash)                                                                          \
+    X(HASHED, 0x0902, hashed)                                                                      \
+    X(VERIFY, 0x0903, verify)                                                                      \
+    X(VERIFIED, 0x0904, verified)
+
+typedef enum {
+#define X(name, number, shape) CF_MSG_##name = (number),
+    CF_MSG_MAP(X)
+#undef X
+} cf_msg_type_t;
+
+typedef struct {
+    uint16_t type; /* cf_msg_type_t; a decoded message has one of the list */
+    uint64_t corr;
+    uint8_t trace[CF_TRACE_SIZE];
+    cf_address_t from, to;
+    cf_id_t room;
+    const uint8_t *body; /* borrowed from the frame */
+    uint32_t size;
+} cf_msg_t;
+
+const char *cf_msg_name(uint16_t type);        /* "POST"; "unknown" */
+const cf_shape_t *cf_msg_shape(uint16_t type); /* NULL for a type not listed */
+/* For tests and documentation: call once per message of the list, in order. */
+typedef void cf_msg_visit_fn(void *arg, uint16_t type, const char *name, const cf_shape_t *shape);
+void cf_msg_visit(cf_msg_visit_fn *visit, void *arg);
+
+/* Append one whole frame: head (its body and size are not looked at) and *body in the shape of
+ * head->type; body may be NULL for a shape without fields. Returns 0, CF_ERANGE, CF_ENOMEM; out is
+ * then as it was. */
+int cf_msg_encode(cf_buf_t *out, const cf_msg_t *head, const void *body);
+
+/* Check and read the header. *out borrows from frame. Returns 0; CF_EPROTO for another version,
+ * flags, an unlisted type, an unknown kind of actor, a size that is not the rest of the frame;
+ * CF_ERANGE for a body over CF_MSG_BODY_MAX. */
+int cf_msg_decode(cf_msg_t *out, const uint8_t *frame, size_t size);
+
+/* Read the body of a decoded message into the plain struct of its type. See cf_shape_decode. */
+int cf_msg_body(void *out, const cf_msg_t *msg, cf_arena_t *arena);
+
+/* The shape of a message without fields. */
+extern const cf_shape_t cf_shape_nothing;
+
+#endif

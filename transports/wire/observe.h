@@ -1,0 +1,46 @@
+/* transports/wire/observe.h: what actors tell about themselves.
+ *
+ *     PROBE        stats -> any             -> PROBED counters. Not answered in time: not live
+ *     METRICS      gateway -> stats         -> METRICS_TEXT, Prometheus text format
+ *     HEALTH       gateway -> stats         -> HEALTH_STATE
+ *     STORE_STATE  storage, reader -> stats, whenever it changes and once a second */
+#ifndef CF_OBSERVE_H
+#define CF_OBSERVE_H
+
+#include "msg.h"
+
+#define CF_COUNTERS_MAX 2048        /* slots an actor may report */
+#define CF_METRICS_TEXT_MAX 1000000 /* bytes */
+
+typedef struct {
+    uint32_t slot; /* of base/metrics.h */
+    uint64_t value;
+} cf_counter_t;
+
+typedef struct {
+    cf_list_t counters; /* of cf_counter_t; those that are not zero */
+} cf_probed_t;
+
+typedef struct {
+    cf_str_t text;
+} cf_metrics_text_t;
+
+typedef struct {
+    bool live;  /* every actor answered its last probe */
+    bool ready; /* the store is up and the node is not draining */
+    bool draining;
+    bool store_up;
+    int64_t store_latency_us; /* of the last ping */
+    uint32_t store_connections, store_in_use;
+} cf_health_state_t;
+
+typedef struct {
+    bool up;
+    bool in_use; /* a call is running */
+    int64_t latency_us;
+} cf_store_state_t;
+
+extern const cf_shape_t cf_shape_probed, cf_shape_metrics_text, cf_shape_health_state,
+    cf_shape_store_state;
+
+#endif

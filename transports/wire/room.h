@@ -1,0 +1,95 @@
+/* transports/wire/room.h: between a gateway and a room. The room stands in the header.
+ *
+ *     CHECK    user                       -> DONE | REFUSED CF_EPERM, CF_ENOENT: is this user a
+ * member? JOIN     user                       -> DONE | REFUSED: durable membership LEAVE    user
+ * -> DONE | REFUSED ATTACH   a connection of a member   -> ATTACHED, then EVENTs; | REFUSED DETACH
+ * that connection is gone       no answer POST     from an attached connection -> POSTED once
+ * durable, before its EVENT; | REFUSED HISTORY  user and range             -> PAGE (from the ring,
+ * or by a reader directly) | REFUSED EVENT    room -> every gateway with attached connections, in
+ * room order FLUSHED  gateway -> room thread (no room in the header): so much was handed to
+ * connections; opens the window. Cumulative since start
+ *
+ * Any request may also be answered MOVED (place.h). */
+#ifndef CF_ROOM_MSG_H
+#define CF_ROOM_MSG_H
+
+#include "model.h"
+#include "msg.h"
+
+typedef struct {
+    cf_id_t user;
+} cf_check_t;
+typedef cf_check_t cf_join_t;
+typedef cf_check_t cf_leave_t;
+
+typedef struct {
+    uint64_t conn; /* the gateway's number for the connection; not reused */
+    cf_id_t user;
+    cf_str_t username;
+    bool again;     /* a re-attach after the room moved: nobody is told that the user joined */
+    bool resume;    /* the two below count */
+    uint64_t epoch; /* the epoch the client saw */
+    uint64_t since; /* the newest seq the client has */
+} cf_attach_t;
+
+typedef struct {
+    uint64_t epoch;
+    uint64_t last_seq; /* newest post shown; EVENTs for this connection start behind it */
+    uint64_t last_n;   /* number of the newest event; as above for events that are no posts */
+    bool reload;       /* a resume that cannot be served: read the history instead */
+    cf_list_t backlog; /* of cf_post_t: since+1 .. last_seq, on a resume */
+} cf_attached_t;
+
+typedef struct {
+    uint64_t conn;
+} cf_detach_t;
+
+typedef struct {
+    uint64_t conn;
+    cf_id_t sender;
+    cf_str_t username;
+    uint32_t kind;       /* cf_post_kind_t */
+    cf_str_t client_key; /* idempotency key; empty: none */
+    cf_str_t text;       /* valid UTF-8, 1..CF_POST_CHARS_MAX code points */
+} cf_post_msg_t;
+
+typedef struct {
+    cf_id_t id;
+    uint64_t seq;
+    int64_t at_us;
+} cf_posted_t;
+
+typedef enum { CF_EVENT_POST = 1, CF_EVENT_JOINED, CF_EVENT_LEFT } cf_event_kind_t;
+
+typedef struct {
+    uint64_t epoch;
+    uint64_t n;     /* number of the event in this epoch, 1..; 0: a post read back from the store */
+    uint32_t kind;  /* cf_event_kind_t */
+    cf_post_t post; /* JOINED, LEFT: only username counts */
+} cf_event_t;
+
+typedef struct {
+    uint64_t events,
+        bytes; /* since this gateway started, from this room thread; bytes of whole frames */
+} cf_flushed_t;
+
+typedef struct {
+    cf_id_t user;
+    uint32_t from; /* cf_posts_from_t of store.h, as number */
+    int64_t at;
+    cf_id_t id;
+    uint32_t limit; /* 1..CF_HISTORY_MAX */
+} cf_history_t;
+
+typedef struct {
+    cf_list_t posts; /* of cf_post_t, ascending */
+} cf_page_t;
+
+extern const cf_shape_t cf_shape_check, cf_shape_join, cf_shape_leave, cf_shape_attach,
+    cf_shape_attached, cf_shape_detach, cf_shape_post, cf_shape_posted, cf_shape_event,
+    cf_shape_flushed, cf_shape_history, cf_shape_page;
+
+/* One stored or shown post, as it stands in lists. */
+extern const cf_shape_t cf_shape_post_row;
+
+#endif
