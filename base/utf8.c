@@ -1,0 +1,58 @@
+#include "utf8.h"
+
+#include <stdint.h>
+#include <string.h>
+
+static bool is_tail(uint8_t byte)
+{
+    return (byte & 0xC0) == 0x80;
+}
+
+int cf_utf8_step(const char *text, size_t size)
+{
+    const uint8_t *at = (const uint8_t *)text;
+    if (size == 0)
+        return 0;
+    uint8_t lead = at[0];
+    if (lead < 0x80)
+        return 1;
+    int length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+    if (lead < 0xC2 || lead > 0xF4 || size < (size_t)length)
+        return 0; /* a tail byte, an overlong lead, past U+10FFFF, or cut short */
+    for (int i = 1; i < length; i++)
+        if (!is_tail(at[i]))
+            return 0;
+    /* The second byte's narrower ranges, RFC 3629 section 4. */
+    if ((lead == 0xE0 && at[1] < 0xA0) || (lead == 0xED && at[1] > 0x9F) ||
+        (lead == 0xF0 && at[1] < 0x90) || (lead == 0xF4 && at[1] > 0x8F))
+        return 0;
+    return length;
+}
+
+bool cf_utf8_valid(const char *text, size_t size)
+{
+    size_t at = 0;
+    while (at < size) {
+        uint64_t word;
+        if (size - at >= sizeof word) { /* chat is mostly ASCII: eight bytes at a time */
+            memcpy(&word, text + at, sizeof word);
+            if ((word & UINT64_C(0x8080808080808080)) == 0) {
+                at += sizeof word;
+                continue;
+            }
+        }
+        int length = cf_utf8_step(text + at, size - at);
+        if (length == 0)
+            return false;
+        at += (size_t)length;
+    }
+    return true;
+}
+
+size_t cf_utf8_count(const char *text, size_t size)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < size; i++)
+        count += !is_tail((uint8_t)text[i]);
+    return count;
+}
