@@ -4,26 +4,26 @@
 #define VERDICT_STATUS_MAX 8 /* cf_verdict_status_t */
 
 static const cf_field_t activated[] = {
-    CF_U64(cf_activated_t, epoch),
-    CF_U64(cf_activated_t, last_seq),
-    CF_I64(cf_activated_t, last_us),
-    CF_BOOL(cf_activated_t, ephemeral),
+    CF_F_U64(cf_activated_t, epoch),
+    CF_F_U64(cf_activated_t, last_seq),
+    CF_F_I64(cf_activated_t, last_us),
+    CF_F_BOOL(cf_activated_t, ephemeral),
 };
 const cf_shape_t cf_shape_activated = CF_SHAPE(cf_activated_t, activated);
 
 static const cf_field_t append[] = {
-    CF_U64(cf_append_t, epoch),
-    CF_U64(cf_append_t, prev),
-    CF_LIST(cf_append_t, rows, CF_RUN_ROWS_MAX, &cf_shape_post_row),
+    CF_F_U64(cf_append_t, epoch),
+    CF_F_U64(cf_append_t, prev),
+    CF_F_LIST(cf_append_t, rows, CF_RUN_ROWS_MAX, &cf_shape_post_row),
 };
 const cf_shape_t cf_shape_append = CF_SHAPE(cf_append_t, append);
 
 static const cf_field_t verdict[] = {
-    CF_U32(cf_verdict_t, status, 1, VERDICT_STATUS_MAX),
-    CF_U32(cf_verdict_t, stored, 0, CF_RUN_ROWS_MAX),
-    CF_BOOL(cf_verdict_t, same_body),
-    CF_U64(cf_verdict_t, seq),
-    CF_FIXED(cf_verdict_t, id),
-    CF_I64(cf_verdict_t, at_us),
+    CF_F_U32(cf_verdict_t, status, 1, VERDICT_STATUS_MAX),
+    CF_F_U32(cf_verdict_t, stored, 0, CF_RUN_ROWS_MAX),
+    CF_F_BOOL(cf_verdict_t, same_body),
+    CF_F_U64(cf_verdict_t, seq),
+    CF_F_FIXED(cf_verdict_t, id),
+    CF_F_I64(cf_verdict_t, at_us),
 };
 const cf_shape_t cf_shape_verdict = CF_SHAPE(cf_verdict_t, verdict);

@@ -134,6 +134,11 @@ int cf_msg_encode(cf_buf_t *out, const cf_msg_t *head, const void *body)
     return 0;
 }
 
+size_t cf_msg_frame_size(const uint8_t *frame)
+{
+    return CF_MSG_HEAD_SIZE + (size_t)get_u32(frame + 4);
+}
+
 static bool is_known_address(cf_address_t address)
 {
     return address.kind >= 1 && address.kind < CF_ACTOR_KINDS;

@@ -17,13 +17,13 @@
 #include "arena.h"
 #include "buf.h"
 #include "id.h"
+#include "log.h"
 #include "shape.h"
 
 #define CF_MSG_VERSION 1
 #define CF_MSG_HEAD_SIZE 64
 #define CF_MSG_BODY_MAX                                                                            \
     (4u << 20) /* an append run of CF_RUN_ROWS_MAX posts of CF_POST_TEXT_MAX fits */
-#define CF_TRACE_SIZE 16
 
 /* Every message there is: name, number, shape of the body. Who sends it to whom, and what it is
  * answered by, stands in the header of its group. Numbers are never reused. */
@@ -142,6 +142,9 @@ int cf_msg_encode(cf_buf_t *out, const cf_msg_t *head, const void *body);
  * flags, an unlisted type, an unknown kind of actor, a size that is not the rest of the frame;
  * CF_ERANGE for a body over CF_MSG_BODY_MAX. */
 int cf_msg_decode(cf_msg_t *out, const uint8_t *frame, size_t size);
+
+/* What the header says the whole frame takes; frame has CF_MSG_HEAD_SIZE bytes at least. */
+size_t cf_msg_frame_size(const uint8_t *frame);
 
 /* Read the body of a decoded message into the plain struct of its type. See cf_shape_decode. */
 int cf_msg_body(void *out, const cf_msg_t *msg, cf_arena_t *arena);

@@ -1,40 +1,40 @@
 #include "place.h"
 
-static const cf_field_t placed[] = {CF_U64(cf_placed_t, address)};
+static const cf_field_t placed[] = {CF_F_U64(cf_placed_t, address)};
 const cf_shape_t cf_shape_placed = CF_SHAPE(cf_placed_t, placed);
 
-static const cf_field_t move[] = {CF_U64(cf_move_t, address)};
+static const cf_field_t move[] = {CF_F_U64(cf_move_t, address)};
 const cf_shape_t cf_shape_move = CF_SHAPE(cf_move_t, move);
 
-static const cf_field_t presence[] = {CF_U32(cf_presence_t, connections, 0, UINT32_MAX)};
+static const cf_field_t presence[] = {CF_F_U32(cf_presence_t, connections, 0, UINT32_MAX)};
 const cf_shape_t cf_shape_presence = CF_SHAPE(cf_presence_t, presence);
 
 static const cf_field_t count[] = {
-    CF_FIXED(cf_count_t, room),
-    CF_U32(cf_count_t, connections, 0, UINT32_MAX),
+    CF_F_FIXED(cf_count_t, room),
+    CF_F_U32(cf_count_t, connections, 0, UINT32_MAX),
 };
 static const cf_shape_t count_shape = CF_SHAPE(cf_count_t, count);
 
-static const cf_field_t counts[] = {CF_LIST(cf_counts_t, counts, CF_COUNTS_MAX, &count_shape)};
+static const cf_field_t counts[] = {CF_F_LIST(cf_counts_t, counts, CF_COUNTS_MAX, &count_shape)};
 const cf_shape_t cf_shape_counts = CF_SHAPE(cf_counts_t, counts);
 
 static const cf_field_t list_rooms[] = {
-    CF_BOOL(cf_list_rooms_t, from_newest),
-    CF_FIXED(cf_list_rooms_t, after),
-    CF_U32(cf_list_rooms_t, limit, 1, CF_ROOM_LIST_MAX),
+    CF_F_BOOL(cf_list_rooms_t, from_newest),
+    CF_F_FIXED(cf_list_rooms_t, after),
+    CF_F_U32(cf_list_rooms_t, limit, 1, CF_ROOM_LIST_MAX),
 };
 const cf_shape_t cf_shape_list_rooms = CF_SHAPE(cf_list_rooms_t, list_rooms);
 
 static const cf_field_t room_entry[] = {
-    CF_FIXED(cf_room_entry_t, id),       CF_TEXT(cf_room_entry_t, name, 1, CF_ROOM_NAME_MAX),
-    CF_FIXED(cf_room_entry_t, creator),  CF_I64(cf_room_entry_t, created_us),
-    CF_BOOL(cf_room_entry_t, ephemeral), CF_U32(cf_room_entry_t, connections, 0, UINT32_MAX),
+    CF_F_FIXED(cf_room_entry_t, id),       CF_F_TEXT(cf_room_entry_t, name, 1, CF_ROOM_NAME_MAX),
+    CF_F_FIXED(cf_room_entry_t, creator),  CF_F_I64(cf_room_entry_t, created_us),
+    CF_F_BOOL(cf_room_entry_t, ephemeral), CF_F_U32(cf_room_entry_t, connections, 0, UINT32_MAX),
 };
 static const cf_shape_t room_entry_shape = CF_SHAPE(cf_room_entry_t, room_entry);
 
 static const cf_field_t room_list[] = {
-    CF_U64(cf_room_list_t, gateway),
-    CF_BOOL(cf_room_list_t, more),
-    CF_LIST(cf_room_list_t, rooms, CF_ROOM_LIST_MAX, &room_entry_shape),
+    CF_F_U64(cf_room_list_t, gateway),
+    CF_F_BOOL(cf_room_list_t, more),
+    CF_F_LIST(cf_room_list_t, rooms, CF_ROOM_LIST_MAX, &room_entry_shape),
 };
 const cf_shape_t cf_shape_room_list = CF_SHAPE(cf_room_list_t, room_list);

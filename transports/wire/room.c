@@ -3,87 +3,87 @@
 #define POSTS_FROM_MAX 5 /* cf_posts_from_t */
 
 static const cf_field_t post_row[] = {
-    CF_U64(cf_post_t, seq),
-    CF_FIXED(cf_post_t, id),
-    CF_FIXED(cf_post_t, sender),
-    CF_I64(cf_post_t, at_us),
-    CF_U32(cf_post_t, kind, 0, CF_POST_BOT),
-    CF_TEXT(cf_post_t, username, 0, CF_USERNAME_MAX),
-    CF_TEXT(cf_post_t, text, 0, CF_POST_TEXT_MAX),
-    CF_TEXT(cf_post_t, client_key, 0, CF_CLIENT_KEY_MAX),
-    CF_FIXED(cf_post_t, body_hash),
+    CF_F_U64(cf_post_t, seq),
+    CF_F_FIXED(cf_post_t, id),
+    CF_F_FIXED(cf_post_t, sender),
+    CF_F_I64(cf_post_t, at_us),
+    CF_F_U32(cf_post_t, kind, 0, CF_POST_BOT),
+    CF_F_TEXT(cf_post_t, username, 0, CF_USERNAME_MAX),
+    CF_F_TEXT(cf_post_t, text, 0, CF_POST_TEXT_MAX),
+    CF_F_TEXT(cf_post_t, client_key, 0, CF_CLIENT_KEY_MAX),
+    CF_F_FIXED(cf_post_t, body_hash),
 };
 const cf_shape_t cf_shape_post_row = CF_SHAPE(cf_post_t, post_row);
 
-static const cf_field_t user[] = {CF_FIXED(cf_check_t, user)};
+static const cf_field_t user[] = {CF_F_FIXED(cf_check_t, user)};
 const cf_shape_t cf_shape_check = CF_SHAPE(cf_check_t, user);
 const cf_shape_t cf_shape_join = CF_SHAPE(cf_join_t, user);
 const cf_shape_t cf_shape_leave = CF_SHAPE(cf_leave_t, user);
 
 static const cf_field_t attach[] = {
-    CF_U64(cf_attach_t, conn),
-    CF_FIXED(cf_attach_t, user),
-    CF_TEXT(cf_attach_t, username, 1, CF_USERNAME_MAX),
-    CF_BOOL(cf_attach_t, again),
-    CF_BOOL(cf_attach_t, resume),
-    CF_U64(cf_attach_t, epoch),
-    CF_U64(cf_attach_t, since),
+    CF_F_U64(cf_attach_t, conn),
+    CF_F_FIXED(cf_attach_t, user),
+    CF_F_TEXT(cf_attach_t, username, 1, CF_USERNAME_MAX),
+    CF_F_BOOL(cf_attach_t, again),
+    CF_F_BOOL(cf_attach_t, resume),
+    CF_F_U64(cf_attach_t, epoch),
+    CF_F_U64(cf_attach_t, since),
 };
 const cf_shape_t cf_shape_attach = CF_SHAPE(cf_attach_t, attach);
 
 static const cf_field_t attached[] = {
-    CF_U64(cf_attached_t, epoch),
-    CF_U64(cf_attached_t, last_seq),
-    CF_U64(cf_attached_t, last_n),
-    CF_BOOL(cf_attached_t, reload),
-    CF_LIST(cf_attached_t, backlog, CF_RUN_ROWS_MAX, &cf_shape_post_row),
+    CF_F_U64(cf_attached_t, epoch),
+    CF_F_U64(cf_attached_t, last_seq),
+    CF_F_U64(cf_attached_t, last_n),
+    CF_F_BOOL(cf_attached_t, reload),
+    CF_F_LIST(cf_attached_t, backlog, CF_RUN_ROWS_MAX, &cf_shape_post_row),
 };
 const cf_shape_t cf_shape_attached = CF_SHAPE(cf_attached_t, attached);
 
-static const cf_field_t detach[] = {CF_U64(cf_detach_t, conn)};
+static const cf_field_t detach[] = {CF_F_U64(cf_detach_t, conn)};
 const cf_shape_t cf_shape_detach = CF_SHAPE(cf_detach_t, detach);
 
 static const cf_field_t post[] = {
-    CF_U64(cf_post_msg_t, conn),
-    CF_FIXED(cf_post_msg_t, sender),
-    CF_TEXT(cf_post_msg_t, username, 1, CF_USERNAME_MAX),
-    CF_U32(cf_post_msg_t, kind, CF_POST_TEXT, CF_POST_BOT),
-    CF_TEXT(cf_post_msg_t, client_key, 0, CF_CLIENT_KEY_MAX),
-    CF_TEXT(cf_post_msg_t, text, 1, CF_POST_TEXT_MAX),
+    CF_F_U64(cf_post_msg_t, conn),
+    CF_F_FIXED(cf_post_msg_t, sender),
+    CF_F_TEXT(cf_post_msg_t, username, 1, CF_USERNAME_MAX),
+    CF_F_U32(cf_post_msg_t, kind, CF_POST_TEXT, CF_POST_BOT),
+    CF_F_TEXT(cf_post_msg_t, client_key, 0, CF_CLIENT_KEY_MAX),
+    CF_F_TEXT(cf_post_msg_t, text, 1, CF_POST_TEXT_MAX),
 };
 const cf_shape_t cf_shape_post = CF_SHAPE(cf_post_msg_t, post);
 
 static const cf_field_t posted[] = {
-    CF_FIXED(cf_posted_t, id),
-    CF_U64(cf_posted_t, seq),
-    CF_I64(cf_posted_t, at_us),
+    CF_F_FIXED(cf_posted_t, id),
+    CF_F_U64(cf_posted_t, seq),
+    CF_F_I64(cf_posted_t, at_us),
 };
 const cf_shape_t cf_shape_posted = CF_SHAPE(cf_posted_t, posted);
 
 static const cf_field_t event[] = {
-    CF_U64(cf_event_t, epoch),
-    CF_U64(cf_event_t, n),
-    CF_U32(cf_event_t, kind, CF_EVENT_POST, CF_EVENT_LEFT),
-    CF_STRUCT(cf_event_t, post, &cf_shape_post_row),
+    CF_F_U64(cf_event_t, epoch),
+    CF_F_U64(cf_event_t, n),
+    CF_F_U32(cf_event_t, kind, CF_EVENT_POST, CF_EVENT_LEFT),
+    CF_F_STRUCT(cf_event_t, post, &cf_shape_post_row),
 };
 const cf_shape_t cf_shape_event = CF_SHAPE(cf_event_t, event);
 
 static const cf_field_t flushed[] = {
-    CF_U64(cf_flushed_t, events),
-    CF_U64(cf_flushed_t, bytes),
+    CF_F_U64(cf_flushed_t, events),
+    CF_F_U64(cf_flushed_t, bytes),
 };
 const cf_shape_t cf_shape_flushed = CF_SHAPE(cf_flushed_t, flushed);
 
 static const cf_field_t history[] = {
-    CF_FIXED(cf_history_t, user),
-    CF_U32(cf_history_t, from, 1, POSTS_FROM_MAX),
-    CF_I64(cf_history_t, at),
-    CF_FIXED(cf_history_t, id),
-    CF_U32(cf_history_t, limit, 1, CF_HISTORY_MAX),
+    CF_F_FIXED(cf_history_t, user),
+    CF_F_U32(cf_history_t, from, 1, POSTS_FROM_MAX),
+    CF_F_I64(cf_history_t, at),
+    CF_F_FIXED(cf_history_t, id),
+    CF_F_U32(cf_history_t, limit, 1, CF_HISTORY_MAX),
 };
 const cf_shape_t cf_shape_history = CF_SHAPE(cf_history_t, history);
 
 static const cf_field_t page[] = {
-    CF_LIST(cf_page_t, posts, CF_RUN_ROWS_MAX, &cf_shape_post_row),
+    CF_F_LIST(cf_page_t, posts, CF_RUN_ROWS_MAX, &cf_shape_post_row),
 };
 const cf_shape_t cf_shape_page = CF_SHAPE(cf_page_t, page);

@@ -52,36 +52,36 @@ typedef struct {
     uint32_t n;
 } cf_list_t;
 
-#define CF_BOOL(type, member)                                                                      \
+#define CF_F_BOOL(type, member)                                                                    \
     {                                                                                              \
 #member, CF_FIELD_BOOL, offsetof(type, member), 0, 1, NULL                                 \
     }
-#define CF_U32(type, member, least, most)                                                          \
+#define CF_F_U32(type, member, least, most)                                                        \
     {                                                                                              \
 #member, CF_FIELD_U32, offsetof(type, member), (least), (most), NULL                       \
     }
-#define CF_U64(type, member)                                                                       \
+#define CF_F_U64(type, member)                                                                     \
     {                                                                                              \
 #member, CF_FIELD_U64, offsetof(type, member), 0, UINT64_MAX, NULL                         \
     }
-#define CF_I64(type, member)                                                                       \
+#define CF_F_I64(type, member)                                                                     \
     {                                                                                              \
 #member, CF_FIELD_I64, offsetof(type, member), 0, 0, NULL                                  \
     }
-#define CF_FIXED(type, member)                                                                     \
+#define CF_F_FIXED(type, member)                                                                   \
     {                                                                                              \
 #member, CF_FIELD_FIXED, offsetof(type, member), sizeof(((type *)0)->member),              \
             sizeof(((type *)0)->member), NULL                                                      \
     }
-#define CF_TEXT(type, member, least, most)                                                         \
+#define CF_F_TEXT(type, member, least, most)                                                       \
     {                                                                                              \
 #member, CF_FIELD_TEXT, offsetof(type, member), (least), (most), NULL                      \
     }
-#define CF_LIST(type, member, most, shape)                                                         \
+#define CF_F_LIST(type, member, most, shape)                                                       \
     {                                                                                              \
 #member, CF_FIELD_LIST, offsetof(type, member), 0, (most), (shape)                         \
     }
-#define CF_STRUCT(type, member, shape)                                                             \
+#define CF_F_STRUCT(type, member, shape)                                                           \
     {                                                                                              \
 #member, CF_FIELD_STRUCT, offsetof(type, member), 0, 0, (shape)                            \
     }

@@ -1,0 +1,349 @@
+#include "actor.h"
+
+#include "clock.h"
+#include "err.h"
+#include "log.h"
+#include "metrics.h"
+#include "wire/control.h"
+#include "wire/observe.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STACK_DEFAULT (256u << 10)
+
+struct cf_actor {
+    cf_address_t address;
+    cf_inbox_t *inbox;
+    cf_outbox_t *out;
+    cf_arena_t arena;
+    const cf_actor_ops_t *ops;
+    void *state;
+    cf_sched_t sched;
+    pthread_t thread;
+    bool has_thread;
+    bool stopping;
+    cf_msg_t stop;     /* whom to tell STOPPED; head only */
+    cf_msg_t drain;    /* whom to tell DRAINED; head only */
+    bool draining;     /* DRAIN came and was not answered yet */
+    cf_buf_t later;    /* whole frames that came while a handler waited */
+    cf_buf_t handling; /* those of them that are being handled */
+    int64_t next_due_us;
+    int watch_fd;
+    void (*watch)(void *self, cf_turn_t *turn);
+};
+
+int cf_actor_new(cf_actor_t **out, const cf_bus_t *bus, cf_address_t address)
+{
+    cf_actor_t *self = calloc(1, sizeof *self);
+    if (!self)
+        return CF_ENOMEM;
+    self->address = address;
+    self->watch_fd = -1;
+    int rc = cf_inbox_open(&self->inbox, bus, address);
+    if (rc == 0)
+        rc = cf_outbox_new(&self->out, bus, address);
+    if (rc < 0) {
+        cf_actor_join(&self);
+        return rc;
+    }
+    *out = self;
+    return 0;
+}
+
+cf_outbox_t *cf_actor_outbox(cf_actor_t *self)
+{
+    return self->out;
+}
+
+cf_inbox_t *cf_actor_inbox(cf_actor_t *self)
+{
+    return self->inbox;
+}
+
+cf_address_t cf_actor_address(const cf_actor_t *self)
+{
+    return self->address;
+}
+
+void cf_actor_watch(cf_actor_t *self, int fd, void (*readable)(void *self, cf_turn_t *turn))
+{
+    self->watch_fd = fd;
+    self->watch = readable;
+}
+
+/* --- what every actor answers ------------------------------------------------------------------
+ */
+
+static void on_probe(cf_actor_t *self, const cf_msg_t *msg, cf_arena_t *arena)
+{
+    cf_gauge(CF_M_INBOX_BACKLOG, self->later.size ? self->later.size / CF_MSG_HEAD_SIZE : 0);
+    if (self->ops->gauges)
+        self->ops->gauges(self->state);
+    cf_counter_t *counters = cf_arena_take(arena, CF_METRIC_SLOTS * sizeof *counters);
+    uint32_t n = 0;
+    for (uint32_t slot = 0; counters && slot < CF_METRIC_SLOTS; slot++)
+        if (cf_metric_slots[slot])
+            counters[n++] = (cf_counter_t){slot, cf_metric_slots[slot]};
+    cf_outbox_answer(self->out, msg, CF_MSG_PROBED, &(cf_probed_t){{counters, n}});
+}
+
+void cf_actor_drained(cf_actor_t *self)
+{
+    if (self->draining)
+        cf_outbox_answer(self->out, &self->drain, CF_MSG_DRAINED, NULL);
+    self->draining = false;
+}
+
+static void on_drain(cf_actor_t *self, const cf_msg_t *msg, cf_turn_t *turn)
+{
+    self->drain = *msg;
+    self->draining = true;
+    if (self->ops->drain)
+        self->ops->drain(self->state, turn);
+    else
+        cf_actor_drained(self);
+}
+
+/* True if msg was for the loop and not for the actor. */
+static bool handle_control(cf_actor_t *self, const cf_msg_t *msg, cf_turn_t *turn)
+{
+    switch (msg->type) {
+    case CF_MSG_STOP:
+        self->stopping = true;
+        self->stop = *msg;
+        return true;
+    case CF_MSG_PROBE:
+        on_probe(self, msg, turn->arena);
+        return true;
+    case CF_MSG_DRAIN:
+        on_drain(self, msg, turn);
+        return true;
+    }
+    return false;
+}
+
+/* --- a turn ------------------------------------------------------------------------------------
+ */
+
+static cf_handler_fn *handler_of(const cf_actor_ops_t *ops, uint16_t type)
+{
+    for (const cf_handler_t *row = ops->handlers; row->type; row++)
+        if (row->type == type)
+            return row->handle;
+    return NULL;
+}
+
+static void handle(cf_actor_t *self, const cf_msg_t *msg, cf_turn_t *turn)
+{
+    cf_count(CF_M_INBOX_MESSAGES);
+    cf_log_trace(msg->trace);
+    cf_outbox_trace(self->out, msg->trace);
+    if (!handle_control(self, msg, turn)) {
+        cf_handler_fn *handler = handler_of(self->ops, msg->type);
+        int rc = handler ? handler(self->state, turn, msg) : CF_EPROTO;
+        if (rc == CF_EPROTO || rc == CF_ERANGE) {
+            cf_count(CF_M_MALFORMED);
+            cf_log_warn("refused a message", CF_STR("type", cf_msg_name(msg->type)),
+                        CF_STR("from", cf_actor_name(msg->from.kind)), CF_ERR(rc));
+            assert(msg->from.node != self->address.node ||
+                   handler); /* a peer in process never errs */
+        }
+        bool is_refusal = msg->type == CF_MSG_REFUSED || msg->type == CF_MSG_MOVED;
+        if (rc < 0 && msg->corr && !is_refusal)
+            cf_outbox_refuse(self->out, msg, rc, 0);
+    }
+    cf_log_trace(NULL);
+    cf_outbox_trace(self->out, NULL);
+}
+
+/* Handle what came while a handler waited. Returns the number of messages. */
+static int handle_later(cf_actor_t *self, cf_turn_t *turn)
+{
+    cf_buf_t batch = self->later;
+    self->later = self->handling; /* empty, its memory is used again */
+    self->handling = batch;
+    int n = 0;
+    for (size_t at = 0; at < self->handling.size; n++) {
+        const uint8_t *frame = self->handling.data + at;
+        size_t size = cf_msg_frame_size(frame);
+        cf_msg_t msg;
+        if (cf_msg_decode(&msg, frame, size) == 0)
+            handle(self, &msg, turn);
+        at += size;
+    }
+    return n;
+}
+
+static int handle_inbox(cf_actor_t *self, cf_turn_t *turn, int budget)
+{
+    cf_msg_t msg;
+    int n = 0, rc;
+    while (n < budget && (rc = cf_inbox_read(self->inbox, &msg)) != 0) {
+        n++;
+        if (rc > 0)
+            handle(self, &msg, turn);
+    }
+    return n;
+}
+
+int cf_actor_turn(cf_actor_t *self, int budget)
+{
+    cf_turn_t turn = {cf_wall_us(), cf_boot_us(), self->out, &self->arena};
+    int n = self->later.size ? handle_later(self, &turn) : handle_inbox(self, &turn, budget);
+    if (n > 0 && self->ops->after_batch)
+        self->ops->after_batch(self->state, &turn);
+    self->next_due_us = self->ops->due ? self->ops->due(self->state, &turn) : INT64_MAX;
+    cf_inbox_release(self->inbox);
+    cf_buf_clear(&self->handling);
+    cf_arena_reset(&self->arena);
+    cf_outbox_flush(self->out);
+    if (!self->stopping)
+        return n;
+    cf_outbox_answer(self->out, &self->stop, CF_MSG_STOPPED, NULL);
+    cf_outbox_flush(self->out);
+    return CF_ECLOSING;
+}
+
+static int timeout_ms(int64_t until_us)
+{
+    if (until_us == INT64_MAX)
+        return -1;
+    int64_t left_us = until_us - cf_boot_us();
+    if (left_us <= 0)
+        return 0;
+    return left_us > INT64_C(3600000000) ? 3600000 : (int)((left_us + 999) / 1000);
+}
+
+static void loop(cf_actor_t *self)
+{
+    for (;;) {
+        int n = cf_actor_turn(self, CF_INBOX_BATCH_MAX);
+        if (n < 0)
+            return;
+        if (n > 0)
+            continue; /* look again before sleeping */
+        bool watched_ready;
+        cf_inbox_wait(self->inbox, self->watch_fd, false, timeout_ms(self->next_due_us),
+                      &watched_ready);
+        if (watched_ready) {
+            cf_turn_t turn = {cf_wall_us(), cf_boot_us(), self->out, &self->arena};
+            self->watch(self->state, &turn);
+            cf_arena_reset(&self->arena);
+            cf_outbox_flush(self->out);
+        }
+    }
+}
+
+/* --- waiting inside a handler ------------------------------------------------------------------
+ */
+
+static void keep_for_later(cf_actor_t *self)
+{
+    cf_msg_t msg;
+    cf_arena_t arena = {0};
+    while (cf_inbox_copy(self->inbox, &self->later, &msg) == 1) {
+        size_t size = CF_MSG_HEAD_SIZE + (size_t)msg.size;
+        if (msg.type == CF_MSG_PROBE)
+            on_probe(self, &msg, &arena);
+        else if (self->later.size <= CF_ACTOR_LATER_MAX)
+            continue; /* kept */
+        else if (msg.corr)
+            cf_outbox_refuse(self->out, &msg, CF_EAGAIN, 1000);
+        self->later.size -= size;
+    }
+    cf_arena_free(&arena);
+}
+
+int cf_actor_wait(void *arg, int fd, bool for_write, int64_t until_us)
+{
+    cf_actor_t *self = arg;
+    for (;;) {
+        bool ready;
+        int left_ms = timeout_ms(until_us);
+        cf_inbox_wait(self->inbox, fd, for_write, left_ms, &ready);
+        keep_for_later(self);
+        cf_outbox_flush(self->out);
+        if (ready)
+            return 0;
+        if (left_ms == 0)
+            return CF_ETIME;
+    }
+}
+
+/* --- life --------------------------------------------------------------------------------------
+ */
+
+static void apply_sched(cf_sched_t sched)
+{
+    static const int policies[] = {SCHED_OTHER, SCHED_BATCH, SCHED_IDLE};
+    struct sched_param param = {0};
+    if (sched != CF_SCHED_NORMAL)
+        pthread_setschedparam(pthread_self(), policies[sched], &param); /* where permitted */
+}
+
+static void live(cf_actor_t *self)
+{
+    cf_log_actor(cf_actor_name(self->address.kind));
+    if (self->ops->run)
+        self->ops->run(self->state, self);
+    else
+        loop(self);
+    if (self->ops->destroy)
+        self->ops->destroy(self->state);
+}
+
+static void *thread_main(void *arg)
+{
+    cf_actor_t *self = arg;
+    apply_sched(self->sched);
+    live(self);
+    return NULL;
+}
+
+int cf_actor_start(cf_actor_t *self, const cf_actor_ops_t *ops, void *state,
+                   const cf_actor_options_t *options)
+{
+    pthread_attr_t attr;
+    self->ops = ops;
+    self->state = state;
+    self->sched = options ? options->sched : CF_SCHED_NORMAL;
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, options && options->stack ? options->stack : STACK_DEFAULT);
+    int rc = pthread_create(&self->thread, &attr, thread_main, self);
+    pthread_attr_destroy(&attr);
+    if (rc != 0) {
+        if (ops->destroy)
+            ops->destroy(state);
+        cf_log_error("cannot start a thread", CF_STR("actor", cf_actor_name(self->address.kind)),
+                     CF_ERRNO(rc));
+        return CF_EIO;
+    }
+    self->has_thread = true;
+    return 0;
+}
+
+void cf_actor_run_here(cf_actor_t *self, const cf_actor_ops_t *ops, void *state)
+{
+    self->ops = ops;
+    self->state = state;
+    live(self);
+}
+
+void cf_actor_join(cf_actor_t **self)
+{
+    if (!*self)
+        return;
+    if ((*self)->has_thread)
+        pthread_join((*self)->thread, NULL);
+    cf_inbox_close(&(*self)->inbox);
+    cf_outbox_destroy(&(*self)->out);
+    cf_arena_free(&(*self)->arena);
+    cf_buf_free(&(*self)->later);
+    cf_buf_free(&(*self)->handling);
+    free(*self);
+    *self = NULL;
+}

@@ -1,0 +1,116 @@
+/* base/metrics.h: every figure the server reports. One list for code, scrape and docs.
+ *
+ * Each thread counts into slots of its own (thread-local, plain words); stats asks by PROBE and
+ * adds them up. A gauge is set by the thread that owns it and summed like a counter. */
+#ifndef CF_METRICS_H
+#define CF_METRICS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define CF_METRIC_MAP(X)                                                                           \
+    X(INBOX_MESSAGES, COUNTER, "confab_actor_messages_total", "messages an actor handled")         \
+    X(INBOX_BACKLOG, GAUGE, "confab_actor_inbox_depth", "messages read ahead of their handling")   \
+    X(REFUSED_MESSAGES, COUNTER, "confab_actor_refused_total", "requests answered REFUSED")        \
+    X(MALFORMED, COUNTER, "confab_actor_malformed_total", "messages that could not be decoded")    \
+    X(UNDELIVERABLE, COUNTER, "confab_link_undeliverable_total", "messages no link would take")    \
+    X(POSTS_IN, COUNTER, "confab_posts_received_total", "posts that reached a room")               \
+    X(POSTS_STORED, COUNTER, "confab_posts_acked_total", "posts committed and acknowledged")       \
+    X(POSTS_REFUSED, COUNTER, "confab_posts_refused_total", "posts refused by a room")             \
+    X(POSTS_REPEATED, COUNTER, "confab_posts_repeated_total",                                      \
+      "posts answered by their client key")                                                        \
+    X(POSTS_UNCONFIRMED, COUNTER, "confab_posts_unconfirmed_total",                                \
+      "posts whose outcome was not known in time")                                                 \
+    X(EVENTS_OUT, COUNTER, "confab_room_events_total", "events sent by rooms to gateways")         \
+    X(ROOM_LAGS, COUNTER, "confab_room_lags_total", "times a gateway's event window closed")       \
+    X(ROOMS_ACTIVE, GAUGE, "confab_rooms_active", "rooms in memory")                               \
+    X(ROOMS_MOVED, COUNTER, "confab_room_moved_total", "requests answered MOVED")                  \
+    X(ROOMS_OPENED, COUNTER, "confab_rooms_opened_total", "room activations")                      \
+    X(ROOMS_RETIRED, COUNTER, "confab_rooms_retired_total", "rooms retired")                       \
+    X(COMMITS, COUNTER, "confab_store_commits_total", "write transactions")                        \
+    X(ROWS_WRITTEN, COUNTER, "confab_store_posts_written_total", "posts written")                  \
+    X(WRITES, COUNTER, "confab_store_writes_total", "writes other than posts")                     \
+    X(READS, COUNTER, "confab_store_reads_total", "read queries, batched")                         \
+    X(STORE_ERRORS, COUNTER, "confab_store_errors_total", "failed store calls")                    \
+    X(STORE_UNKNOWN, COUNTER, "confab_store_unknown_total", "runs whose answer was lost")          \
+    X(LOGINS, COUNTER, "confab_logins_total", "successful logins")                                 \
+    X(LOGINS_FAILED, COUNTER, "confab_logins_failed_total", "refused logins")                      \
+    X(REGISTRATIONS, COUNTER, "confab_registrations_total", "new users")                           \
+    X(HASHES, COUNTER, "confab_password_hashes_total", "password hashes computed")                 \
+    X(HASH_WAITING, GAUGE, "confab_password_hash_waiting", "logins and registrations waiting")     \
+    X(SESSIONS_CACHED, GAUGE, "confab_sessions_cached", "sessions in memory")                      \
+    X(SESSIONS_EXPIRED, COUNTER, "confab_sessions_expired_total",                                  \
+      "sessions removed by the sweeper")                                                           \
+    X(KEYS_EXPIRED, COUNTER, "confab_keys_expired_total", "idempotency keys removed")              \
+    X(CONNECTIONS, GAUGE, "confab_connections", "open sockets")                                    \
+    X(WEBSOCKETS, GAUGE, "confab_websockets", "open WebSockets")                                   \
+    X(ACCEPTED, COUNTER, "confab_connections_accepted_total", "sockets accepted")                  \
+    X(REFUSED_CAP, COUNTER, "confab_connections_refused_total", "sockets over a connection cap")   \
+    X(BAD_HEADS, COUNTER, "confab_http_bad_heads_total", "requests refused for their head")        \
+    X(BAD_BODIES, COUNTER, "confab_http_bad_bodies_total", "requests refused for their body")      \
+    X(SLOW_HEADS, COUNTER, "confab_http_slow_heads_total", "requests that did not arrive in time") \
+    X(HTTP_REQUESTS, COUNTER, "confab_http_requests_total", "requests answered")                   \
+    X(WS_MESSAGES_IN, COUNTER, "confab_ws_messages_received_total", "WebSocket messages in")       \
+    X(WS_MESSAGES_OUT, COUNTER, "confab_ws_messages_sent_total", "WebSocket messages out")         \
+    X(BYTES_IN, COUNTER, "confab_bytes_received_total", "payload bytes in")                        \
+    X(BYTES_OUT, COUNTER, "confab_bytes_sent_total", "bytes handed to the kernel")                 \
+    X(SENDS, COUNTER, "confab_sends_total", "send calls")                                          \
+    X(QUEUED_BYTES, GAUGE, "confab_send_queue_bytes", "bytes waiting for slow clients")            \
+    X(CLOSED_SLOW, COUNTER, "confab_closed_slow_total", "clients closed 1013")                     \
+    X(CLOSED_IDLE, COUNTER, "confab_closed_idle_total", "clients without a sign of life")          \
+    X(CLOSED_PROTOCOL, COUNTER, "confab_closed_protocol_total", "clients closed 1002, 1007, 1009") \
+    X(BAD_FRAMES, COUNTER, "confab_ws_bad_messages_total",                                         \
+      "messages answered with an error frame")                                                     \
+    X(CREDIT_STOPS, COUNTER, "confab_credit_stops_total", "times a client's socket was not read")  \
+    X(LOG_DROPPED, GAUGE, "confab_log_dropped", "log lines dropped")
+
+typedef enum {
+#define X(name, kind, text, help) CF_M_##name,
+    CF_METRIC_MAP(X)
+#undef X
+        CF_METRICS
+} cf_metric_t;
+
+/* Histograms in seconds, observed in microseconds. */
+#define CF_HISTOGRAM_MAP(X)                                                                        \
+    X(COMMIT, "confab_store_commit_seconds", "one write transaction")                              \
+    X(READ, "confab_store_read_seconds", "one read query")                                         \
+    X(ACK, "confab_post_ack_seconds", "from a post's arrival in its room to its commit")           \
+    X(HASH, "confab_password_hash_seconds", "one password hash")                                   \
+    X(HTTP, "confab_http_request_seconds", "from a whole request to its answer")
+
+typedef enum {
+#define X(name, text, help) CF_H_##name,
+    CF_HISTOGRAM_MAP(X)
+#undef X
+        CF_HISTOGRAMS
+} cf_histogram_t;
+
+#define CF_HISTOGRAM_BUCKETS 14 /* the last is +Inf */
+extern const int64_t cf_histogram_bounds_us[CF_HISTOGRAM_BUCKETS - 1];
+
+/* Slots: the metrics, then per histogram its buckets (not cumulative) and its sum in microseconds.
+ */
+#define CF_HISTOGRAM_SLOTS (CF_HISTOGRAM_BUCKETS + 1)
+#define CF_METRIC_SLOTS ((size_t)CF_METRICS + (size_t)CF_HISTOGRAMS * CF_HISTOGRAM_SLOTS)
+
+extern _Thread_local uint64_t cf_metric_slots[CF_METRIC_SLOTS];
+
+static inline void cf_count(cf_metric_t metric)
+{
+    cf_metric_slots[metric]++;
+}
+
+static inline void cf_count_by(cf_metric_t metric, uint64_t n)
+{
+    cf_metric_slots[metric] += n;
+}
+
+static inline void cf_gauge(cf_metric_t metric, uint64_t value)
+{
+    cf_metric_slots[metric] = value;
+}
+
+void cf_observe(cf_histogram_t histogram, int64_t us);
+
+#endif

@@ -1,0 +1,177 @@
+#include "link/outbox.h"
+#include "err.h"
+#include "link/trace_point.h"
+#include "metrics.h"
+#include "table.h"
+#include "wire/control.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <zmq.h>
+
+#define REMOTE_HWM                                                                                 \
+    10000 /* messages a tcp link may hold; beyond it they are dropped and counted                  \
+           */
+
+typedef struct {
+    uint64_t address; /* packed; of another node: only the node counts */
+    void *push;
+    UT_hash_handle hh;
+} link_t;
+
+struct cf_outbox {
+    const cf_bus_t *bus;
+    cf_address_t self;
+    uint8_t trace[CF_TRACE_SIZE];
+    cf_buf_t frames; /* whole frames, one behind the other */
+    size_t taken;    /* bytes of frames already taken by cf_outbox_take */
+    link_t *links;   /* by address; owned */
+};
+
+int cf_outbox_new(cf_outbox_t **out, const cf_bus_t *bus, cf_address_t self)
+{
+    cf_outbox_t *outbox = calloc(1, sizeof *outbox);
+    if (!outbox)
+        return CF_ENOMEM;
+    outbox->bus = bus;
+    outbox->self = self;
+    *out = outbox;
+    return 0;
+}
+
+void cf_outbox_destroy(cf_outbox_t **self)
+{
+    if (!*self)
+        return;
+    link_t *link, *next;
+    HASH_ITER(hh, (*self)->links, link, next)
+    {
+        HASH_DEL((*self)->links, link);
+        zmq_close(link->push);
+        free(link);
+    }
+    cf_buf_free(&(*self)->frames);
+    free(*self);
+    *self = NULL;
+}
+
+cf_address_t cf_outbox_address(const cf_outbox_t *self)
+{
+    return self->self;
+}
+
+void cf_outbox_trace(cf_outbox_t *self, const uint8_t *trace)
+{
+    if (trace)
+        memcpy(self->trace, trace, CF_TRACE_SIZE);
+    else
+        memset(self->trace, 0, CF_TRACE_SIZE);
+}
+
+int cf_outbox_put(cf_outbox_t *self, const cf_msg_t *head, const void *body)
+{
+    cf_msg_t full = *head;
+    if (cf_address_pack(full.from) == 0)
+        full.from = self->self;
+    memcpy(full.trace, self->trace, CF_TRACE_SIZE);
+    int rc = cf_msg_encode(&self->frames, &full, body);
+    assert(rc != CF_ERANGE &&
+           rc != CF_EINTERNAL); /* a message of ours that breaks its own bounds */
+    if (rc < 0)
+        cf_count(CF_M_UNDELIVERABLE);
+    return rc;
+}
+
+int cf_outbox_send(cf_outbox_t *self, cf_address_t to, uint16_t type, uint64_t corr, cf_id_t room,
+                   const void *body)
+{
+    return cf_outbox_put(self, &(cf_msg_t){.type = type, .corr = corr, .to = to, .room = room},
+                         body);
+}
+
+int cf_outbox_answer(cf_outbox_t *self, const cf_msg_t *request, uint16_t type, const void *body)
+{
+    return cf_outbox_send(self, request->from, type, request->corr, request->room, body);
+}
+
+int cf_outbox_refuse(cf_outbox_t *self, const cf_msg_t *request, int err, uint32_t retry_after_ms)
+{
+    cf_count(CF_M_REFUSED_MESSAGES);
+    return cf_outbox_answer(
+        self, request, CF_MSG_REFUSED,
+        &(cf_refused_t){.reason = (uint32_t)-err, .retry_after_ms = retry_after_ms});
+}
+
+/* The link to an address, made if need be; NULL when there is none to be had. */
+static link_t *link_to(cf_outbox_t *self, cf_address_t to)
+{
+    bool is_local = to.node == self->bus->node;
+    uint64_t key = is_local ? cf_address_pack(to) : (uint64_t)to.node << 32;
+    link_t *link;
+    HASH_FIND(hh, self->links, &key, sizeof key, link);
+    if (link)
+        return link;
+    char endpoint[CF_ENDPOINT_MAX];
+    if (cf_bus_endpoint(self->bus, to, endpoint) < 0 || !(link = calloc(1, sizeof *link)))
+        return NULL;
+    int hwm = is_local ? 0 : REMOTE_HWM, now = 0;
+    link->address = key;
+    link->push = zmq_socket(self->bus->zmq, ZMQ_PUSH);
+    if (link->push && zmq_setsockopt(link->push, ZMQ_SNDHWM, &hwm, sizeof hwm) == 0 &&
+        zmq_setsockopt(link->push, ZMQ_LINGER, &now, sizeof now) == 0 &&
+        zmq_connect(link->push, endpoint) == 0) {
+        HASH_ADD(hh, self->links, address, sizeof link->address, link);
+        if (link->hh.tbl)
+            return link;
+    }
+    if (link->push)
+        zmq_close(link->push);
+    free(link);
+    return NULL;
+}
+
+static void send_frame(cf_outbox_t *self, const cf_msg_t *msg, const uint8_t *bytes, size_t size)
+{
+    link_t *link = link_to(self, msg->to);
+    zmq_msg_t frame;
+    if (!link || zmq_msg_init_size(&frame, size) != 0) {
+        cf_count(CF_M_UNDELIVERABLE);
+        return;
+    }
+    memcpy(zmq_msg_data(&frame), bytes, size);
+    if (zmq_msg_send(&frame, link->push, ZMQ_DONTWAIT) < 0) {
+        zmq_msg_close(&frame);
+        cf_count(CF_M_UNDELIVERABLE);
+    } else if (self->bus->trace) {
+        cf_trace_point("sent", msg);
+    }
+}
+
+bool cf_outbox_take(cf_outbox_t *self, cf_msg_t *out)
+{
+    size_t left = self->frames.size - self->taken;
+    if (left == 0) {
+        cf_buf_clear(&self->frames);
+        self->taken = 0;
+        return false;
+    }
+    const uint8_t *frame = self->frames.data + self->taken;
+    size_t size = cf_msg_frame_size(frame);
+    int rc = cf_msg_decode(out, frame, size);
+    assert(rc == 0); /* we encoded it */
+    (void)rc;
+    self->taken += size;
+    return true;
+}
+
+void cf_outbox_flush(cf_outbox_t *self)
+{
+    cf_msg_t msg;
+    while (cf_outbox_take(self, &msg))
+        send_frame(self, &msg, msg.body - CF_MSG_HEAD_SIZE, CF_MSG_HEAD_SIZE + (size_t)msg.size);
+}
+
+size_t cf_outbox_bytes(const cf_outbox_t *self)
+{
+    return self->frames.size - self->taken;
+}
