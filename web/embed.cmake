@@ -1,0 +1,20 @@
+# Turns the page's files into a C table. Run as a script at build time:
+#   cmake -DFOLDER=web -DOUT=file.c -P embed.cmake
+# The page has a fixed list of files: nothing that lies in the folder by chance is served.
+set(files "/=index.html=text/html" "/app.js=app.js=text/javascript" "/style.css=style.css=text/css")
+set(arrays "")
+set(rows "")
+set(number 0)
+foreach(entry IN LISTS files)
+    string(REPLACE "=" ";" entry "${entry}")
+    list(GET entry 0 path)
+    list(GET entry 1 name)
+    list(GET entry 2 type)
+    file(READ ${FOLDER}/${name} hex HEX)
+    string(REGEX REPLACE "(................................)" "\\1\n" hex "${hex}")
+    string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," hex "${hex}")
+    string(APPEND arrays "static const unsigned char file_${number}[] = {\n${hex}};\n")
+    string(APPEND rows "    {\"${path}\", \"${type}; charset=utf-8\", file_${number}, sizeof file_${number}},\n")
+    math(EXPR number "${number} + 1")
+endforeach()
+file(WRITE ${OUT} "#include \"web.h\"\n\n${arrays}\nextern const cf_web_file_t cf_web_files[];\nconst cf_web_file_t cf_web_files[] = {\n${rows}    {0, 0, 0, 0}};\n")
