@@ -1,0 +1,37 @@
+/* transports/http/listener.h: one listening socket of a gateway's loop.
+ *
+ * Ours and not lws', which would listen on every address whatever it is told. Several gateways bind
+ * the same port (SO_REUSEPORT). When descriptors run out it gives up a spare one to accept and
+ * refuse, so that the loop never spins on a connection it cannot take; when even that fails it
+ * rests until cf_listener_rest_over(). */
+#ifndef CF_LISTENER_H
+#define CF_LISTENER_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <uv.h>
+
+#define CF_LISTENER_ACCEPTS 64 /* per wake-up, so that open connections get their turn */
+
+/* A new connection, non-blocking; the callback owns fd. */
+typedef void cf_accept_fn(void *owner, int fd, const struct sockaddr *peer);
+
+typedef struct {
+    uv_poll_t poll;
+    int fd, spare_fd; /* -1: none */
+    int port;
+    bool resting, polled; /* polled: `poll` was given to the loop */
+    cf_accept_fn *on_accept;
+    void *owner;
+    uint64_t refused; /* connections dropped for want of a descriptor */
+} cf_listener_t;
+
+/* Bind to exactly `listen` ("host:port", "[::1]:80") and listen. send_buffer_bytes becomes the
+ * SO_SNDBUF of every connection. Returns 0; CF_ERANGE: not such a text; CF_EIO: cannot bind. */
+int cf_listener_open(cf_listener_t *self, uv_loop_t *loop, const char *listen,
+                     int send_buffer_bytes, cf_accept_fn *on_accept, void *owner);
+void cf_listener_rest_over(cf_listener_t *self); /* once a second */
+/* Stop for good. `self` must live until the loop has run its closing callbacks. */
+void cf_listener_close(cf_listener_t *self);
+
+#endif

@@ -1,0 +1,35 @@
+/* transports/http/outgoing.h: the frames that wait to be sent on one WebSocket, oldest first. */
+#ifndef CF_OUTGOING_H
+#define CF_OUTGOING_H
+
+#include "frame.h"
+
+typedef struct {
+    cf_frame_t *frame; /* one reference */
+    int64_t at_ms;     /* when it was queued */
+} cf_outgoing_entry_t;
+
+typedef struct {
+    cf_outgoing_entry_t *entries; /* owned ring of `cap` entries; NULL while `own` is enough */
+    cf_outgoing_entry_t own[2];   /* an idle connection allocates nothing */
+    uint32_t cap, first, count;
+    size_t bytes; /* of all waiting frames */
+} cf_outgoing_t;
+
+/* What a frame weighs in a queue's bound: its bytes and its entry, so that tiny frames are not
+ * free. */
+#define CF_OUTGOING_WEIGHT(queue) ((queue)->bytes + (queue)->count * sizeof(cf_outgoing_entry_t))
+
+void cf_outgoing_init(cf_outgoing_t *queue);
+/* Takes a reference of its own. Returns 0, or CF_ENOMEM and leaves the queue as it was. */
+int cf_outgoing_add(cf_outgoing_t *queue, cf_frame_t *frame, int64_t at_ms);
+/* When the oldest waiting frame was queued; 0: nothing waits. */
+int64_t cf_outgoing_oldest_ms(const cf_outgoing_t *queue);
+/* How many of the oldest frames together fit into `room` bytes (at least one if any waits), and
+ * their bytes into *size. */
+uint32_t cf_outgoing_fit(const cf_outgoing_t *queue, size_t room, size_t *size);
+cf_frame_t *cf_outgoing_at(const cf_outgoing_t *queue, uint32_t index); /* borrowed; 0 = oldest */
+void cf_outgoing_drop(cf_outgoing_t *queue, uint32_t count);            /* the oldest `count` */
+void cf_outgoing_clear(cf_outgoing_t *queue);                           /* and free its memory */
+
+#endif

@@ -1,0 +1,330 @@
+/* The loop and its passes. A pass: what sockets and the inbox bring, then what they changed
+ * (turns), then one flush of everything that was queued. */
+#include "clock.h"
+#include "log.h"
+#include "server_state.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define INBOX_BUDGET 2000 /* messages between two looks at the sockets */
+
+cf_conn_t *cf_conn_new(cf_server_t *server, cf_client_t *client)
+{
+    cf_conn_t *conn = calloc(1, sizeof *conn);
+    if (!conn)
+        return NULL;
+    conn->server = server;
+    conn->client = client;
+    conn->state = CF_CONN_WAITING;
+    cf_ring_init(&conn->turn);
+    cf_ring_init(&conn->dirty);
+    cf_ring_init(&conn->place);
+    cf_outgoing_init(&conn->out);
+    return conn;
+}
+
+void cf_conn_turn(cf_conn_t *conn)
+{
+    cf_ring_append(&conn->server->turns, &conn->turn);
+}
+
+void cf_conn_gone(cf_conn_t *conn, cf_gone_t why)
+{
+    if (conn->state == CF_CONN_GONE)
+        return;
+    conn->state = CF_CONN_GONE;
+    conn->why = why;
+    cf_conn_turn(conn);
+}
+
+int cf_conn_upgrade(cf_conn_t *conn)
+{
+    if (conn->state != CF_CONN_WAITING || !conn->client || !conn->is_upgrade)
+        return CF_ECLOSING;
+    conn->state = CF_CONN_UPGRADING;
+    cf_conn_turn(conn);
+    return 0;
+}
+
+void cf_conn_set_owner_data(cf_conn_t *conn, void *data)
+{
+    conn->owner_data = data;
+}
+
+void *cf_conn_owner_data(const cf_conn_t *conn)
+{
+    return conn->owner_data;
+}
+
+const char *cf_server_date(cf_server_t *server)
+{
+    time_t now = (time_t)(cf_wall_us() / 1000000);
+    if (now != server->date_s) {
+        struct tm tm;
+        gmtime_r(&now, &tm);
+        strftime(server->date, sizeof server->date, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+        server->date_s = now;
+    }
+    return server->date;
+}
+
+/* ---- a pass ---- */
+
+static void bury(cf_conn_t *conn)
+{
+    cf_server_t *server = conn->server;
+    server->events.on_gone(server->owner, conn, conn->why);
+    cf_websocket_free(conn);
+    cf_ring_remove(&conn->turn);
+    free(conn);
+}
+
+static void take_turns(cf_server_t *server)
+{
+    while (!cf_ring_is_empty(&server->turns)) {
+        cf_conn_t *conn = CF_RING_OWNER(server->turns.next, cf_conn_t, turn);
+        cf_ring_remove(&conn->turn);
+        switch (conn->state) {
+        case CF_CONN_ANSWERED:
+            cf_client_answered(conn);
+            break;
+        case CF_CONN_UPGRADING:
+            cf_websocket_open(conn);
+            break;
+        case CF_CONN_DOOMED:
+            cf_websocket_cut(conn);
+            break;
+        case CF_CONN_GONE:
+            bury(conn);
+            break;
+        case CF_CONN_WAITING:
+        case CF_CONN_OPEN:
+        case CF_CONN_CLOSING:
+            break;
+        }
+    }
+}
+
+static void on_flush_timer(uv_timer_t *timer)
+{
+    cf_server_t *server = timer->data;
+    server->flush_waits = false;
+    server->flush_due = true; /* the next pass, which follows at once, flushes */
+}
+
+static void flush(cf_server_t *server)
+{
+    if (cf_ring_is_empty(&server->dirty))
+        return;
+    if (server->config.flush_delay_ms > 0 && !server->flush_due && !server->stopping) {
+        if (!server->flush_waits)
+            uv_timer_start(&server->flush_timer, on_flush_timer,
+                           (uint64_t)server->config.flush_delay_ms, 0);
+        server->flush_waits = true;
+        return;
+    }
+    server->flush_due = false;
+    server->gathered_count = 0; /* frames may have been freed and their addresses used again */
+    while (!cf_ring_is_empty(&server->dirty))
+        cf_websocket_flush(CF_RING_OWNER(server->dirty.next, cf_conn_t, dirty));
+}
+
+static void on_again(uv_idle_t *idle);
+
+static void pass(cf_server_t *server)
+{
+    take_turns(server);
+    server->events.before_flush(server->owner);
+    take_turns(server);
+    flush(server);
+    take_turns(server);
+    server->events.after_flush(server->owner);
+    /* The poll must not block while something was left over. */
+    bool left = server->inbox_more || !cf_ring_is_empty(&server->turns) ||
+                (!cf_ring_is_empty(&server->dirty) && !server->flush_waits);
+    if (left && !uv_is_active((uv_handle_t *)&server->again))
+        uv_idle_start(&server->again, on_again);
+    else if (!left)
+        uv_idle_stop(&server->again);
+}
+
+static void on_check(uv_check_t *check)
+{
+    pass(check->data);
+}
+
+/* Timers and idle callbacks run before the poll; what they did is not to wait behind it. */
+static void on_prepare(uv_prepare_t *prepare)
+{
+    cf_server_t *server = prepare->data;
+    if (!cf_ring_is_empty(&server->turns) || server->flush_due ||
+        (!cf_ring_is_empty(&server->dirty) && !server->flush_waits))
+        pass(server);
+}
+
+static void drain_inbox(cf_server_t *server)
+{
+    server->inbox_more = server->events.on_inbox(server->owner, INBOX_BUDGET);
+    if (server->inbox_more)
+        uv_idle_start(&server->again, on_again);
+}
+
+static void on_again(uv_idle_t *idle)
+{
+    cf_server_t *server = idle->data;
+    if (server->inbox_more)
+        drain_inbox(server);
+}
+
+static void on_inbox(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    drain_inbox(poll->data);
+}
+
+static void on_second(uv_timer_t *timer)
+{
+    cf_server_t *server = timer->data;
+    cf_wheel_advance(&server->wheel, cf_server_now_ms(server));
+    cf_listener_rest_over(&server->listener);
+    server->events.on_second(server->owner, cf_boot_us());
+}
+
+static void on_accept(void *owner, int fd, const struct sockaddr *peer)
+{
+    cf_server_t *server = owner;
+    server->stats.accepted++;
+    bool full = server->stats.open_sockets - (uint64_t)server->refused_open >=
+                (uint64_t)server->config.connections_max;
+    cf_address_t *address = NULL;
+    if (full) {
+        server->stats.refused_cap++;
+    } else {
+        address = cf_addresses_take(&server->addresses, peer, server->config.connections_per_ip);
+        if (!address)
+            server->stats.refused_per_ip++;
+    }
+    cf_client_accept(server, fd, peer, address, !address);
+}
+
+/* ---- life ---- */
+
+static int start_loop(cf_server_t *server, int inbox_fd)
+{
+    if (uv_loop_init(&server->loop) < 0)
+        return CF_ENOMEM;
+    server->has_loop = true;
+    uv_check_init(&server->loop, &server->check);
+    uv_prepare_init(&server->loop, &server->prepare);
+    uv_idle_init(&server->loop, &server->again);
+    uv_timer_init(&server->loop, &server->second);
+    uv_timer_init(&server->loop, &server->flush_timer);
+    server->check.data = server->prepare.data = server->again.data = server;
+    server->second.data = server->flush_timer.data = server;
+    uv_check_start(&server->check, on_check);
+    uv_prepare_start(&server->prepare, on_prepare);
+    uv_timer_start(&server->second, on_second, CF_WHEEL_TICK_MS, CF_WHEEL_TICK_MS);
+    cf_wheel_init(&server->wheel, cf_server_now_ms(server));
+    if (inbox_fd < 0)
+        return 0;
+    if (uv_poll_init(&server->loop, &server->inbox, inbox_fd) < 0)
+        return CF_EIO;
+    server->has_inbox = true;
+    server->inbox.data = server;
+    uv_poll_start(&server->inbox, UV_READABLE, on_inbox);
+    return 0;
+}
+
+int cf_server_new(cf_server_t **out, const cf_server_config_t *config,
+                  const cf_server_events_t *events, void *owner, int inbox_fd)
+{
+    cf_server_t *server = calloc(1, sizeof *server);
+    if (!server)
+        return CF_ENOMEM;
+    server->config = *config;
+    server->events = *events;
+    server->owner = owner;
+    server->listener.fd = server->listener.spare_fd = -1;
+    cf_ring_init(&server->turns);
+    cf_ring_init(&server->dirty);
+    cf_ring_init(&server->clients);
+    cf_ring_init(&server->websockets);
+    int rc = start_loop(server, inbox_fd);
+    if (rc == 0)
+        rc = cf_websocket_start(server);
+    if (rc == 0)
+        rc = cf_listener_open(&server->listener, &server->loop, config->listen,
+                              config->send_buffer_bytes, on_accept, server);
+    server->config.listen = NULL; /* was borrowed */
+    if (rc < 0) {
+        cf_server_destroy(&server);
+        return rc;
+    }
+    *out = server;
+    return 0;
+}
+
+int cf_server_port(const cf_server_t *self)
+{
+    return self->listener.port;
+}
+
+int cf_server_run(cf_server_t *self)
+{
+    if (self->has_inbox)
+        drain_inbox(self); /* what came before the descriptor was watched gave no edge */
+    if (!self->stopping)
+        uv_run(&self->loop, UV_RUN_DEFAULT);
+    return 0;
+}
+
+void cf_server_stop(cf_server_t *self)
+{
+    self->stopping = true;
+    uv_stop(&self->loop);
+}
+
+void cf_server_stop_listening(cf_server_t *self)
+{
+    cf_listener_close(&self->listener);
+}
+
+const cf_server_stats_t *cf_server_stats(const cf_server_t *self)
+{
+    return &self->stats;
+}
+
+/* Only our own handles: lws closes those it has put on the loop. */
+static void close_handles(cf_server_t *server)
+{
+    uv_handle_t *handles[] = {(uv_handle_t *)&server->check,       (uv_handle_t *)&server->prepare,
+                              (uv_handle_t *)&server->again,       (uv_handle_t *)&server->second,
+                              (uv_handle_t *)&server->flush_timer, (uv_handle_t *)&server->inbox};
+    size_t count = sizeof handles / sizeof handles[0] - (server->has_inbox ? 0 : 1);
+    for (size_t i = 0; i < count; i++)
+        uv_close(handles[i], NULL);
+}
+
+void cf_server_destroy(cf_server_t **self)
+{
+    cf_server_t *server = *self;
+    if (!server)
+        return;
+    *self = NULL;
+    server->stopping = true;
+    if (server->has_loop) {
+        cf_listener_close(&server->listener);
+        cf_client_destroy_all(server);
+        take_turns(server);
+        cf_websocket_stop(server);
+        take_turns(server);
+        close_handles(server);
+        uv_run(&server->loop, UV_RUN_DEFAULT);
+        cf_websocket_free_context(server);
+        uv_loop_close(&server->loop);
+    }
+    free(server);
+}

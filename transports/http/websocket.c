@@ -1,0 +1,490 @@
+/* WebSockets, by libwebsockets on the server's own uv loop. lws reads frames, answers pings and the
+ * peer's Close; everything that is sent by us is a finished frame out of our own queue. */
+#include "handshake.h"
+#include "server_state.h"
+#include "utf8.h"
+
+#include <libwebsockets.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define RX_BUFFER 1024    /* lws holds this much per connection: 2.6 KiB in all instead of 5.5 */
+#define GATHERED_MAX 4096 /* frames whose gathered bytes are remembered */
+
+enum { CLOSE_PROTOCOL = 1002, CLOSE_UTF8 = 1007, CLOSE_TOO_BIG = 1009, CLOSE_SLOW = 1013 };
+
+static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                  size_t size);
+static void on_deadline(cf_timer_t *timer);
+
+static const struct lws_protocols protocols[] = {{.name = "confab",
+                                                  .callback = on_lws,
+                                                  .per_session_data_size = sizeof(cf_conn_t *),
+                                                  .rx_buffer_size = RX_BUFFER,
+                                                  .tx_packet_size = CF_GATHER_MAX},
+                                                 {0}};
+
+int cf_websocket_start(cf_server_t *server)
+{
+    /* lws logs to stderr on its own terms; what matters is in our counters. */
+    lws_set_log_level(0, NULL);
+    server->ping = cf_frame_new_ping();
+    server->gather = malloc(LWS_PRE + CF_GATHER_MAX);
+    server->gathered = calloc(GATHERED_MAX, sizeof *server->gathered);
+    if (!server->ping || !server->gather || !server->gathered)
+        return CF_ENOMEM;
+    void *loops[] = {&server->loop};
+    /* lws' own validity pings are off: ours come from the wheel. */
+    static const lws_retry_bo_t no_pings = {.secs_since_valid_ping = 0,
+                                            .secs_since_valid_hangup = 0};
+    struct lws_context_creation_info info = {
+        .port = CONTEXT_PORT_NO_LISTEN_SERVER,
+        .protocols = protocols,
+        .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
+        .foreign_loops = loops,
+        .gid = (gid_t)-1,
+        .uid = (uid_t)-1,
+        .user = server,
+        .timeout_secs = 90,
+        .retry_and_idle_policy = &no_pings,
+        .vhost_name = "confab",
+    };
+    server->lws = lws_create_context(&info);
+    if (!server->lws)
+        return CF_ENOMEM;
+    server->vhost = lws_create_vhost(server->lws, &info);
+    return server->vhost ? 0 : CF_ENOMEM;
+}
+
+/* What the gauge holds for this connection follows its queue. */
+static void count_queued(cf_conn_t *conn)
+{
+    size_t queued = cf_conn_queued(conn);
+    conn->server->stats.queued_bytes += queued - conn->counted;
+    conn->counted = queued;
+}
+
+static void doom(cf_conn_t *conn, cf_gone_t why, bool reset)
+{
+    if (conn->state == CF_CONN_GONE || conn->state == CF_CONN_DOOMED)
+        return;
+    if (conn->state == CF_CONN_OPEN)
+        conn->why = why;
+    conn->state = CF_CONN_DOOMED;
+    conn->reset = reset;
+    cf_conn_turn(conn);
+}
+
+/* The wheel looks at a connection when the first of its deadlines may have passed. */
+static void set_timer(cf_conn_t *conn)
+{
+    const cf_server_config_t *config = &conn->server->config;
+    int64_t due = conn->pinged_ms + config->ping_ms;
+    if (!conn->paused && conn->heard_ms + config->idle_ms < due)
+        due = conn->heard_ms + config->idle_ms;
+    int64_t oldest = conn->in_lws ? conn->in_lws_ms : cf_outgoing_oldest_ms(&conn->out);
+    if (oldest && oldest + config->queue_age_ms < due)
+        due = oldest + config->queue_age_ms;
+    if (conn->state == CF_CONN_CLOSING)
+        due = conn->close_by_ms;
+    cf_wheel_set(&conn->server->wheel, &conn->timer, due);
+}
+
+/* Queues a Close behind what waits; from here on nothing else is queued or delivered. */
+static void start_close(cf_conn_t *conn, int code, const char *reason, cf_gone_t why)
+{
+    if (conn->state != CF_CONN_OPEN)
+        return;
+    cf_frame_t *frame = cf_frame_new_close(code, reason);
+    conn->state = CF_CONN_CLOSING;
+    conn->why = why;
+    conn->close_by_ms = cf_server_now_ms(conn->server) + conn->server->config.close_ms;
+    cf_buf_free(&conn->message);
+    if (!frame || cf_outgoing_add(&conn->out, frame, cf_server_now_ms(conn->server)) < 0) {
+        cf_frame_unref(&frame);
+        conn->state = CF_CONN_OPEN;
+        doom(conn, why, true);
+        return;
+    }
+    cf_frame_unref(&frame);
+    count_queued(conn);
+    cf_ring_append(&conn->server->dirty, &conn->dirty);
+    set_timer(conn);
+    if (conn->paused)
+        cf_conn_pause(conn, false); /* else the peer's Close would never be read */
+}
+
+static void close_slow(cf_conn_t *conn)
+{
+    conn->server->stats.closed_slow++;
+    cf_outgoing_clear(&conn->out); /* what lws has begun to send it will finish */
+    start_close(conn, CLOSE_SLOW, "too slow", CF_GONE_SLOW);
+}
+
+static void break_off(cf_conn_t *conn, int code, const char *reason, uint64_t *counter)
+{
+    if (conn->state != CF_CONN_OPEN)
+        return;
+    ++*counter;
+    start_close(conn, code, reason, CF_GONE_PROTOCOL);
+}
+
+/* ---- sending ---- */
+
+/* Are the next `count` frames exactly those whose bytes stand in the gather buffer? Members of one
+ * room usually wait for the same frames, so the copy is made once for all of them. */
+static bool is_gathered(const cf_conn_t *conn, uint32_t count)
+{
+    const cf_server_t *server = conn->server;
+    if (server->gathered_count != count)
+        return false;
+    for (uint32_t i = 0; i < count; i++)
+        if (server->gathered[i] != cf_outgoing_at(&conn->out, i))
+            return false;
+    return true;
+}
+
+static void gather(cf_conn_t *conn, uint32_t count)
+{
+    cf_server_t *server = conn->server;
+    size_t size = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        cf_frame_t *frame = cf_outgoing_at(&conn->out, i);
+        memcpy(server->gather + LWS_PRE + size, frame->bytes, frame->size);
+        size += frame->size;
+        if (i < GATHERED_MAX)
+            server->gathered[i] = frame;
+    }
+    server->gathered_count = count <= GATHERED_MAX ? count : 0;
+}
+
+/* Gives lws one buffer of whole frames. Returns 0, or -1: the socket is dead. */
+static int write_some(cf_conn_t *conn)
+{
+    cf_server_t *server = conn->server;
+    size_t size;
+    uint32_t count = cf_outgoing_fit(&conn->out, CF_GATHER_MAX, &size);
+    uint8_t *bytes = server->gather + LWS_PRE;
+    if (size > CF_GATHER_MAX) {
+        server->gathered_count = 0;
+        bytes = cf_outgoing_at(&conn->out, 0)->bytes; /* one big frame as it is; RAW writes nothing
+                                                         before it */
+    } else if (!is_gathered(conn, count)) {
+        gather(conn, count);
+    }
+    int64_t oldest_ms = cf_outgoing_oldest_ms(&conn->out);
+    int n = lws_write(conn->wsi, bytes, size, LWS_WRITE_RAW);
+    server->stats.sends++;
+    if (n < 0)
+        return -1;
+    server->stats.bytes_out += size;
+    conn->in_lws = lws_partial_buffered(conn->wsi) ? size : 0;
+    conn->in_lws_ms = oldest_ms;
+    return (int)count;
+}
+
+static int send_waiting(cf_conn_t *conn)
+{
+    if (conn->in_lws && !lws_partial_buffered(conn->wsi))
+        conn->in_lws = 0;
+    while (conn->out.count && !conn->in_lws) {
+        int count = write_some(conn);
+        if (count < 0)
+            return -1;
+        cf_outgoing_drop(&conn->out, (uint32_t)count);
+    }
+    count_queued(conn);
+    if (conn->in_lws)
+        lws_callback_on_writable(conn->wsi);
+    return 0;
+}
+
+void cf_websocket_flush(cf_conn_t *conn)
+{
+    cf_ring_remove(&conn->dirty);
+    if (!conn->wsi || (conn->state != CF_CONN_OPEN && conn->state != CF_CONN_CLOSING))
+        return;
+    bool had_backlog = conn->in_lws;
+    if (send_waiting(conn) < 0)
+        doom(conn, CF_GONE_PEER, true);
+    else if (conn->in_lws && !had_backlog)
+        set_timer(conn); /* its age counts from now on */
+}
+
+int cf_conn_send(cf_conn_t *conn, cf_frame_t *frame)
+{
+    if (conn->state != CF_CONN_OPEN || !conn->wsi)
+        return CF_ECLOSING;
+    cf_server_t *server = conn->server;
+    size_t max = server->config.queue_bytes_max;
+    size_t weight = CF_OUTGOING_WEIGHT(&conn->out) + conn->in_lws;
+    if (weight + frame->size > max && !conn->in_lws) {
+        cf_websocket_flush(conn); /* a long burst within one pass does not make a client slow */
+        weight = CF_OUTGOING_WEIGHT(&conn->out) + conn->in_lws;
+    }
+    if (conn->state != CF_CONN_OPEN)
+        return CF_ECLOSING;
+    if (weight + frame->size > max) {
+        close_slow(conn);
+        return CF_EFULL;
+    }
+    if (cf_outgoing_add(&conn->out, frame, cf_server_now_ms(server)) < 0) {
+        doom(conn, CF_GONE_OURS, true); /* a gap would be worse than a reconnect */
+        return CF_EFULL;
+    }
+    server->stats.messages_out++;
+    count_queued(conn);
+    cf_ring_append(&server->dirty, &conn->dirty);
+    return 0;
+}
+
+size_t cf_conn_queued(const cf_conn_t *conn)
+{
+    return conn->out.bytes + conn->in_lws;
+}
+
+void cf_conn_close(cf_conn_t *conn, int code, const char *reason)
+{
+    start_close(conn, code, reason, CF_GONE_OURS);
+}
+
+void cf_conn_pause(cf_conn_t *conn, bool paused)
+{
+    if (conn->paused == paused || !conn->wsi ||
+        (conn->state != CF_CONN_OPEN && conn->state != CF_CONN_CLOSING))
+        return;
+    conn->paused = paused;
+    if (!paused)
+        conn->heard_ms = cf_server_now_ms(conn->server);
+    lws_rx_flow_control(conn->wsi, !paused);
+    set_timer(conn);
+}
+
+/* ---- receiving ---- */
+
+static void deliver(cf_conn_t *conn, const uint8_t *bytes, size_t size, bool is_text)
+{
+    cf_server_t *server = conn->server;
+    if (is_text && !cf_utf8_valid((const char *)bytes, size)) {
+        break_off(conn, CLOSE_UTF8, "not UTF-8", &server->stats.closed_utf8);
+        return;
+    }
+    server->stats.messages_in++;
+    server->events.on_message(server->owner, conn, bytes, size, is_text);
+}
+
+static void on_fragment(cf_conn_t *conn, const uint8_t *bytes, size_t size)
+{
+    struct lws *wsi = conn->wsi;
+    cf_server_t *server = conn->server;
+    bool is_final = lws_is_final_fragment(wsi), is_text = !lws_frame_is_binary(wsi);
+    conn->heard_ms = cf_server_now_ms(server);
+    server->stats.bytes_in += size;
+    if (conn->state != CF_CONN_OPEN)
+        return;
+    /* By what the frame's head announces: nothing is gathered that cannot become a message. */
+    size_t announced = size + lws_remaining_packet_payload(wsi);
+    if (announced > server->config.message_max - conn->message.size) {
+        break_off(conn, CLOSE_TOO_BIG, "", &server->stats.closed_too_big);
+        return;
+    }
+    if (is_final && !conn->in_message) {
+        deliver(conn, bytes, size, is_text);
+        return;
+    }
+    conn->in_message = !is_final;
+    if (cf_buf_add(&conn->message, bytes, size) < 0) {
+        doom(conn, CF_GONE_OURS, true);
+        return;
+    }
+    if (!is_final)
+        return;
+    cf_buf_t message = conn->message; /* the owner may close in its callback */
+    conn->message = (cf_buf_t){0};
+    deliver(conn, message.data, message.size, is_text);
+    cf_buf_free(&message);
+}
+
+/* lws has found a fault of framing itself: it then keeps its own Close reason. */
+static bool lws_closed_it(struct lws *wsi)
+{
+    return lws_get_close_length(wsi) >= 2;
+}
+
+static void on_closed(cf_conn_t *conn)
+{
+    cf_gone_t why = conn->state == CF_CONN_OPEN ? CF_GONE_PEER : conn->why;
+    if (conn->state == CF_CONN_OPEN && !conn->peer_closed && lws_closed_it(conn->wsi)) {
+        conn->server->stats.closed_protocol++;
+        why = CF_GONE_PROTOCOL;
+    }
+    conn->wsi = NULL;
+    cf_conn_gone(conn, why);
+}
+
+static int on_established(cf_server_t *server, struct lws *wsi, cf_conn_t **slot)
+{
+    cf_conn_t *conn = server->adopting;
+    if (!conn)
+        return -1; /* nobody gets in without a verdict */
+    *slot = conn;
+    conn->wsi = wsi;
+    conn->state = CF_CONN_OPEN;
+    return 0;
+}
+
+static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                  size_t size)
+{
+    cf_server_t *server = lws_context_user(lws_get_context(wsi));
+    cf_conn_t *conn = user ? *(cf_conn_t **)user : NULL;
+    switch (reason) {
+    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
+        return server->adopting ? 0 : -1;
+    case LWS_CALLBACK_ESTABLISHED:
+        return on_established(server, wsi, user);
+    case LWS_CALLBACK_RECEIVE:
+        if (conn)
+            on_fragment(conn, in, size);
+        return 0;
+    case LWS_CALLBACK_RECEIVE_PONG:
+        if (conn)
+            conn->heard_ms = cf_server_now_ms(server);
+        return 0;
+    case LWS_CALLBACK_SERVER_WRITEABLE:
+        return conn && send_waiting(conn) < 0 ? -1 : 0;
+    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+        if (!conn)
+            return 0;
+        conn->peer_closed = true;
+        cf_outgoing_clear(&conn->out); /* no data follows the Close that lws echoes */
+        count_queued(conn);
+        return conn->state == CF_CONN_OPEN ? 0 : -1; /* ours was sent: this is the answer to it */
+    case LWS_CALLBACK_CLOSED:
+        if (conn)
+            on_closed(conn);
+        return 0;
+    case LWS_CALLBACK_HTTP:
+        return -1; /* what lws is given is an upgrade or nothing */
+    default:
+        return 0;
+    }
+}
+
+/* ---- life ---- */
+
+void cf_websocket_open(cf_conn_t *conn)
+{
+    cf_server_t *server = conn->server;
+    char key[CF_HANDSHAKE_KEY_TEXT + 1], head[256];
+    int fd = cf_client_release(conn, key);
+    /* lws never sees the client's own head: that was read and judged already, and lws' parser is
+     * not asked for a second opinion. It offers no extension and no subprotocol then. */
+    int size = snprintf(head, sizeof head,
+                        "GET / HTTP/1.1\r\nHost: confab\r\nUpgrade: websocket\r\n"
+                        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                        "Sec-WebSocket-Key: %s\r\n\r\n",
+                        key);
+    server->adopting = conn;
+    struct lws *wsi = lws_adopt_socket_vhost_readbuf(server->vhost, fd, head, (size_t)size);
+    server->adopting = NULL;
+    if (!conn->wsi || conn->state != CF_CONN_OPEN) {
+        if (wsi)
+            lws_set_timeout(wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_SYNC);
+        cf_conn_gone(conn, CF_GONE_PEER);
+        return;
+    }
+    cf_timer_init(&conn->timer, on_deadline);
+    cf_ring_append(&server->websockets, &conn->place);
+    conn->heard_ms = conn->pinged_ms = cf_server_now_ms(server);
+    set_timer(conn);
+    server->stats.upgrades++;
+    server->stats.open_websockets++;
+    server->events.on_open(server->owner, conn);
+}
+
+void cf_websocket_cut(cf_conn_t *conn)
+{
+    if (!conn->wsi) {
+        cf_conn_gone(conn, conn->why);
+        return;
+    }
+    if (conn->reset) { /* the kernel is not to go on sending to someone who does not read */
+        struct linger now = {.l_onoff = 1, .l_linger = 0};
+        setsockopt(lws_get_socket_fd(conn->wsi), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    }
+    lws_set_timeout(conn->wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_SYNC);
+}
+
+static void ping(cf_conn_t *conn, int64_t now)
+{
+    conn->pinged_ms = now;
+    /* Behind a backlog a ping says nothing: its bytes would wait as well. */
+    if (conn->in_lws || conn->out.count || cf_outgoing_add(&conn->out, conn->server->ping, now) < 0)
+        return;
+    count_queued(conn);
+    cf_ring_append(&conn->server->dirty, &conn->dirty);
+}
+
+static void on_deadline(cf_timer_t *timer)
+{
+    cf_conn_t *conn = CF_RING_OWNER(timer, cf_conn_t, timer);
+    cf_server_t *server = conn->server;
+    int64_t now = cf_server_now_ms(server);
+    if (!conn->wsi)
+        return;
+    if (conn->in_lws && !lws_partial_buffered(conn->wsi))
+        conn->in_lws = 0;
+    int64_t oldest = conn->in_lws ? conn->in_lws_ms : cf_outgoing_oldest_ms(&conn->out);
+    if (conn->state == CF_CONN_CLOSING) {
+        if (now >= conn->close_by_ms) {
+            doom(conn, conn->why, true);
+            return;
+        }
+    } else if (!conn->paused && now - conn->heard_ms >= server->config.idle_ms) {
+        server->stats.closed_idle++;
+        doom(conn, CF_GONE_IDLE, true);
+        return;
+    } else if (oldest && now - oldest >= server->config.queue_age_ms) {
+        close_slow(conn);
+        return;
+    } else if (now - conn->pinged_ms >= server->config.ping_ms) {
+        ping(conn, now);
+    }
+    set_timer(conn);
+}
+
+void cf_websocket_free(cf_conn_t *conn)
+{
+    if (!cf_ring_is_empty(&conn->place)) {
+        conn->server->stats.open_websockets--;
+        cf_wheel_cancel(&conn->timer);
+        cf_ring_remove(&conn->place);
+    }
+    cf_ring_remove(&conn->dirty);
+    cf_outgoing_clear(&conn->out);
+    conn->in_lws = 0;
+    count_queued(conn);
+    cf_buf_free(&conn->message);
+    if (conn->address) {
+        cf_addresses_release(&conn->server->addresses, conn->address);
+        conn->server->stats.open_sockets--;
+    }
+}
+
+void cf_websocket_stop(cf_server_t *server)
+{
+    if (server->lws)
+        lws_context_destroy(server->lws); /* CLOSED for each: they become GONE */
+}
+
+void cf_websocket_free_context(cf_server_t *server)
+{
+    if (server->lws)
+        lws_context_destroy(server->lws);
+    cf_frame_unref(&server->ping);
+    free(server->gather);
+    free(server->gathered);
+}
