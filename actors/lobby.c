@@ -1,0 +1,339 @@
+#include "lobby.h"
+
+#include "err.h"
+#include "log.h"
+#include "table.h"
+#include "wire/control.h"
+#include "wire/place.h"
+
+#include <stdlib.h>
+
+#define COUNTS_EVERY_US INT64_C(100000)
+
+typedef struct lookup {
+    struct lookup *next;
+    cf_msg_t request; /* head only */
+} lookup_t;
+
+typedef struct {
+    cf_id_t id;
+    cf_address_t at;
+    bool retiring;
+    bool place_gone;        /* its node is gone: nobody to tell RETIRED */
+    uint64_t not_forgotten; /* bit i: gateways[i] has not confirmed FORGET */
+    cf_address_t target;    /* where it goes when it has retired; kind 0: nowhere */
+    lookup_t *lookups, **lookups_end;
+    uint32_t connections;
+    UT_hash_handle hh;
+} place_t;
+
+struct cf_lobby {
+    cf_lobby_config_t config;
+    uint32_t *load; /* rooms per thread */
+    place_t *places;
+    uint32_t lookups_waiting;
+    uint64_t gateways_gone; /* bit i: gateways[i] is on a node that is gone */
+    bool counts_changed;
+    int64_t next_counts_us;
+};
+
+int cf_lobby_new(cf_lobby_t **out, const cf_lobby_config_t *config)
+{
+    cf_lobby_t *self = calloc(1, sizeof *self);
+    if (!self || !(self->load = calloc(config->thread_count, sizeof *self->load))) {
+        free(self);
+        return CF_ENOMEM;
+    }
+    self->config = *config;
+    *out = self;
+    return 0;
+}
+
+/* --- places ------------------------------------------------------------------------------------
+ */
+
+static place_t *find(cf_lobby_t *self, cf_id_t id)
+{
+    place_t *place;
+    HASH_FIND(hh, self->places, &id, sizeof id, place);
+    return place;
+}
+
+static void count_load(cf_lobby_t *self, cf_address_t at, int by)
+{
+    for (uint32_t i = 0; i < self->config.thread_count; i++)
+        if (cf_address_equal(self->config.threads[i], at))
+            self->load[i] = (uint32_t)((int)self->load[i] + by);
+}
+
+static cf_address_t least_loaded(const cf_lobby_t *self)
+{
+    uint32_t best = 0;
+    for (uint32_t i = 1; i < self->config.thread_count; i++)
+        if (self->load[i] < self->load[best])
+            best = i;
+    return self->config.threads[best];
+}
+
+static place_t *add_place(cf_lobby_t *self, cf_id_t id)
+{
+    place_t *place = calloc(1, sizeof *place);
+    if (!place)
+        return NULL;
+    place->id = id;
+    place->lookups_end = &place->lookups;
+    HASH_ADD(hh, self->places, id, sizeof place->id, place);
+    if (place->hh.tbl)
+        return place;
+    free(place);
+    return NULL;
+}
+
+static void drop_place(cf_lobby_t *self, place_t *place)
+{
+    HASH_DEL(self->places, place);
+    if (place->connections)
+        self->counts_changed = true;
+    free(place);
+}
+
+static int open_at(cf_lobby_t *self, cf_turn_t *turn, place_t *place, cf_address_t at)
+{
+    place->at = at;
+    place->retiring = place->place_gone = false;
+    place->target = (cf_address_t){0};
+    count_load(self, at, 1);
+    return cf_outbox_send(turn->out, at, CF_MSG_OPEN, 0, place->id, NULL);
+}
+
+static int answer_placed(cf_turn_t *turn, const cf_msg_t *request, const place_t *place)
+{
+    return cf_outbox_answer(turn->out, request, CF_MSG_PLACED,
+                            &(cf_placed_t){cf_address_pack(place->at)});
+}
+
+static int wait_for_retirement(cf_lobby_t *self, place_t *place, const cf_msg_t *msg)
+{
+    if (self->lookups_waiting >= self->config.lookups_max)
+        return CF_EFULL;
+    lookup_t *lookup = malloc(sizeof *lookup);
+    if (!lookup)
+        return CF_ENOMEM;
+    *lookup = (lookup_t){.request = *msg};
+    *place->lookups_end = lookup;
+    place->lookups_end = &lookup->next;
+    self->lookups_waiting++;
+    return 0;
+}
+
+static int on_lookup(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_lobby_t *self = state;
+    place_t *place = find(self, msg->room);
+    if (place && place->retiring)
+        return wait_for_retirement(self, place, msg);
+    if (!place) {
+        int rc = (place = add_place(self, msg->room))
+                     ? open_at(self, turn, place, least_loaded(self))
+                     : CF_ENOMEM;
+        if (rc < 0)
+            return rc;
+    }
+    return answer_placed(turn, msg, place);
+}
+
+/* --- retiring ----------------------------------------------------------------------------------
+ */
+
+/* Everybody has forgotten the room: free it, and open it anew if somebody wants it. */
+static void finish_retirement(cf_lobby_t *self, cf_turn_t *turn, place_t *place)
+{
+    if (!place->place_gone)
+        cf_outbox_send(turn->out, place->at, CF_MSG_RETIRED, 0, place->id, NULL);
+    count_load(self, place->at, -1);
+    if (!place->lookups && place->target.kind == 0) {
+        drop_place(self, place);
+        return;
+    }
+    open_at(self, turn, place, place->target.kind ? place->target : least_loaded(self));
+    for (lookup_t *lookup = place->lookups, *next; lookup; lookup = next) {
+        next = lookup->next;
+        answer_placed(turn, &lookup->request, place);
+        self->lookups_waiting--;
+        free(lookup);
+    }
+    place->lookups = NULL;
+    place->lookups_end = &place->lookups;
+}
+
+static void begin_retirement(cf_lobby_t *self, cf_turn_t *turn, place_t *place)
+{
+    place->retiring = true;
+    place->not_forgotten = 0;
+    for (uint32_t i = 0; i < self->config.gateway_count; i++) {
+        if (self->gateways_gone >> i & 1)
+            continue;
+        place->not_forgotten |= UINT64_C(1) << i;
+        cf_outbox_send(turn->out, self->config.gateways[i], CF_MSG_FORGET, 0, place->id, NULL);
+    }
+    if (place->not_forgotten == 0)
+        finish_retirement(self, turn, place);
+}
+
+static int on_retire(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_lobby_t *self = state;
+    place_t *place = find(self, msg->room);
+    if (place && !place->retiring && cf_address_equal(place->at, msg->from))
+        begin_retirement(self, turn, place);
+    return 0;
+}
+
+static int on_forgotten(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_lobby_t *self = state;
+    place_t *place = find(self, msg->room);
+    if (!place || !place->retiring)
+        return 0;
+    for (uint32_t i = 0; i < self->config.gateway_count; i++)
+        if (cf_address_equal(self->config.gateways[i], msg->from))
+            place->not_forgotten &= ~(UINT64_C(1) << i);
+    if (place->not_forgotten == 0)
+        finish_retirement(self, turn, place);
+    return 0;
+}
+
+static int on_move(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_lobby_t *self = state;
+    cf_move_t move;
+    int rc = cf_msg_body(&move, msg, turn->arena);
+    if (rc < 0)
+        return rc;
+    place_t *place = find(self, msg->room);
+    if (!place)
+        return CF_ENOENT;
+    if (place->retiring)
+        return CF_EAGAIN;
+    place->target = cf_address_unpack(move.address);
+    if (place->target.kind != CF_ACTOR_ROOMS)
+        return CF_ERANGE;
+    cf_outbox_send(turn->out, place->at, CF_MSG_VACATE, 0, place->id, NULL);
+    return cf_outbox_answer(turn->out, msg, CF_MSG_DONE, NULL);
+}
+
+static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_lobby_t *self = state;
+    cf_node_gone_t gone;
+    place_t *place, *next;
+    int rc = cf_msg_body(&gone, msg, turn->arena);
+    if (rc < 0)
+        return rc;
+    for (uint32_t i = 0; i < self->config.gateway_count; i++)
+        if (self->config.gateways[i].node == gone.node)
+            self->gateways_gone |= UINT64_C(1) << i;
+    HASH_ITER(hh, self->places, place, next)
+    {
+        bool was_there = place->at.node == gone.node;
+        place->place_gone = place->place_gone || was_there;
+        if (!place->retiring && was_there) {
+            begin_retirement(self, turn, place);
+        } else if (place->retiring && (place->not_forgotten &= ~self->gateways_gone) == 0) {
+            finish_retirement(self, turn, place);
+        }
+    }
+    return 0;
+}
+
+/* --- counts ------------------------------------------------------------------------------------
+ */
+
+static int on_presence(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_lobby_t *self = state;
+    cf_presence_t presence;
+    int rc = cf_msg_body(&presence, msg, turn->arena);
+    place_t *place = rc == 0 ? find(self, msg->room) : NULL;
+    if (!place || !cf_address_equal(place->at, msg->from))
+        return rc;
+    self->counts_changed = self->counts_changed || place->connections != presence.connections;
+    place->connections = presence.connections;
+    return 0;
+}
+
+/* Ids of version 7 sort by creation: the newest rooms first. */
+static int newest_first(const void *a, const void *b)
+{
+    return -cf_id_compare(((const cf_count_t *)a)->room, ((const cf_count_t *)b)->room);
+}
+
+static void tell_counts(cf_lobby_t *self, cf_turn_t *turn)
+{
+    uint32_t n = 0;
+    cf_count_t *counts =
+        cf_arena_take(turn->arena, (HASH_COUNT(self->places) + 1) * sizeof *counts);
+    if (!counts)
+        return;
+    for (place_t *place = self->places; place; place = place->hh.next)
+        if (place->connections)
+            counts[n++] = (cf_count_t){place->id, place->connections};
+    if (n > CF_COUNTS_MAX)
+        qsort(counts, n, sizeof *counts, newest_first);
+    cf_counts_t body = {{counts, n > CF_COUNTS_MAX ? CF_COUNTS_MAX : n}};
+    for (uint32_t i = 0; i < self->config.gateway_count; i++)
+        if (!(self->gateways_gone >> i & 1))
+            cf_outbox_send(turn->out, self->config.gateways[i], CF_MSG_COUNTS, 0, (cf_id_t){0},
+                           &body);
+    self->counts_changed = false;
+    self->next_counts_us = turn->boot_us + COUNTS_EVERY_US;
+}
+
+static int on_room_list(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_lobby_t *self = state;
+    cf_room_list_t list;
+    int rc = cf_msg_body(&list, msg, turn->arena);
+    if (rc < 0)
+        return rc;
+    cf_room_entry_t *rooms = list.rooms.items;
+    for (uint32_t i = 0; i < list.rooms.n; i++) {
+        const place_t *place = find(self, rooms[i].id);
+        rooms[i].connections = place ? place->connections : 0;
+    }
+    return cf_outbox_send(turn->out, cf_address_unpack(list.gateway), CF_MSG_ROOM_LIST, msg->corr,
+                          msg->room, &list);
+}
+
+static const cf_handler_t handlers[] = {
+    {CF_MSG_LOOKUP, on_lookup},       {CF_MSG_RETIRE, on_retire},
+    {CF_MSG_FORGOTTEN, on_forgotten}, {CF_MSG_PRESENCE, on_presence},
+    {CF_MSG_MOVE, on_move},           {CF_MSG_ROOM_LIST, on_room_list},
+    {CF_MSG_NODE_GONE, on_node_gone}, {0, NULL},
+};
+
+static int64_t due(void *state, cf_turn_t *turn)
+{
+    cf_lobby_t *self = state;
+    if (self->counts_changed && turn->boot_us >= self->next_counts_us)
+        tell_counts(self, turn);
+    return self->counts_changed ? self->next_counts_us : INT64_MAX;
+}
+
+static void destroy(void *state)
+{
+    cf_lobby_t *self = state;
+    place_t *place, *next;
+    HASH_ITER(hh, self->places, place, next)
+    {
+        for (lookup_t *lookup = place->lookups, *after; lookup; lookup = after) {
+            after = lookup->next;
+            free(lookup);
+        }
+        drop_place(self, place);
+    }
+    free(self->load);
+    free(self);
+}
+
+const cf_actor_ops_t cf_lobby_ops = {.handlers = handlers, .due = due, .destroy = destroy};

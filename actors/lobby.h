@@ -1,0 +1,30 @@
+/* actors/lobby.h: knows where every active room is, and how many connections each has.
+ *
+ *     LOOKUP     -> PLACED. A room that is nowhere is OPENed on the least loaded room thread; while
+ * one is retiring its lookups wait until it is gone, then it is opened anew RETIRE     (room
+ * thread) FORGET to every gateway; when all have FORGOTTEN, RETIRED to the thread MOVE       VACATE
+ * to the room; when it has retired, OPEN at the address given PRESENCE   remembered; COUNTS to the
+ * gateways at most every 100 ms ROOM_LIST  (reader) filled with the connections, on to the gateway
+ * that asked NODE_GONE  rooms placed there are forgotten; its gateways are not waited for
+ *
+ * It never starts a thread and never touches the store. */
+#ifndef CF_LOBBY_H
+#define CF_LOBBY_H
+
+#include "actor.h"
+#include "windows.h"
+
+typedef struct {
+    cf_address_t threads[1024]; /* room threads, of this node */
+    uint32_t thread_count;
+    cf_address_t gateways[CF_GATEWAYS_MAX]; /* of all nodes */
+    uint32_t gateway_count;
+    uint32_t lookups_max; /* that may wait for retiring rooms, all together */
+} cf_lobby_config_t;
+
+typedef struct cf_lobby cf_lobby_t;
+
+int cf_lobby_new(cf_lobby_t **out, const cf_lobby_config_t *config);
+extern const cf_actor_ops_t cf_lobby_ops;
+
+#endif

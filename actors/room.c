@@ -1,0 +1,348 @@
+#include "room.h"
+
+#include "crash_point.h"
+#include "err.h"
+#include "log.h"
+#include "metrics.h"
+#include "room_state.h"
+#include "wire/append.h"
+#include "wire/control.h"
+#include "wire/place.h"
+
+#include <stdlib.h>
+
+#define LOAD_TIMEOUT_US INT64_C(5000000) /* what a client waits at most for a room to open */
+
+static cf_handler_fn on_activated, on_refused, on_vacate;
+
+/* In every phase but RETIRING. */
+static const cf_handler_t answers[] = {
+    {CF_MSG_ACTIVATED, on_activated},
+    {CF_MSG_REFUSED, on_refused},
+    {CF_MSG_MEMBER, cf_room_on_member},
+    {CF_MSG_DONE, cf_room_on_done},
+    {CF_MSG_VERDICT, cf_room_on_verdict},
+    {CF_MSG_PAGE, cf_room_on_page},
+    {CF_MSG_VACATE, on_vacate},
+    {CF_MSG_DETACH, cf_room_on_detach},
+    {0, NULL},
+};
+
+/* While OPEN; held while LOADING, answered MOVED afterwards. */
+static const cf_handler_t requests[] = {
+    {CF_MSG_CHECK, cf_room_on_check},
+    {CF_MSG_JOIN, cf_room_on_join},
+    {CF_MSG_LEAVE, cf_room_on_leave},
+    {CF_MSG_ATTACH, cf_room_on_attach},
+    {CF_MSG_POST, cf_room_on_post},
+    {CF_MSG_HISTORY, cf_room_on_history},
+    {0, NULL},
+};
+
+static cf_handler_fn *find(const cf_handler_t *table, uint16_t type)
+{
+    for (; table->type; table++)
+        if (table->type == type)
+            return table->handle;
+    return NULL;
+}
+
+uint64_t cf_room_next_corr(cf_room_t *self)
+{
+    return ++self->host->next_corr;
+}
+
+cf_address_t cf_room_reader(const cf_room_t *self)
+{
+    cf_address_t reader = self->host->config->reader;
+    reader.index = (uint16_t)(reader.index + self->id.bytes[15] % self->host->config->readers);
+    return reader;
+}
+
+void cf_room_answer_moved(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *request)
+{
+    (void)self;
+    cf_count(CF_M_ROOMS_MOVED);
+    cf_outbox_answer(turn->out, request, CF_MSG_MOVED, NULL);
+}
+
+/* --- held requests -----------------------------------------------------------------------------
+ */
+
+int cf_room_hold(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, cf_id_t user)
+{
+    const cf_room_config_t *config = self->host->config;
+    size_t size = CF_MSG_HEAD_SIZE + (size_t)msg->size;
+    if (self->held_count >= config->queue_posts || self->held_bytes + size > config->queue_bytes)
+        return CF_EFULL;
+    cf_held_t *held = malloc(sizeof *held + size);
+    if (!held)
+        return CF_ENOMEM;
+    *held = (cf_held_t){.user = user, .since_us = turn->boot_us, .size = size};
+    memcpy(held->frame, msg->body - CF_MSG_HEAD_SIZE, size);
+    *self->held_end = held;
+    self->held_end = &held->next;
+    self->held_count++;
+    self->held_bytes += size;
+    return 0;
+}
+
+/* Take everything that was held for `user` off the list, in order. */
+static cf_held_t *take_held(cf_room_t *self, cf_id_t user)
+{
+    cf_held_t *taken = NULL, **taken_end = &taken;
+    cf_held_t **at = &self->held;
+    while (*at) {
+        cf_held_t *held = *at;
+        if (!cf_id_equal(held->user, user)) {
+            at = &held->next;
+            continue;
+        }
+        *at = held->next;
+        held->next = NULL;
+        *taken_end = held;
+        taken_end = &held->next;
+        self->held_count--;
+        self->held_bytes -= held->size;
+    }
+    self->held_end = at;
+    return taken;
+}
+
+void cf_room_release(cf_room_t *self, cf_turn_t *turn, cf_id_t user)
+{
+    for (cf_held_t *held = take_held(self, user), *next; held; held = next) {
+        cf_msg_t msg;
+        next = held->next;
+        if (cf_msg_decode(&msg, held->frame, held->size) == 0) {
+            cf_outbox_trace(turn->out, msg.trace);
+            cf_room_handle(self, turn, &msg);
+        }
+        free(held);
+    }
+}
+
+/* Answer the held requests of `user` with an error. */
+static void refuse_held(cf_room_t *self, cf_turn_t *turn, cf_id_t user, int err)
+{
+    for (cf_held_t *held = take_held(self, user), *next; held; held = next) {
+        cf_msg_t msg;
+        next = held->next;
+        if (cf_msg_decode(&msg, held->frame, held->size) == 0) {
+            cf_outbox_trace(turn->out, msg.trace);
+            if (err == CF_EMOVED)
+                cf_room_answer_moved(self, turn, &msg);
+            else
+                cf_outbox_refuse(turn->out, &msg, err, 0);
+        }
+        free(held);
+    }
+}
+
+static void refuse_all_held(cf_room_t *self, cf_turn_t *turn, int err)
+{
+    while (self->held)
+        refuse_held(self, turn, self->held->user, err);
+}
+
+void cf_room_lookup_failed(cf_room_t *self, cf_turn_t *turn, int err)
+{
+    /* A reader answers with the correlation id alone; whoever waits for a membership may simply ask
+     * again */
+    cf_membership_t *row, *next;
+    HASH_ITER(hh, self->memberships, row, next)
+    {
+        if (row->asked) {
+            row->asked = false;
+            refuse_held(self, turn, row->user, err);
+        }
+    }
+}
+
+/* --- life --------------------------------------------------------------------------------------
+ */
+
+int cf_room_new(cf_room_t **out, cf_room_host_t *host, cf_id_t id, cf_turn_t *turn)
+{
+    cf_room_t *self = calloc(1, sizeof *self);
+    if (!self)
+        return CF_ENOMEM;
+    self->id = id;
+    self->host = host;
+    self->held_end = &self->held;
+    self->queue_end = &self->queue;
+    self->active_us = self->phase_since_us = turn->boot_us;
+    int rc = cf_ring_new(&self->ring, host->config->ring_events, host->config->ring_bytes);
+    self->activate_corr = cf_room_next_corr(self);
+    if (rc == 0)
+        rc = cf_outbox_send(turn->out, host->config->storage, CF_MSG_ACTIVATE, self->activate_corr,
+                            id, NULL);
+    if (rc < 0) {
+        cf_room_destroy(&self);
+        return rc;
+    }
+    cf_count(CF_M_ROOMS_OPENED);
+    *out = self;
+    return 0;
+}
+
+static void retire(cf_room_t *self, cf_turn_t *turn)
+{
+    self->phase = CF_ROOM_RETIRING;
+    self->phase_since_us = turn->boot_us;
+    cf_count(CF_M_ROOMS_RETIRED);
+    cf_outbox_send(turn->out, self->host->config->lobby, CF_MSG_RETIRE, 0, self->id, NULL);
+}
+
+void cf_room_vacate(cf_room_t *self, cf_turn_t *turn, int err)
+{
+    if (self->phase == CF_ROOM_RETIRING)
+        return;
+    self->phase = CF_ROOM_VACATING;
+    refuse_all_held(self, turn, err);
+    cf_room_drop_queue(self, turn, err);
+    if (self->run_size == 0 && !self->joins)
+        retire(self, turn);
+}
+
+static int on_activated(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_room_t *self = state;
+    cf_activated_t activated;
+    int rc = cf_msg_body(&activated, msg, turn->arena);
+    if (rc < 0 || self->phase != CF_ROOM_LOADING || msg->corr != self->activate_corr)
+        return rc;
+    self->epoch = activated.epoch;
+    self->committed_seq = activated.last_seq;
+    self->last_us = activated.last_us;
+    self->ephemeral = activated.ephemeral;
+    self->phase = CF_ROOM_OPEN;
+    cf_room_release(self, turn, (cf_id_t){0});
+    return 0;
+}
+
+static int on_refused(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_room_t *self = state;
+    cf_refused_t refused;
+    int rc = cf_msg_body(&refused, msg, turn->arena);
+    if (rc < 0)
+        return rc;
+    int err = -(int)refused.reason;
+    if (self->phase == CF_ROOM_LOADING && msg->corr == self->activate_corr)
+        cf_room_vacate(self, turn, err); /* no such room, or no store: nobody can be served */
+    else if (self->run_size && msg->corr == self->run_corr)
+        cf_room_run_refused(self, turn, err);
+    else if (!cf_room_join_refused(self, turn, msg->corr, err)) {
+        cf_room_read_failed(self, turn, msg->corr);
+        cf_room_lookup_failed(self, turn, err);
+    }
+    return 0;
+}
+
+static int on_vacate(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    (void)msg;
+    cf_room_vacate(state, turn, CF_EMOVED);
+    return 0;
+}
+
+void cf_room_handle(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_handler_fn *handle = find(answers, msg->type);
+    bool is_answer = handle != NULL;
+    int rc = 0;
+    if (!handle)
+        handle = find(requests, msg->type);
+    if (!handle)
+        rc = CF_EPROTO;
+    else if (is_answer)
+        rc = handle(self, turn, msg);
+    else if (self->phase == CF_ROOM_LOADING)
+        rc = cf_room_hold(self, turn, msg, (cf_id_t){0});
+    else if (self->phase == CF_ROOM_OPEN)
+        rc = handle(self, turn, msg);
+    else
+        rc = CF_EMOVED;
+    if (!is_answer)
+        self->active_us = turn->boot_us;
+    if (rc == CF_EMOVED)
+        cf_room_answer_moved(self, turn, msg);
+    else if (rc < 0 && !is_answer)
+        cf_outbox_refuse(turn->out, msg, rc, rc == CF_EFULL ? 1000 : 0);
+    if (rc == CF_EPROTO || rc == CF_ERANGE)
+        cf_count(CF_M_MALFORMED);
+}
+
+void cf_room_settle(cf_room_t *self, cf_turn_t *turn)
+{
+    if (self->phase == CF_ROOM_OPEN)
+        cf_room_build_run(self, turn);
+    cf_room_fan_out(self, turn);
+    if (self->phase == CF_ROOM_VACATING && self->run_size == 0 && !self->joins)
+        retire(self, turn);
+    if (self->connections != self->connections_told) {
+        self->connections_told = self->connections;
+        cf_outbox_send(turn->out, self->host->config->lobby, CF_MSG_PRESENCE, 0, self->id,
+                       &(cf_presence_t){self->connections});
+    }
+}
+
+void cf_room_tick(cf_room_t *self, cf_turn_t *turn)
+{
+    int64_t since = turn->boot_us - self->phase_since_us;
+    if (self->phase == CF_ROOM_LOADING && since > LOAD_TIMEOUT_US)
+        cf_room_vacate(self, turn, CF_ETIME);
+    cf_room_posts_tick(self, turn);
+    cf_room_members_tick(self, turn);
+    bool is_quiet = self->phase == CF_ROOM_OPEN && self->connections == 0 &&
+                    cf_room_is_idle(self) && !self->held && !self->joins;
+    if (is_quiet && turn->boot_us - self->active_us > self->host->config->idle_us)
+        retire(self, turn);
+    cf_room_settle(self, turn);
+}
+
+void cf_room_window_opened(cf_room_t *self, cf_turn_t *turn, uint64_t address)
+{
+    cf_room_gateway_t *gateway = cf_room_gateway(self, address);
+    if (!gateway || !gateway->lagging)
+        return;
+    gateway->lagging = false;
+    cf_room_settle(self, turn);
+}
+
+void cf_room_node_gone(cf_room_t *self, cf_turn_t *turn, uint32_t node)
+{
+    cf_room_detach_node(self, turn, node);
+    cf_room_settle(self, turn);
+}
+
+bool cf_room_is_idle(const cf_room_t *self)
+{
+    return self->queue_count == 0;
+}
+
+cf_id_t cf_room_id(const cf_room_t *self)
+{
+    return self->id;
+}
+
+uint32_t cf_room_connections(const cf_room_t *self)
+{
+    return self->connections;
+}
+
+void cf_room_destroy(cf_room_t **self)
+{
+    if (!*self)
+        return;
+    for (cf_held_t *held = (*self)->held, *next; held; held = next) {
+        next = held->next;
+        free(held);
+    }
+    cf_room_free_members(*self);
+    cf_room_free_posts(*self);
+    cf_ring_destroy(&(*self)->ring);
+    free(*self);
+    *self = NULL;
+}

@@ -1,0 +1,67 @@
+/* actors/room.h: one chat room; who is in it and the order of its posts.
+ *
+ * A state machine, run by a room thread: no clock, no socket, no store of its own. Messages in,
+ * messages in the outbox; time is an argument. A recorded inbox replays exactly.
+ *
+ *     (new)                -> ACTIVATE to storage; until ACTIVATED everything asked is held
+ *     CHECK JOIN LEAVE     -> DONE | REFUSED, by the durable membership, loaded on demand
+ *     ATTACH               -> ATTACHED, then an EVENT JOINED to every gateway with members
+ *     DETACH               -> EVENT LEFT
+ *     POST                 -> one APPEND run at a time to storage; after STORED: POSTED to each
+ * sender, then EVENT to every gateway with members. Numbers start at 1, no gaps HISTORY -> PAGE
+ * from the ring, or READ_POSTS to a reader on behalf of who asked VACATE, long idle    -> RETIRE to
+ * the lobby; from there on everything is answered MOVED
+ *
+ * One run is in flight at most, and a post gets its number when its run is built. So a run that was
+ * not stored leaves no gap and nothing needs to be numbered anew; while a run commits the next one
+ * gathers, so a hot room pays one commit for many posts.
+ *
+ * What is not known to be stored rooms.verdict_timeout after it came is answered CF_EUNCONFIRMED;
+ * its number stays taken until storage knows. */
+#ifndef CF_ROOM_H
+#define CF_ROOM_H
+
+#include "actor.h"
+#include "windows.h"
+
+typedef struct {
+    uint32_t ring_events; /* rooms.ring_posts */
+    size_t ring_bytes;    /* rooms.ring_bytes */
+    uint32_t queue_posts; /* posts waiting for their run, and requests held while loading */
+    size_t queue_bytes;
+    uint32_t members_cache;     /* users whose membership is remembered beyond those attached */
+    int64_t verdict_timeout_us; /* 5 s */
+    int64_t idle_us;            /* retire after so long without a member and a request */
+    cf_address_t lobby, storage;
+    cf_address_t reader; /* index 0; a room uses reader id % readers */
+    uint32_t readers;
+} cf_room_config_t;
+
+/* What a room thread's rooms have in common; owned by the thread. */
+typedef struct {
+    const cf_room_config_t *config;
+    cf_windows_t windows;
+    uint64_t
+        next_corr; /* never used twice in the life of a thread, so no answer meets a later room */
+} cf_room_host_t;
+
+typedef struct cf_room cf_room_t;
+
+/* Returns 0 with a room that has asked to be activated, or CF_ENOMEM. */
+int cf_room_new(cf_room_t **out, cf_room_host_t *host, cf_id_t id, cf_turn_t *turn);
+/* One message for this room. Answers everything it cannot carry out. */
+void cf_room_handle(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg);
+/* The batch is over: build the next run, fan out what was committed, tell the lobby who is here. */
+void cf_room_settle(cf_room_t *self, cf_turn_t *turn);
+/* Timers: unconfirmed posts, loading that takes too long, retiring. */
+void cf_room_tick(cf_room_t *self, cf_turn_t *turn);
+/* A gateway's window has opened: go on from the ring. */
+void cf_room_window_opened(cf_room_t *self, cf_turn_t *turn, uint64_t gateway);
+void cf_room_node_gone(cf_room_t *self, cf_turn_t *turn, uint32_t node);
+/* Nothing acknowledged is waiting: no run in flight, no post in the queue. */
+bool cf_room_is_idle(const cf_room_t *self);
+cf_id_t cf_room_id(const cf_room_t *self);
+uint32_t cf_room_connections(const cf_room_t *self);
+void cf_room_destroy(cf_room_t **self);
+
+#endif

@@ -1,0 +1,371 @@
+/* room_members.c: who is in the room now (attachments), and who may be (memberships). */
+#include "room_state.h"
+
+#include "err.h"
+#include "wire/control.h"
+#include "wire/read.h"
+#include "wire/record.h"
+
+#include <stdlib.h>
+
+#define JOIN_TIMEOUT_US INT64_C(5000000)
+
+/* --- durable membership ------------------------------------------------------------------------
+ */
+
+static cf_membership_t *find_membership(cf_room_t *self, cf_id_t user)
+{
+    cf_membership_t *row;
+    HASH_FIND(hh, self->memberships, &user, sizeof user, row);
+    return row;
+}
+
+/* Let go of the oldest rows that nobody attached needs. */
+static void trim_memberships(cf_room_t *self)
+{
+    cf_membership_t *row, *next;
+    if (self->unattached <= self->host->config->members_cache)
+        return;
+    HASH_ITER(hh, self->memberships, row, next)
+    {
+        if (self->unattached <= self->host->config->members_cache)
+            return;
+        if (row->attached || row->asked)
+            continue;
+        HASH_DEL(self->memberships, row);
+        free(row);
+        self->unattached--;
+    }
+}
+
+static cf_membership_t *add_membership(cf_room_t *self, cf_id_t user)
+{
+    cf_membership_t *row = calloc(1, sizeof *row);
+    if (!row)
+        return NULL;
+    row->user = user;
+    HASH_ADD(hh, self->memberships, user, sizeof row->user, row);
+    if (!row->hh.tbl) {
+        free(row);
+        return NULL;
+    }
+    self->unattached++;
+    row->asked = true; /* not to be trimmed before it is known */
+    trim_memberships(self);
+    return row;
+}
+
+int cf_room_membership(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, cf_id_t user)
+{
+    cf_membership_t *row = find_membership(self, user);
+    if (row && !row->asked && (row->is_member || row->attached))
+        return row->is_member;
+    /* "Not a member" is not remembered: another node may have let the user join */
+    bool is_new = !row || !row->asked;
+    if (!row && !(row = add_membership(self, user)))
+        return CF_ENOMEM;
+    row->asked = true;
+    int rc = cf_room_hold(self, turn, msg, user);
+    if (rc == 0 && is_new)
+        rc = cf_outbox_send(turn->out, cf_room_reader(self), CF_MSG_FIND_MEMBER,
+                            cf_room_next_corr(self), self->id, &(cf_find_member_t){user});
+    return rc < 0 ? rc : CF_EAGAIN;
+}
+
+static void answer_held_stranger(cf_room_t *self, cf_turn_t *turn, cf_id_t user);
+
+int cf_room_on_member(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_room_t *self = state;
+    cf_member_t member;
+    int rc = cf_msg_body(&member, msg, turn->arena);
+    cf_membership_t *row = rc == 0 ? find_membership(self, member.user) : NULL;
+    if (!row || !row->asked)
+        return rc;
+    row->asked = false;
+    row->is_member = member.is_member;
+    if (member.is_member)
+        cf_room_release(self, turn, member.user);
+    else
+        answer_held_stranger(self, turn, member.user);
+    return 0;
+}
+
+/* What waits for the membership of somebody who has none: answered by each request's own handler,
+ * with the row saying "attached" for the moment so that it does not ask again. */
+static void answer_held_stranger(cf_room_t *self, cf_turn_t *turn, cf_id_t user)
+{
+    cf_membership_t *row = find_membership(self, user);
+    row->attached++;
+    cf_room_release(self, turn, user);
+    if ((row = find_membership(self, user))) {
+        row->attached--;
+        trim_memberships(self);
+    }
+}
+
+int cf_room_on_check(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_check_t check;
+    int rc = cf_msg_body(&check, msg, turn->arena);
+    if (rc == 0)
+        rc = cf_room_membership(state, turn, msg, check.user);
+    if (rc == 1)
+        return cf_outbox_answer(turn->out, msg, CF_MSG_DONE, NULL);
+    return rc == 0 ? CF_EPERM : rc == CF_EAGAIN ? 0 : rc;
+}
+
+/* --- join and leave ----------------------------------------------------------------------------
+ */
+
+static int write_member(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, cf_id_t user,
+                        bool joins)
+{
+    cf_pending_join_t *pending = calloc(1, sizeof *pending);
+    if (!pending)
+        return CF_ENOMEM;
+    *pending = (cf_pending_join_t){.next = self->joins,
+                                   .corr = cf_room_next_corr(self),
+                                   .request = *msg,
+                                   .user = user,
+                                   .joins = joins,
+                                   .since_us = turn->boot_us};
+    self->joins = pending;
+    return cf_outbox_send(turn->out, self->host->config->storage,
+                          joins ? CF_MSG_ADD_MEMBER : CF_MSG_REMOVE_MEMBER, pending->corr, self->id,
+                          &(cf_member_change_t){user, turn->wall_us});
+}
+
+int cf_room_on_join(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_room_t *self = state;
+    cf_join_t join;
+    int rc = cf_msg_body(&join, msg, turn->arena);
+    if (rc < 0)
+        return rc;
+    cf_membership_t *row = find_membership(self, join.user);
+    if (row && row->is_member && !row->asked)
+        return cf_outbox_answer(turn->out, msg, CF_MSG_DONE, NULL);
+    return write_member(self, turn, msg, join.user, true);
+}
+
+int cf_room_on_leave(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_leave_t leave;
+    int rc = cf_msg_body(&leave, msg, turn->arena);
+    return rc < 0 ? rc : write_member(state, turn, msg, leave.user, false);
+}
+
+static cf_pending_join_t *take_join(cf_room_t *self, uint64_t corr)
+{
+    for (cf_pending_join_t **at = &self->joins; *at; at = &(*at)->next)
+        if ((*at)->corr == corr) {
+            cf_pending_join_t *pending = *at;
+            *at = pending->next;
+            return pending;
+        }
+    return NULL;
+}
+
+int cf_room_on_done(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_room_t *self = state;
+    cf_pending_join_t *pending = take_join(self, msg->corr);
+    if (!pending)
+        return 0; /* answered by the timer already */
+    cf_membership_t *row = find_membership(self, pending->user);
+    if (!row && pending->joins)
+        row = add_membership(self, pending->user);
+    if (row) {
+        row->is_member = pending->joins;
+        row->asked = false;
+        cf_room_release(self, turn, pending->user);
+    }
+    cf_outbox_answer(turn->out, &pending->request, CF_MSG_DONE, NULL);
+    free(pending);
+    return 0;
+}
+
+bool cf_room_join_refused(cf_room_t *self, cf_turn_t *turn, uint64_t corr, int err)
+{
+    cf_pending_join_t *pending = take_join(self, corr);
+    if (!pending)
+        return false;
+    cf_outbox_refuse(turn->out, &pending->request, err, 0);
+    free(pending);
+    return true;
+}
+
+/* --- connections -------------------------------------------------------------------------------
+ */
+
+cf_attachment_t *cf_room_attachment(cf_room_t *self, cf_address_t gateway, uint64_t conn)
+{
+    uint64_t key[2] = {cf_address_pack(gateway), conn};
+    cf_attachment_t *attachment;
+    HASH_FIND(hh, self->attachments, key, sizeof key, attachment);
+    return attachment;
+}
+
+static void set_attached(cf_room_t *self, cf_id_t user, int by)
+{
+    cf_membership_t *row = find_membership(self, user);
+    if (!row)
+        return;
+    bool was = row->attached > 0;
+    row->attached = (uint32_t)((int)row->attached + by);
+    if (was != (row->attached > 0))
+        self->unattached += row->attached ? (uint32_t)-1 : 1;
+    trim_memberships(self);
+}
+
+static int add_attachment(cf_room_t *self, const cf_msg_t *msg, const cf_attach_t *attach)
+{
+    cf_room_gateway_t *gateway;
+    int rc = cf_room_add_gateway(self, cf_address_pack(msg->from), &gateway);
+    if (rc < 0)
+        return rc;
+    cf_attachment_t *attachment = calloc(1, sizeof *attachment);
+    if (!attachment)
+        return CF_ENOMEM;
+    attachment->key[0] = cf_address_pack(msg->from);
+    attachment->key[1] = attach->conn;
+    attachment->user = attach->user;
+    memcpy(attachment->username, attach->username.bytes, attach->username.size);
+    HASH_ADD(hh, self->attachments, key, sizeof attachment->key, attachment);
+    if (!attachment->hh.tbl) {
+        free(attachment);
+        return CF_ENOMEM;
+    }
+    if (gateway->connections++ == 0) {
+        gateway->next_n = cf_ring_last_n(self->ring) + 1;
+        gateway->told_seq = self->committed_seq;
+    }
+    self->connections++;
+    set_attached(self, attach->user, 1);
+    return 0;
+}
+
+/* The posts since+1 .. committed into *attached, or `reload` when they cannot be had from the ring.
+ */
+static int fill_backlog(cf_room_t *self, cf_turn_t *turn, const cf_attach_t *attach,
+                        cf_attached_t *attached)
+{
+    if (!attach->resume)
+        return 0;
+    bool is_other_numbering = self->ephemeral && attach->epoch != self->epoch;
+    uint64_t missing = self->committed_seq - attach->since;
+    uint64_t n = cf_ring_after_seq(self->ring, attach->since);
+    if (is_other_numbering || attach->since > self->committed_seq ||
+        (missing && (n == 0 || missing > CF_RUN_ROWS_MAX))) {
+        attached->reload = true;
+        return 0;
+    }
+    cf_post_t *posts = cf_arena_take(turn->arena, (missing + 1) * sizeof *posts);
+    if (!posts)
+        return CF_ENOMEM;
+    uint32_t count = 0;
+    for (; missing && n <= cf_ring_last_n(self->ring); n++)
+        if (cf_ring_at(self->ring, n)->kind == CF_EVENT_POST)
+            posts[count++] = cf_ring_at(self->ring, n)->post;
+    attached->backlog = (cf_list_t){posts, count};
+    return 0;
+}
+
+static cf_post_t only_name(const char *username)
+{
+    return (cf_post_t){.username = cf_str(username)};
+}
+
+int cf_room_on_attach(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_room_t *self = state;
+    cf_attach_t attach;
+    int rc = cf_msg_body(&attach, msg, turn->arena);
+    if (rc == 0)
+        rc = cf_room_membership(self, turn, msg, attach.user);
+    if (rc != 1)
+        return rc == 0 ? CF_EPERM : rc == CF_EAGAIN ? 0 : rc;
+    cf_attached_t attached = {.epoch = self->epoch,
+                              .last_seq = self->committed_seq,
+                              .last_n = cf_ring_last_n(self->ring)};
+    bool is_known = cf_room_attachment(self, msg->from, attach.conn) != NULL;
+    if ((rc = fill_backlog(self, turn, &attach, &attached)) < 0 ||
+        (!is_known && (rc = add_attachment(self, msg, &attach)) < 0))
+        return rc;
+    rc = cf_outbox_answer(turn->out, msg, CF_MSG_ATTACHED, &attached);
+    cf_post_t name = {.username = attach.username};
+    if (!is_known && !attach.again)
+        cf_room_announce(self, CF_EVENT_JOINED, &name);
+    return rc;
+}
+
+static void detach(cf_room_t *self, cf_turn_t *turn, cf_attachment_t *attachment)
+{
+    cf_room_gateway_t *gateway = cf_room_gateway(self, attachment->key[0]);
+    cf_post_t name = only_name(attachment->username);
+    if (gateway)
+        gateway->connections--;
+    self->connections--;
+    self->active_us = turn->boot_us;
+    HASH_DEL(self->attachments, attachment);
+    set_attached(self, attachment->user, -1);
+    if (self->phase == CF_ROOM_OPEN)
+        cf_room_announce(self, CF_EVENT_LEFT, &name);
+    free(attachment);
+}
+
+int cf_room_on_detach(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_room_t *self = state;
+    cf_detach_t body;
+    int rc = cf_msg_body(&body, msg, turn->arena);
+    cf_attachment_t *attachment = rc == 0 ? cf_room_attachment(self, msg->from, body.conn) : NULL;
+    if (attachment)
+        detach(self, turn, attachment);
+    return rc;
+}
+
+void cf_room_detach_node(cf_room_t *self, cf_turn_t *turn, uint32_t node)
+{
+    cf_attachment_t *attachment, *next;
+    HASH_ITER(hh, self->attachments, attachment, next)
+    {
+        if (cf_address_unpack(attachment->key[0]).node == node)
+            detach(self, turn, attachment);
+    }
+}
+
+void cf_room_members_tick(cf_room_t *self, cf_turn_t *turn)
+{
+    for (cf_pending_join_t *at = self->joins, *next; at; at = next) {
+        next = at->next;
+        if (turn->boot_us - at->since_us > JOIN_TIMEOUT_US)
+            cf_room_join_refused(self, turn, at->corr, CF_ETIME);
+    }
+    for (cf_held_t *held = self->held; held; held = held->next)
+        if (self->phase == CF_ROOM_OPEN && turn->boot_us - held->since_us > JOIN_TIMEOUT_US) {
+            cf_room_lookup_failed(self, turn, CF_ETIME); /* the reader did not answer */
+            break;
+        }
+}
+
+void cf_room_free_members(cf_room_t *self)
+{
+    cf_membership_t *row, *next_row;
+    HASH_ITER(hh, self->memberships, row, next_row)
+    {
+        HASH_DEL(self->memberships, row);
+        free(row);
+    }
+    cf_attachment_t *attachment, *next_attachment;
+    HASH_ITER(hh, self->attachments, attachment, next_attachment)
+    {
+        HASH_DEL(self->attachments, attachment);
+        free(attachment);
+    }
+    for (cf_pending_join_t *join = self->joins, *next; join; join = next) {
+        next = join->next;
+        free(join);
+    }
+}

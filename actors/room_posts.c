@@ -1,0 +1,338 @@
+/* room_posts.c: the order of posts, and that nothing is shown or acknowledged before it is stored.
+ */
+#include "room_state.h"
+
+#include "crash_point.h"
+#include "err.h"
+#include "log.h"
+#include "metrics.h"
+#include "store.h"
+#include "wire/append.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+
+#define RUN_BYTES_MAX                                                                              \
+    (1u << 20) /* of text in one run; a run of the largest posts still fits a message */
+
+static void hash_body(cf_post_t *post)
+{
+    crypto_generichash_state state;
+    uint8_t kind = (uint8_t)post->kind;
+    crypto_generichash_init(&state, NULL, 0, CF_BODY_HASH_SIZE);
+    crypto_generichash_update(&state, &kind, 1);
+    crypto_generichash_update(&state, (const uint8_t *)post->text.bytes, post->text.size);
+    crypto_generichash_final(&state, post->body_hash, CF_BODY_HASH_SIZE);
+}
+
+/* --- the queue ---------------------------------------------------------------------------------
+ */
+
+static cf_str_t copy(char **to, cf_str_t from)
+{
+    cf_str_t out = {*to, from.size};
+    if (from.size)
+        memcpy(*to, from.bytes, from.size);
+    *to += from.size;
+    return out;
+}
+
+static int enqueue(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, const cf_post_msg_t *body)
+{
+    const cf_room_config_t *config = self->host->config;
+    size_t texts = (size_t)body->username.size + body->text.size + body->client_key.size;
+    size_t size = sizeof(cf_queued_post_t) + texts;
+    if (self->queue_count >= config->queue_posts || self->queue_bytes + size > config->queue_bytes)
+        return CF_EFULL;
+    cf_queued_post_t *queued = malloc(size);
+    if (!queued)
+        return CF_ENOMEM;
+    *queued = (cf_queued_post_t){.request = *msg, .arrived_us = turn->boot_us, .size = size};
+    char *to = queued->texts;
+    queued->post = (cf_post_t){.sender = body->sender, .kind = body->kind};
+    queued->post.username = copy(&to, body->username);
+    queued->post.text = copy(&to, body->text);
+    queued->post.client_key = copy(&to, body->client_key);
+    hash_body(&queued->post);
+    *self->queue_end = queued;
+    self->queue_end = &queued->next;
+    self->queue_count++;
+    self->queue_bytes += size;
+    return 0;
+}
+
+static void pop(cf_room_t *self)
+{
+    cf_queued_post_t *queued = self->queue;
+    self->queue = queued->next;
+    if (!self->queue)
+        self->queue_end = &self->queue;
+    self->queue_count--;
+    self->queue_bytes -= queued->size;
+    free(queued);
+}
+
+int cf_room_on_post(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_room_t *self = state;
+    cf_post_msg_t body;
+    int rc = cf_msg_body(&body, msg, turn->arena);
+    if (rc < 0)
+        return rc;
+    cf_crash_point("after_recv");
+    cf_count(CF_M_POSTS_IN);
+    cf_attachment_t *attachment = cf_room_attachment(self, msg->from, body.conn);
+    if (!attachment || !cf_id_equal(attachment->user, body.sender))
+        rc = CF_EPERM;
+    else if ((rc = cf_room_membership(self, turn, msg, body.sender)) == CF_EAGAIN)
+        return 0; /* held */
+    else if (rc == 0)
+        rc = CF_EPERM; /* has left since */
+    else if (rc == 1)
+        rc = enqueue(self, turn, msg, &body);
+    if (rc < 0)
+        cf_count(CF_M_POSTS_REFUSED);
+    return rc;
+}
+
+static void refuse(cf_turn_t *turn, cf_queued_post_t *queued, int err)
+{
+    if (queued->answered)
+        return;
+    queued->answered = true;
+    cf_outbox_trace(turn->out, queued->request.trace);
+    cf_count(err == CF_EUNCONFIRMED ? CF_M_POSTS_UNCONFIRMED : CF_M_POSTS_REFUSED);
+    cf_outbox_refuse(turn->out, &queued->request, err, 1000);
+}
+
+/* Answer and drop the first n posts. */
+static void refuse_first(cf_room_t *self, cf_turn_t *turn, uint32_t n, int err)
+{
+    for (; n > 0; n--) {
+        if (err == CF_EMOVED && !self->queue->answered)
+            cf_room_answer_moved(self, turn, &self->queue->request);
+        else
+            refuse(turn, self->queue, err);
+        pop(self);
+    }
+}
+
+void cf_room_drop_queue(cf_room_t *self, cf_turn_t *turn, int err)
+{
+    cf_queued_post_t **at = &self->queue;
+    for (uint32_t i = 0; i < self->run_size; i++)
+        at = &(*at)->next; /* these are in flight: their verdict answers them */
+    cf_queued_post_t *rest = *at;
+    *at = NULL;
+    self->queue_end = at;
+    while (rest) {
+        cf_queued_post_t *next = rest->next;
+        if (err == CF_EMOVED && !rest->answered)
+            cf_room_answer_moved(self, turn, &rest->request);
+        else
+            refuse(turn, rest, err);
+        self->queue_count--;
+        self->queue_bytes -= rest->size;
+        free(rest);
+        rest = next;
+    }
+}
+
+/* --- commit ------------------------------------------------------------------------------------
+ */
+
+/* The oldest post is stored under the number it has: acknowledge it, then show it. */
+static void commit_first(cf_room_t *self, cf_turn_t *turn)
+{
+    cf_queued_post_t *queued = self->queue;
+    cf_post_t *post = &queued->post;
+    cf_outbox_trace(turn->out, queued->request.trace);
+    self->committed_seq = post->seq;
+    self->last_us = post->at_us;
+    if (!queued->answered)
+        cf_outbox_answer(turn->out, &queued->request, CF_MSG_POSTED,
+                         &(cf_posted_t){post->id, post->seq, post->at_us});
+    cf_count(CF_M_POSTS_STORED);
+    cf_observe(CF_H_ACK, turn->boot_us - queued->arrived_us);
+    cf_room_announce(self, CF_EVENT_POST, post);
+    cf_room_fan_out(self, turn); /* at once: the ring may be shorter than a run */
+    pop(self);
+}
+
+static void number(cf_room_t *self, cf_turn_t *turn, cf_post_t *post, const cf_post_t *before)
+{
+    uint64_t seq = before ? before->seq : self->committed_seq;
+    int64_t last_us = before ? before->at_us : self->last_us;
+    post->seq = seq + 1;
+    post->id = cf_id_new(turn->wall_us);
+    post->at_us =
+        turn->wall_us > last_us ? turn->wall_us : last_us + 1; /* a clock step keeps the order */
+}
+
+/* Same sender, same key: the second one has to wait for the verdict of the first. */
+static bool repeats_key(const cf_post_t *rows, uint32_t n, const cf_post_t *post)
+{
+    if (post->client_key.size == 0)
+        return false;
+    for (uint32_t i = 0; i < n; i++)
+        if (cf_id_equal(rows[i].sender, post->sender) &&
+            cf_str_equal(rows[i].client_key, post->client_key))
+            return true;
+    return false;
+}
+
+/* --- ephemeral rooms ---------------------------------------------------------------------------
+ */
+
+/* The event of an earlier post of this sender under this key, as far as the ring goes. */
+static const cf_post_t *find_in_ring(const cf_room_t *self, const cf_post_t *post)
+{
+    uint64_t n = cf_ring_last_n(self->ring);
+    for (; post->client_key.size && n >= cf_ring_first_n(self->ring); n--) {
+        const cf_ring_event_t *event = cf_ring_at(self->ring, n);
+        if (event->kind == CF_EVENT_POST && repeats_key(&event->post, 1, post))
+            return &event->post;
+    }
+    return NULL;
+}
+
+static void answer_repeated(cf_turn_t *turn, cf_queued_post_t *queued, bool same_body,
+                            const cf_posted_t *posted)
+{
+    cf_count(CF_M_POSTS_REPEATED);
+    if (!same_body)
+        refuse(turn, queued, CF_ECONFLICT);
+    else if (!queued->answered)
+        cf_outbox_answer(turn->out, &queued->request, CF_MSG_POSTED, posted);
+}
+
+/* Nothing to wait for but the readers: a post is shown when every gateway can take it. */
+static void show_ephemeral(cf_room_t *self, cf_turn_t *turn)
+{
+    while (self->queue && cf_room_windows_open(self)) {
+        cf_post_t *post = &self->queue->post;
+        const cf_post_t *earlier = find_in_ring(self, post);
+        if (earlier) {
+            bool same = memcmp(earlier->body_hash, post->body_hash, CF_BODY_HASH_SIZE) == 0;
+            answer_repeated(turn, self->queue, same,
+                            &(cf_posted_t){earlier->id, earlier->seq, earlier->at_us});
+            pop(self);
+            continue;
+        }
+        number(self, turn, post, NULL);
+        commit_first(self, turn);
+    }
+}
+
+/* --- runs --------------------------------------------------------------------------------------
+ */
+
+void cf_room_build_run(cf_room_t *self, cf_turn_t *turn)
+{
+    if (self->ephemeral)
+        show_ephemeral(self, turn);
+    if (self->ephemeral || self->run_size || !self->queue)
+        return;
+    uint32_t n = 0,
+             limit = self->queue_count < CF_RUN_ROWS_MAX ? self->queue_count : CF_RUN_ROWS_MAX;
+    size_t bytes = 0;
+    cf_post_t *rows = cf_arena_take(turn->arena, limit * sizeof *rows);
+    if (!rows)
+        return; /* the next turn tries again; the posts' own time limit answers them */
+    for (cf_queued_post_t *at = self->queue; n < limit && bytes < RUN_BYTES_MAX;
+         at = at->next, n++) {
+        if (repeats_key(rows, n, &at->post))
+            break;
+        number(self, turn, &at->post, n ? &rows[n - 1] : NULL);
+        bytes += at->post.text.size;
+        rows[n] = at->post;
+        rows[n].username = (cf_str_t){0};
+    }
+    uint64_t corr = cf_room_next_corr(self);
+    cf_append_t append = {.epoch = self->epoch, .prev = self->committed_seq, .rows = {rows, n}};
+    cf_outbox_trace(turn->out, self->queue->request.trace);
+    if (cf_outbox_send(turn->out, self->host->config->storage, CF_MSG_APPEND, corr, self->id,
+                       &append) < 0)
+        return;
+    self->run_size = n;
+    self->run_corr = corr;
+}
+
+void cf_room_run_refused(cf_room_t *self, cf_turn_t *turn, int err)
+{
+    uint32_t n = self->run_size;
+    self->run_size = 0;
+    refuse_first(self, turn, n, err);
+}
+
+static void lost_ownership(cf_room_t *self, cf_turn_t *turn, uint32_t status)
+{
+    cf_log_warn("stopped a room that is not ours any more", CF_ID("room", self->id),
+                CF_UINT("epoch", self->epoch), CF_UINT("status", status));
+    cf_room_run_refused(self, turn, CF_EMOVED);
+    cf_room_vacate(self, turn, CF_EMOVED);
+}
+
+int cf_room_on_verdict(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_room_t *self = state;
+    cf_verdict_t verdict;
+    int rc = cf_msg_body(&verdict, msg, turn->arena);
+    if (rc < 0 || self->run_size == 0 || msg->corr != self->run_corr)
+        return rc;
+    if (verdict.status == CF_VERDICT_UNKNOWN)
+        return 0; /* the numbers stay taken; the final verdict follows */
+    uint32_t n = self->run_size, stored = verdict.status == CF_VERDICT_STORED ? n : verdict.stored;
+    for (uint32_t i = 0; i < stored && i < n; i++)
+        commit_first(self, turn);
+    self->run_size = n - stored;
+    switch (verdict.status) {
+    case CF_VERDICT_DUPLICATE:
+        answer_repeated(turn, self->queue, verdict.same_body,
+                        &(cf_posted_t){verdict.id, verdict.seq, verdict.at_us});
+        pop(self);
+        self->run_size = 0; /* what stood behind it goes into the next run, numbered then */
+        break;
+    case CF_VERDICT_BAD_ROW:
+        self->run_size = 0;
+        refuse_first(self, turn, 1, CF_ERANGE);
+        break;
+    case CF_VERDICT_FAILED:
+        cf_room_run_refused(self, turn, CF_EIO);
+        break;
+    case CF_VERDICT_NO_ROOM:
+        cf_room_run_refused(self, turn, CF_ENOENT);
+        cf_room_vacate(self, turn, CF_ENOENT);
+        break;
+    case CF_VERDICT_STALE_EPOCH:
+    case CF_VERDICT_OUT_OF_ORDER:
+        lost_ownership(self, turn, verdict.status);
+        break;
+    }
+    return 0;
+}
+
+/* Whoever has waited too long is told so. A post in flight keeps its number; one that was never
+ * sent to storage is certainly not stored and goes. */
+void cf_room_posts_tick(cf_room_t *self, cf_turn_t *turn)
+{
+    int64_t until_us = turn->boot_us - self->host->config->verdict_timeout_us;
+    uint32_t i = 0;
+    bool waits_too_long = false;
+    for (cf_queued_post_t *at = self->queue; at; at = at->next, i++) {
+        if (at->arrived_us > until_us)
+            break; /* the queue is in order of arrival */
+        if (i < self->run_size)
+            refuse(turn, at, CF_EUNCONFIRMED);
+        else
+            waits_too_long = true;
+    }
+    if (waits_too_long)
+        cf_room_drop_queue(self, turn, CF_EIO);
+}
+
+void cf_room_free_posts(cf_room_t *self)
+{
+    while (self->queue)
+        pop(self);
+}

@@ -1,0 +1,152 @@
+/* actors/room_state.h: the state of a room, for the files that together are the room: room.c (life
+ * and dispatch), room_members.c (who is here, who may), room_posts.c (order and durability),
+ * room_fanout.c (events and history). Nobody else includes it. */
+#ifndef CF_ROOM_STATE_H
+#define CF_ROOM_STATE_H
+
+#include "ring.h"
+#include "room.h"
+#include "table.h"
+
+typedef enum {
+    CF_ROOM_LOADING, /* ACTIVATE is on its way; requests are held */
+    CF_ROOM_OPEN,
+    CF_ROOM_VACATING, /* everything new is answered MOVED; the run in flight is waited for */
+    CF_ROOM_RETIRING, /* RETIRE was sent; everything is answered MOVED until the thread frees the
+                         room */
+} cf_room_phase_t;
+
+/* A request kept for later: its whole frame. */
+typedef struct cf_held {
+    struct cf_held *next;
+    cf_id_t user; /* whose membership it waits for; zero: it waits for the room to load */
+    int64_t since_us;
+    size_t size;
+    uint8_t frame[];
+} cf_held_t;
+
+typedef struct {
+    cf_id_t user;
+    bool is_member;
+    bool asked;        /* FIND_MEMBER is on its way */
+    uint32_t attached; /* connections of this user; such a row stays */
+    UT_hash_handle hh; /* insertion order is age: the oldest unattached row goes first */
+} cf_membership_t;
+
+typedef struct {
+    uint64_t key[2]; /* gateway (packed), conn */
+    cf_id_t user;
+    char username[CF_USERNAME_MAX + 1];
+    UT_hash_handle hh;
+} cf_attachment_t;
+
+/* A gateway with connections here, and how far it has been told. */
+typedef struct {
+    uint64_t address;
+    uint32_t connections;
+    uint64_t next_n;    /* the next event it gets */
+    uint64_t told_seq;  /* the newest post it got; where reading back starts when the ring is past
+                           next_n */
+    uint64_t read_corr; /* of the READ_POSTS that is on its way for it; 0: none */
+    bool lagging;       /* its window is closed */
+} cf_room_gateway_t;
+
+/* A post that waits for its run or its verdict. */
+typedef struct cf_queued_post {
+    struct cf_queued_post *next;
+    cf_msg_t request; /* head only: whom to answer */
+    int64_t arrived_us;
+    bool answered; /* told "not confirmed": no POSTED any more */
+    cf_post_t post;
+    size_t size;
+    char texts[]; /* username, text, client_key */
+} cf_queued_post_t;
+
+/* JOIN or LEAVE that storage is writing. */
+typedef struct cf_pending_join {
+    struct cf_pending_join *next;
+    uint64_t corr;
+    cf_msg_t request; /* head only */
+    cf_id_t user;
+    bool joins;
+    int64_t since_us;
+} cf_pending_join_t;
+
+struct cf_room {
+    cf_id_t id;
+    cf_room_host_t *host;
+    cf_room_phase_t phase;
+    int64_t active_us; /* the last request or departure */
+    uint64_t activate_corr;
+    int64_t phase_since_us;
+    cf_held_t *held, **held_end; /* oldest first; owned */
+    uint32_t held_count;
+    size_t held_bytes;
+
+    cf_membership_t *memberships;
+    uint32_t unattached; /* rows of memberships without a connection */
+    cf_attachment_t *attachments;
+    cf_room_gateway_t gateways[CF_GATEWAYS_MAX];
+    uint32_t gateway_count;
+    uint32_t connections;
+    uint32_t connections_told; /* to the lobby */
+    cf_pending_join_t *joins;
+
+    bool ephemeral;
+    uint64_t epoch;
+    uint64_t committed_seq; /* newest post the store has confirmed; all that anyone is shown */
+    int64_t last_us;        /* time of the newest numbered post; the next one is later */
+    cf_queued_post_t *queue,
+        **queue_end; /* oldest first; the first run_size of them are in flight */
+    uint32_t queue_count;
+    size_t queue_bytes;
+    uint32_t run_size; /* posts of the run in flight; 0: none */
+    uint64_t run_corr;
+    cf_ring_t *ring;
+};
+
+/* room.c */
+uint64_t cf_room_next_corr(cf_room_t *self);
+cf_address_t cf_room_reader(const cf_room_t *self);
+int cf_room_hold(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, cf_id_t user);
+/* Hand out again what was held for this user (zero: for loading), in order. */
+void cf_room_release(cf_room_t *self, cf_turn_t *turn, cf_id_t user);
+/* Stop serving: answer what was not begun with `err` (CF_EMOVED: with MOVED) and leave. */
+void cf_room_vacate(cf_room_t *self, cf_turn_t *turn, int err);
+void cf_room_answer_moved(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *request);
+
+/* room_members.c */
+cf_handler_fn cf_room_on_check, cf_room_on_join, cf_room_on_leave, cf_room_on_attach,
+    cf_room_on_detach, cf_room_on_member, cf_room_on_done;
+/* 1: a member; 0: not; CF_EAGAIN: being asked, msg was held; other: an error. */
+int cf_room_membership(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, cf_id_t user);
+/* A REFUSED or a MEMBER question that failed; true if corr was one of ours. */
+bool cf_room_join_refused(cf_room_t *self, cf_turn_t *turn, uint64_t corr, int err);
+void cf_room_lookup_failed(cf_room_t *self, cf_turn_t *turn, int err);
+cf_attachment_t *cf_room_attachment(cf_room_t *self, cf_address_t gateway, uint64_t conn);
+void cf_room_detach_node(cf_room_t *self, cf_turn_t *turn, uint32_t node);
+void cf_room_members_tick(cf_room_t *self, cf_turn_t *turn);
+void cf_room_free_members(cf_room_t *self);
+
+/* room_posts.c */
+cf_handler_fn cf_room_on_post, cf_room_on_verdict;
+void cf_room_build_run(cf_room_t *self, cf_turn_t *turn);
+void cf_room_run_refused(cf_room_t *self, cf_turn_t *turn, int err);
+void cf_room_posts_tick(cf_room_t *self, cf_turn_t *turn);
+/* Answer and drop every post that is not in flight. */
+void cf_room_drop_queue(cf_room_t *self, cf_turn_t *turn, int err);
+void cf_room_free_posts(cf_room_t *self);
+
+/* room_fanout.c */
+cf_handler_fn cf_room_on_history, cf_room_on_page;
+cf_room_gateway_t *cf_room_gateway(cf_room_t *self, uint64_t address); /* NULL: none */
+int cf_room_add_gateway(cf_room_t *self, uint64_t address, cf_room_gateway_t **out);
+/* Put one event into the ring; fan-out follows at the end of the batch. */
+void cf_room_announce(cf_room_t *self, uint32_t kind, const cf_post_t *post);
+void cf_room_fan_out(cf_room_t *self, cf_turn_t *turn);
+void cf_room_fan_out_to(cf_room_t *self, cf_turn_t *turn, cf_room_gateway_t *gateway);
+void cf_room_read_failed(cf_room_t *self, cf_turn_t *turn, uint64_t corr);
+/* Every gateway can take an event now. */
+bool cf_room_windows_open(const cf_room_t *self);
+
+#endif

@@ -1,0 +1,254 @@
+#include "rooms.h"
+
+#include "err.h"
+#include "log.h"
+#include "metrics.h"
+#include "table.h"
+#include "wire/control.h"
+#include "wire/room.h"
+
+#include <stdlib.h>
+
+#define TICK_US INT64_C(100000)
+
+typedef struct hosted {
+    cf_id_t id;
+    cf_room_t *room; /* owned */
+    bool is_dirty;   /* got a message in this batch */
+    struct hosted *next_dirty;
+    UT_hash_handle hh;
+} hosted_t;
+
+struct cf_rooms {
+    cf_room_config_t config;
+    cf_room_host_t host;
+    hosted_t *rooms;
+    hosted_t *dirty;
+    int64_t next_tick_us;
+    bool draining;
+    cf_actor_t *actor;
+};
+
+int cf_rooms_new(cf_rooms_t **out, const cf_room_config_t *config, uint64_t window_events,
+                 uint64_t window_bytes, cf_actor_t *actor)
+{
+    cf_rooms_t *self = calloc(1, sizeof *self);
+    if (!self)
+        return CF_ENOMEM;
+    self->config = *config;
+    self->host.config = &self->config;
+    self->host.windows.events_max = window_events;
+    self->host.windows.bytes_max = window_bytes;
+    self->actor = actor;
+    *out = self;
+    return 0;
+}
+
+static hosted_t *find(cf_rooms_t *self, cf_id_t id)
+{
+    hosted_t *hosted;
+    HASH_FIND(hh, self->rooms, &id, sizeof id, hosted);
+    return hosted;
+}
+
+static void mark_dirty(cf_rooms_t *self, hosted_t *hosted)
+{
+    if (hosted->is_dirty)
+        return;
+    hosted->is_dirty = true;
+    hosted->next_dirty = self->dirty;
+    self->dirty = hosted;
+}
+
+/* --- messages ----------------------------------------------------------------------------------
+ */
+
+static int on_open(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_rooms_t *self = state;
+    if (find(self, msg->room))
+        return 0; /* the lobby's word came twice */
+    hosted_t *hosted = calloc(1, sizeof *hosted);
+    if (!hosted)
+        return CF_ENOMEM; /* requests are answered MOVED until the lobby is asked again */
+    hosted->id = msg->room;
+    int rc = cf_room_new(&hosted->room, &self->host, msg->room, turn);
+    if (rc == 0) {
+        HASH_ADD(hh, self->rooms, id, sizeof hosted->id, hosted);
+        if (hosted->hh.tbl)
+            return 0;
+        cf_room_destroy(&hosted->room);
+        rc = CF_ENOMEM;
+    }
+    free(hosted);
+    return rc;
+}
+
+static void drop_from_dirty(cf_rooms_t *self, hosted_t *hosted)
+{
+    for (hosted_t **at = &self->dirty; *at; at = &(*at)->next_dirty)
+        if (*at == hosted) {
+            *at = hosted->next_dirty;
+            return;
+        }
+}
+
+static void free_hosted(cf_rooms_t *self, hosted_t *hosted)
+{
+    if (hosted->is_dirty)
+        drop_from_dirty(self, hosted);
+    HASH_DEL(self->rooms, hosted);
+    cf_room_destroy(&hosted->room);
+    free(hosted);
+}
+
+static int on_retired(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_rooms_t *self = state;
+    hosted_t *hosted = find(self, msg->room);
+    (void)turn;
+    if (hosted)
+        free_hosted(self, hosted);
+    return 0;
+}
+
+static int on_flushed(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_rooms_t *self = state;
+    cf_flushed_t flushed;
+    int rc = cf_msg_body(&flushed, msg, turn->arena);
+    uint64_t gateway = cf_address_pack(msg->from);
+    cf_window_t *window = rc == 0 ? cf_windows_of(&self->host.windows, gateway) : NULL;
+    if (!window)
+        return rc;
+    if (!cf_window_flushed(window, flushed.events, flushed.bytes))
+        return CF_ERANGE;
+    if (!self->host.lagging || !cf_window_is_open(&self->host.windows, window))
+        return 0;
+    self->host.lagging = false; /* set again by whoever still waits */
+    for (hosted_t *at = self->rooms; at; at = at->hh.next)
+        cf_room_window_opened(at->room, turn, gateway);
+    return 0;
+}
+
+static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_rooms_t *self = state;
+    cf_node_gone_t gone;
+    int rc = cf_msg_body(&gone, msg, turn->arena);
+    if (rc < 0)
+        return rc;
+    for (hosted_t *at = self->rooms; at; at = at->hh.next)
+        cf_room_node_gone(at->room, turn, gone.node);
+    cf_windows_drop_node(&self->host.windows, gone.node);
+    return 0;
+}
+
+static int to_room(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_rooms_t *self = state;
+    hosted_t *hosted = find(self, msg->room);
+    if (hosted) {
+        cf_room_handle(hosted->room, turn, msg);
+        mark_dirty(self, hosted);
+    }
+    return 0; /* an answer for a room that is gone concerns nobody any more */
+}
+
+static int request_to_room(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_rooms_t *self = state;
+    if (find(self, msg->room))
+        return to_room(state, turn, msg);
+    cf_count(CF_M_ROOMS_MOVED);
+    return cf_outbox_answer(turn->out, msg, CF_MSG_MOVED, NULL);
+}
+
+static const cf_handler_t handlers[] = {
+    {CF_MSG_POST, request_to_room},
+    {CF_MSG_ATTACH, request_to_room},
+    {CF_MSG_CHECK, request_to_room},
+    {CF_MSG_JOIN, request_to_room},
+    {CF_MSG_LEAVE, request_to_room},
+    {CF_MSG_HISTORY, request_to_room},
+    {CF_MSG_DETACH, to_room},
+    {CF_MSG_VERDICT, to_room},
+    {CF_MSG_ACTIVATED, to_room},
+    {CF_MSG_MEMBER, to_room},
+    {CF_MSG_DONE, to_room},
+    {CF_MSG_REFUSED, to_room},
+    {CF_MSG_PAGE, to_room},
+    {CF_MSG_VACATE, to_room},
+    {CF_MSG_FLUSHED, on_flushed},
+    {CF_MSG_OPEN, on_open},
+    {CF_MSG_RETIRED, on_retired},
+    {CF_MSG_NODE_GONE, on_node_gone},
+    {0, NULL},
+};
+
+/* --- turns -------------------------------------------------------------------------------------
+ */
+
+static void after_batch(void *state, cf_turn_t *turn)
+{
+    cf_rooms_t *self = state;
+    while (self->dirty) {
+        hosted_t *hosted = self->dirty;
+        self->dirty = hosted->next_dirty;
+        hosted->is_dirty = false;
+        cf_room_settle(hosted->room, turn);
+    }
+}
+
+static void answer_drain(cf_rooms_t *self)
+{
+    for (hosted_t *at = self->rooms; at; at = at->hh.next)
+        if (!cf_room_is_idle(at->room))
+            return;
+    self->draining = false;
+    cf_actor_drained(self->actor);
+}
+
+static int64_t due(void *state, cf_turn_t *turn)
+{
+    cf_rooms_t *self = state;
+    if (turn->boot_us >= self->next_tick_us) {
+        self->next_tick_us = turn->boot_us + TICK_US;
+        for (hosted_t *at = self->rooms; at; at = at->hh.next)
+            cf_room_tick(at->room, turn);
+    }
+    if (self->draining)
+        answer_drain(self);
+    return self->rooms || self->draining ? self->next_tick_us : INT64_MAX;
+}
+
+static void drain(void *state, cf_turn_t *turn)
+{
+    cf_rooms_t *self = state;
+    (void)turn;
+    self->draining = true; /* answered by due(), in this turn if nothing waits */
+}
+
+static void gauges(void *state)
+{
+    cf_rooms_t *self = state;
+    cf_gauge(CF_M_ROOMS_ACTIVE, HASH_COUNT(self->rooms));
+}
+
+static void destroy(void *state)
+{
+    cf_rooms_t *self = state;
+    hosted_t *hosted, *next;
+    HASH_ITER(hh, self->rooms, hosted, next)
+    {
+        free_hosted(self, hosted);
+    }
+    free(self);
+}
+
+const cf_actor_ops_t cf_rooms_ops = {.handlers = handlers,
+                                     .after_batch = after_batch,
+                                     .due = due,
+                                     .drain = drain,
+                                     .gauges = gauges,
+                                     .destroy = destroy};
