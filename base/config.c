@@ -1,0 +1,416 @@
+#include "config.h"
+#include "config_file.h"
+#include "config_key.h"
+#include "config_value.h"
+#include "err.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WHERE_MAX 320 /* bytes of a place, with NUL: a file's name and a line */
+#define ORIGIN_SOURCES_MAX 8
+
+typedef struct {
+    cf_config_t *config;
+    const cf_config_sources_t *sources;
+    cf_buf_t *report;
+    const char *file; /* name for reports */
+    int faults;
+    bool out_of_memory;
+    size_t file_line[CF_CONFIG_KEY_COUNT];   /* where the file set a key; 0: it did not */
+    bool from_variable[CF_CONFIG_KEY_COUNT]; /* its CONFAB_ variable is set */
+} loader_t;
+
+/* --- reporting -----------------------------------------------------------------------------------
+ */
+
+/* One line; what came from outside must not become two or move a terminal's cursor. */
+static void say(loader_t *self, const char *format, va_list args)
+{
+    char line[1024];
+    vsnprintf(line, sizeof line, format, args);
+    for (char *c = line; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7F)
+            *c = '?';
+    if (cf_buf_addf(self->report, "%s\n", line) < 0)
+        self->out_of_memory = true;
+}
+
+static void complain(loader_t *self, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void complain(loader_t *self, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    say(self, format, args);
+    va_end(args);
+    self->faults++;
+}
+
+static void warn(loader_t *self, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void warn(loader_t *self, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    say(self, format, args);
+    va_end(args);
+}
+
+static void complain_unknown(loader_t *self, const char *where, cf_config_naming_t naming,
+                             const char *name)
+{
+    int edits;
+    char nearest[CF_CONFIG_NAME_MAX];
+    const cf_config_key_t *key = cf_config_key_nearest(naming, name, &edits);
+    if (!key) {
+        complain(self, "%s: unknown key %.96s", where, name);
+        return;
+    }
+    if (naming == CF_CONFIG_BY_NAME)
+        cf_config_key_name(key, nearest);
+    else
+        cf_config_key_variable(key, nearest);
+    complain(self, "%s: unknown key %.96s, did you mean %s?", where, name, nearest);
+}
+
+/* --- one value -----------------------------------------------------------------------------------
+ */
+
+static void set_list(loader_t *self, const char *where, const cf_config_key_t *key,
+                     const cf_config_list_t *value)
+{
+    char fault[CF_CONFIG_FAULT_MAX], name[CF_CONFIG_NAME_MAX];
+    int rc = cf_config_value_set(self->config, key, value, fault);
+    cf_config_key_name(key, name);
+    if (rc == CF_ENOMEM)
+        self->out_of_memory = true;
+    else if (rc < 0)
+        complain(self, "%s: %s: %s", where, name, fault);
+}
+
+static void set_text(loader_t *self, const char *where, const cf_config_key_t *key,
+                     const char *text)
+{
+    cf_config_list_t value = {&text, 1};
+    set_list(self, where, key, &value);
+}
+
+/* The secret in the file at `path`; one trailing line feed is an editor's, not the secret's. */
+static void set_from_file(loader_t *self, const char *where, const cf_config_key_t *key,
+                          const char *path)
+{
+    cf_buf_t content = {0};
+    int rc = cf_config_file_load(&content, path, CF_CONFIG_SECRET_FILE_MAX);
+    if (rc == 0 && content.size && content.data[content.size - 1] == '\n')
+        content.size--;
+    if (rc == 0 && content.size && content.data[content.size - 1] == '\r')
+        content.size--;
+    if (rc == 0)
+        rc = cf_buf_add_byte(&content, '\0');
+    if (rc == CF_EIO)
+        complain(self, "%s: cannot read '%.200s': %s", where, path, strerror(errno));
+    else if (rc == CF_ERANGE)
+        complain(self, "%s: '%.200s' is no file of at most %d bytes", where, path,
+                 CF_CONFIG_SECRET_FILE_MAX);
+    else if (rc < 0)
+        self->out_of_memory = true;
+    else if (strlen((char *)content.data) + 1 != content.size)
+        complain(self, "%s: '%.200s' holds a NUL", where, path);
+    else
+        set_text(self, where, key, (char *)content.data);
+    cf_buf_free(&content);
+}
+
+static void set_found(loader_t *self, const char *where, cf_config_found_t found,
+                      const cf_config_list_t *value)
+{
+    if (!found.is_file)
+        set_list(self, where, found.key, value);
+    else if (value->count == 1)
+        set_from_file(self, where, found.key, value->items[0]);
+    else
+        complain(self, "%s: takes one path, not a list", where);
+}
+
+/* --- the layers, weakest first
+ * -------------------------------------------------------------------- */
+
+static void set_defaults(loader_t *self)
+{
+    for (size_t i = 0; i < CF_CONFIG_KEY_COUNT; i++)
+        set_text(self, "default", &cf_config_keys[i], cf_config_keys[i].standard);
+}
+
+static int on_file_entry(void *arg, const char *section, const char *name,
+                         const cf_config_list_t *value, size_t line)
+{
+    loader_t *self = arg;
+    char full[2 * CF_CONFIG_NAME_MAX], where[WHERE_MAX];
+    snprintf(full, sizeof full, "%s.%s", section, name);
+    snprintf(where, sizeof where, "%.250s:%zu", self->file, line);
+    cf_config_found_t found = cf_config_key_find(CF_CONFIG_BY_NAME, full);
+    if (!found.key) {
+        complain_unknown(self, where, CF_CONFIG_BY_NAME, full);
+        return 0;
+    }
+    size_t *seen = &self->file_line[found.key - cf_config_keys];
+    if (*seen)
+        complain(self, "%s: %s is set in line %zu already", where, full, *seen);
+    else
+        set_found(self, where, found, value);
+    *seen = line;
+    return self->out_of_memory ? CF_ENOMEM : 0;
+}
+
+/* The value of a variable; NULL if it is not set or empty, which is the same. */
+static const char *variable(const loader_t *self, const char *name)
+{
+    size_t length = strlen(name);
+    const char *const *at = self->sources->environment;
+    for (; at && *at; at++)
+        if (strncmp(*at, name, length) == 0 && (*at)[length] == '=')
+            return (*at)[length + 1] ? *at + length + 1 : NULL;
+    return NULL;
+}
+
+static void read_file(loader_t *self)
+{
+    cf_buf_t content = {0};
+    cf_str_t text = self->sources->text;
+    const char *path = self->sources->file;
+    if (!path && !text.size)
+        path = variable(self, "CONFAB_CONFIG");
+    self->file = path ? path : "confab.yaml";
+    int rc = 0;
+    if (!text.size && path) {
+        rc = cf_config_file_load(&content, path, CF_CONFIG_FILE_MAX);
+        text = (cf_str_t){(const char *)content.data, (uint32_t)content.size};
+    }
+    if (rc == CF_EIO)
+        complain(self, "cannot read '%.200s': %s", path, strerror(errno));
+    else if (rc == CF_ERANGE)
+        complain(self, "'%.200s' is no file of at most %d bytes", path, CF_CONFIG_FILE_MAX);
+    else if (rc == 0)
+        rc = cf_config_file_read(text, self->file, on_file_entry, self, self->report);
+    if (rc == CF_ENOMEM)
+        self->out_of_memory = true;
+    else if (rc == CF_EPROTO)
+        self->faults++; /* reported where it was found */
+    cf_buf_free(&content);
+}
+
+static const struct {
+    const char *variable;
+    const char *key;
+} aliases[] = {
+#define X(variable, section, key) {#variable, #section "." #key},
+    CF_CONFIG_ALIASES(X)
+#undef X
+};
+enum { ALIAS_COUNT = sizeof aliases / sizeof aliases[0] };
+
+/* Variables whose lists add up: allowed origins may be named by each of the three contracts. */
+static void read_origin_aliases(loader_t *self, const cf_config_key_t *key)
+{
+    const char *texts[ORIGIN_SOURCES_MAX], *where = NULL;
+    cf_config_list_t value = {texts, 0};
+    for (size_t i = 0; i < ALIAS_COUNT; i++) {
+        const char *text = variable(self, aliases[i].variable);
+        if (cf_config_key_find(CF_CONFIG_BY_NAME, aliases[i].key).key != key || !text ||
+            value.count == ORIGIN_SOURCES_MAX)
+            continue;
+        texts[value.count++] = text;
+        where = where ? "ALLOWED_ORIGINS and the like" : aliases[i].variable;
+    }
+    if (value.count)
+        set_list(self, where, key, &value);
+}
+
+/* PORT and HOST together are the address; alone, HOST has port 8080 and PORT every interface. */
+static void read_port_and_host(loader_t *self, const cf_config_key_t *key)
+{
+    const char *port = variable(self, "PORT"), *host = variable(self, "HOST");
+    char address[512];
+    if (!port && !host)
+        return;
+    snprintf(address, sizeof address, "%.400s:%.64s", host ? host : "0.0.0.0",
+             port ? port : "8080");
+    set_text(self, port ? host ? "HOST and PORT" : "PORT" : "HOST", key, address);
+}
+
+static void read_aliases(loader_t *self)
+{
+    const cf_config_key_t *listen = cf_config_key_find(CF_CONFIG_BY_NAME, "http.listen").key;
+    bool done[CF_CONFIG_KEY_COUNT];
+    memcpy(done, self->from_variable, sizeof done);
+    if (!done[listen - cf_config_keys])
+        read_port_and_host(self, listen);
+    for (size_t i = 0; i < ALIAS_COUNT; i++) {
+        const char *text = variable(self, aliases[i].variable);
+        const cf_config_key_t *key = cf_config_key_find(CF_CONFIG_BY_NAME, aliases[i].key).key;
+        bool *key_done = &done[key - cf_config_keys];
+        if (!text || *key_done)
+            continue;
+        *key_done = true;
+        if (key->type == CF_CONFIG_ORIGINS)
+            read_origin_aliases(self, key);
+        else
+            set_text(self, aliases[i].variable, key, text);
+    }
+}
+
+/* Variables that are not settings: for tests, and the path of the file. */
+static bool is_other_variable(const char *name)
+{
+    static const char *const others[] = {"CONFAB_CONFIG", "CONFAB_CRASH_AT"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (strcmp(name, others[i]) == 0)
+            return true;
+    return strncmp(name, "CONFAB_TEST_", 12) == 0;
+}
+
+/* A variable of one of our sections, or one slip away from a key, is meant for us and must be
+ * right. Any other may be someone else's: an orchestrator sets CONFAB_PORT and CONFAB_SERVICE_HOST
+ * for a service of that name. */
+static void judge_unknown_variable(loader_t *self, const char *name)
+{
+    char section[CF_CONFIG_NAME_MAX];
+    int edits = 0;
+    snprintf(section, sizeof section, "%s", name + strlen("CONFAB_"));
+    section[strcspn(section, "_")] = '\0';
+    for (char *c = section; *c; c++)
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (char)(*c + ('a' - 'A'));
+    bool is_slip = cf_config_key_nearest(CF_CONFIG_BY_VARIABLE, name, &edits) && edits <= 2;
+    if (is_slip || cf_config_has_section(section))
+        complain_unknown(self, "environment", CF_CONFIG_BY_VARIABLE, name);
+    else
+        warn(self, "warning: %.96s is not a setting, ignored", name);
+}
+
+static void read_variable(loader_t *self, const char *pair)
+{
+    char name[2 * CF_CONFIG_NAME_MAX];
+    const char *equals = strchr(pair, '=');
+    if (!equals || equals[1] == '\0')
+        return;
+    snprintf(name, sizeof name, "%.*s", (int)(equals - pair), pair);
+    cf_config_found_t found = cf_config_key_find(CF_CONFIG_BY_VARIABLE, name);
+    if (!found.key) {
+        if (!is_other_variable(name))
+            judge_unknown_variable(self, name);
+        return;
+    }
+    bool *seen = &self->from_variable[found.key - cf_config_keys];
+    const char *text = equals + 1;
+    if (*seen)
+        complain(self, "%s: set twice, with and without _FILE", name);
+    else
+        set_found(self, name, found, &(cf_config_list_t){&text, 1});
+    *seen = true;
+}
+
+static void read_environment(loader_t *self)
+{
+    const char *const *at = self->sources->environment;
+    for (; at && *at; at++)
+        if (strncmp(*at, "CONFAB_", 7) == 0)
+            read_variable(self, *at);
+    read_aliases(self);
+}
+
+static void read_set(loader_t *self, const char *pair)
+{
+    char name[2 * CF_CONFIG_NAME_MAX], where[WHERE_MAX];
+    const char *equals = strchr(pair, '=');
+    if (!equals) {
+        complain(self, "--set %.96s: not section.key=value", pair);
+        return;
+    }
+    snprintf(name, sizeof name, "%.*s", (int)(equals - pair), pair);
+    snprintf(where, sizeof where, "--set %.96s", name);
+    cf_config_found_t found = cf_config_key_find(CF_CONFIG_BY_NAME, name);
+    const char *text = equals + 1;
+    if (found.key)
+        set_found(self, where, found, &(cf_config_list_t){&text, 1});
+    else
+        complain_unknown(self, "--set", CF_CONFIG_BY_NAME, name);
+}
+
+/* --- all together
+ * --------------------------------------------------------------------------------- */
+
+/* What no single key can know. */
+static void check_together(loader_t *self)
+{
+    const cf_config_t *config = self->config;
+    if (config->ws_ping_ms >= config->ws_idle_ms)
+        complain(self, "ws.ping must be shorter than ws.idle, or quiet clients are cut");
+    if (config->gateway_credits_bytes < config->ws_message_max_bytes ||
+        config->gateway_credits_bytes < config->http_body_max_bytes)
+        complain(self, "gateway.credits_bytes must hold one ws.message_max_bytes and one "
+                       "http.body_max_bytes");
+    if (config->gateway_pool_bytes < config->gateway_credits_bytes)
+        complain(self, "gateway.pool_bytes must hold one gateway.credits_bytes");
+}
+
+/* store.url as the server uses it: a file in the data folder unless told otherwise. */
+static void finish_store_url(loader_t *self)
+{
+    static const char *const known[] = {"sqlite:", "postgres://", "postgresql://", "memory:"};
+    cf_config_t *config = self->config;
+    if (config->store_url[0] == '\0') {
+        static const char form[] = "sqlite:%s/confab.db";
+        size_t size = sizeof form + strlen(config->node_data_dir);
+        char *url = cf_arena_take(&config->strings, size);
+        if (url) {
+            snprintf(url, size, form, config->node_data_dir);
+            config->store_url = url;
+        }
+        self->out_of_memory |= !url;
+        return;
+    }
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strncmp(config->store_url, known[i], strlen(known[i])) == 0)
+            return;
+    complain(self, "store.url begins neither with sqlite: nor with postgres://");
+}
+
+int cf_config_load(cf_config_t *out, const cf_config_sources_t *sources, cf_buf_t *report)
+{
+    *out = (cf_config_t){0};
+    loader_t self = {.config = out, .sources = sources, .report = report};
+    set_defaults(&self);
+    if (self.out_of_memory)
+        goto fail; /* the members may still be NULL */
+    read_file(&self);
+    read_environment(&self);
+    for (size_t i = 0; i < sources->set_count; i++)
+        read_set(&self, sources->sets[i]);
+    check_together(&self);
+    finish_store_url(&self);
+    if (!self.out_of_memory && self.faults == 0)
+        return 0;
+fail:
+    cf_config_free(out);
+    return self.out_of_memory ? CF_ENOMEM : CF_ERANGE;
+}
+
+void cf_config_free(cf_config_t *config)
+{
+    cf_arena_free(&config->strings);
+    *config = (cf_config_t){0};
+}
+
+int cf_config_check(const cf_config_sources_t *sources, FILE *out)
+{
+    cf_config_t config;
+    cf_buf_t report = {0};
+    int rc = cf_config_load(&config, sources, &report);
+    fwrite(report.data, 1, report.size, out);
+    fputs(rc == 0 ? "OK\n" : rc == CF_ENOMEM ? "out of memory\n" : "", out);
+    cf_buf_free(&report);
+    cf_config_free(&config);
+    return rc == 0 ? 0 : CF_EXIT_CONFIG;
+}

@@ -1,0 +1,168 @@
+/* base/config_keys.h: every configuration key, once.
+ *
+ *     X(section, key, type, default, low, high, what it does)
+ *
+ * From this table come the members of cf_config_t, defaults and bounds, the names of the
+ * environment variables (CONFAB_<SECTION>_<KEY>), suggestions and the reference
+ * docs/configuration.md. A new key is one line here. Defaults and bounds are written as an operator
+ * would write them.
+ *
+ * type      member of cf_config_t        low and high
+ * INT       int section_key              least and largest value
+ * DURATION  int64_t section_key_ms       least and largest; a bare number is seconds
+ * SIZE      size_t section_key           least and largest; a bare number is bytes
+ * BOOL      bool section_key             -
+ * TEXT      const char *section_key      least and most bytes
+ * SECRET    const char *section_key      as TEXT; never shown, and section.key_file names a file
+ * CHOICE    const char *section_key      low: the values, "a|b=a" also takes b and stores a
+ * ADDRESS   const char *section_key      host:port; least and most bytes (0: may be empty, off)
+ * ORIGINS   cf_config_list_t section_key least and most entries: http(s)://host[:port] or *
+ * NETWORKS  cf_config_networks_t ...     least and most entries: address or CIDR range */
+#ifndef CF_CONFIG_KEYS_H
+#define CF_CONFIG_KEYS_H
+
+#define CF_CONFIG_SECTIONS(X)                                                                      \
+    X(http, "The listener for browsers, SDKs and bots.")                                           \
+    X(ws, "WebSocket connections.")                                                                \
+    X(gateway, "Gateway threads and the credit that bounds requests in flight.")                   \
+    X(limits, "Limits on what one client may use.")                                                \
+    X(node, "This process.")                                                                       \
+    X(store, "Where posts, users and rooms stay.")                                                 \
+    X(storage, "The one writer to the store.")                                                     \
+    X(rooms, "Rooms and the threads that run them.")                                               \
+    X(auth, "Passwords and sessions.")                                                             \
+    X(sweeper, "Expiry of what has outlived its time.")                                            \
+    X(log, "Log lines on stderr.")                                                                 \
+    X(metrics, "Prometheus metrics.")                                                              \
+    X(shutdown, "What happens on SIGTERM.")
+
+#define CF_CONFIG_KEYS(X)                                                                          \
+    X(http, listen, ADDRESS, "127.0.0.1:8080", "1", "255",                                         \
+      "Address and port to listen on; port 0 picks a free one, `0.0.0.0:8080` is every IPv4 "      \
+      "interface, `[::]:8080` IPv6.")                                                              \
+    X(http, allowed_origins, ORIGINS, "http://localhost:3000,http://localhost:8080", "0", "64",    \
+      "Origins whose pages may use the API and open sockets, besides the server's own.")           \
+    X(http, trusted_proxies, NETWORKS, "", "0", "64",                                              \
+      "Reverse proxies whose X-Forwarded-For is believed.")                                        \
+    X(http, connections_max, INT, "0", "0", "1000000",                                             \
+      "Connections at once; beyond it 503. 0 derives it from the limit on open files.")            \
+    X(http, head_max_bytes, SIZE, "16KiB", "1KiB", "64KiB",                                        \
+      "Request line and headers; beyond it 431.")                                                  \
+    X(http, body_max_bytes, SIZE, "64KiB", "1KiB", "1MiB", "Request body; beyond it 413.")         \
+    X(http, head_timeout, DURATION, "10s", "100ms", "5m",                                          \
+      "Time a client has to send a whole head.")                                                   \
+    X(http, body_timeout, DURATION, "15s", "100ms", "5m",                                          \
+      "Time a client has to send a whole body.")                                                   \
+    X(http, keepalive, DURATION, "60s", "100ms", "1h",                                             \
+      "Time an idle HTTP connection is kept for the next request.")                                \
+    X(http, answer_timeout, DURATION, "30s", "1s", "5m",                                           \
+      "Time the server gives itself for an answer; then 503.")                                     \
+    X(http, send_buffer_bytes, SIZE, "128KiB", "4KiB", "4MiB",                                     \
+      "Kernel send buffer of each connection (SO_SNDBUF); part of the memory a slow client can "   \
+      "hold.")                                                                                     \
+    X(http, health_status, CHOICE, "ok", "ok|healthy", "",                                         \
+      "Word that /health answers with when all is well.")                                          \
+    X(ws, message_max_bytes, SIZE, "16KiB", "1KiB", "1MiB",                                        \
+      "One whole message from a client; beyond it the socket is closed with 1009.")                \
+    X(ws, ping, DURATION, "25s", "100ms", "10m", "How often the server pings a quiet client.")     \
+    X(ws, idle, DURATION, "60s", "200ms", "1h",                                                    \
+      "A client of which nothing was heard for this long is gone.")                                \
+    X(ws, queue_max_bytes, SIZE, "1MiB", "16KiB", "64MiB",                                         \
+      "Bytes that may wait for a slow client; beyond it the socket is closed with 1013.")          \
+    X(ws, queue_max_age, DURATION, "10s", "100ms", "10m",                                          \
+      "Age the oldest byte waiting for a slow client may reach; then close 1013.")                 \
+    X(ws, close_timeout, DURATION, "5s", "100ms", "1m",                                            \
+      "Time a client has to answer the server's Close before the connection is reset.")            \
+    X(ws, flush_delay, DURATION, "0", "0", "50ms",                                                 \
+      "Gather outgoing messages for this long; 0 flushes at the end of each loop pass.")           \
+    X(gateway, count, INT, "1", "1", "64", "Gateway threads.")                                     \
+    X(gateway, credits_requests, INT, "32", "1", "1024",                                           \
+      "Requests one connection may have in flight; at the bound its socket is not read.")          \
+    X(gateway, credits_bytes, SIZE, "128KiB", "16KiB", "16MiB",                                    \
+      "Bytes of requests one connection may have in flight.")                                      \
+    X(gateway, pool_bytes, SIZE, "64MiB", "1MiB", "4GiB",                                          \
+      "Bytes of requests in flight over all connections of a gateway.")                            \
+    X(limits, connections_per_ip, INT, "0", "0", "1000000",                                        \
+      "Connections at once from one address; more are refused. 0 is off.")                         \
+    X(node, name, TEXT, "confab", "1", "63", "Name of this node in logs and metrics.")             \
+    X(node, data_dir, TEXT, "./data", "1", "1024",                                                 \
+      "Folder for the SQLite database and other files.")                                           \
+    X(node, environment, CHOICE, "development",                                                    \
+      "development|test|staging|production|prod=production", "",                                   \
+      "`production` marks cookies Secure.")                                                        \
+    X(store, url, SECRET, "", "0", "2048",                                                         \
+      "`sqlite:PATH` or `postgres://USER:PASSWORD@HOST/DATABASE`; empty is confab.db in "          \
+      "node.data_dir.")                                                                            \
+    X(store, start_wait, DURATION, "60s", "0", "1h",                                               \
+      "How long an unreachable store is waited for at start before exit 69; 0 is for ever.")       \
+    X(store, statement_timeout, DURATION, "4s", "100ms", "1m",                                     \
+      "Time the store has for one call; then the connection is given up.")                         \
+    X(store, key_ttl, DURATION, "1h", "10m", "7d",                                                 \
+      "How long a repeated client key finds the post it made.")                                    \
+    X(store, readers, INT, "2", "1", "16",                                                         \
+      "Threads that answer history, sessions and memberships, each with its own connection.")      \
+    X(storage, batch_rows, INT, "500", "1", "500", "Posts written in one transaction.")            \
+    X(storage, batch_bytes, SIZE, "1MiB", "16KiB", "16MiB",                                        \
+      "Bytes of posts written in one transaction.")                                                \
+    X(rooms, threads_max, INT, "16", "1", "4096",                                                  \
+      "Threads that run rooms; past it rooms share the least loaded one.")                         \
+    X(rooms, ring_posts, INT, "128", "1", "4096", "Newest posts a room keeps in memory.")          \
+    X(rooms, ring_bytes, SIZE, "256KiB", "8KiB", "16MiB",                                          \
+      "Bytes of newest posts a room keeps in memory.")                                             \
+    X(rooms, idle, DURATION, "60s", "100ms", "24h",                                                \
+      "A room without members and traffic is put away after this.")                                \
+    X(rooms, queue_posts, INT, "1024", "1", "65536",                                               \
+      "Posts of one room that may wait for the store; beyond it a post is refused.")               \
+    X(rooms, queue_bytes, SIZE, "1MiB", "16KiB", "64MiB",                                          \
+      "Bytes of posts of one room that may wait for the store.")                                   \
+    X(rooms, members_cache, INT, "4096", "16", "1000000",                                          \
+      "Memberships a room remembers between looks into the store.")                                \
+    X(rooms, verdict_timeout, DURATION, "5s", "100ms", "1m",                                       \
+      "After this without word from the store a sender is told that the post is not confirmed.")   \
+    X(rooms, window_events, INT, "1024", "1", "65536",                                             \
+      "Events a room thread may have on the way to one gateway.")                                  \
+    X(rooms, window_bytes, SIZE, "1MiB", "16KiB", "64MiB",                                         \
+      "Bytes of events a room thread may have on the way to one gateway.")                         \
+    X(auth, session_ttl, DURATION, "24h", "1s", "30d", "How long a login lasts.")                  \
+    X(auth, argon2_memory_kib, INT, "19456", "8", "1048576",                                       \
+      "Memory of one password hash (argon2id), KiB; existing hashes are redone at the next "       \
+      "login.")                                                                                    \
+    X(auth, argon2_passes, INT, "2", "1", "10", "Passes of one password hash (argon2id).")         \
+    X(auth, hash_workers, INT, "2", "1", "16", "Threads that hash passwords, at idle priority.")   \
+    X(auth, hash_queue, INT, "512", "1", "65536",                                                  \
+      "Registrations and logins that may wait for a hash; beyond it 503.")                         \
+    X(auth, session_cache, INT, "20000", "0", "1000000",                                           \
+      "Sessions remembered between looks into the store.")                                         \
+    X(sweeper, interval, DURATION, "60s", "100ms", "24h",                                          \
+      "How often expired sessions and client keys are removed.")                                   \
+    X(log, level, CHOICE, "info", "debug|info|warn|warning=warn|error", "",                        \
+      "Least important level that is written.")                                                    \
+    X(metrics, listen, ADDRESS, "", "0", "255",                                                    \
+      "A listener of its own for /metrics; empty is none.")                                        \
+    X(metrics, allow, NETWORKS, "", "0", "64",                                                     \
+      "Who may read /metrics on the service port, besides loopback.")                              \
+    X(shutdown, timeout, DURATION, "30s", "1s", "10m",                                             \
+      "Time to drain after SIGTERM before the process ends anyway.")
+
+/* The contracts' own names for the same settings, taken when the CONFAB_ name is not set; of
+ * several set ones the first in this table counts, but allowed origins add up. PORT and HOST are
+ * apart, as together they make http.listen. X(variable, section, key) */
+#define CF_CONFIG_ALIASES(X)                                                                       \
+    X(DATABASE_URL, store, url)                                                                    \
+    X(ALLOWED_ORIGINS, http, allowed_origins)                                                      \
+    X(CORS_ORIGIN, http, allowed_origins)                                                          \
+    X(WS_ALLOWED_ORIGINS, http, allowed_origins)                                                   \
+    X(CHATBOX_ALLOWED_ORIGINS, http, allowed_origins)                                              \
+    X(CORS_ALLOWED_ORIGINS, http, allowed_origins)                                                 \
+    X(LOG_LEVEL, log, level)                                                                       \
+    X(ENVIRONMENT, node, environment)                                                              \
+    X(ENV, node, environment)                                                                      \
+    X(SESSION_MAX_AGE, auth, session_ttl)                                                          \
+    X(MAX_CONNECTIONS, http, connections_max)                                                      \
+    X(HEARTBEAT_INTERVAL, ws, ping)                                                                \
+    X(WS_PING_PERIOD, ws, ping)                                                                    \
+    X(WS_PONG_WAIT, ws, idle)                                                                      \
+    X(SHUTDOWN_TIMEOUT, shutdown, timeout)                                                         \
+    X(SESSION_CLEANUP_INTERVAL, sweeper, interval)
+
+#endif
