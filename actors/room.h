@@ -41,8 +41,9 @@ typedef struct {
 typedef struct {
     const cf_room_config_t *config;
     cf_windows_t windows;
-    uint64_t
-        next_corr; /* never used twice in the life of a thread, so no answer meets a later room */
+    bool lagging; /* some gateway of some room waits for its window */
+    /* Never used twice in the life of a thread, so no answer meets a later room. */
+    uint64_t next_corr;
 } cf_room_host_t;
 
 typedef struct cf_room cf_room_t;

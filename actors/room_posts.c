@@ -81,13 +81,13 @@ int cf_room_on_post(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         return rc;
     cf_crash_point("after_recv");
     cf_count(CF_M_POSTS_IN);
+    /* Membership first: a post right behind an ATTACH is held with it while that is looked up */
+    rc = cf_room_membership(self, turn, msg, body.sender);
+    if (rc == CF_EAGAIN)
+        return 0;
     cf_attachment_t *attachment = cf_room_attachment(self, msg->from, body.conn);
-    if (!attachment || !cf_id_equal(attachment->user, body.sender))
+    if (rc == 0 || (rc == 1 && (!attachment || !cf_id_equal(attachment->user, body.sender))))
         rc = CF_EPERM;
-    else if ((rc = cf_room_membership(self, turn, msg, body.sender)) == CF_EAGAIN)
-        return 0; /* held */
-    else if (rc == 0)
-        rc = CF_EPERM; /* has left since */
     else if (rc == 1)
         rc = enqueue(self, turn, msg, &body);
     if (rc < 0)

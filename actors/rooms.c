@@ -69,19 +69,16 @@ static int on_open(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     if (find(self, msg->room))
         return 0; /* the lobby's word came twice */
     hosted_t *hosted = calloc(1, sizeof *hosted);
-    if (!hosted)
-        return CF_ENOMEM; /* requests are answered MOVED until the lobby is asked again */
-    hosted->id = msg->room;
-    int rc = cf_room_new(&hosted->room, &self->host, msg->room, turn);
-    if (rc == 0) {
+    if (hosted && cf_room_new(&hosted->room, &self->host, msg->room, turn) == 0) {
+        hosted->id = msg->room;
         HASH_ADD(hh, self->rooms, id, sizeof hosted->id, hosted);
         if (hosted->hh.tbl)
             return 0;
         cf_room_destroy(&hosted->room);
-        rc = CF_ENOMEM;
     }
     free(hosted);
-    return rc;
+    /* No memory: give the place back, or its requests would be answered MOVED for ever */
+    return cf_outbox_send(turn->out, self->config.lobby, CF_MSG_RETIRE, 0, msg->room, NULL);
 }
 
 static void drop_from_dirty(cf_rooms_t *self, hosted_t *hosted)
