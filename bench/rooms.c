@@ -1,0 +1,197 @@
+/* Every delivery is checked. The first copy of a post is read in full: its text proves writer,
+ * number and content, its seq its place. It is kept, and every later copy must be the same bytes,
+ * which is one memcmp: so the check costs less than the delivery it measures. */
+#include "load.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define RING_BYTES_MAX (256u << 20)
+#define RING_MAX 8192
+#define ENVELOPE_MAX 512 /* what confab writes around the text */
+
+uint32_t cf_rooms_find(cf_load_t *load, const char *id, size_t size)
+{
+    /* Targets come in the rooms' order or in turns; so start at the room after the last one found.
+     */
+    static uint32_t last;
+    if (size >= CF_ID_TEXT_MAX)
+        return UINT32_MAX;
+    for (uint32_t i = 0; i < load->room_count; i++) {
+        uint32_t at = (last + i) % load->room_count;
+        if (strlen(load->rooms[at].id) == size && memcmp(load->rooms[at].id, id, size) == 0) {
+            last = (at + 1) % load->room_count;
+            return at;
+        }
+    }
+    memcpy(load->rooms[load->room_count].id, id, size);
+    last = 0;
+    return load->room_count++;
+}
+
+int cf_rooms_build(cf_load_t *load)
+{
+    load->ring_stride =
+        (sizeof(cf_seen_t) + ENVELOPE_MAX + (size_t)load->options.payload + 63) & ~63ul;
+    load->ring_size = RING_MAX;
+    while (load->ring_size > 16 &&
+           load->ring_size * load->ring_stride * load->room_count > RING_BYTES_MAX)
+        load->ring_size /= 2;
+    for (uint32_t i = 0; i < load->room_count; i++) {
+        load->rooms[i].ring = calloc(load->ring_size, load->ring_stride);
+        if (!load->rooms[i].ring)
+            return -1;
+    }
+    return 0;
+}
+
+static cf_seen_t *slot(cf_load_t *load, cf_room_t *room, uint64_t seq)
+{
+    return (cf_seen_t *)(void *)(room->ring + (seq % load->ring_size) * load->ring_stride);
+}
+
+static void judge_own_copy(cf_load_t *load, cf_client_t *client, const cf_seen_t *seen)
+{
+    cf_pending_t *pending = &client->pending[seen->n % CF_PENDING_MAX];
+    if (pending->n != seen->n)
+        return; /* settled before, over another connection */
+    pending->seen = true;
+    if (!load->options.acks) {
+        client->unacked--;
+        return;
+    }
+    load->counts.ack_late += !pending->acked && !pending->refused;
+    if (pending->acked &&
+        (strcmp(pending->id, seen->id) != 0 || (pending->seq && pending->seq != seen->seq)))
+        load->counts.ack_wrong++;
+}
+
+/* A position was reached by this client; seen->seq is in order for it. */
+static void count_delivery(cf_load_t *load, cf_client_t *client, cf_seen_t *seen)
+{
+    cf_room_t *room = &load->rooms[client->room];
+    client->last_seq = seen->seq;
+    load->counts.deliveries++;
+    seen->delivered += client->whole;
+    if (!seen->ours) {
+        load->counts.foreign++;
+        cf_ledger_add(load->ledger, "RECV %u %s %llu - - -", client->index, seen->id,
+                      (unsigned long long)seen->seq);
+        return;
+    }
+    cf_ledger_add(load->ledger, "RECV %u %s %llu %u %u %08x", client->index, seen->id,
+                  (unsigned long long)seen->seq, seen->writer, seen->n, seen->crc);
+    if (load->measuring && client->reader == CF_READER_NORMAL)
+        cf_histogram_add(&load->delivery, load->now_ns - seen->due_ns);
+    if (seen->writer == client->index)
+        judge_own_copy(load, client, seen);
+    if (load->options.inflight && seen->delivered == room->whole_members && client->whole)
+        load->outstanding--;
+}
+
+bool cf_rooms_deliver_known(cf_load_t *load, cf_client_t *client, const char *frame, size_t size)
+{
+    if (client->last_seq == 0)
+        return false;
+    cf_seen_t *seen = slot(load, &load->rooms[client->room], client->last_seq + 1);
+    if (seen->seq != client->last_seq + 1 || seen->size != size ||
+        memcmp(seen->frame, frame, size) != 0)
+        return false;
+    count_delivery(load, client, seen);
+    return true;
+}
+
+/* The first copy of a post that anyone got. */
+static void remember(cf_load_t *load, cf_room_t *room, cf_seen_t *seen, uint64_t seq,
+                     const char *frame, size_t size, const cf_members_t *members)
+{
+    cf_payload_t payload;
+    bool fits = size <= load->ring_stride - sizeof *seen;
+    *seen = (cf_seen_t){.seq = seq, .size = fits ? (uint32_t)size : 0};
+    memcpy(seen->frame, frame, seen->size);
+    size_t id_size = members->id.size < sizeof seen->id ? members->id.size : sizeof seen->id - 1;
+    memcpy(seen->id, members->id.at, id_size);
+    room->last_seq = seq > room->last_seq ? seq : room->last_seq;
+    if (!cf_payload_read(&payload, members->content.at, members->content.size)) {
+        load->counts.broken +=
+            members->content.size > 2 && memcmp(members->content.at, "L|", 2) == 0;
+        return;
+    }
+    if (payload.run != load->options.run)
+        return;
+    if (payload.writer >= load->client_count ||
+        load->clients[payload.writer].room != (uint32_t)(room - load->rooms)) {
+        load->counts.misrouted++;
+        return;
+    }
+    cf_client_t *writer = &load->clients[payload.writer];
+    load->counts.doubled += payload.n == writer->seen_n;
+    load->counts.disordered += payload.n < writer->seen_n;
+    load->counts.broken += payload.n >= writer->next_n; /* never sent */
+    writer->seen_n = payload.n > writer->seen_n ? payload.n : writer->seen_n;
+    seen->ours = true;
+    seen->writer = payload.writer;
+    seen->n = payload.n;
+    seen->crc = payload.crc;
+    seen->due_ns = payload.due_ns;
+}
+
+void cf_rooms_deliver(cf_load_t *load, cf_client_t *client, const char *frame, size_t size,
+                      const cf_members_t *members)
+{
+    cf_room_t *room = &load->rooms[client->room];
+    uint64_t seq = cf_slice_number(members->seq);
+    if (members->chatroom_id.size && !cf_slice_is(members->chatroom_id, room->id)) {
+        load->counts.misrouted++;
+        return;
+    }
+    if (seq == 0) { /* a bot's words have no place in the order */
+        load->counts.foreign++;
+        return;
+    }
+    if (client->last_seq && seq <= client->last_seq) {
+        if (seq == client->last_seq)
+            load->counts.doubled++;
+        else
+            load->counts.disordered++;
+        return;
+    }
+    if (room->base_seq == 0)
+        room->base_seq = seq;
+    if (client->last_seq && seq > client->last_seq + 1)
+        load->counts.lost += seq - client->last_seq - 1;
+    else if (!client->last_seq && client->whole && seq > room->base_seq)
+        load->counts.lost += seq - room->base_seq;
+    cf_seen_t *seen = slot(load, room, seq);
+    if (seen->seq != seq)
+        remember(load, room, seen, seq, frame, size, members);
+    else if (seen->size && (seen->size != size || memcmp(seen->frame, frame, size) != 0))
+        load->counts.differing++;
+    count_delivery(load, client, seen);
+}
+
+static void finish_writer(cf_load_t *load, const cf_client_t *writer)
+{
+    for (int i = 0; i < CF_PENDING_MAX; i++) {
+        const cf_pending_t *pending = &writer->pending[i];
+        if (pending->n == 0 || pending->refused)
+            continue;
+        if (load->options.acks && !pending->acked)
+            load->counts.unsettled++;
+        else if (!pending->seen && writer->whole)
+            load->counts.lost++;
+    }
+}
+
+void cf_rooms_finish(cf_load_t *load)
+{
+    for (uint32_t i = 0; i < load->client_count; i++) {
+        const cf_client_t *client = &load->clients[i];
+        if (client->pending)
+            finish_writer(load, client);
+        const cf_room_t *room = &load->rooms[client->room];
+        if (client->whole && room->base_seq)
+            load->counts.lost +=
+                room->last_seq - (client->last_seq ? client->last_seq : room->base_seq - 1);
+    }
+}
