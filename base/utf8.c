@@ -56,3 +56,54 @@ size_t cf_utf8_count(const char *text, size_t size)
         count += !is_tail((uint8_t)text[i]);
     return count;
 }
+
+bool cf_utf8_has_control(const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if ((uint8_t)text[i] < 0x20 && text[i] != '\t' && text[i] != '\n' && text[i] != '\r')
+            return true;
+    return false;
+}
+
+/* Bytes at text[0..size) that began a sequence and cannot go on, at least one. Only the second byte
+ * has narrower ranges, so bytes that any tails complete are a beginning. */
+static size_t broken_part(const char *text, size_t size)
+{
+    char whole[4];
+    size_t part = 1;
+    memset(whole, 0x80, sizeof whole);
+    whole[0] = text[0];
+    for (; part < 4 && part < size && is_tail((uint8_t)text[part]); part++) {
+        whole[part] = text[part];
+        if (cf_utf8_step(whole, sizeof whole) <= (int)part)
+            break;
+    }
+    return part;
+}
+
+int cf_utf8_repair(cf_buf_t *buf)
+{
+    static const char replacement[] = "\xEF\xBF\xBD";
+    const char *text = (const char *)buf->data;
+    cf_buf_t out = {0};
+    int rc = 0;
+    if (cf_utf8_valid(text, buf->size))
+        return 0;
+    for (size_t at = 0; at < buf->size && rc == 0;) {
+        int length = cf_utf8_step(text + at, buf->size - at);
+        if (length) {
+            rc = cf_buf_add(&out, text + at, (size_t)length);
+            at += (size_t)length;
+        } else {
+            rc = cf_buf_add(&out, replacement, 3);
+            at += broken_part(text + at, buf->size - at);
+        }
+    }
+    if (rc < 0) {
+        cf_buf_free(&out);
+        return rc;
+    }
+    cf_buf_free(buf);
+    *buf = out;
+    return 0;
+}

@@ -39,7 +39,7 @@ struct cf_client {
     cf_buf_t out;
     size_t sent; /* of out */
     size_t discarded;
-    bool keep_alive, is_head, is_minor_0, half_closed, any_request, skipped_line, refused;
+    bool keep_alive, is_head, is_minor_0, any_request, skipped_line, refused;
     char peer[CF_ADDRESS_TEXT];
 };
 
@@ -113,8 +113,8 @@ static void answer_sent(cf_client_t *client)
     cf_buf_free(&client->out);
     client->sent = 0;
     bool more = client->in.size > client->request_size;
-    if (!client->keep_alive || client->half_closed) {
-        if (client->half_closed || (client->request_size && !more))
+    if (!client->keep_alive) {
+        if (client->request_size && !more)
             close_client(client, CF_GONE_OURS); /* nothing unread that would turn into a reset */
         else
             linger(client);
@@ -126,7 +126,7 @@ static void answer_sent(cf_client_t *client)
     client->state = READ_HEAD;
     client->scanned = client->head_size = client->request_size = 0;
     client->skipped_line = false;
-    watch(client, UV_READABLE);
+    watch(client, UV_READABLE | UV_DISCONNECT);
     set_deadline(client,
                  more ? client->server->config.head_ms : client->server->config.keepalive_ms);
     advance(client);
@@ -440,8 +440,8 @@ static void wait_event(cf_client_t *client, int events)
         return;
     }
     /* Closed, or only its sending side (RFC 9112, 9.6 lets it wait for the answer): one looks like
-     * the other until we send. */
-    client->half_closed = true;
+     * the other until we send. What it pipelined before is answered too; then a read finds the end.
+     */
     watch(client, 0);
 }
 
@@ -486,6 +486,10 @@ static void on_deadline(cf_timer_t *timer)
         refuse(client, 408, NULL);
         break;
     case WAIT:
+        if (client->conn->state != CF_CONN_WAITING) { /* answered just now */
+            set_deadline(client, server->config.answer_ms);
+            break;
+        }
         cf_conn_gone(client->conn, CF_GONE_OURS);
         client->conn->client = NULL;
         client->conn = NULL;

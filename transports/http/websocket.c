@@ -92,6 +92,23 @@ static void set_timer(cf_conn_t *conn)
     cf_wheel_set(&conn->server->wheel, &conn->timer, due);
 }
 
+/* lws has found a fault of framing and sends, or has sent, a Close of its own: it keeps the reason.
+ * True from then on; nothing more is sent by us, and our close deadline applies. */
+static bool lws_closes_it(cf_conn_t *conn)
+{
+    if (conn->state != CF_CONN_OPEN || conn->peer_closed || lws_get_close_length(conn->wsi) < 2)
+        return false;
+    conn->server->stats.closed_protocol++;
+    conn->state = CF_CONN_CLOSING;
+    conn->why = CF_GONE_PROTOCOL;
+    conn->close_by_ms = cf_server_now_ms(conn->server) + conn->server->config.close_ms;
+    cf_outgoing_clear(&conn->out);
+    count_queued(conn);
+    cf_buf_free(&conn->message);
+    set_timer(conn);
+    return true;
+}
+
 /* Queues a Close behind what waits; from here on nothing else is queued or delivered. */
 static void start_close(cf_conn_t *conn, int code, const char *reason, cf_gone_t why)
 {
@@ -187,6 +204,8 @@ static int write_some(cf_conn_t *conn)
 
 static int send_waiting(cf_conn_t *conn)
 {
+    if (lws_closes_it(conn))
+        return 0;
     if (conn->in_lws && !lws_partial_buffered(conn->wsi))
         conn->in_lws = 0;
     while (conn->out.count && !conn->in_lws) {
@@ -307,19 +326,10 @@ static void on_fragment(cf_conn_t *conn, const uint8_t *bytes, size_t size)
     cf_buf_free(&message);
 }
 
-/* lws has found a fault of framing itself: it then keeps its own Close reason. */
-static bool lws_closed_it(struct lws *wsi)
-{
-    return lws_get_close_length(wsi) >= 2;
-}
-
 static void on_closed(cf_conn_t *conn)
 {
+    lws_closes_it(conn);
     cf_gone_t why = conn->state == CF_CONN_OPEN ? CF_GONE_PEER : conn->why;
-    if (conn->state == CF_CONN_OPEN && !conn->peer_closed && lws_closed_it(conn->wsi)) {
-        conn->server->stats.closed_protocol++;
-        why = CF_GONE_PROTOCOL;
-    }
     conn->wsi = NULL;
     cf_conn_gone(conn, why);
 }
@@ -433,7 +443,7 @@ static void on_deadline(cf_timer_t *timer)
     cf_conn_t *conn = CF_RING_OWNER(timer, cf_conn_t, timer);
     cf_server_t *server = conn->server;
     int64_t now = cf_server_now_ms(server);
-    if (!conn->wsi)
+    if (!conn->wsi || lws_closes_it(conn))
         return;
     if (conn->in_lws && !lws_partial_buffered(conn->wsi))
         conn->in_lws = 0;
