@@ -1,0 +1,166 @@
+#include "store_link.h"
+
+#include "clock.h"
+#include "log.h"
+#include "metrics.h"
+#include "wire/observe.h"
+
+#include <sodium.h>
+
+#define SECOND_US INT64_C(1000000)
+#define HANG_US (2 * SECOND_US) /* readiness must be red 5 s after the store fell silent */
+/* A returned store is written to within 5 s: the longest pause and a call that runs into its
+ * deadline just before must fit. */
+#define PAUSE_FIRST_US INT64_C(50000)
+#define PAUSE_MAX_US INT64_C(500000)
+
+/* --- reports -----------------------------------------------------------------------------------
+ */
+
+static void tell(cf_store_link_t *self, bool up, int64_t latency_us)
+{
+    cf_outbox_t *out = cf_actor_outbox(self->config.actor);
+    cf_address_t stats = {cf_outbox_address(out).node, CF_ACTOR_STATS, 0};
+    cf_store_state_t state = {
+        .up = up, .in_use = self->used || self->hang_us != INT64_MAX, .latency_us = latency_us};
+    cf_outbox_send(out, stats, CF_MSG_STORE_STATE, 0, (cf_id_t){0}, &state);
+    self->told_up = up;
+    self->has_told = true;
+    self->used = false;
+    self->next_tell_us = cf_boot_us() + SECOND_US;
+}
+
+static void set_up(cf_store_link_t *self, bool up)
+{
+    if (self->up != up && up)
+        cf_log_info("the store is there", CF_INT("latency_us", self->latency_us));
+    else if (self->up != up)
+        cf_log_error("the store is away");
+    self->up = up;
+    if (!self->has_told || self->told_up != up)
+        tell(self, up, self->latency_us);
+}
+
+/* The store's way to wait: the actor's, in two legs, so that stats hears of a call that hangs. */
+static int wait_for_store(void *arg, int fd, bool for_write, int64_t until_us)
+{
+    cf_store_link_t *self = arg;
+    if (until_us > self->hang_us) {
+        int rc = cf_actor_wait(self->config.actor, fd, for_write, self->hang_us);
+        if (rc != CF_ETIME)
+            return rc;
+        tell(self, false, cf_boot_us() - self->called_us);
+        self->hang_us = INT64_MAX - 1; /* once a call */
+    }
+    return cf_actor_wait(self->config.actor, fd, for_write, until_us);
+}
+
+/* --- calls -------------------------------------------------------------------------------------
+ */
+
+static void call_begins(cf_store_link_t *self)
+{
+    self->called_us = cf_boot_us();
+    self->hang_us = self->called_us + HANG_US;
+}
+
+static int64_t call_ends(cf_store_link_t *self, int rc)
+{
+    int64_t now_us = cf_boot_us();
+    self->hang_us = INT64_MAX;
+    self->used = true;
+    if (rc == 0) {
+        self->failures = 0;
+        self->next_try_us = now_us + SECOND_US;
+        set_up(self, true);
+    } else {
+        int64_t most_us = PAUSE_FIRST_US << (self->failures < 8 ? self->failures : 8);
+        if (most_us > PAUSE_MAX_US)
+            most_us = PAUSE_MAX_US;
+        self->next_try_us = now_us + most_us / 2 + randombytes_uniform((uint32_t)most_us / 2);
+        self->failures++;
+        cf_count(CF_M_STORE_ERRORS);
+        set_up(self, false);
+    }
+    return now_us - self->called_us;
+}
+
+cf_store_t *cf_store_link_begin(cf_store_link_t *self)
+{
+    if (!self->up)
+        return NULL;
+    call_begins(self);
+    return self->store;
+}
+
+int64_t cf_store_link_end(cf_store_link_t *self, int rc)
+{
+    return call_ends(self, rc);
+}
+
+static int try_open(cf_store_link_t *self)
+{
+    cf_store_config_t config = {
+        .url = self->config.url,
+        .role = self->config.role,
+        .statement_ms = self->config.statement_ms,
+        .key_ttl_us = self->config.key_ttl_us,
+        .wait = {wait_for_store, self},
+    };
+    call_begins(self);
+    int rc = cf_store_open(&self->store, &config);
+    if (rc < 0 && rc != self->last_rc) {
+        char url[256];
+        cf_log_error("cannot open the store",
+                     CF_STR("url", cf_store_url_for_log(self->config.url, url, sizeof url)),
+                     CF_ERR(rc));
+    }
+    self->last_rc = rc;
+    self->latency_us = call_ends(self, rc);
+    return rc;
+}
+
+static void ping(cf_store_link_t *self)
+{
+    call_begins(self);
+    int rc = self->store->ops->ping(self->store);
+    bool used = self->used;
+    uint32_t failures = self->failures;
+    self->latency_us = cf_boot_us() - self->called_us;
+    call_ends(self, rc);
+    self->used = used; /* a ping is no use of it, */
+    if (rc == 0)
+        self->failures = failures; /* and no proof that the other calls succeed */
+}
+
+/* --- life --------------------------------------------------------------------------------------
+ */
+
+int cf_store_link_open(cf_store_link_t *self, const cf_store_link_config_t *config)
+{
+    *self = (cf_store_link_t){.config = *config, .hang_us = INT64_MAX};
+    int rc = try_open(self);
+    return rc == CF_EIO ? 0 : rc;
+}
+
+int64_t cf_store_link_due(cf_store_link_t *self, cf_turn_t *turn)
+{
+    (void)turn; /* a call takes its time; the turn's clock is not the time behind it */
+    if (cf_boot_us() >= self->next_try_us) {
+        if (self->store)
+            ping(self);
+        else
+            try_open(self);
+    }
+    if (cf_boot_us() >= self->next_tell_us)
+        tell(self, self->up, self->latency_us);
+    return self->next_try_us < self->next_tell_us ? self->next_try_us : self->next_tell_us;
+}
+
+void cf_store_link_close(cf_store_link_t *self)
+{
+    if (self->store)
+        self->store->ops->close(self->store);
+    self->store = NULL;
+    self->up = false;
+}

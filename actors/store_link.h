@@ -1,0 +1,47 @@
+/* actors/store_link.h: an actor's connection to the store, kept up.
+ *
+ * Opens it, tries again with a jittered back-off while it is away, pings it once a second while it
+ * is there, and tells stats by STORE_STATE: at every change and once a second. Waits of the store
+ * go through cf_actor_wait, so the actor goes on answering PROBE; a call that hangs is reported as
+ * "down" before its deadline. Part of storage and of each reader, runs on their thread. */
+#ifndef CF_STORE_LINK_H
+#define CF_STORE_LINK_H
+
+#include "actor.h"
+#include "store.h"
+
+typedef struct {
+    cf_actor_t *actor; /* whose connection it is; borrowed */
+    const char *url;   /* borrowed for the life of the link */
+    cf_store_role_t role;
+    int statement_ms;
+    int64_t key_ttl_us;
+} cf_store_link_config_t;
+
+typedef struct {
+    cf_store_link_config_t config;
+    cf_store_t *store; /* owned; NULL until the first success of cf_store_open() */
+    bool up;           /* the last call was answered */
+    bool told_up;      /* what stats heard last */
+    bool has_told;
+    bool used;          /* since the last STORE_STATE */
+    uint32_t failures;  /* in a row */
+    int last_rc;        /* why it could not be opened; logged when it changes */
+    int64_t latency_us; /* of the last ping */
+    int64_t next_try_us, next_tell_us;
+    int64_t hang_us;   /* a call running past this is reported; INT64_MAX: none runs */
+    int64_t called_us; /* when it began */
+} cf_store_link_t;
+
+/* Try to open once. Returns 0, also when the store is away for now (CF_EIO); CF_ERANGE, CF_ESTALE,
+ * CF_EFULL as cf_store_open(): trying again is of no use. */
+int cf_store_link_open(cf_store_link_t *self, const cf_store_link_config_t *config);
+/* The store; NULL while it is away. Every call of it stands between begin and end, which counts and
+ * notes a failure. Returns what it took, microseconds. */
+cf_store_t *cf_store_link_begin(cf_store_link_t *self);
+int64_t cf_store_link_end(cf_store_link_t *self, int rc);
+/* To be called from the actor's `due`: reconnect, ping, report. Returns when to come again. */
+int64_t cf_store_link_due(cf_store_link_t *self, cf_turn_t *turn);
+void cf_store_link_close(cf_store_link_t *self);
+
+#endif
