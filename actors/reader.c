@@ -1,0 +1,435 @@
+#include "reader.h"
+
+#include "metrics.h"
+#include "wire/place.h"
+#include "wire/read.h"
+#include "wire/room.h"
+
+#include <stdlib.h>
+
+#define GATHER_MAX 256 /* questions of one kind in one query */
+#define PAGE_ROWS 2000 /* posts that one query may bring */
+#define RETRY_AFTER_MS 1000
+
+_Static_assert(CF_RUN_ROWS_MAX *(CF_POST_TEXT_MAX + CF_USERNAME_MAX + CF_CLIENT_KEY_MAX + 128) <
+                   CF_MSG_BODY_MAX,
+               "the largest PAGE fits into a message");
+
+/* Rows are copied while a query runs (its memory is the store's) and answered when all are there: a
+ * query that fails half-way has no answer. */
+typedef struct {
+    bool found;
+    cf_user_t user;
+    cf_session_t session;
+    bool room_exists, is_member;
+    cf_post_t *posts; /* room for the range's limit */
+    uint32_t n;
+} result_t;
+
+struct cf_reader {
+    cf_reader_config_t config;
+    cf_store_link_t link;
+    cf_arena_t arena; /* of one query */
+    bool no_memory;   /* a row of this query could not be copied */
+    result_t results[GATHER_MAX];
+    struct {
+        uint32_t n;
+        cf_msg_t requests[GATHER_MAX];
+        cf_user_key_t keys[GATHER_MAX];
+    } users;
+    struct {
+        uint32_t n;
+        cf_msg_t requests[GATHER_MAX];
+        uint8_t keys[GATHER_MAX][CF_TOKEN_HASH_SIZE];
+    } sessions;
+    struct {
+        uint32_t n;
+        cf_msg_t requests[GATHER_MAX];
+        cf_member_key_t keys[GATHER_MAX];
+    } members;
+    struct {
+        uint32_t n, rows;
+        cf_msg_t requests[GATHER_MAX];
+        cf_posts_range_t keys[GATHER_MAX];
+    } posts;
+};
+
+/* --- one query ---------------------------------------------------------------------------------
+ */
+
+static cf_store_t *begin(cf_reader_t *self, uint32_t n)
+{
+    memset(self->results, 0, n * sizeof self->results[0]);
+    self->no_memory = false;
+    return cf_store_link_begin(&self->link);
+}
+
+static int end(cf_reader_t *self, int rc)
+{
+    cf_observe(CF_H_READ, cf_store_link_end(&self->link, rc));
+    cf_count(CF_M_READS);
+    return rc == 0 && self->no_memory ? CF_ENOMEM : rc;
+}
+
+static void refuse(cf_turn_t *turn, const cf_msg_t *request, int rc)
+{
+    cf_outbox_refuse(turn->out, request, rc, rc == CF_EIO ? RETRY_AFTER_MS : 0);
+}
+
+/* Answer each request from its result: rc if the query failed, CF_ENOENT for a question without a
+ * row, else by put. */
+static void answer_all(cf_reader_t *self, cf_turn_t *turn, const cf_msg_t *requests, uint32_t n,
+                       int rc, void (*put)(cf_turn_t *, const cf_msg_t *, const result_t *))
+{
+    for (uint32_t i = 0; i < n; i++) {
+        cf_outbox_trace(turn->out, requests[i].trace);
+        if (rc < 0)
+            refuse(turn, &requests[i], rc);
+        else if (!self->results[i].found)
+            refuse(turn, &requests[i], CF_ENOENT);
+        else
+            put(turn, &requests[i], &self->results[i]);
+    }
+    cf_outbox_trace(turn->out, NULL);
+    cf_arena_reset(&self->arena);
+    /* answers leave before the next query, so that their memory does not add up */
+    cf_actor_wait(self->config.link.actor, -1, false, 0);
+}
+
+static cf_str_t copy_text(cf_reader_t *self, cf_str_t text)
+{
+    char *bytes = text.size ? cf_arena_take(&self->arena, text.size) : NULL;
+    if (!bytes) {
+        self->no_memory |= text.size > 0;
+        return (cf_str_t){0};
+    }
+    memcpy(bytes, text.bytes, text.size);
+    return (cf_str_t){bytes, text.size};
+}
+
+static void copy_user(cf_reader_t *self, cf_user_t *out, const cf_user_t *user)
+{
+    *out = *user;
+    out->username = copy_text(self, user->username);
+    out->email = copy_text(self, user->email);
+    out->password_hash = copy_text(self, user->password_hash);
+}
+
+/* --- users -------------------------------------------------------------------------------------
+ */
+
+static void on_user_row(void *arg, size_t key, const cf_user_t *user)
+{
+    cf_reader_t *self = arg;
+    copy_user(self, &self->results[key].user, user);
+    self->results[key].found = true;
+}
+
+static void put_user(cf_turn_t *turn, const cf_msg_t *request, const result_t *result)
+{
+    cf_outbox_answer(turn->out, request, CF_MSG_USER, &result->user);
+}
+
+static void find_users(cf_reader_t *self, cf_turn_t *turn)
+{
+    uint32_t n = self->users.n;
+    if (n == 0)
+        return;
+    self->users.n = 0;
+    cf_store_t *store = begin(self, n);
+    int rc = CF_EIO;
+    if (store)
+        rc = end(self, store->ops->find_users(store, self->users.keys, n, on_user_row, self));
+    answer_all(self, turn, self->users.requests, n, rc, put_user);
+}
+
+static int on_find_user(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_reader_t *self = state;
+    cf_find_user_t find;
+    int rc = cf_msg_body(&find, msg, turn->arena);
+    if (rc < 0)
+        return rc;
+    if (self->users.n == GATHER_MAX)
+        find_users(self, turn);
+    self->users.keys[self->users.n] = (cf_user_key_t){find.by, find.id, find.name};
+    self->users.requests[self->users.n++] = *msg;
+    return 0;
+}
+
+/* --- sessions ----------------------------------------------------------------------------------
+ */
+
+static void on_session_row(void *arg, size_t key, const cf_session_t *session,
+                           const cf_user_t *user)
+{
+    cf_reader_t *self = arg;
+    self->results[key].session = *session;
+    copy_user(self, &self->results[key].user, user);
+    self->results[key].found = true;
+}
+
+static void put_session(cf_turn_t *turn, const cf_msg_t *request, const result_t *result)
+{
+    cf_session_row_t row = {result->session, result->user};
+    row.user.password_hash = (cf_str_t){0}; /* nobody who asks this needs it */
+    cf_outbox_answer(turn->out, request, CF_MSG_SESSION_ROW, &row);
+}
+
+static void find_sessions(cf_reader_t *self, cf_turn_t *turn)
+{
+    uint32_t n = self->sessions.n;
+    if (n == 0)
+        return;
+    self->sessions.n = 0;
+    cf_store_t *store = begin(self, n);
+    int rc = CF_EIO;
+    if (store)
+        rc = end(self, store->ops->find_sessions(
+                           store, (const uint8_t(*)[CF_TOKEN_HASH_SIZE])self->sessions.keys, n,
+                           on_session_row, self));
+    answer_all(self, turn, self->sessions.requests, n, rc, put_session);
+}
+
+static int on_find_session(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_reader_t *self = state;
+    cf_find_session_t find;
+    int rc = cf_msg_body(&find, msg, turn->arena);
+    if (rc < 0)
+        return rc;
+    if (self->sessions.n == GATHER_MAX)
+        find_sessions(self, turn);
+    memcpy(self->sessions.keys[self->sessions.n], find.token_hash, CF_TOKEN_HASH_SIZE);
+    self->sessions.requests[self->sessions.n++] = *msg;
+    return 0;
+}
+
+/* --- memberships -------------------------------------------------------------------------------
+ */
+
+static void on_member_row(void *arg, size_t key, bool room_exists, bool is_member)
+{
+    cf_reader_t *self = arg;
+    result_t *result = &self->results[key];
+    result->found = true;
+    result->user.id = self->members.keys[key].user;
+    result->room_exists = room_exists;
+    result->is_member = is_member;
+}
+
+static void put_member(cf_turn_t *turn, const cf_msg_t *request, const result_t *result)
+{
+    cf_member_t member = {result->user.id, result->room_exists, result->is_member};
+    cf_outbox_answer(turn->out, request, CF_MSG_MEMBER, &member);
+}
+
+static void find_members(cf_reader_t *self, cf_turn_t *turn)
+{
+    uint32_t n = self->members.n;
+    if (n == 0)
+        return;
+    self->members.n = 0;
+    cf_store_t *store = begin(self, n);
+    int rc = CF_EIO;
+    if (store)
+        rc = end(self, store->ops->find_members(store, self->members.keys, n, on_member_row, self));
+    answer_all(self, turn, self->members.requests, n, rc, put_member);
+}
+
+static int on_find_member(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_reader_t *self = state;
+    cf_find_member_t find;
+    int rc = cf_msg_body(&find, msg, turn->arena);
+    if (rc < 0)
+        return rc;
+    if (self->members.n == GATHER_MAX)
+        find_members(self, turn);
+    self->members.keys[self->members.n] = (cf_member_key_t){msg->room, find.user};
+    self->members.requests[self->members.n++] = *msg;
+    return 0;
+}
+
+/* --- posts -------------------------------------------------------------------------------------
+ */
+
+static void on_post_row(void *arg, size_t key, const cf_post_t *post)
+{
+    cf_reader_t *self = arg;
+    result_t *result = &self->results[key];
+    uint32_t limit = self->posts.keys[key].limit;
+    if (!result->posts)
+        result->posts = cf_arena_take(&self->arena, limit * sizeof *result->posts);
+    if (!result->posts || result->n == limit) {
+        self->no_memory |= !result->posts;
+        return;
+    }
+    cf_post_t *copy = &result->posts[result->n++];
+    *copy = *post;
+    copy->username = copy_text(self, post->username);
+    copy->text = copy_text(self, post->text);
+    copy->client_key = copy_text(self, post->client_key);
+}
+
+static void put_page(cf_turn_t *turn, const cf_msg_t *request, const result_t *result)
+{
+    cf_page_t page = {{result->posts, result->n}};
+    cf_outbox_answer(turn->out, request, CF_MSG_PAGE, &page);
+}
+
+static void read_posts(cf_reader_t *self, cf_turn_t *turn)
+{
+    uint32_t n = self->posts.n;
+    bool found[GATHER_MAX];
+    if (n == 0)
+        return;
+    self->posts.n = self->posts.rows = 0;
+    cf_store_t *store = begin(self, n);
+    int rc = CF_EIO;
+    if (store)
+        rc =
+            end(self, store->ops->read_posts(store, self->posts.keys, n, on_post_row, self, found));
+    for (uint32_t i = 0; i < n; i++)
+        self->results[i].found = rc == 0 && found[i];
+    answer_all(self, turn, self->posts.requests, n, rc, put_page);
+}
+
+static int on_read_posts(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_reader_t *self = state;
+    cf_read_posts_t read;
+    int rc = cf_msg_body(&read, msg, turn->arena);
+    if (rc < 0)
+        return rc;
+    if (self->posts.n == GATHER_MAX || self->posts.rows + read.limit > PAGE_ROWS)
+        read_posts(self, turn);
+    self->posts.keys[self->posts.n] =
+        (cf_posts_range_t){msg->room, read.from, read.at, read.id, read.limit};
+    self->posts.requests[self->posts.n++] = *msg;
+    self->posts.rows += read.limit;
+    return 0;
+}
+
+/* --- rooms -------------------------------------------------------------------------------------
+ */
+
+typedef struct {
+    cf_reader_t *reader;
+    cf_room_entry_t rooms[CF_ROOM_LIST_MAX];
+    uint32_t n, limit;
+    bool more;
+} room_page_t;
+
+static void on_room_row(void *arg, const cf_room_row_t *room)
+{
+    room_page_t *page = arg;
+    if (page->n == page->limit) {
+        page->more = true;
+        return;
+    }
+    page->rooms[page->n++] = (cf_room_entry_t){
+        .id = room->id,
+        .name = copy_text(page->reader, room->name),
+        .creator = room->creator,
+        .created_us = room->created_us,
+        .ephemeral = room->ephemeral,
+    };
+}
+
+static int on_list_rooms(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_reader_t *self = state;
+    cf_list_rooms_t list;
+    int rc = cf_msg_body(&list, msg, turn->arena);
+    if (rc < 0)
+        return rc;
+    room_page_t page = {.reader = self, .limit = list.limit};
+    cf_store_t *store = begin(self, 0);
+    if (!store) {
+        refuse(turn, msg, CF_EIO);
+        return 0;
+    }
+    rc = end(self, store->ops->list_rooms(store, list.from_newest ? NULL : &list.after,
+                                          list.limit + 1, on_room_row, &page));
+    cf_outbox_trace(turn->out, msg->trace);
+    if (rc < 0) {
+        refuse(turn, msg, rc);
+    } else {
+        cf_room_list_t answer = {cf_address_pack(msg->from), page.more, {page.rooms, page.n}};
+        cf_address_t lobby = {cf_outbox_address(turn->out).node, CF_ACTOR_LOBBY, 0};
+        cf_outbox_send(turn->out, lobby, CF_MSG_ROOM_LIST, msg->corr, (cf_id_t){0}, &answer);
+    }
+    cf_arena_reset(&self->arena);
+    return 0;
+}
+
+/* --- life --------------------------------------------------------------------------------------
+ */
+
+static void after_batch(void *state, cf_turn_t *turn)
+{
+    find_sessions(state, turn);
+    find_users(state, turn);
+    find_members(state, turn);
+    read_posts(state, turn);
+}
+
+static void drain(void *state, cf_turn_t *turn)
+{
+    cf_reader_t *self = state;
+    after_batch(self, turn);
+    cf_actor_drained(self->config.link.actor);
+}
+
+static int64_t due(void *state, cf_turn_t *turn)
+{
+    cf_reader_t *self = state;
+    return cf_store_link_due(&self->link, turn);
+}
+
+void cf_reader_destroy(cf_reader_t **self)
+{
+    if (!*self)
+        return;
+    cf_store_link_close(&(*self)->link);
+    cf_arena_free(&(*self)->arena);
+    free(*self);
+    *self = NULL;
+}
+
+static void destroy(void *state)
+{
+    cf_reader_t *self = state;
+    cf_reader_destroy(&self);
+}
+
+int cf_reader_new(cf_reader_t **out, const cf_reader_config_t *config)
+{
+    cf_reader_t *self = calloc(1, sizeof *self);
+    if (!self)
+        return CF_ENOMEM;
+    self->config = *config;
+    self->config.link.role = CF_STORE_READER;
+    int rc = cf_store_link_open(&self->link, &self->config.link);
+    if (rc < 0) {
+        cf_reader_destroy(&self);
+        return rc;
+    }
+    *out = self;
+    return 0;
+}
+
+static const cf_handler_t handlers[] = {
+    {CF_MSG_FIND_USER, on_find_user},     {CF_MSG_FIND_SESSION, on_find_session},
+    {CF_MSG_FIND_MEMBER, on_find_member}, {CF_MSG_READ_POSTS, on_read_posts},
+    {CF_MSG_LIST_ROOMS, on_list_rooms},   {0, NULL},
+};
+
+const cf_actor_ops_t cf_reader_ops = {
+    .handlers = handlers,
+    .after_batch = after_batch,
+    .due = due,
+    .drain = drain,
+    .destroy = destroy,
+};

@@ -1,0 +1,28 @@
+/* actors/reader.h: answers questions to the store, on a connection of its own.
+ *
+ *     FIND_USER     -> USER | REFUSED CF_ENOENT
+ *     FIND_SESSION  -> SESSION_ROW | REFUSED CF_ENOENT
+ *     FIND_MEMBER   -> MEMBER
+ *     READ_POSTS    -> PAGE | REFUSED CF_ENOENT (the post it starts from is not of that room)
+ *     LIST_ROOMS    -> ROOM_LIST, sent to the lobby under the same correlation id, with the address
+ *                      of who asked in it; a refusal goes to who asked
+ *     STORE_STATE   to stats, by store_link.h
+ * Questions of one kind that arrive together become one query. While the store is away, and when a
+ * query fails, each of them is REFUSED CF_EIO at once; nothing is asked twice. */
+#ifndef CF_READER_H
+#define CF_READER_H
+
+#include "store_link.h"
+
+typedef struct {
+    cf_store_link_config_t link; /* role CF_STORE_READER */
+} cf_reader_config_t;
+
+typedef struct cf_reader cf_reader_t;
+extern const cf_actor_ops_t cf_reader_ops;
+
+/* Opens the store. Returns as cf_storage_new(). */
+int cf_reader_new(cf_reader_t **out, const cf_reader_config_t *config);
+void cf_reader_destroy(cf_reader_t **self); /* for a state that no thread was given */
+
+#endif
