@@ -1,0 +1,703 @@
+#include "accounts.h"
+
+#include "metrics.h"
+#include "secret.h"
+#include "session_cache.h"
+#include "store.h"
+#include "wire/account.h"
+#include "wire/control.h"
+#include "wire/hash.h"
+#include "wire/read.h"
+#include "wire/record.h"
+
+#include <stdlib.h>
+
+#define LOOKUPS_MAX 16384 /* AUTHENTICATE and LOGOUT in flight */
+#define ANSWER_US INT64_C(10000000)
+#define FULL_RETRY_MS 1000
+#define TOKEN_BYTES 32
+#define TOKEN_TEXT 43 /* characters of 32 bytes in base64 without padding */
+/* Longer than any question asked before the end of a session can still be on its way. */
+#define ENDED_US (2 * ANSWER_US)
+
+typedef enum {
+    FINDING_USER = 1, /* LOGIN */
+    VERIFYING,
+    ADDING_SESSION,
+    HASHING, /* REGISTER */
+    CREATING_USER,
+    FINDING_SESSION, /* AUTHENTICATE */
+    FINDING_ENDED,   /* LOGOUT of a session that is not remembered */
+    REMOVING_SESSION,
+} step_t;
+
+/* What a registration or login carries from step to step; wiped behind it. */
+typedef struct {
+    char password[CF_LOGIN_TEXT_MAX]; /* LOGIN only */
+    uint32_t password_size;
+    cf_id_t user;
+    int64_t created_us;
+    uint32_t username_size, email_size;
+    char username[CF_USERNAME_MAX], email[CF_EMAIL_MAX];
+    char token[TOKEN_TEXT + 1];
+} credentials_t;
+
+typedef struct {
+    uint64_t id; /* correlation id of everything asked for it */
+    step_t step;
+    cf_msg_t request; /* its head; the body is gone */
+    int64_t deadline_us;
+    cf_session_t session;       /* as far as it is known */
+    credentials_t *credentials; /* owned; NULL for AUTHENTICATE and LOGOUT */
+    int hasher;                 /* which one works on it; -1: none */
+    UT_hash_handle hh;
+} operation_t;
+
+struct cf_accounts {
+    cf_accounts_config_t config;
+    operation_t *operations; /* by id; oldest first, so also by deadline; owned */
+    uint64_t last_id;
+    uint32_t hashing; /* operations with credentials */
+    uint32_t *busy;   /* per hasher: operations it works on */
+    int64_t permits;  /* millionths of one registration or login */
+    int64_t permits_us;
+    cf_session_cache_t cache;
+};
+
+static cf_address_t address(cf_turn_t *turn, uint16_t kind, uint32_t index)
+{
+    return (cf_address_t){cf_outbox_address(turn->out).node, kind, (uint16_t)index};
+}
+
+static cf_str_t text_of(const char *bytes, uint32_t size)
+{
+    return (cf_str_t){bytes, size};
+}
+
+/* --- operations --------------------------------------------------------------------------------
+ */
+
+static void leave_hasher(cf_accounts_t *self, operation_t *op)
+{
+    if (op->hasher >= 0)
+        self->busy[op->hasher]--;
+    op->hasher = -1;
+}
+
+static void finish(cf_accounts_t *self, operation_t *op)
+{
+    leave_hasher(self, op);
+    HASH_DEL(self->operations, op);
+    if (op->credentials) {
+        self->hashing--;
+        sodium_memzero(op->credentials, sizeof *op->credentials);
+        free(op->credentials);
+    }
+    free(op);
+}
+
+static void fail(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, int rc)
+{
+    cf_outbox_refuse(turn->out, &op->request, rc, rc == CF_EIO ? FULL_RETRY_MS : 0);
+    finish(self, op);
+}
+
+/* NULL: no memory. */
+static operation_t *begin(cf_accounts_t *self, cf_turn_t *turn, const cf_msg_t *msg, step_t step,
+                          bool with_credentials)
+{
+    operation_t *op = calloc(1, sizeof *op);
+    if (op && with_credentials && !(op->credentials = calloc(1, sizeof *op->credentials))) {
+        free(op);
+        return NULL;
+    }
+    if (!op)
+        return NULL;
+    op->id = ++self->last_id;
+    op->step = step;
+    op->request = *msg;
+    op->request.body = NULL;
+    op->request.size = 0;
+    op->deadline_us = turn->boot_us + ANSWER_US;
+    op->hasher = -1;
+    HASH_ADD(hh, self->operations, id, sizeof op->id, op);
+    if (!op->hh.tbl) {
+        free(op->credentials);
+        free(op);
+        return NULL;
+    }
+    self->hashing += with_credentials;
+    return op;
+}
+
+static void ask_storage(cf_turn_t *turn, const operation_t *op, uint16_t type, const void *body)
+{
+    cf_outbox_send(turn->out, address(turn, CF_ACTOR_STORAGE, 0), type, op->id, (cf_id_t){0}, body);
+}
+
+static void ask_reader(cf_accounts_t *self, cf_turn_t *turn, const operation_t *op, uint16_t type,
+                       const void *body, cf_str_t key)
+{
+    uint32_t index = cf_table_hash(key.bytes, key.size) % self->config.readers;
+    cf_outbox_send(turn->out, address(turn, CF_ACTOR_READER, index), type, op->id, (cf_id_t){0},
+                   body);
+}
+
+static void ask_hasher(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, uint16_t type,
+                       const void *body)
+{
+    int least = 0;
+    for (int i = 1; i < self->config.hashers; i++)
+        if (self->busy[i] < self->busy[least])
+            least = i;
+    self->busy[least]++;
+    op->hasher = least;
+    cf_outbox_send(turn->out, address(turn, CF_ACTOR_HASHER, (uint32_t)least), type, op->id,
+                   (cf_id_t){0}, body);
+}
+
+/* --- bounds ------------------------------------------------------------------------------------
+ */
+
+/* Take one permit; returns 0, or the milliseconds until there is one. */
+static uint32_t take_permit(cf_accounts_t *self, int64_t now_us)
+{
+    const int64_t one = 1000000, rate = self->config.rate;
+    int64_t passed_us = now_us - self->permits_us;
+    self->permits_us = now_us;
+    if (passed_us >= one || self->permits + passed_us * rate > rate * one)
+        self->permits = rate * one;
+    else
+        self->permits += passed_us * rate;
+    if (self->permits < one)
+        return (uint32_t)((one - self->permits) / rate / 1000 + 1);
+    self->permits -= one;
+    return 0;
+}
+
+/* Is there room for one more registration or login? Refuses it if not. */
+static bool admit(cf_accounts_t *self, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    if (self->hashing >= self->config.queue) {
+        cf_outbox_refuse(turn->out, msg, CF_EFULL, FULL_RETRY_MS);
+        return false;
+    }
+    uint32_t wait_ms = take_permit(self, turn->boot_us);
+    if (wait_ms)
+        cf_outbox_refuse(turn->out, msg, CF_ELIMIT, wait_ms);
+    return wait_ms == 0;
+}
+
+static bool admit_lookup(cf_accounts_t *self, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    if (HASH_COUNT(self->operations) - self->hashing < LOOKUPS_MAX)
+        return true;
+    cf_outbox_refuse(turn->out, msg, CF_EFULL, FULL_RETRY_MS);
+    return false;
+}
+
+/* --- REGISTER ----------------------------------------------------------------------------------
+ */
+
+static int on_register(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_accounts_t *self = state;
+    cf_register_t asked;
+    int rc = cf_msg_body(&asked, msg, turn->arena);
+    if (rc < 0)
+        return rc;
+    operation_t *op = NULL;
+    if (admit(self, turn, msg)) {
+        op = begin(self, turn, msg, HASHING, true);
+        rc = op ? 0 : CF_ENOMEM;
+    }
+    if (op) {
+        op->credentials->username_size = asked.username.size;
+        op->credentials->email_size = asked.email.size;
+        memcpy(op->credentials->username, asked.username.bytes, asked.username.size);
+        memcpy(op->credentials->email, asked.email.bytes, asked.email.size);
+        ask_hasher(self, turn, op, CF_MSG_HASH, &(cf_hash_t){asked.password});
+    }
+    cf_secret_wipe(asked.password);
+    return rc;
+}
+
+static void on_hashed(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, const cf_msg_t *msg)
+{
+    cf_hashed_t hashed;
+    credentials_t *person = op->credentials;
+    if (cf_msg_body(&hashed, msg, turn->arena) < 0) {
+        fail(self, turn, op, CF_EINTERNAL);
+        return;
+    }
+    leave_hasher(self, op);
+    person->user = cf_id_new(turn->wall_us);
+    person->created_us = turn->wall_us;
+    cf_create_user_t user = {
+        .id = person->user,
+        .username = text_of(person->username, person->username_size),
+        .email = text_of(person->email, person->email_size),
+        .password_hash = hashed.password_hash,
+        .created_us = person->created_us,
+    };
+    op->step = CREATING_USER;
+    ask_storage(turn, op, CF_MSG_CREATE_USER, &user);
+}
+
+static void on_user_created(cf_accounts_t *self, cf_turn_t *turn, operation_t *op,
+                            const cf_msg_t *msg)
+{
+    (void)msg;
+    cf_registered_t registered = {op->credentials->user, op->credentials->created_us};
+    cf_outbox_answer(turn->out, &op->request, CF_MSG_REGISTERED, &registered);
+    cf_count(CF_M_REGISTRATIONS);
+    finish(self, op);
+}
+
+/* --- LOGIN -------------------------------------------------------------------------------------
+ */
+
+/* Only such names reach the store: others are not even text. */
+static bool is_possible_name(cf_str_t name)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
+    for (uint32_t i = 0; i < name.size; i++)
+        if (!memchr(letters, name.bytes[i], sizeof letters - 1))
+            return false;
+    return name.size >= CF_USERNAME_MIN && name.size <= CF_USERNAME_MAX;
+}
+
+static int on_login(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_accounts_t *self = state;
+    cf_login_t asked;
+    int rc = cf_msg_body(&asked, msg, turn->arena);
+    if (rc < 0)
+        return rc;
+    operation_t *op = NULL;
+    if (admit(self, turn, msg)) {
+        op = begin(self, turn, msg, FINDING_USER, true);
+        rc = op ? 0 : CF_ENOMEM;
+    }
+    if (op) {
+        if (asked.password.size)
+            memcpy(op->credentials->password, asked.password.bytes, asked.password.size);
+        op->credentials->password_size = asked.password.size;
+        /* a name nobody can have is looked up as well, as the name of nobody */
+        cf_find_user_t find = {.by = CF_USER_BY_NAME};
+        if (is_possible_name(asked.username))
+            find.name = asked.username;
+        ask_reader(self, turn, op, CF_MSG_FIND_USER, &find, find.name);
+    }
+    cf_secret_wipe(asked.password);
+    return rc;
+}
+
+static void verify(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, cf_str_t password_hash)
+{
+    credentials_t *person = op->credentials;
+    op->step = VERIFYING;
+    cf_verify_t asked = {text_of(person->password, person->password_size), password_hash};
+    ask_hasher(self, turn, op, CF_MSG_VERIFY, &asked);
+    sodium_memzero(person->password, sizeof person->password);
+}
+
+static void on_user(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, const cf_msg_t *msg)
+{
+    cf_user_t user;
+    credentials_t *person = op->credentials;
+    if (cf_msg_body(&user, msg, turn->arena) < 0) {
+        fail(self, turn, op, CF_EINTERNAL);
+        return;
+    }
+    person->user = user.id;
+    person->created_us = user.created_us;
+    person->username_size = user.username.size;
+    person->email_size = user.email.size;
+    memcpy(person->username, user.username.bytes, user.username.size);
+    memcpy(person->email, user.email.bytes, user.email.size);
+    verify(self, turn, op, user.password_hash);
+}
+
+static void on_no_user(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, const cf_msg_t *msg)
+{
+    cf_refused_t refused;
+    if (cf_msg_body(&refused, msg, turn->arena) < 0)
+        refused.reason = -CF_EINTERNAL;
+    if (refused.reason == -CF_ENOENT)
+        verify(self, turn, op, (cf_str_t){0}); /* as long as for somebody */
+    else
+        fail(self, turn, op, -(int)refused.reason);
+}
+
+static void hash_token(uint8_t out[CF_TOKEN_HASH_SIZE], cf_str_t token)
+{
+    crypto_generichash(out, CF_TOKEN_HASH_SIZE, (const uint8_t *)token.bytes, token.size, NULL, 0);
+}
+
+static void add_session(cf_turn_t *turn, operation_t *op)
+{
+    credentials_t *person = op->credentials;
+    uint8_t secret[TOKEN_BYTES];
+    randombytes_buf(secret, sizeof secret);
+    sodium_bin2base64(person->token, sizeof person->token, secret, sizeof secret,
+                      sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    sodium_memzero(secret, sizeof secret);
+    hash_token(op->session.token_hash, text_of(person->token, TOKEN_TEXT));
+    op->step = ADDING_SESSION;
+    ask_storage(turn, op, CF_MSG_ADD_SESSION, &op->session);
+}
+
+static void on_verified(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, const cf_msg_t *msg)
+{
+    cf_verified_t verified;
+    if (cf_msg_body(&verified, msg, turn->arena) < 0) {
+        fail(self, turn, op, CF_EINTERNAL);
+        return;
+    }
+    leave_hasher(self, op);
+    if (!verified.ok) {
+        cf_count(CF_M_LOGINS_FAILED);
+        fail(self, turn, op, CF_EAUTH);
+        return;
+    }
+    if (verified.new_hash.size) { /* no answer wanted: if it fails the next login tries again */
+        cf_set_password_t set = {op->credentials->user, verified.new_hash};
+        cf_outbox_send(turn->out, address(turn, CF_ACTOR_STORAGE, 0), CF_MSG_SET_PASSWORD, 0,
+                       (cf_id_t){0}, &set);
+    }
+    op->session = (cf_session_t){
+        .id = cf_id_new(turn->wall_us),
+        .user = op->credentials->user,
+        .created_us = turn->wall_us,
+        .expires_us = turn->wall_us + self->config.session_ttl_us,
+    };
+    add_session(turn, op);
+}
+
+static void on_session_added(cf_accounts_t *self, cf_turn_t *turn, operation_t *op,
+                             const cf_msg_t *msg)
+{
+    (void)msg;
+    const credentials_t *person = op->credentials;
+    cf_user_t user = {
+        .id = person->user,
+        .username = text_of(person->username, person->username_size),
+        .email = text_of(person->email, person->email_size),
+        .created_us = person->created_us,
+    };
+    cf_session_cache_add(&self->cache, &op->session, &user);
+    cf_logged_in_t answer = {
+        .token = text_of(person->token, TOKEN_TEXT),
+        .session = op->session.id,
+        .user = user.id,
+        .username = user.username,
+        .email = user.email,
+        .created_us = user.created_us,
+        .expires_us = op->session.expires_us,
+    };
+    cf_outbox_answer(turn->out, &op->request, CF_MSG_LOGGED_IN, &answer);
+    cf_count(CF_M_LOGINS);
+    finish(self, op);
+}
+
+/* --- AUTHENTICATE ------------------------------------------------------------------------------
+ */
+
+/* Reads and wipes the token. Returns 0 and its hash; CF_EAUTH for a text that is no token of ours.
+ */
+static int take_token(uint8_t token_hash[CF_TOKEN_HASH_SIZE], cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_token_t asked;
+    int rc = cf_msg_body(&asked, msg, turn->arena);
+    if (rc < 0)
+        return rc;
+    if (asked.token.size == TOKEN_TEXT)
+        hash_token(token_hash, asked.token);
+    else
+        rc = CF_EAUTH;
+    cf_secret_wipe(asked.token);
+    return rc;
+}
+
+static void find_session(cf_accounts_t *self, cf_turn_t *turn, const operation_t *op)
+{
+    cf_find_session_t find;
+    memcpy(find.token_hash, op->session.token_hash, sizeof find.token_hash);
+    ask_reader(self, turn, op, CF_MSG_FIND_SESSION, &find,
+               text_of((const char *)find.token_hash, sizeof find.token_hash));
+}
+
+static int answer_cached(cf_turn_t *turn, const cf_msg_t *request, const cf_cached_session_t *known)
+{
+    if (known->expires_us <= turn->wall_us)
+        return CF_EAUTH;
+    cf_session_msg_t session = {
+        .session = known->session,
+        .user = known->user,
+        .username = text_of(known->username, known->username_size),
+        .email = text_of(known->email, known->email_size),
+        .created_us = known->created_us,
+        .expires_us = known->expires_us,
+    };
+    cf_outbox_answer(turn->out, request, CF_MSG_SESSION, &session);
+    return 0;
+}
+
+static int on_authenticate(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_accounts_t *self = state;
+    uint8_t token_hash[CF_TOKEN_HASH_SIZE];
+    int rc = take_token(token_hash, turn, msg);
+    if (rc < 0)
+        return rc;
+    if (cf_session_cache_is_ended(&self->cache, token_hash, turn->boot_us))
+        return CF_EAUTH;
+    const cf_cached_session_t *known = cf_session_cache_find(&self->cache, token_hash);
+    if (known) {
+        rc = answer_cached(turn, msg, known);
+        if (rc < 0)
+            cf_session_cache_drop(&self->cache, token_hash);
+        return rc;
+    }
+    if (!admit_lookup(self, turn, msg))
+        return 0;
+    operation_t *op = begin(self, turn, msg, FINDING_SESSION, false);
+    if (!op)
+        return CF_ENOMEM;
+    memcpy(op->session.token_hash, token_hash, sizeof token_hash);
+    find_session(self, turn, op);
+    return 0;
+}
+
+static void on_session_row(cf_accounts_t *self, cf_turn_t *turn, operation_t *op,
+                           const cf_msg_t *msg)
+{
+    cf_session_row_t row;
+    int rc = cf_msg_body(&row, msg, turn->arena) < 0 ? CF_EINTERNAL : 0;
+    /* the reader may have looked before the session's end was written */
+    if (rc == 0 &&
+        (cf_session_cache_is_ended(&self->cache, op->session.token_hash, turn->boot_us) ||
+         row.session.expires_us <= turn->wall_us))
+        rc = CF_EAUTH;
+    if (rc < 0) {
+        fail(self, turn, op, rc);
+        return;
+    }
+    cf_session_cache_add(&self->cache, &row.session, &row.user);
+    cf_session_msg_t session = {
+        .session = row.session.id,
+        .user = row.user.id,
+        .username = row.user.username,
+        .email = row.user.email,
+        .created_us = row.user.created_us,
+        .expires_us = row.session.expires_us,
+    };
+    cf_outbox_answer(turn->out, &op->request, CF_MSG_SESSION, &session);
+    finish(self, op);
+}
+
+static void on_no_session(cf_accounts_t *self, cf_turn_t *turn, operation_t *op,
+                          const cf_msg_t *msg)
+{
+    cf_refused_t refused;
+    if (cf_msg_body(&refused, msg, turn->arena) < 0)
+        refused.reason = -CF_EINTERNAL;
+    fail(self, turn, op, refused.reason == -CF_ENOENT ? CF_EAUTH : -(int)refused.reason);
+}
+
+/* --- LOGOUT ------------------------------------------------------------------------------------
+ */
+
+static void remove_session(cf_turn_t *turn, operation_t *op)
+{
+    cf_remove_session_t remove;
+    memcpy(remove.token_hash, op->session.token_hash, sizeof remove.token_hash);
+    op->step = REMOVING_SESSION;
+    ask_storage(turn, op, CF_MSG_REMOVE_SESSION, &remove);
+}
+
+static int on_logout(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_accounts_t *self = state;
+    uint8_t token_hash[CF_TOKEN_HASH_SIZE];
+    int rc = take_token(token_hash, turn, msg);
+    if (rc == CF_EAUTH) { /* no session can have it */
+        cf_outbox_answer(turn->out, msg, CF_MSG_DONE, NULL);
+        return 0;
+    }
+    if (rc < 0 || !admit_lookup(self, turn, msg))
+        return rc;
+    const cf_cached_session_t *known = cf_session_cache_find(&self->cache, token_hash);
+    bool is_known = known != NULL;
+    cf_id_t session = known ? known->session : (cf_id_t){0};
+    rc = cf_session_cache_end(&self->cache, token_hash, turn->boot_us + ENDED_US);
+    operation_t *op = rc == 0 ? begin(self, turn, msg, FINDING_ENDED, false) : NULL;
+    if (!op)
+        return rc < 0 ? rc : CF_ENOMEM;
+    memcpy(op->session.token_hash, token_hash, sizeof token_hash);
+    op->session.id = session;
+    if (is_known)
+        remove_session(turn, op);
+    else
+        find_session(self, turn, op);
+    return 0;
+}
+
+static void on_ended_row(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, const cf_msg_t *msg)
+{
+    cf_session_row_t row;
+    if (cf_msg_body(&row, msg, turn->arena) < 0) {
+        fail(self, turn, op, CF_EINTERNAL);
+        return;
+    }
+    op->session.id = row.session.id;
+    remove_session(turn, op);
+}
+
+static void on_no_ended(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, const cf_msg_t *msg)
+{
+    cf_refused_t refused;
+    if (cf_msg_body(&refused, msg, turn->arena) < 0)
+        refused.reason = -CF_EINTERNAL;
+    if (refused.reason != -CF_ENOENT) {
+        fail(self, turn, op, -(int)refused.reason);
+        return;
+    }
+    cf_outbox_answer(turn->out, &op->request, CF_MSG_DONE, NULL);
+    finish(self, op);
+}
+
+static void on_session_removed(cf_accounts_t *self, cf_turn_t *turn, operation_t *op,
+                               const cf_msg_t *msg)
+{
+    (void)msg;
+    cf_session_ended_t ended = {op->session.id};
+    for (uint16_t i = 0; i < self->config.gateways; i++)
+        cf_outbox_send(turn->out, address(turn, CF_ACTOR_GATEWAY, i), CF_MSG_SESSION_ENDED, 0,
+                       (cf_id_t){0}, &ended);
+    cf_outbox_answer(turn->out, &op->request, CF_MSG_DONE, NULL);
+    finish(self, op);
+}
+
+/* --- answers -----------------------------------------------------------------------------------
+ */
+
+typedef void step_fn(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, const cf_msg_t *msg);
+
+/* What follows an answer. A REFUSED that is not listed ends the operation with its reason. */
+static const struct {
+    step_t step;
+    uint16_t type;
+    step_fn *next;
+} steps[] = {
+    {HASHING, CF_MSG_HASHED, on_hashed},
+    {CREATING_USER, CF_MSG_DONE, on_user_created},
+    {FINDING_USER, CF_MSG_USER, on_user},
+    {FINDING_USER, CF_MSG_REFUSED, on_no_user},
+    {VERIFYING, CF_MSG_VERIFIED, on_verified},
+    {ADDING_SESSION, CF_MSG_DONE, on_session_added},
+    {FINDING_SESSION, CF_MSG_SESSION_ROW, on_session_row},
+    {FINDING_SESSION, CF_MSG_REFUSED, on_no_session},
+    {FINDING_ENDED, CF_MSG_SESSION_ROW, on_ended_row},
+    {FINDING_ENDED, CF_MSG_REFUSED, on_no_ended},
+    {REMOVING_SESSION, CF_MSG_DONE, on_session_removed},
+};
+
+static int on_answer(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_accounts_t *self = state;
+    operation_t *op = NULL;
+    if (self->operations)
+        HASH_FIND(hh, self->operations, &msg->corr, sizeof msg->corr, op);
+    if (!op)
+        return 0; /* too late: it was refused CF_ETIME */
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
+        if (steps[i].step == op->step && steps[i].type == msg->type) {
+            steps[i].next(self, turn, op, msg);
+            return 0;
+        }
+    cf_refused_t refused = {.reason = -CF_EINTERNAL};
+    if (msg->type == CF_MSG_REFUSED && cf_msg_body(&refused, msg, turn->arena) < 0)
+        refused.reason = -CF_EINTERNAL;
+    fail(self, turn, op, -(int)refused.reason);
+    return 0;
+}
+
+/* --- life --------------------------------------------------------------------------------------
+ */
+
+static int64_t due(void *state, cf_turn_t *turn)
+{
+    cf_accounts_t *self = state;
+    while (self->operations && self->operations->deadline_us <= turn->boot_us) {
+        cf_outbox_trace(turn->out, self->operations->request.trace);
+        fail(self, turn, self->operations, CF_ETIME);
+    }
+    cf_outbox_trace(turn->out, NULL);
+    cf_session_cache_expire(&self->cache, turn->boot_us);
+    return self->operations ? self->operations->deadline_us : INT64_MAX;
+}
+
+static void gauges(void *state)
+{
+    const cf_accounts_t *self = state;
+    cf_gauge(CF_M_HASH_WAITING, self->hashing);
+    cf_gauge(CF_M_SESSIONS_CACHED, cf_session_cache_count(&self->cache));
+}
+
+void cf_accounts_destroy(cf_accounts_t **self)
+{
+    if (!*self)
+        return;
+    while ((*self)->operations)
+        finish(*self, (*self)->operations);
+    cf_session_cache_free(&(*self)->cache);
+    free((*self)->busy);
+    free(*self);
+    *self = NULL;
+}
+
+static void destroy(void *state)
+{
+    cf_accounts_t *self = state;
+    cf_accounts_destroy(&self);
+}
+
+int cf_accounts_new(cf_accounts_t **out, const cf_accounts_config_t *config)
+{
+    cf_accounts_t *self = calloc(1, sizeof *self);
+    uint32_t *busy = calloc(config->hashers, sizeof *busy);
+    if (!self || !busy) {
+        free(self);
+        free(busy);
+        return CF_ENOMEM;
+    }
+    self->config = *config;
+    self->busy = busy;
+    self->permits = (int64_t)config->rate * 1000000;
+    self->cache.max = config->sessions;
+    *out = self;
+    return 0;
+}
+
+static const cf_handler_t handlers[] = {
+    {CF_MSG_REGISTER, on_register},
+    {CF_MSG_LOGIN, on_login},
+    {CF_MSG_AUTHENTICATE, on_authenticate},
+    {CF_MSG_LOGOUT, on_logout},
+    {CF_MSG_USER, on_answer},
+    {CF_MSG_SESSION_ROW, on_answer},
+    {CF_MSG_HASHED, on_answer},
+    {CF_MSG_VERIFIED, on_answer},
+    {CF_MSG_DONE, on_answer},
+    {CF_MSG_REFUSED, on_answer},
+    {0, NULL},
+};
+
+const cf_actor_ops_t cf_accounts_ops = {
+    .handlers = handlers,
+    .due = due,
+    .gauges = gauges,
+    .destroy = destroy,
+};

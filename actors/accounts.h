@@ -1,0 +1,41 @@
+/* actors/accounts.h: who a client is: registrations, logins, sessions.
+ *
+ *     REGISTER      gateway -> REGISTERED | REFUSED CF_EEXIST
+ *     LOGIN         gateway -> LOGGED_IN | REFUSED CF_EAUTH
+ *     AUTHENTICATE  gateway -> SESSION | REFUSED CF_EAUTH (unknown, ended or expired)
+ *     LOGOUT        gateway -> DONE once it is durable, also for an unknown token; every gateway of
+ *                              this node is told SESSION_ENDED before
+ *     HASH, VERIFY              -> hashers, the least loaded one
+ *     FIND_USER, FIND_SESSION   -> readers, spread by key
+ *     CREATE_USER, SET_PASSWORD, ADD_SESSION, REMOVE_SESSION -> storage
+ * Each request may also be REFUSED CF_ELIMIT (REGISTER and LOGIN: more than `rate` a second),
+ * CF_EFULL (more than `queue` of them, or LOOKUPS_MAX others, are in flight), both with a time to
+ * wait; CF_EIO (the store is away); CF_ETIME (no answer within 10 s; it may have been carried out).
+ *
+ * Nothing tells an unknown name from a wrong password, nor a taken name from a free one, but the
+ * answer: LOGIN hashes in either case, REGISTER hashes before it looks.
+ *
+ * A token is 32 random bytes in URL-safe base64 without padding; only its BLAKE2b-256 hash is kept,
+ * here and in the store. Sessions are remembered until they expire or end, `sessions` of them,
+ * those not used for longest forgotten first. With several accounts actors all requests with one
+ * token must go to the same of them. */
+#ifndef CF_ACCOUNTS_H
+#define CF_ACCOUNTS_H
+
+#include "actor.h"
+
+typedef struct {
+    uint16_t gateways, readers, hashers; /* how many there are, from index 0; at least 1 */
+    uint32_t queue;                      /* registrations and logins in flight */
+    uint32_t rate;                       /* registrations and logins a second, also the burst */
+    uint32_t sessions;                   /* sessions remembered; 0: none */
+    int64_t session_ttl_us;              /* a login lasts so long */
+} cf_accounts_config_t;
+
+typedef struct cf_accounts cf_accounts_t;
+extern const cf_actor_ops_t cf_accounts_ops;
+
+int cf_accounts_new(cf_accounts_t **out, const cf_accounts_config_t *config); /* 0, CF_ENOMEM */
+void cf_accounts_destroy(cf_accounts_t **self); /* for a state that no thread was given */
+
+#endif
