@@ -1,0 +1,98 @@
+#include "sweeper.h"
+
+#include "metrics.h"
+#include "wire/control.h"
+#include "wire/record.h"
+
+#include <stdlib.h>
+
+typedef enum { SESSIONS, KEYS, SWEEPS } sweep_t;
+
+struct cf_sweeper {
+    cf_sweeper_config_t config;
+    int64_t next_us;        /* of the next sweep; 0: nothing was done yet */
+    uint64_t last_corr;     /* correlation ids count up; they tell which of the two is answered */
+    uint64_t asked[SWEEPS]; /* the batch in flight; 0: none */
+};
+
+static void ask(cf_sweeper_t *self, cf_turn_t *turn, sweep_t which)
+{
+    cf_address_t storage = {cf_outbox_address(turn->out).node, CF_ACTOR_STORAGE, 0};
+    cf_expire_t expire = {.until_us = turn->wall_us, .limit = CF_SWEEP_LIMIT};
+    if (which == KEYS)
+        expire.until_us -= self->config.key_ttl_us;
+    self->asked[which] = ++self->last_corr;
+    cf_outbox_send(turn->out, storage, which == KEYS ? CF_MSG_EXPIRE_KEYS : CF_MSG_EXPIRE_SESSIONS,
+                   self->asked[which], (cf_id_t){0}, &expire);
+}
+
+static int on_expired(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_sweeper_t *self = state;
+    cf_expired_t expired;
+    int rc = cf_msg_body(&expired, msg, turn->arena);
+    if (rc < 0)
+        return rc;
+    for (sweep_t which = 0; which < SWEEPS; which++) {
+        if (self->asked[which] != msg->corr)
+            continue;
+        cf_count_by(which == KEYS ? CF_M_KEYS_EXPIRED : CF_M_SESSIONS_EXPIRED, expired.count);
+        if (expired.count >= CF_SWEEP_LIMIT)
+            ask(self, turn, which);
+        else
+            self->asked[which] = 0;
+        break;
+    }
+    return 0;
+}
+
+static int on_refused(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    (void)state; /* the next sweep asks again */
+    (void)turn;
+    (void)msg;
+    return 0;
+}
+
+static int64_t due(void *state, cf_turn_t *turn)
+{
+    cf_sweeper_t *self = state;
+    if (self->next_us == 0)
+        self->next_us = turn->boot_us + self->config.first_us;
+    if (turn->boot_us >= self->next_us) {
+        ask(self, turn, SESSIONS);
+        ask(self, turn, KEYS);
+        self->next_us = turn->boot_us + self->config.interval_us;
+    }
+    return self->next_us;
+}
+
+void cf_sweeper_destroy(cf_sweeper_t **self)
+{
+    free(*self);
+    *self = NULL;
+}
+
+static void destroy(void *state)
+{
+    cf_sweeper_t *self = state;
+    cf_sweeper_destroy(&self);
+}
+
+int cf_sweeper_new(cf_sweeper_t **out, const cf_sweeper_config_t *config)
+{
+    cf_sweeper_t *self = calloc(1, sizeof *self);
+    if (!self)
+        return CF_ENOMEM;
+    self->config = *config;
+    *out = self;
+    return 0;
+}
+
+static const cf_handler_t handlers[] = {
+    {CF_MSG_EXPIRED, on_expired},
+    {CF_MSG_REFUSED, on_refused},
+    {0, NULL},
+};
+
+const cf_actor_ops_t cf_sweeper_ops = {.handlers = handlers, .due = due, .destroy = destroy};
