@@ -1,0 +1,81 @@
+"""Fixtures: one store and one server for each test, ended and judged by their log afterwards.
+
+    /usr/bin/python3 -m pytest tests/e2e
+    tests/support/with_postgres /usr/bin/python3 -m pytest tests/e2e     (also on PostgreSQL)
+
+CONFAB_BINARY: the server, default build/debug/confab, which has the crash points. CONFAB_LOAD: the
+load generator, default bench/load beside it. CONFAB_TEST_ROUNDS: how often the random parts run."""
+
+import os
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+
+import runs  # noqa: E402
+import server as servers  # noqa: E402
+import stores  # noqa: E402
+
+
+def pytest_generate_tests(metafunc):
+    """A test that asks for store_kind runs on every store; without a PostgreSQL only that half is skipped."""
+    if "store_kind" in metafunc.fixturenames:
+        marks = [] if "CONFAB_TEST_POSTGRES_URL" in os.environ else [
+            pytest.mark.skip(reason="no PostgreSQL: run under tests/support/with_postgres")]
+        only = metafunc.definition.get_closest_marker("only_store")
+        kinds = only.args if only else ("sqlite", "postgres")
+        metafunc.parametrize("store_kind", [
+            pytest.param(kind, marks=marks if kind == "postgres" else []) for kind in kinds])
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "only_store(kind...): run only on these stores")
+    config.addinivalue_line("markers", "server_env(**variables): settings of the server under test")
+
+
+@pytest.fixture
+def store(store_kind, tmp_path):
+    made = stores.KINDS[store_kind](tmp_path)
+    yield made
+    made.drop()
+
+
+@pytest.fixture
+def make_server(store, tmp_path, request):
+    """Makes servers on the test's store; they are ended, and their logs judged, after the test."""
+    made = []
+    marker = request.node.get_closest_marker("server_env")
+
+    def make(env=None, wrap=()):
+        folder = tmp_path / f"node{len(made)}"
+        folder.mkdir()
+        made.append(servers.Server(store, folder, {**(marker.kwargs if marker else {}), **(env or {})}, wrap))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+    problems = [problem for one in made for problem in one.log_problems()]
+    assert problems == []
+
+
+@pytest.fixture
+def server(make_server):
+    """A server that serves."""
+    return make_server().start()
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Runs of bench/load; ended after the test."""
+    made = []
+
+    def make(server, rooms, **options):
+        made.append(runs.Run(server, rooms, tmp_path / f"run{len(made)}", **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()

@@ -1,0 +1,86 @@
+"""The REST side of the rooms contract on http.client. Each request has a connection of its own unless
+keep is set, as the rate limits count by connection."""
+
+import http.client
+import json
+import urllib.parse
+
+import ledger
+
+API = "/api/v1"
+LIMIT_S = 60
+
+
+class Refused(Exception):
+    """An answer other than 2xx."""
+
+    def __init__(self, status, headers, body):
+        super().__init__(f"{status} {body!r}")
+        self.status, self.headers, self.body = status, headers, body
+        try:
+            self.error = json.loads(body).get("error")
+        except (ValueError, AttributeError):
+            self.error = None
+
+
+class Client:
+    def __init__(self, port, keep=False, token=None):
+        self.port = port
+        self.token = token
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT_S) if keep else None
+        self.id = self.name = None
+
+    def raw(self, method, path, body=None, headers=None):
+        """(status, headers, body bytes); path from the root."""
+        connection = self.connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT_S)
+        try:
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+        finally:
+            if connection is not self.connection:
+                connection.close()
+
+    def call(self, method, path, body=None, headers=None):
+        """The decoded answer of an API call with this client's session; Refused if not 2xx."""
+        headers = dict(headers or {})
+        if self.token and "Cookie" not in headers:
+            headers["Cookie"] = f"session_id={self.token}"
+        if body is not None and not isinstance(body, (bytes, str)):
+            body = json.dumps(body)
+            headers.setdefault("Content-Type", "application/json")
+        status, answer_headers, answer = self.raw(method, API + path, body, headers)
+        if not 200 <= status < 300:
+            raise Refused(status, answer_headers, answer)
+        return json.loads(answer)
+
+    def register(self, name, password="password123", email=None):
+        return self.call("POST", "/auth/register", {"username": name, "email": email or f"{name}@loadtest.local",
+                                                    "password": password})
+
+    def login(self, name, password="password123"):
+        answer = self.call("POST", "/auth/login", {"username": name, "password": password})
+        self.token, self.id, self.name = answer["session_token"], answer["user"]["id"], name
+        return answer
+
+    def create_room(self, name="a room", **more):
+        return self.call("POST", "/chatrooms", {"name": name, **more})["id"]
+
+    def join(self, room):
+        return self.call("POST", f"/chatrooms/{room}/join")
+
+    def messages(self, room, **query):
+        return self.call("GET", f"/chatrooms/{room}/messages?{urllib.parse.urlencode(query)}")["messages"]
+
+    def history(self, room):
+        """The whole history, oldest first, as messages; paged backwards by id."""
+        whole = self.messages(room, limit=100)
+        page = whole
+        while len(page) == 100:
+            page = self.messages(room, limit=100, before=whole[0]["id"])
+            whole = page + whole
+        return whole
+
+    def history_posts(self, room):
+        """The same for the ledger."""
+        return [ledger.Post(message["seq"], message["id"], message["content"]) for message in self.history(room)]

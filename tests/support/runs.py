@@ -1,0 +1,101 @@
+"""Runs of bench/load against a server, with its ledger, judged against history and table."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+
+import ledger
+import server as servers
+
+
+class Rooms:
+    """Users with sessions and the rooms they are members of: what a load run needs beforehand."""
+
+    def __init__(self, server, rooms=1, members=8, ephemeral=False):
+        """Imports the users (the server must not run yet), starts it and joins them."""
+        names = [f"load{i}" for i in range(members)]
+        self.server = server
+        self.tokens = server.import_sessions(names)
+        server.start()
+        clients = [server.client(token=self.tokens[name]) for name in names]
+        self.owner = clients[0]
+        self.ids = [self.owner.create_room(f"room {i}", ephemeral=ephemeral) for i in range(rooms)]
+        for client in clients:
+            for room in self.ids:
+                client.join(room)
+
+    def targets(self):
+        return [(room, token) for token in self.tokens.values() for room in self.ids]
+
+
+class Run:
+    """One run of bench/load in the background."""
+
+    def __init__(self, server, rooms, folder, flags=(), **options):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir()
+        self.server, self.rooms = server, rooms
+        self.ledger_path = self.folder / "ledger"
+        targets = self.folder / "targets"
+        targets.write_text("".join(f"{room} {token}\n" for room, token in rooms.targets()))
+        command = [str(servers.LOAD), "--url", server.url, "--targets", str(targets),
+                   "--ledger", str(self.ledger_path), "--json", str(self.folder / "report.json"),
+                   *(f"--{flag}" for flag in flags)]
+        for name, value in options.items():
+            command += [f"--{name.replace('_', '-')}", str(value)]
+        self.output = open(self.folder / "output", "w+", encoding="utf-8")
+        self.process = subprocess.Popen(command, stdout=self.output, stderr=self.output)
+
+    def text(self):
+        self.output.seek(0)
+        return self.output.read()
+
+    def ledger(self):
+        return ledger.read_file(self.ledger_path) if self.ledger_path.exists() else ledger.Ledger()
+
+    def lines(self, kind):
+        """How many lines of one kind the ledger has so far."""
+        if not self.ledger_path.exists():
+            return 0
+        mark = f" {kind} ".encode()
+        with open(self.ledger_path, "rb") as file:
+            return sum(mark in line for line in file)
+
+    def wait_acks(self, count, limit=servers.LIMIT_S):
+        """Until so many posts were acked in all."""
+        def enough():
+            assert self.process.poll() is None, self.text()
+            return self.lines("ACK") >= count
+        servers.until(enough, f"{count} acks", limit)
+
+    def stop(self):
+        """Ends the posting; what is on its way is waited for by finish()."""
+        self.process.send_signal(signal.SIGINT)
+        return self
+
+    def finish(self, limit=4 * servers.LIMIT_S):
+        """Waits for the end; the report."""
+        self.process.wait(limit)
+        path = self.folder / "report.json"
+        assert path.exists(), self.text()
+        return json.loads(path.read_text())
+
+    def judge(self):
+        """The broken rules of the ledger. The server must run."""
+        reader = self.server.client(token=self.rooms.owner.token)
+        histories = {room: reader.history_posts(room) for room in self.rooms.ids}
+        tables = {room: self.server.store.posts(room) for room in self.rooms.ids}
+        return ledger.judge(self.ledger(), histories, tables)
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.output.close()
+
+
+def rounds(standard):
+    """How often a random part runs: CONFAB_TEST_ROUNDS, or the standard."""
+    return int(os.environ.get("CONFAB_TEST_ROUNDS", standard))

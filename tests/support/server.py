@@ -1,0 +1,206 @@
+"""Starts, stops, kills and freezes one confab server on a free port with a temporary folder, and
+reads its log: every line must be JSON, none may be at level error unless the test says so."""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import rest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BINARY = pathlib.Path(os.environ.get("CONFAB_BINARY", ROOT / "build/debug/confab"))
+LOAD = pathlib.Path(os.environ.get("CONFAB_LOAD", BINARY.parent / "bench/load"))
+LIMIT_S = float(os.environ.get("CONFAB_TEST_LIMIT", "60"))  # for any one thing to happen
+CRASHED = 137  # exit status of a named crash point, as of kill -9
+
+# Hashing is not what these tests are about, and they make many users.
+QUICK = {"CONFAB_AUTH_ARGON2_MEMORY_KIB": "64", "CONFAB_AUTH_ARGON2_PASSES": "1"}
+
+
+class Server:
+    """One confab process after the other on one port and one store."""
+
+    def __init__(self, store, folder, env=None, wrap=()):
+        self.store = store
+        self.folder = pathlib.Path(folder)
+        self.env = dict(env or {})
+        self.wrap = list(wrap)  # command put before the binary, such as strace
+        self.port = 0
+        self.process = None
+        self.lines = []     # of all processes of this server, as dicts
+        self.not_json = []  # what stderr had besides
+        self.allowed_errors = []
+        self._grew = threading.Condition()
+        self._reader = None
+
+    # -- life cycle
+
+    def environment(self, extra=None):
+        ours = {key: value for key, value in os.environ.items()
+                if not key.startswith("CONFAB_") or key.startswith("CONFAB_TEST_")}
+        return {**ours, **QUICK,
+                "CONFAB_HTTP_LISTEN": f"127.0.0.1:{self.port}",
+                "CONFAB_NODE_DATA_DIR": str(self.folder),
+                "CONFAB_STORE_URL": self.store.url,
+                **self.env, **(extra or {})}
+
+    def launch(self, **extra):
+        """Starts a process and does not wait until it serves."""
+        assert self.process is None, "is running already"
+        self.process = subprocess.Popen([*self.wrap, str(BINARY), "serve"], env=self.environment(extra),
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.PIPE, cwd=self.folder)
+        self._first = len(self.lines)
+        self._reader = threading.Thread(target=self._read_log, args=(self.process.stderr,), daemon=True)
+        self._reader.start()
+        return self
+
+    def start(self, **extra):
+        self.launch(**extra)
+        line = self.wait_log(lambda entry: entry.get("msg") == "serving", since=self._first)
+        assert line, f"does not serve: exit {self.process.poll()}, log {self.lines[self._first:][-20:]} {self.not_json}"
+        self.port = int(line["url"].rsplit(":", 1)[1].strip("/"))
+        return self
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self):
+        """The server itself, also under a wrapping command."""
+        if not self.wrap:
+            return self.process.pid
+        return int(pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()[0])
+
+    def is_running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def signal(self, number):
+        os.kill(self.pid, number)
+
+    def wait_exit(self, limit=LIMIT_S):
+        """The exit status; a process ended by signal n has -n."""
+        status = self.process.wait(limit)
+        self._reader.join(limit)
+        self.process.stderr.close()
+        self.process = None
+        return status
+
+    def kill(self):
+        self.signal(signal.SIGKILL)
+        return self.wait_exit()
+
+    def terminate(self, limit=LIMIT_S):
+        self.signal(signal.SIGTERM)
+        return self.wait_exit(limit)
+
+    def freeze(self):
+        self.signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.signal(signal.SIGCONT)
+
+    def close(self):
+        """Ends whatever still runs; the test's result is decided elsewhere."""
+        if self.process is not None:
+            if self.is_running():
+                try:
+                    self.signal(signal.SIGCONT)
+                    self.signal(signal.SIGKILL)
+                except (ProcessLookupError, IndexError):
+                    pass
+            self.process.kill()
+            self.wait_exit()
+
+    # -- log
+
+    def _read_log(self, stream):
+        for raw in stream:
+            with self._grew:
+                try:
+                    entry = json.loads(raw)
+                    assert isinstance(entry, dict)
+                    self.lines.append(entry)
+                except (ValueError, AssertionError):
+                    self.not_json.append(raw.decode("utf-8", "replace").rstrip("\n"))
+                self._grew.notify_all()
+        with self._grew:
+            self._grew.notify_all()
+
+    def wait_log(self, wanted, since=0, limit=LIMIT_S):
+        """The first line for which wanted(line) holds; None when the process ended without one."""
+        deadline = time.monotonic() + limit
+        with self._grew:
+            while True:
+                for entry in self.lines[since:]:
+                    if wanted(entry):
+                        return entry
+                since = len(self.lines)
+                if not self._reader.is_alive() or time.monotonic() >= deadline:
+                    return None
+                self._grew.wait(0.2)
+
+    def allow_errors(self, pattern):
+        """Log lines at level error whose msg matches are what this test brings about."""
+        self.allowed_errors.append(re.compile(pattern))
+
+    def log_problems(self):
+        wrong = [f"not JSON: {line}" for line in self.not_json]
+        for entry in self.lines:
+            if entry.get("level") == "error" and not any(p.search(entry.get("msg", "")) for p in self.allowed_errors):
+                wrong.append(f"error: {entry}")
+        return wrong
+
+    # -- what a test asks of it
+
+    def client(self, **kwargs):
+        return rest.Client(self.port, **kwargs)
+
+    def user(self, name, password="password123"):
+        """A registered and logged-in user."""
+        client = self.client()
+        client.register(name, password)
+        client.login(name, password)
+        return client
+
+    def metrics(self):
+        """name{labels} -> value"""
+        status, _, body = self.client().raw("GET", "/metrics")
+        assert status == 200
+        lines = [line for line in body.decode().splitlines() if line and not line.startswith("#")]
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+
+    def import_sessions(self, names):
+        """Creates users with live sessions directly in the store; the server must not run (SQLite).
+        Returns name -> token."""
+        tokens = {name: f"{name}-{os.urandom(18).hex()}" for name in names}
+        path = self.folder / "sessions.txt"
+        path.write_text("".join(f"{name} {token}\n" for name, token in tokens.items()))
+        subprocess.run([str(BINARY), "user", "import", "--sessions", str(path)], env=self.environment(),
+                       cwd=self.folder, check=True, stdout=subprocess.DEVNULL, timeout=LIMIT_S)
+        path.unlink()
+        return tokens
+
+
+def until(condition, what, limit=LIMIT_S):
+    """Asks again and again until condition() is true; returns what it returned."""
+    deadline = time.monotonic() + limit
+    pause = threading.Event()
+    while True:
+        result = condition()
+        if result:
+            return result
+        assert time.monotonic() < deadline, f"waited {limit} s for {what}"
+        pause.wait(0.02)
+
+
+def listening(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

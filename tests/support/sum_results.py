@@ -1,0 +1,62 @@
+#!/usr/bin/python3
+"""sum_results.py BUILD_DIR [EXTRA_FAILURES]: adds up what the tests of one run reported.
+
+Reads BUILD_DIR/results: <name>.json of each Criterion executable and e2e.xml of pytest. An executable
+that ctest knows but that left no report (it did not start, or its runner died) is one failure, so
+nothing that did not run can look as if it had passed. Names what failed, and ends with the line
+"N passed, N failed"; exits with 0 only if something passed and nothing failed.
+"""
+import json
+import pathlib
+import subprocess
+import sys
+import xml.etree.ElementTree as xml
+
+
+def expected_executables(build):
+    listing = subprocess.run(["ctest", "--test-dir", build, "--show-only=json-v1"],
+                             capture_output=True, text=True, check=True)
+    return [test["name"] for test in json.loads(listing.stdout)["tests"]]
+
+
+def criterion_outcomes(path):
+    """(name, outcome, text) of each single test; what is no report counts as failed."""
+    try:
+        suites = json.loads(path.read_text(errors="replace"))["test_suites"]
+    except (OSError, ValueError, KeyError) as error:
+        yield path.stem, "failed", f"no report ({error.__class__.__name__})"
+        return
+    for suite in suites:
+        for test in suite["tests"]:
+            outcome = {"PASSED": "passed", "SKIPPED": "skipped"}.get(test["status"], "failed")
+            yield f"{suite['name']}::{test['name']}", outcome, "; ".join(test.get("messages", []))
+
+
+def pytest_outcomes(path):
+    for case in xml.parse(path).getroot().iter("testcase"):
+        kinds = {child.tag for child in case}
+        outcome = "failed" if kinds & {"failure", "error"} else "skipped" if "skipped" in kinds else "passed"
+        found = [child.get("message", "") for child in case if child.tag in ("failure", "error")]
+        yield f"{case.get('classname')}::{case.get('name')}", outcome, " ".join(found)[:300]
+
+
+def main():
+    build = sys.argv[1]
+    count = {"passed": 0, "failed": int(sys.argv[2]) if len(sys.argv) > 2 else 0, "skipped": 0}
+    results = pathlib.Path(build, "results")
+    outcomes = [o for name in expected_executables(build)
+                for o in criterion_outcomes(results / f"{name}.json")]
+    if (results / "e2e.xml").exists():
+        outcomes += pytest_outcomes(results / "e2e.xml")
+    for name, outcome, text in outcomes:
+        count[outcome] += 1
+        if outcome == "failed":
+            print(f"FAILED {name}: {text}")
+    if count["skipped"]:
+        print(f"{count['skipped']} skipped")
+    print(f"{count['passed']} passed, {count['failed']} failed")
+    return 0 if count["passed"] and not count["failed"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
