@@ -242,7 +242,7 @@ int cf_room_on_history(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     if (page_from_ring(self, turn, &history, &page))
         return cf_outbox_answer(turn->out, msg, CF_MSG_PAGE, &page);
     if (self->ephemeral)
-        return CF_ENOENT;
+        return CF_ERANGE; /* a cursor the ring does not have any more */
     /* The reader answers whoever the message says it is from: the page never passes through the
      * room */
     return cf_outbox_put(

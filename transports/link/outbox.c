@@ -68,6 +68,11 @@ void cf_outbox_trace(cf_outbox_t *self, const uint8_t *trace)
         memset(self->trace, 0, CF_TRACE_SIZE);
 }
 
+void cf_outbox_get_trace(const cf_outbox_t *self, uint8_t out[CF_TRACE_SIZE])
+{
+    memcpy(out, self->trace, CF_TRACE_SIZE);
+}
+
 int cf_outbox_put(cf_outbox_t *self, const cf_msg_t *head, const void *body)
 {
     cf_msg_t full = *head;
@@ -100,6 +105,14 @@ int cf_outbox_refuse(cf_outbox_t *self, const cf_msg_t *request, int err, uint32
     return cf_outbox_answer(
         self, request, CF_MSG_REFUSED,
         &(cf_refused_t){.reason = (uint32_t)-err, .retry_after_ms = retry_after_ms});
+}
+
+int cf_outbox_forward(cf_outbox_t *self, const cf_msg_t *msg, cf_address_t to)
+{
+    int rc = cf_msg_reencode(&self->frames, msg, to);
+    if (rc < 0)
+        cf_count(CF_M_UNDELIVERABLE);
+    return rc;
 }
 
 /* The link to an address, made if need be; NULL when there is none to be had. */

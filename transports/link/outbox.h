@@ -28,8 +28,12 @@ int cf_outbox_send(cf_outbox_t *self, cf_address_t to, uint16_t type, uint64_t c
 int cf_outbox_answer(cf_outbox_t *self, const cf_msg_t *request, uint16_t type, const void *body);
 int cf_outbox_refuse(cf_outbox_t *self, const cf_msg_t *request, int err, uint32_t retry_after_ms);
 
+/* Put a decoded message once more, unchanged but for its destination. */
+int cf_outbox_forward(cf_outbox_t *self, const cf_msg_t *msg, cf_address_t to);
+
 /* Every message put from here on carries this trace id (NULL: none). */
 void cf_outbox_trace(cf_outbox_t *self, const uint8_t *trace);
+void cf_outbox_get_trace(const cf_outbox_t *self, uint8_t out[CF_TRACE_SIZE]);
 
 void cf_outbox_flush(cf_outbox_t *self);
 size_t cf_outbox_bytes(const cf_outbox_t *self); /* waiting */

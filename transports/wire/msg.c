@@ -103,6 +103,19 @@ static uint32_t get_u32(const uint8_t *at)
     return le32toh(value);
 }
 
+static void put_head(uint8_t *at, const cf_msg_t *head, uint32_t size)
+{
+    at[0] = CF_MSG_VERSION;
+    at[1] = 0;
+    put_u16(at + 2, head->type);
+    put_u32(at + 4, size);
+    put_u64(at + 8, head->corr);
+    memcpy(at + 16, head->trace, CF_TRACE_SIZE);
+    put_u64(at + 32, cf_address_pack(head->from));
+    put_u64(at + 40, cf_address_pack(head->to));
+    memcpy(at + 48, head->room.bytes, CF_ID_SIZE);
+}
+
 int cf_msg_encode(cf_buf_t *out, const cf_msg_t *head, const void *body)
 {
     const cf_shape_t *shape = cf_msg_shape(head->type);
@@ -121,16 +134,20 @@ int cf_msg_encode(cf_buf_t *out, const cf_msg_t *head, const void *body)
         out->size = start;
         return rc;
     }
-    uint8_t *at = out->data + start;
-    at[0] = CF_MSG_VERSION;
-    at[1] = 0;
-    put_u16(at + 2, head->type);
-    put_u32(at + 4, (uint32_t)size);
-    put_u64(at + 8, head->corr);
-    memcpy(at + 16, head->trace, CF_TRACE_SIZE);
-    put_u64(at + 32, cf_address_pack(head->from));
-    put_u64(at + 40, cf_address_pack(head->to));
-    memcpy(at + 48, head->room.bytes, CF_ID_SIZE);
+    put_head(out->data + start, head, (uint32_t)size);
+    return 0;
+}
+
+int cf_msg_reencode(cf_buf_t *out, const cf_msg_t *msg, cf_address_t to)
+{
+    cf_msg_t head = *msg;
+    head.to = to;
+    int rc = cf_buf_reserve(out, CF_MSG_HEAD_SIZE + (size_t)msg->size);
+    if (rc < 0)
+        return rc;
+    put_head(out->data + out->size, &head, msg->size);
+    memcpy(out->data + out->size + CF_MSG_HEAD_SIZE, msg->body, msg->size);
+    out->size += CF_MSG_HEAD_SIZE + (size_t)msg->size;
     return 0;
 }
 

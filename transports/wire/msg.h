@@ -138,6 +138,9 @@ void cf_msg_visit(cf_msg_visit_fn *visit, void *arg);
  * then as it was. */
 int cf_msg_encode(cf_buf_t *out, const cf_msg_t *head, const void *body);
 
+/* Append a decoded message as a frame again, to another address. Its body is copied as it is. */
+int cf_msg_reencode(cf_buf_t *out, const cf_msg_t *msg, cf_address_t to);
+
 /* Check and read the header. *out borrows from frame. Returns 0; CF_EPROTO for another version,
  * flags, an unlisted type, an unknown kind of actor, a size that is not the rest of the frame;
  * CF_ERANGE for a body over CF_MSG_BODY_MAX. */

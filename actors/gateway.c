@@ -1,0 +1,440 @@
+#include "gateway.h"
+
+#include "clock.h"
+#include "crash_point.h"
+#include "err.h"
+#include "gateway_state.h"
+#include "metrics.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+
+#define ANSWER_TIMEOUT_US                                                                          \
+    INT64_C(15000000) /* every actor answers earlier by itself; this is the net below */
+#define DRAIN_TIMEOUT_US INT64_C(10000000)
+
+/* --- requests in flight ------------------------------------------------------------------------
+ */
+
+cf_pending_t *cf_gateway_pend(cf_gateway_t *self, cf_client_t *client, cf_answer_fn *answer)
+{
+    cf_pending_t *pending = calloc(1, sizeof *pending);
+    if (!pending)
+        return NULL;
+    pending->corr = ++self->next_corr;
+    pending->answer = answer;
+    pending->sent_us = cf_boot_us();
+    cf_outbox_get_trace(self->out, pending->trace);
+    HASH_ADD(hh, self->pendings, corr, sizeof pending->corr, pending);
+    if (!pending->hh.tbl) {
+        free(pending);
+        return NULL;
+    }
+    pending->client = client;
+    pending->next_of_client = client->pendings;
+    if (client->pendings)
+        client->pendings->prev_of_client = pending;
+    client->pendings = pending;
+    return pending;
+}
+
+static void forget_client(cf_pending_t *pending)
+{
+    cf_client_t *client = pending->client;
+    if (!client)
+        return;
+    if (pending->prev_of_client)
+        pending->prev_of_client->next_of_client = pending->next_of_client;
+    else
+        client->pendings = pending->next_of_client;
+    if (pending->next_of_client)
+        pending->next_of_client->prev_of_client = pending->prev_of_client;
+    pending->prev_of_client = pending->next_of_client = NULL;
+    pending->client = NULL;
+}
+
+void cf_gateway_drop_pending(cf_gateway_t *self, cf_pending_t *pending)
+{
+    cf_client_t *client = pending->client;
+    uint32_t credit = pending->credit;
+    if (pending->place)
+        cf_place_answered(self, pending, false);
+    forget_client(pending);
+    HASH_DEL(self->pendings, pending);
+    cf_buf_free(&pending->frame);
+    free(pending);
+    if (credit) {
+        self->pool_used -= credit;
+        cf_socket_give_credit(self, client, credit);
+    }
+}
+
+int cf_gateway_ask(cf_gateway_t *self, cf_client_t *client, cf_address_t to, uint16_t type,
+                   const void *body, cf_id_t room, cf_answer_fn *answer)
+{
+    cf_pending_t *pending = cf_gateway_pend(self, client, answer);
+    if (!pending)
+        return CF_ENOMEM;
+    int rc = cf_outbox_send(self->out, to, type, pending->corr, room, body);
+    if (rc < 0)
+        cf_gateway_drop_pending(self, pending);
+    return rc;
+}
+
+int cf_gateway_refusal(cf_turn_t *turn, const cf_msg_t *msg, uint32_t *retry_after_ms)
+{
+    cf_refused_t refused;
+    *retry_after_ms = 0;
+    if (msg->type != CF_MSG_REFUSED)
+        return 0;
+    if (cf_msg_body(&refused, msg, turn->arena) < 0)
+        return CF_EINTERNAL;
+    *retry_after_ms = refused.retry_after_ms;
+    return -(int)refused.reason;
+}
+
+void cf_gateway_new_trace(cf_gateway_t *self)
+{
+    uint8_t trace[CF_TRACE_SIZE];
+    randombytes_buf(trace, sizeof trace);
+    cf_outbox_trace(self->out, trace);
+    cf_log_trace(trace);
+}
+
+/* --- messages ----------------------------------------------------------------------------------
+ */
+
+static int on_answer(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_gateway_t *self = state;
+    cf_pending_t *pending;
+    HASH_FIND(hh, self->pendings, &msg->corr, sizeof msg->corr, pending);
+    if (!pending) {
+        if (msg->type == CF_MSG_REFUSED)
+            cf_place_lookup_refused(self, turn, msg);
+        return 0; /* given up by the timer, or a lookup's */
+    }
+    if (msg->type == CF_MSG_MOVED && pending->place) {
+        cf_place_answered(self, pending, true);
+        return 0;
+    }
+    pending->answer(self, turn, pending, msg);
+    cf_gateway_drop_pending(self, pending);
+    return 0;
+}
+
+static cf_seen_t *seen_from(cf_gateway_t *self, cf_address_t from)
+{
+    uint64_t address = cf_address_pack(from);
+    for (uint32_t i = 0; i < self->seen_count; i++)
+        if (self->seen[i].address == address)
+            return &self->seen[i];
+    if (self->seen_count == CF_THREADS_SEEN_MAX)
+        return NULL;
+    self->seen[self->seen_count] = (cf_seen_t){.address = address};
+    return &self->seen[self->seen_count++];
+}
+
+static int on_event(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_gateway_t *self = state;
+    cf_event_t event;
+    cf_seen_t *seen = seen_from(self, msg->from);
+    int rc = cf_msg_body(&event, msg, turn->arena);
+    if (seen) {
+        seen->events++;
+        seen->bytes += CF_MSG_HEAD_SIZE + (size_t)msg->size;
+        seen->is_due = true;
+    }
+    cf_place_t *place = rc == 0 ? cf_place_find(self, msg->room) : NULL;
+    if (place)
+        cf_socket_event(self, turn, place, &event);
+    return rc;
+}
+
+static int on_counts(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_counts_t counts;
+    int rc = cf_msg_body(&counts, msg, turn->arena);
+    if (rc == 0)
+        cf_socket_counts(state, &counts);
+    return rc;
+}
+
+static int on_session_ended(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_session_ended_t ended;
+    int rc = cf_msg_body(&ended, msg, turn->arena);
+    if (rc == 0)
+        cf_socket_end_session(state, ended.session);
+    return rc;
+}
+
+static const cf_handler_t handlers[] = {
+    {CF_MSG_EVENT, on_event},
+    {CF_MSG_POSTED, on_answer},
+    {CF_MSG_ATTACHED, on_answer},
+    {CF_MSG_DONE, on_answer},
+    {CF_MSG_REFUSED, on_answer},
+    {CF_MSG_MOVED, on_answer},
+    {CF_MSG_PAGE, on_answer},
+    {CF_MSG_SESSION, on_answer},
+    {CF_MSG_REGISTERED, on_answer},
+    {CF_MSG_LOGGED_IN, on_answer},
+    {CF_MSG_ROOM_LIST, on_answer},
+    {CF_MSG_METRICS_TEXT, on_answer},
+    {CF_MSG_HEALTH_STATE, on_answer},
+    {CF_MSG_PLACED, cf_place_on_placed},
+    {CF_MSG_FORGET, cf_place_on_forget},
+    {CF_MSG_NODE_GONE, cf_place_on_node_gone},
+    {CF_MSG_COUNTS, on_counts},
+    {CF_MSG_SESSION_ENDED, on_session_ended},
+    {0, NULL},
+};
+
+/* --- clients -----------------------------------------------------------------------------------
+ */
+
+void cf_gateway_free_exchange(cf_client_t *client)
+{
+    if (!client->exchange)
+        return;
+    cf_arena_free(&client->exchange->texts);
+    free(client->exchange);
+    client->exchange = NULL;
+}
+
+static void free_client(cf_gateway_t *self, cf_client_t *client)
+{
+    HASH_DEL(self->clients, client);
+    cf_gateway_free_exchange(client);
+    free(client);
+}
+
+static void on_request(void *owner, cf_conn_t *conn, const cf_request_t *request)
+{
+    cf_gateway_t *self = owner;
+    cf_gateway_new_trace(self);
+    cf_http_begin(self, conn, request);
+    cf_arena_reset(&self->arena);
+}
+
+static void on_open(void *owner, cf_conn_t *conn)
+{
+    cf_client_t *client = cf_conn_owner_data(conn);
+    if (client)
+        cf_socket_opened(owner, client);
+}
+
+static void on_message(void *owner, cf_conn_t *conn, const uint8_t *bytes, size_t size,
+                       bool is_text)
+{
+    cf_gateway_t *self = owner;
+    cf_client_t *client = cf_conn_owner_data(conn);
+    (void)is_text; /* both are taken alike (rooms contract, 4.3) */
+    if (!client || client->phase != CF_CLIENT_ATTACHED)
+        return; /* closing */
+    cf_gateway_new_trace(self);
+    cf_socket_message(self, client, bytes, size);
+    cf_arena_reset(&self->arena);
+}
+
+static void on_gone(void *owner, cf_conn_t *conn, cf_gone_t why)
+{
+    cf_gateway_t *self = owner;
+    cf_client_t *client = cf_conn_owner_data(conn);
+    (void)why;
+    if (!client)
+        return;
+    client->conn = NULL;
+    while (client->pendings)
+        forget_client(
+            client->pendings); /* what was asked is carried out; nobody waits for the answer */
+    cf_socket_gone(self, client);
+    free_client(self, client);
+}
+
+/* --- passes ------------------------------------------------------------------------------------
+ */
+
+static bool on_inbox(void *owner, int budget)
+{
+    cf_gateway_t *self = owner;
+    int left = budget;
+    while (left > 0) {
+        int batch = left < CF_INBOX_BATCH_MAX ? left : CF_INBOX_BATCH_MAX;
+        int n = cf_actor_turn(self->actor, batch);
+        if (n < 0) {
+            cf_server_stop(self->server);
+            return false;
+        }
+        if (n < batch)
+            return false;
+        left -= n;
+    }
+    return true;
+}
+
+static void before_flush(void *owner)
+{
+    cf_gateway_t *self = owner;
+    cf_outbox_flush(
+        self->out); /* what clients asked for is on its way before we spend time on sends */
+}
+
+static void after_flush(void *owner)
+{
+    cf_gateway_t *self = owner;
+    for (uint32_t i = 0; i < self->seen_count; i++) {
+        cf_seen_t *seen = &self->seen[i];
+        if (seen->is_due)
+            cf_outbox_send(self->out, cf_address_unpack(seen->address), CF_MSG_FLUSHED, 0,
+                           (cf_id_t){0}, &(cf_flushed_t){seen->events, seen->bytes});
+        seen->is_due = false;
+    }
+    cf_outbox_flush(self->out);
+    if (self->acked)
+        cf_crash_point("after_ack");
+    if (self->fanned_out)
+        cf_crash_point("after_fanout");
+    self->acked = self->fanned_out = false;
+}
+
+/* Below every actor's own time limit: a request nobody answers any more. */
+static void give_up_old(cf_gateway_t *self, int64_t boot_us)
+{
+    cf_pending_t *pending, *next;
+    HASH_ITER(hh, self->pendings, pending, next)
+    {
+        if (boot_us - pending->sent_us < ANSWER_TIMEOUT_US)
+            return; /* the table is in order of sending */
+        cf_client_t *client = pending->client;
+        cf_log_warn("a request was not answered", CF_UINT("corr", pending->corr));
+        if (client && client->exchange)
+            cf_http_timed_out(self, client);
+        else if (client)
+            cf_socket_post_failed(self, pending, CF_EUNCONFIRMED, 1000);
+        cf_gateway_drop_pending(self, pending);
+    }
+}
+
+static void drain_further(cf_gateway_t *self, int64_t boot_us)
+{
+    bool is_done = HASH_COUNT(self->pendings) == 0 || boot_us > self->drain_until_us;
+    if (is_done && !self->closed_all) {
+        self->closed_all = true;
+        cf_socket_close_all(self);
+    }
+    if (self->closed_all && (HASH_COUNT(self->clients) == 0 || boot_us > self->drain_until_us))
+        cf_actor_drained(self->actor);
+    cf_outbox_flush(self->out);
+}
+
+static void on_second(void *owner, int64_t boot_us)
+{
+    cf_gateway_t *self = owner;
+    give_up_old(self, boot_us);
+    cf_socket_second(self, cf_wall_us());
+    cf_socket_send_counts(self, boot_us);
+    if (self->draining)
+        drain_further(self, boot_us);
+}
+
+static void drain(void *state, cf_turn_t *turn)
+{
+    cf_gateway_t *self = state;
+    self->draining = true;
+    self->drain_until_us = turn->boot_us + DRAIN_TIMEOUT_US;
+    cf_server_stop_listening(self->server);
+    for (cf_client_t *client = self->clients; client; client = client->hh.next)
+        if (client->phase == CF_CLIENT_ATTACHED && client->conn)
+            cf_conn_pause(client->conn, true); /* no new work; what is in flight is answered */
+}
+
+static void gauges(void *state)
+{
+    cf_gateway_t *self = state;
+    const cf_server_stats_t *stats = cf_server_stats(self->server);
+    cf_gauge(CF_M_CONNECTIONS, stats->open_sockets);
+    cf_gauge(CF_M_WEBSOCKETS, stats->open_websockets);
+    cf_gauge(CF_M_ACCEPTED, stats->accepted);
+    cf_gauge(CF_M_REFUSED_CAP, stats->refused_cap + stats->refused_per_ip);
+    cf_gauge(CF_M_BAD_HEADS, stats->refused_head);
+    cf_gauge(CF_M_BAD_BODIES, stats->refused_body);
+    cf_gauge(CF_M_SLOW_HEADS, stats->slow_heads);
+    cf_gauge(CF_M_WS_MESSAGES_IN, stats->messages_in);
+    cf_gauge(CF_M_WS_MESSAGES_OUT, stats->messages_out);
+    cf_gauge(CF_M_BYTES_IN, stats->bytes_in);
+    cf_gauge(CF_M_BYTES_OUT, stats->bytes_out);
+    cf_gauge(CF_M_SENDS, stats->sends);
+    cf_gauge(CF_M_QUEUED_BYTES, stats->queued_bytes);
+    cf_gauge(CF_M_CLOSED_SLOW, stats->closed_slow);
+    cf_gauge(CF_M_CLOSED_IDLE, stats->closed_idle);
+    cf_gauge(CF_M_CLOSED_PROTOCOL,
+             stats->closed_protocol + stats->closed_too_big + stats->closed_utf8);
+}
+
+/* --- life --------------------------------------------------------------------------------------
+ */
+
+static const cf_server_events_t events = {.on_request = on_request,
+                                          .on_upgrade = on_request,
+                                          .on_open = on_open,
+                                          .on_message = on_message,
+                                          .on_gone = on_gone,
+                                          .on_inbox = on_inbox,
+                                          .before_flush = before_flush,
+                                          .after_flush = after_flush,
+                                          .on_second = on_second};
+
+int cf_gateway_new(cf_gateway_t **out, const cf_gateway_config_t *config, cf_actor_t *actor)
+{
+    cf_gateway_t *self = calloc(1, sizeof *self);
+    if (!self)
+        return CF_ENOMEM;
+    self->config = *config;
+    self->actor = actor;
+    self->out = cf_actor_outbox(actor);
+    int rc = cf_server_new(&self->server, &config->server, &events, self,
+                           cf_inbox_fd(cf_actor_inbox(actor)));
+    if (rc < 0) {
+        free(self);
+        return rc;
+    }
+    *out = self;
+    return 0;
+}
+
+int cf_gateway_port(const cf_gateway_t *self)
+{
+    return cf_server_port(self->server);
+}
+
+static void run(void *state, cf_actor_t *actor)
+{
+    cf_gateway_t *self = state;
+    (void)actor;
+    int rc = cf_server_run(self->server);
+    if (rc < 0)
+        cf_log_error("the socket server failed", CF_ERR(rc));
+}
+
+static void destroy(void *state)
+{
+    cf_gateway_t *self = state;
+    cf_server_destroy(&self->server); /* every client goes through on_gone */
+    cf_pending_t *pending, *next;
+    HASH_ITER(hh, self->pendings, pending, next)
+    {
+        HASH_DEL(self->pendings, pending);
+        cf_buf_free(&pending->frame);
+        free(pending);
+    }
+    cf_place_free_all(self);
+    cf_frame_unref(&self->counts);
+    cf_arena_free(&self->arena);
+    free(self);
+}
+
+const cf_actor_ops_t cf_gateway_ops = {
+    .handlers = handlers, .drain = drain, .gauges = gauges, .run = run, .destroy = destroy};

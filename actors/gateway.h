@@ -1,0 +1,45 @@
+/* actors/gateway.h: bridges HTTP and WebSocket clients to the actors.
+ *
+ * Parses, checks shape and size, asks accounts who somebody is and the room what he may, sends
+ * request messages, renders answers. It decides nothing itself and holds no chat state but: its
+ * connections, who they are, which room each is in, and where rooms are.
+ *
+ *     from clients   HTTP requests (routes.h), WebSocket messages
+ *     to rooms       CHECK JOIN ATTACH DETACH POST HISTORY FLUSHED, after LOOKUP with the lobby;
+ * what was answered MOVED is looked up and sent again in its old order from rooms     answers;
+ * EVENT, rendered once and handed to every connection in that room from lobby     FORGET ->
+ * FORGOTTEN; COUNTS, kept to the latest and bounded in cost from accounts  SESSION_ENDED: its
+ * sockets are closed 1008 DRAIN          stops listening and reading, waits for what is in flight,
+ * closes all with 1001 */
+#ifndef CF_GATEWAY_H
+#define CF_GATEWAY_H
+
+#include "actor.h"
+#include "http/server.h"
+
+typedef struct {
+    cf_server_config_t server;
+    cf_address_t lobby, accounts, storage, stats;
+    cf_address_t reader; /* index 0 */
+    uint32_t readers;
+    uint32_t credits_requests; /* in flight per connection before its socket is not read */
+    size_t credits_bytes;
+    size_t pool_bytes;          /* in flight on all connections of this gateway */
+    const char *const *origins; /* exact; borrowed */
+    size_t origin_count;
+    int64_t session_ttl_s; /* Max-Age of the cookie */
+    bool secure_cookie;
+    const char *health_status; /* "ok", "healthy" */
+    const char *environment;
+    const char *version;
+    bool metrics_open; /* answer /metrics to anybody, not only to loopback */
+} cf_gateway_config_t;
+
+typedef struct cf_gateway cf_gateway_t;
+
+/* Opens the listener. Returns 0, CF_EIO (cannot listen), CF_ENOMEM, CF_ERANGE. */
+int cf_gateway_new(cf_gateway_t **out, const cf_gateway_config_t *config, cf_actor_t *actor);
+int cf_gateway_port(const cf_gateway_t *self);
+extern const cf_actor_ops_t cf_gateway_ops;
+
+#endif

@@ -1,0 +1,300 @@
+/* gateway_rooms.c: where rooms are, and what is in flight to them.
+ *
+ * Requests to one room keep their order over a move: while a room is being looked up everything new
+ * is held; what was in flight comes back answered or MOVED; when all of it has, and the new place
+ * is known, connections attach again and the held requests follow in the order they were first
+ * sent. */
+#include "gateway_state.h"
+
+#include "err.h"
+#include "wire/place.h"
+
+#include <stdlib.h>
+
+cf_place_t *cf_place_find(cf_gateway_t *self, cf_id_t room)
+{
+    cf_place_t *place;
+    HASH_FIND(hh, self->places, &room, sizeof room, place);
+    return place;
+}
+
+cf_place_t *cf_place_of(cf_gateway_t *self, cf_id_t room)
+{
+    cf_place_t *place = cf_place_find(self, room);
+    if (place || !(place = calloc(1, sizeof *place)))
+        return place;
+    place->room = room;
+    HASH_ADD(hh, self->places, room, sizeof place->room, place);
+    if (place->hh.tbl)
+        return place;
+    free(place);
+    return NULL;
+}
+
+void cf_place_drop_if_idle(cf_gateway_t *self, cf_place_t *place)
+{
+    bool is_used =
+        place->state != CF_PLACE_UNKNOWN || place->members || place->held || place->in_flight;
+    if (is_used)
+        return;
+    HASH_DEL(self->places, place);
+    free(place);
+}
+
+static void look_up(cf_gateway_t *self, cf_place_t *place)
+{
+    place->state = CF_PLACE_LOOKING;
+    place->at = (cf_address_t){0};
+    place->lookup_corr = ++self->next_corr;
+    cf_outbox_send(self->out, self->config.lobby, CF_MSG_LOOKUP, place->lookup_corr, place->room,
+                   NULL);
+}
+
+/* --- held requests -----------------------------------------------------------------------------
+ */
+
+static void hold(cf_place_t *place, cf_pending_t *pending)
+{
+    cf_pending_t **at = &place->held;
+    while (*at && (*at)->corr < pending->corr)
+        at = &(*at)->next_held;
+    pending->next_held = *at;
+    *at = pending;
+    pending->is_in_flight = false;
+}
+
+static void unhold(cf_place_t *place, cf_pending_t *pending)
+{
+    for (cf_pending_t **at = &place->held; *at; at = &(*at)->next_held)
+        if (*at == pending) {
+            *at = pending->next_held;
+            return;
+        }
+}
+
+/* Send the stored frame, to where the room is now. */
+static void send_pending(cf_gateway_t *self, cf_place_t *place, cf_pending_t *pending)
+{
+    cf_msg_t msg;
+    if (cf_msg_decode(&msg, pending->frame.data, pending->frame.size) < 0)
+        return; /* we encoded it */
+    pending->is_in_flight = true;
+    place->in_flight++;
+    cf_outbox_forward(self->out, &msg, place->at);
+}
+
+/* The place is known and nothing of the old one is in flight: go on. */
+static void go_on(cf_gateway_t *self, cf_place_t *place)
+{
+    if (place->state != CF_PLACE_LOOKING || place->at.kind == 0 || place->in_flight)
+        return;
+    cf_pending_t *held = place->held;
+    place->held = NULL;
+    place->state = CF_PLACE_KNOWN;
+    for (cf_client_t *client = place->members; client; client = client->next_here)
+        if (client->phase == CF_CLIENT_ATTACHED)
+            cf_socket_attach(self, client, true);
+    for (cf_pending_t *next; held; held = next) {
+        next = held->next_held;
+        send_pending(self, place, held);
+    }
+}
+
+int cf_place_ask(cf_gateway_t *self, cf_client_t *client, cf_id_t room, uint16_t type,
+                 const void *body, cf_answer_fn *answer, cf_pending_t **out)
+{
+    cf_place_t *place = cf_place_of(self, room);
+    cf_pending_t *pending = place ? cf_gateway_pend(self, client, answer) : NULL;
+    if (!pending)
+        return CF_ENOMEM;
+    cf_msg_t head = {.type = type,
+                     .corr = pending->corr,
+                     .from = cf_outbox_address(self->out),
+                     .to = place->state == CF_PLACE_KNOWN ? place->at : self->config.lobby,
+                     .room = room};
+    memcpy(head.trace, pending->trace, CF_TRACE_SIZE);
+    int rc = cf_msg_encode(&pending->frame, &head, body);
+    if (rc < 0) {
+        cf_gateway_drop_pending(self, pending);
+        return rc;
+    }
+    pending->place = place;
+    if (out)
+        *out = pending;
+    if (place->state == CF_PLACE_UNKNOWN)
+        look_up(self, place);
+    if (place->state == CF_PLACE_KNOWN)
+        send_pending(self, place, pending);
+    else
+        hold(place, pending);
+    return 0;
+}
+
+/* An answer came: out of flight; MOVED: to be sent again. Without `moved` the caller drops it. */
+void cf_place_answered(cf_gateway_t *self, cf_pending_t *pending, bool moved)
+{
+    cf_place_t *place = pending->place;
+    if (!pending->is_in_flight) {
+        unhold(place, pending);
+    } else {
+        place->in_flight--;
+        pending->is_in_flight = false;
+    }
+    if (moved) {
+        hold(place, pending);
+        if (place->state == CF_PLACE_KNOWN)
+            look_up(self, place);
+    } else {
+        pending->place = NULL;
+    }
+    go_on(self, place);
+    if (!moved)
+        cf_place_drop_if_idle(self, place);
+}
+
+/* --- members -----------------------------------------------------------------------------------
+ */
+
+void cf_place_enter(cf_gateway_t *self, cf_place_t *place, cf_client_t *client)
+{
+    (void)self;
+    client->place = place;
+    client->prev_here = NULL;
+    client->next_here = place->members;
+    if (place->members)
+        place->members->prev_here = client;
+    place->members = client;
+    place->member_count++;
+}
+
+void cf_place_leave(cf_gateway_t *self, cf_client_t *client)
+{
+    cf_place_t *place = client->place;
+    if (!place)
+        return;
+    if (client->prev_here)
+        client->prev_here->next_here = client->next_here;
+    else
+        place->members = client->next_here;
+    if (client->next_here)
+        client->next_here->prev_here = client->prev_here;
+    client->place = NULL;
+    place->member_count--;
+    if (place->state == CF_PLACE_KNOWN)
+        cf_outbox_send(self->out, place->at, CF_MSG_DETACH, 0, place->room,
+                       &(cf_detach_t){client->number});
+    cf_place_drop_if_idle(self, place);
+}
+
+/* --- messages ----------------------------------------------------------------------------------
+ */
+
+int cf_place_on_placed(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_gateway_t *self = state;
+    cf_placed_t placed;
+    int rc = cf_msg_body(&placed, msg, turn->arena);
+    cf_place_t *place = rc == 0 ? cf_place_find(self, msg->room) : NULL;
+    if (!place || place->lookup_corr != msg->corr)
+        return rc;
+    place->lookup_corr = 0;
+    place->at = cf_address_unpack(placed.address);
+    go_on(self, place);
+    return 0;
+}
+
+/* The lobby would not say where the room is: nothing that waits for it can be carried out. */
+void cf_place_lookup_refused(cf_gateway_t *self, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_place_t *place = cf_place_find(self, msg->room);
+    if (!place || place->lookup_corr != msg->corr)
+        return;
+    place->lookup_corr = 0;
+    place->state = CF_PLACE_UNKNOWN;
+    while (place->held) {
+        cf_pending_t *pending = place->held;
+        unhold(place, pending);
+        pending->place = NULL;
+        pending->answer(self, turn, pending, msg);
+        cf_gateway_drop_pending(self, pending);
+    }
+    for (cf_client_t *client = place->members, *next; client; client = next) {
+        next = client->next_here;
+        cf_conn_close(client->conn, 1013, "try again later");
+    }
+    cf_place_drop_if_idle(self, place);
+}
+
+int cf_place_on_forget(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_gateway_t *self = state;
+    (void)turn;
+    /* Before the LOOKUP below, which the lobby holds until the room is gone */
+    cf_outbox_send(self->out, self->config.lobby, CF_MSG_FORGOTTEN, 0, msg->room, NULL);
+    cf_place_t *place = cf_place_find(self, msg->room);
+    if (!place || place->state == CF_PLACE_UNKNOWN || place->lookup_corr)
+        return 0; /* a LOOKUP behind this FORGET is answered with the new place */
+    if (place->members || place->held || place->in_flight) {
+        look_up(self, place);
+        return 0;
+    }
+    place->state = CF_PLACE_UNKNOWN;
+    cf_place_drop_if_idle(self, place);
+    return 0;
+}
+
+/* Posts in flight to a lost node may or may not be stored: their senders are told so. All else is
+ * asked again at the new place. */
+static void recall(cf_gateway_t *self, cf_place_t *place)
+{
+    cf_pending_t *pending, *next;
+    HASH_ITER(hh, self->pendings, pending, next)
+    {
+        if (pending->place != place || !pending->is_in_flight)
+            continue;
+        place->in_flight--;
+        pending->is_in_flight = false;
+        cf_msg_t msg;
+        if (cf_msg_decode(&msg, pending->frame.data, pending->frame.size) == 0 &&
+            msg.type != CF_MSG_POST) {
+            hold(place, pending);
+            continue;
+        }
+        pending->place = NULL;
+        cf_socket_post_failed(self, pending, CF_EUNCONFIRMED, 1000);
+        cf_gateway_drop_pending(self, pending);
+    }
+}
+
+int cf_place_on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_gateway_t *self = state;
+    cf_node_gone_t gone;
+    cf_place_t *place, *next;
+    int rc = cf_msg_body(&gone, msg, turn->arena);
+    if (rc < 0)
+        return rc;
+    HASH_ITER(hh, self->places, place, next)
+    {
+        if (place->at.node != gone.node)
+            continue;
+        recall(self, place);
+        if (place->members || place->held) {
+            look_up(self, place);
+        } else {
+            place->state = CF_PLACE_UNKNOWN;
+            cf_place_drop_if_idle(self, place);
+        }
+    }
+    return 0;
+}
+
+void cf_place_free_all(cf_gateway_t *self)
+{
+    cf_place_t *place, *next;
+    HASH_ITER(hh, self->places, place, next)
+    {
+        HASH_DEL(self->places, place);
+        free(place);
+    }
+}

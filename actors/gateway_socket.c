@@ -1,0 +1,415 @@
+/* gateway_socket.c: open WebSockets: into their room, posts out, events in, credits, closing. */
+#include "gateway_state.h"
+
+#include "clock.h"
+#include "crash_point.h"
+#include "err.h"
+#include "metrics.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+
+#define COUNTS_MIN_US INT64_C(100000) /* between two counts frames */
+#define COUNTS_SEND_US INT64_C(6)     /* what one send costs; measured, see docs/performance.md */
+#define COUNTS_CORE_SHARE 50          /* counts take a 50th of a core at most */
+#define COUNTS_BYTES_PER_S 10000000
+#define COUNTS_QUEUE_MAX 65536 /* a connection with more unsent bytes gets its counts later */
+#define RECONNECT_SPREAD_MS                                                                        \
+    10000 /* clients of a server that goes away come back over this time                           \
+           */
+
+/* --- outgoing ----------------------------------------------------------------------------------
+ */
+
+static void send_buf(cf_client_t *client, const cf_buf_t *text)
+{
+    cf_frame_t *frame = client->conn ? cf_frame_new(text->data, text->size) : NULL;
+    if (frame)
+        cf_conn_send(client->conn, frame);
+    cf_frame_unref(&frame);
+}
+
+static void send_error(cf_client_t *client, const char *message, const char *code,
+                       const char *client_key, uint32_t retry_after_ms)
+{
+    cf_buf_t text = {0};
+    if (cf_rooms_write_error(&text, message, code, cf_str(client_key), retry_after_ms) == 0)
+        send_buf(client, &text);
+    cf_buf_free(&text);
+}
+
+/* --- into the room -----------------------------------------------------------------------------
+ */
+
+void cf_socket_decide(cf_gateway_t *self, cf_client_t *client)
+{
+    cf_exchange_t *exchange = client->exchange;
+    if (exchange->upgrade_fault) {
+        cf_buf_t text = {0};
+        if (cf_buf_add_text(&text, "Bad Request\n") == 0)
+            cf_conn_respond(client->conn, 400, "text/plain; charset=utf-8",
+                            "Sec-WebSocket-Version: 13\r\n", text.data, text.size);
+        cf_buf_free(&text);
+    } else if (!exchange->may_connect) {
+        cf_conn_respond(client->conn, 403, "text/plain; charset=utf-8", NULL, "Forbidden\n", 10);
+    } else if (self->draining) {
+        cf_http_fail(self, client, 503, "Service unavailable", 1000);
+    } else {
+        client->phase = CF_CLIENT_ATTACHING;
+        cf_conn_upgrade(client->conn);
+    }
+}
+
+static void on_attached(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,
+                        const cf_msg_t *msg)
+{
+    cf_client_t *client = pending->client;
+    cf_attached_t attached;
+    uint32_t retry_after_ms;
+    if (!client || !client->conn)
+        return;
+    int err = cf_gateway_refusal(turn, msg, &retry_after_ms);
+    if (err == 0)
+        err = cf_msg_body(&attached, msg, turn->arena);
+    if (err < 0) {
+        client->phase = CF_CLIENT_CLOSING;
+        cf_conn_close(client->conn, err == CF_EPERM || err == CF_ENOENT ? 1008 : 1013,
+                      cf_err_text(err));
+        return;
+    }
+    bool is_again = client->phase == CF_CLIENT_ATTACHED;
+    if (!is_again) {
+        client->seen_seq = attached.last_seq;
+        client->phase = CF_CLIENT_ATTACHED;
+    }
+    client->seen_epoch = attached.epoch;
+    client->seen_n = attached.last_n;
+    if (client->place && client->place->epoch < attached.epoch)
+        client->place->epoch = attached.epoch;
+    const cf_post_t *posts = attached.backlog.items;
+    for (uint32_t i = 0; i < attached.backlog.n; i++) {
+        cf_event_t event = {.epoch = attached.epoch, .kind = CF_EVENT_POST, .post = posts[i]};
+        cf_buf_t text = {0};
+        if (posts[i].seq > client->seen_seq &&
+            cf_rooms_write_event(&text, client->room, &event) == 0) {
+            send_buf(client, &text);
+            client->seen_seq = posts[i].seq;
+        }
+        cf_buf_free(&text);
+    }
+    if (attached.reload) { /* it cannot be brought up to date here: let it connect again and read
+                              history */
+        client->phase = CF_CLIENT_CLOSING;
+        cf_conn_close(client->conn, 1013, "reload");
+        return;
+    }
+    if (!self->draining && !client->starved)
+        cf_conn_pause(client->conn, false);
+}
+
+int cf_socket_attach(cf_gateway_t *self, cf_client_t *client, bool again)
+{
+    cf_attach_t attach = {.conn = client->number,
+                          .user = client->user,
+                          .username = cf_str(client->username),
+                          .again = again,
+                          .resume = again,
+                          .epoch = client->seen_epoch,
+                          .since = client->seen_seq};
+    return cf_place_ask(self, client, client->room, CF_MSG_ATTACH, &attach, on_attached, NULL);
+}
+
+void cf_socket_opened(cf_gateway_t *self, cf_client_t *client)
+{
+    cf_gateway_free_exchange(client);
+    cf_gateway_new_trace(self);
+    cf_conn_pause(client->conn, true); /* until it is in its room */
+    cf_place_t *place = cf_place_of(self, client->room);
+    if (place)
+        cf_place_enter(self, place, client);
+    if (!place || cf_socket_attach(self, client, false) < 0) {
+        client->phase = CF_CLIENT_CLOSING;
+        cf_conn_close(client->conn, 1013, "out of memory");
+    }
+}
+
+void cf_socket_gone(cf_gateway_t *self, cf_client_t *client)
+{
+    client->phase = CF_CLIENT_CLOSING;
+    cf_place_leave(self, client);
+}
+
+/* --- credits -----------------------------------------------------------------------------------
+ */
+
+static bool has_credit(const cf_gateway_t *self, const cf_client_t *client)
+{
+    return client->requests < self->config.credits_requests &&
+           client->bytes < self->config.credits_bytes;
+}
+
+static void take_credit(cf_gateway_t *self, cf_client_t *client, cf_pending_t *pending,
+                        uint32_t bytes)
+{
+    pending->credit = bytes ? bytes : 1;
+    self->pool_used += pending->credit;
+    client->requests++;
+    client->bytes += pending->credit;
+    client->waits_for_pool = self->pool_used >= self->config.pool_bytes;
+    self->pool_starved = self->pool_starved || client->waits_for_pool;
+    if (has_credit(self, client) && !client->waits_for_pool)
+        return;
+    if (!client->starved)
+        cf_count(CF_M_CREDIT_STOPS);
+    client->starved = true;
+    cf_conn_pause(client->conn, true);
+}
+
+static void feed(cf_gateway_t *self, cf_client_t *client)
+{
+    if (!client->starved || client->waits_for_pool || !has_credit(self, client) || self->draining ||
+        !client->conn || client->phase != CF_CLIENT_ATTACHED)
+        return;
+    client->starved = false;
+    cf_conn_pause(client->conn, false);
+}
+
+void cf_socket_give_credit(cf_gateway_t *self, cf_client_t *client, uint32_t bytes)
+{
+    if (client) {
+        client->requests--;
+        client->bytes -= bytes;
+        feed(self, client);
+    }
+    if (!self->pool_starved || self->pool_used >= self->config.pool_bytes * 3 / 4)
+        return;
+    self->pool_starved = false;
+    for (cf_client_t *at = self->clients; at; at = at->hh.next) {
+        at->waits_for_pool = false;
+        feed(self, at);
+    }
+}
+
+/* --- posts -------------------------------------------------------------------------------------
+ */
+
+typedef struct {
+    int err;
+    const char *message, *code; /* contract, section 5 */
+} post_failure_t;
+
+static const post_failure_t post_failures[] = {
+    {CF_EPERM, "Not a member of this chatroom", "NOT_A_MEMBER"},
+    {CF_ENOENT, "Not a member of this chatroom", "NOT_A_MEMBER"},
+    {CF_ELIMIT, "Rate limit exceeded", "RATE_LIMIT_EXCEEDED"},
+    {CF_EFULL, "Rate limit exceeded", "ROOM_BUSY"},
+    {CF_ECONFLICT, "client_key was used with other content", "CLIENT_KEY_CONFLICT"},
+    {CF_EUNCONFIRMED, "Failed to save message", "NOT_CONFIRMED"},
+    {0, "Failed to save message", "NOT_SAVED"},
+};
+
+void cf_socket_post_failed(cf_gateway_t *self, cf_pending_t *pending, int err,
+                           uint32_t retry_after_ms)
+{
+    const post_failure_t *row = post_failures;
+    (void)self;
+    while (row->err && row->err != err)
+        row++;
+    if (pending->client && pending->client->phase == CF_CLIENT_ATTACHED)
+        send_error(pending->client, row->message, row->code, pending->client_key, retry_after_ms);
+}
+
+static void on_posted(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,
+                      const cf_msg_t *msg)
+{
+    cf_posted_t posted;
+    cf_buf_t text = {0};
+    uint32_t retry_after_ms;
+    int err = cf_gateway_refusal(turn, msg, &retry_after_ms);
+    if (err == 0)
+        err = cf_msg_body(&posted, msg, turn->arena);
+    if (err < 0) {
+        cf_socket_post_failed(self, pending, err, retry_after_ms);
+        return;
+    }
+    if (pending->client && cf_rooms_write_ack(&text, &posted, cf_str(pending->client_key)) == 0)
+        send_buf(pending->client, &text);
+    cf_buf_free(&text);
+    self->acked = true;
+}
+
+static void send_post(cf_gateway_t *self, cf_client_t *client, const cf_rooms_frame_t *frame)
+{
+    cf_post_msg_t post = {.conn = client->number,
+                          .sender = client->user,
+                          .username = cf_str(client->username),
+                          .kind = CF_POST_TEXT,
+                          .client_key = frame->client_key,
+                          .text = frame->content};
+    cf_pending_t *pending;
+    if (cf_place_ask(self, client, client->room, CF_MSG_POST, &post, on_posted, &pending) < 0) {
+        send_error(client, "Failed to save message", "NOT_SAVED", "", 1000);
+        return;
+    }
+    if (frame->client_key.size)
+        memcpy(pending->client_key, frame->client_key.bytes, frame->client_key.size);
+    take_credit(self, client, pending, (uint32_t)pending->frame.size);
+}
+
+void cf_socket_message(cf_gateway_t *self, cf_client_t *client, const uint8_t *bytes, size_t size)
+{
+    cf_rooms_frame_t frame;
+    cf_str_t key_only;
+    char key[CF_CLIENT_KEY_MAX + 1] = "";
+    int rc = cf_rooms_read_frame(&frame, &key_only, bytes, size, &self->arena);
+    if (key_only.size)
+        memcpy(key, key_only.bytes, key_only.size);
+    if (rc < 0)
+        cf_count(CF_M_BAD_FRAMES);
+    if (rc == CF_ERANGE)
+        send_error(client, "Message must be between 1 and 1000 characters", "INVALID_LENGTH", key,
+                   0);
+    else if (rc == CF_EPERM)
+        send_error(client, "Message must not contain control characters", "CONTROL_CHARACTERS", key,
+                   0);
+    else if (rc < 0)
+        send_error(client, "Invalid message format", "INVALID_FORMAT", key, 0);
+    else if (frame.kind == CF_FRAME_COMMAND) /* no bot serves this node */
+        send_error(client, "Failed to process command", "NO_BOT", key, 0);
+    else
+        send_post(self, client, &frame);
+}
+
+/* --- events ------------------------------------------------------------------------------------
+ */
+
+/* Is this event new to the connection? It has what came before it attached, and what it was told
+ * since. */
+static bool is_new_to(const cf_client_t *client, const cf_event_t *event)
+{
+    if (client->phase != CF_CLIENT_ATTACHED || event->epoch != client->seen_epoch)
+        return false;
+    if (event->kind == CF_EVENT_POST && event->post.seq <= client->seen_seq)
+        return false;
+    return event->n == 0 || event->n > client->seen_n;
+}
+
+static void mark_seen(cf_client_t *client, const cf_event_t *event)
+{
+    if (event->n)
+        client->seen_n = event->n;
+    if (event->kind == CF_EVENT_POST)
+        client->seen_seq = event->post.seq;
+}
+
+void cf_socket_event(cf_gateway_t *self, cf_turn_t *turn, cf_place_t *place,
+                     const cf_event_t *event)
+{
+    cf_frame_t *frame = NULL;
+    uint32_t told = 0;
+    (void)turn;
+    if (event->epoch < place->epoch)
+        return; /* an owner that has been replaced */
+    for (cf_client_t *client = place->members, *next; client; client = next) {
+        next = client->next_here;
+        if (!client->conn || !is_new_to(client, event))
+            continue;
+        if (!frame) { /* once for all */
+            cf_buf_t text = {0};
+            if (cf_rooms_write_event(&text, place->room, event) == 0)
+                frame = cf_frame_new(text.data, text.size);
+            cf_buf_free(&text);
+        }
+        if (!frame) { /* a gap must not go unsaid */
+            client->phase = CF_CLIENT_CLOSING;
+            cf_conn_close(client->conn, 1013, "out of memory");
+            continue;
+        }
+        mark_seen(client, event);
+        cf_conn_send(client->conn, frame);
+        if (++told == place->member_count / 2)
+            cf_crash_point("mid_fanout");
+    }
+    cf_frame_unref(&frame);
+    self->fanned_out = self->fanned_out || (told && event->kind == CF_EVENT_POST);
+}
+
+/* --- counts ------------------------------------------------------------------------------------
+ */
+
+void cf_socket_counts(cf_gateway_t *self, const cf_counts_t *counts)
+{
+    cf_buf_t text = {0};
+    cf_frame_t *frame = NULL;
+    if (cf_rooms_write_counts(&text, counts) == 0)
+        frame = cf_frame_new(text.data, text.size);
+    size_t bytes = text.size;
+    cf_buf_free(&text);
+    if (!frame)
+        return; /* the next one tells the same */
+    cf_frame_unref(&self->counts);
+    self->counts = frame;
+    self->counts_bytes = bytes;
+    self->counts_version++;
+    cf_socket_send_counts(self, cf_boot_us());
+}
+
+void cf_socket_send_counts(cf_gateway_t *self, int64_t boot_us)
+{
+    bool is_late = self->counts_behind || self->counts_sent != self->counts_version;
+    if (!self->counts || !is_late || boot_us < self->counts_after_us)
+        return;
+    int64_t n = 0;
+    self->counts_behind = false;
+    for (cf_client_t *client = self->clients; client; client = client->hh.next) {
+        if (client->phase != CF_CLIENT_ATTACHED || client->counts_version == self->counts_version)
+            continue;
+        if (cf_conn_queued(client->conn) > COUNTS_QUEUE_MAX) {
+            self->counts_behind = true; /* the latest is kept for it */
+            continue;
+        }
+        client->counts_version = self->counts_version;
+        cf_conn_send(client->conn, self->counts);
+        n++;
+    }
+    self->counts_sent = self->counts_version;
+    int64_t by_core_us = n * COUNTS_SEND_US * COUNTS_CORE_SHARE;
+    int64_t by_bytes_us = n * (int64_t)self->counts_bytes * 1000000 / COUNTS_BYTES_PER_S;
+    int64_t pause_us = by_core_us > by_bytes_us ? by_core_us : by_bytes_us;
+    self->counts_after_us = boot_us + (pause_us > COUNTS_MIN_US ? pause_us : COUNTS_MIN_US);
+}
+
+/* --- endings -----------------------------------------------------------------------------------
+ */
+
+void cf_socket_end_session(cf_gateway_t *self, cf_id_t session)
+{
+    for (cf_client_t *client = self->clients; client; client = client->hh.next)
+        if (client->conn && client->phase >= CF_CLIENT_ATTACHING &&
+            cf_id_equal(client->session, session)) {
+            client->phase = CF_CLIENT_CLOSING;
+            cf_conn_close(client->conn, 1008, "session ended");
+        }
+}
+
+void cf_socket_second(cf_gateway_t *self, int64_t wall_us)
+{
+    for (cf_client_t *client = self->clients; client; client = client->hh.next)
+        if (client->conn && client->phase == CF_CLIENT_ATTACHED && client->expires_us <= wall_us) {
+            client->phase = CF_CLIENT_CLOSING;
+            cf_conn_close(client->conn, 1008, "session expired");
+        }
+}
+
+void cf_socket_close_all(cf_gateway_t *self)
+{
+    char reason[64];
+    for (cf_client_t *client = self->clients; client; client = client->hh.next) {
+        if (!client->conn || client->phase < CF_CLIENT_ATTACHING)
+            continue;
+        snprintf(reason, sizeof reason, "going away; retry_after_ms=%u",
+                 randombytes_uniform(RECONNECT_SPREAD_MS));
+        client->phase = CF_CLIENT_CLOSING;
+        cf_conn_close(client->conn, 1001, reason);
+    }
+}

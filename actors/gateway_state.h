@@ -1,0 +1,197 @@
+/* actors/gateway_state.h: the state of a gateway, for the files that together are the gateway:
+ * gateway.c (life, dispatch, the server's callbacks), gateway_http.c (requests and their answers),
+ * gateway_socket.c (WebSockets), gateway_rooms.c (where rooms are, and what is in flight to them).
+ * Nobody else includes it. */
+#ifndef CF_GATEWAY_STATE_H
+#define CF_GATEWAY_STATE_H
+
+#include "dialects/rooms.h"
+#include "gateway.h"
+#include "log.h"
+#include "table.h"
+#include "wire/control.h"
+
+#define CF_THREADS_SEEN_MAX 1024 /* room threads, of all nodes, that send events here */
+#define CF_TOKENS_MAX 3          /* cookie, query, bearer */
+
+typedef struct cf_client cf_client_t;
+typedef struct cf_pending cf_pending_t;
+typedef struct cf_route cf_route_t;
+typedef struct cf_place cf_place_t;
+
+/* What an answer is for. The row of its request's kind says what is done with each type of answer.
+ */
+typedef void cf_answer_fn(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,
+                          const cf_msg_t *msg);
+
+/* A request that waits for its answer. */
+struct cf_pending {
+    uint64_t corr;
+    cf_client_t *client;  /* NULL: it has gone; the answer is thrown away */
+    cf_answer_fn *answer; /* gets the answer, a REFUSED included */
+    int64_t sent_us;
+    uint8_t trace[CF_TRACE_SIZE];
+    uint32_t credit;   /* bytes it holds of its connection's credit; 0: none */
+    cf_place_t *place; /* the room it is for; NULL: another actor */
+    bool is_in_flight; /* to the place's address; else it is held there */
+    cf_buf_t frame;    /* of a room request: to be sent again when the room has moved */
+    char client_key[CF_CLIENT_KEY_MAX + 1];
+    UT_hash_handle hh;
+    cf_pending_t *next_held; /* in the place's list, by corr */
+    cf_pending_t *prev_of_client, *next_of_client;
+};
+
+typedef enum { CF_PLACE_UNKNOWN, CF_PLACE_LOOKING, CF_PLACE_KNOWN } cf_place_state_t;
+
+/* A room as this gateway sees it. */
+struct cf_place {
+    cf_id_t room;
+    cf_place_state_t state;
+    cf_address_t at;      /* LOOKING: what PLACED said, if it has come; kind 0: not yet */
+    uint64_t lookup_corr; /* of the LOOKUP on its way; 0: none */
+    uint32_t in_flight;   /* requests sent to `at` and not answered */
+    cf_pending_t *held;   /* requests that wait, ascending by corr */
+    cf_client_t *members; /* connections here, attached or attaching */
+    uint32_t member_count;
+    uint64_t epoch;
+    UT_hash_handle hh;
+};
+
+typedef enum {
+    CF_CLIENT_HTTP,      /* one request */
+    CF_CLIENT_UPGRADING, /* a socket before its 101 */
+    CF_CLIENT_ATTACHING, /* open, not in its room yet; not read */
+    CF_CLIENT_ATTACHED,
+    CF_CLIENT_CLOSING,
+} cf_client_phase_t;
+
+/* What only an HTTP request (or an upgrade before its verdict) needs; freed behind it. */
+typedef struct {
+    const cf_route_t *route;
+    cf_arena_t texts;
+    cf_str_t tokens[CF_TOKENS_MAX]; /* credentials, in the order they are tried */
+    uint32_t token_count, token_at;
+    cf_str_t query, body;
+    bool has_cookie;    /* the first of tokens is the cookie's */
+    bool is_cross_site; /* a state change a browser made for a foreign page */
+    bool id_missing, id_malformed;
+    char email[CF_EMAIL_MAX + 1];
+    int64_t user_created_us;
+    bool may_connect;          /* the origin is allowed */
+    const char *upgrade_fault; /* see server.h; a literal */
+    char cors[400];            /* headers for this request's origin; "" */
+    char request_id[80];       /* echoed */
+    int64_t began_us;
+    cf_rooms_new_room_t new_room; /* POST /chatrooms, between request and answer */
+    cf_id_t new_id;
+    int64_t new_us;
+} cf_exchange_t;
+
+/* A connection as the server knows it, with what we know of it. */
+struct cf_client {
+    uint64_t number; /* never used again */
+    cf_conn_t *conn; /* NULL once on_gone has run */
+    cf_client_phase_t phase;
+    cf_exchange_t *exchange; /* owned; NULL for an open socket */
+    cf_id_t session, user;   /* zero before authentication */
+    char username[CF_USERNAME_MAX + 1];
+    char peer[46];
+    cf_id_t room;
+    cf_place_t *place;                  /* of an open socket */
+    cf_client_t *prev_here, *next_here; /* in place->members */
+    uint64_t seen_seq, seen_n;          /* newest post and event handed over */
+    uint64_t seen_epoch;
+    cf_pending_t *pendings;
+    uint32_t requests; /* credits in use */
+    size_t bytes;
+    bool starved; /* not read: out of credits */
+    bool waits_for_pool;
+    uint64_t counts_version; /* of the counts frame it got last */
+    int64_t expires_us;      /* of its session, wall clock */
+    UT_hash_handle hh;
+};
+
+/* Events received from one room thread, to be confirmed by FLUSHED. */
+typedef struct {
+    uint64_t address;
+    uint64_t events, bytes;
+    bool is_due;
+} cf_seen_t;
+
+struct cf_gateway {
+    cf_gateway_config_t config;
+    cf_actor_t *actor;
+    cf_server_t *server;
+    cf_outbox_t *out;
+    cf_client_t *clients; /* by number */
+    uint64_t next_number, next_corr;
+    cf_pending_t *pendings; /* by corr; also in order of sending */
+    cf_place_t *places;
+    size_t pool_used;
+    bool pool_starved; /* some client waits for the pool */
+    cf_seen_t seen[CF_THREADS_SEEN_MAX];
+    uint32_t seen_count;
+    cf_frame_t *counts; /* the latest, rendered */
+    uint64_t counts_version, counts_sent;
+    size_t counts_bytes;
+    bool counts_behind;      /* some connection has not got the latest */
+    int64_t counts_after_us; /* not to be sent before */
+    bool draining, closed_all;
+    int64_t drain_until_us;
+    bool acked, fanned_out; /* in this pass, for the crash points */
+    cf_arena_t arena;       /* of one callback */
+};
+
+/* gateway.c */
+cf_pending_t *cf_gateway_pend(cf_gateway_t *self, cf_client_t *client, cf_answer_fn *answer);
+void cf_gateway_drop_pending(cf_gateway_t *self,
+                             cf_pending_t *pending); /* frees it, gives credit back */
+/* Ask an actor that is no room. Returns 0 or CF_ENOMEM. */
+int cf_gateway_ask(cf_gateway_t *self, cf_client_t *client, cf_address_t to, uint16_t type,
+                   const void *body, cf_id_t room, cf_answer_fn *answer);
+/* The reason of a REFUSED as a negative error; 0 for any other message, CF_EINTERNAL for one that
+ * is not readable. */
+int cf_gateway_refusal(cf_turn_t *turn, const cf_msg_t *msg, uint32_t *retry_after_ms);
+void cf_gateway_new_trace(cf_gateway_t *self);
+void cf_gateway_free_exchange(cf_client_t *client);
+
+/* gateway_http.c */
+void cf_http_begin(cf_gateway_t *self, cf_conn_t *conn, const cf_request_t *request);
+void cf_http_respond(cf_gateway_t *self, cf_client_t *client, int status, const char *extra_headers,
+                     const cf_buf_t *body);
+void cf_http_fail(cf_gateway_t *self, cf_client_t *client, int status, const char *text,
+                  uint32_t retry_after_ms);
+void cf_http_timed_out(cf_gateway_t *self, cf_client_t *client);
+
+/* gateway_socket.c */
+void cf_socket_decide(cf_gateway_t *self, cf_client_t *client); /* a member asks to upgrade */
+void cf_socket_opened(cf_gateway_t *self, cf_client_t *client);
+void cf_socket_message(cf_gateway_t *self, cf_client_t *client, const uint8_t *bytes, size_t size);
+void cf_socket_gone(cf_gateway_t *self, cf_client_t *client);
+void cf_socket_event(cf_gateway_t *self, cf_turn_t *turn, cf_place_t *place,
+                     const cf_event_t *event);
+void cf_socket_counts(cf_gateway_t *self, const cf_counts_t *counts);
+void cf_socket_send_counts(cf_gateway_t *self, int64_t boot_us);
+int cf_socket_attach(cf_gateway_t *self, cf_client_t *client, bool again);
+void cf_socket_end_session(cf_gateway_t *self, cf_id_t session);
+void cf_socket_second(cf_gateway_t *self, int64_t wall_us);
+void cf_socket_post_failed(cf_gateway_t *self, cf_pending_t *pending, int err,
+                           uint32_t retry_after_ms);
+void cf_socket_close_all(cf_gateway_t *self);
+void cf_socket_give_credit(cf_gateway_t *self, cf_client_t *client, uint32_t bytes);
+
+/* gateway_rooms.c */
+/* Send one request to a room, or hold it until the room is found. */
+int cf_place_ask(cf_gateway_t *self, cf_client_t *client, cf_id_t room, uint16_t type,
+                 const void *body, cf_answer_fn *answer, cf_pending_t **out);
+cf_place_t *cf_place_find(cf_gateway_t *self, cf_id_t room);
+cf_place_t *cf_place_of(cf_gateway_t *self, cf_id_t room); /* made if need be; NULL: no memory */
+void cf_place_answered(cf_gateway_t *self, cf_pending_t *pending, bool moved);
+void cf_place_enter(cf_gateway_t *self, cf_place_t *place, cf_client_t *client);
+void cf_place_leave(cf_gateway_t *self, cf_client_t *client);
+void cf_place_drop_if_idle(cf_gateway_t *self, cf_place_t *place);
+cf_handler_fn cf_place_on_placed, cf_place_on_forget, cf_place_on_node_gone;
+void cf_place_lookup_refused(cf_gateway_t *self, cf_turn_t *turn, const cf_msg_t *msg);
+void cf_place_free_all(cf_gateway_t *self);
+
+#endif

@@ -1,0 +1,324 @@
+/* rooms_read.c: from the client's bytes to plain values. */
+#include "dialects/rooms.h"
+#include "err.h"
+#include "utf8.h"
+
+#include <ctype.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#define STOCK_CODE_MAX 20
+
+/* --- JSON --------------------------------------------------------------------------------------
+ */
+
+/* Parse the way the rooms REST always has (contract, 2.1): what follows the first value is ignored,
+ * NUL in strings is for the rules behind it to refuse. Ill-formed UTF-8 was repaired before. */
+static json_t *parse(const char *bytes, size_t size)
+{
+    json_error_t error;
+    return json_loadb(bytes, size, JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL, &error);
+}
+
+static json_t *parse_body(cf_str_t body)
+{
+    cf_buf_t text = {0};
+    json_t *root = NULL;
+    if (cf_buf_add(&text, body.bytes, body.size) == 0 && cf_utf8_repair(&text) == 0)
+        root = parse((const char *)text.data, text.size);
+    cf_buf_free(&text);
+    if (root && !json_is_object(root)) {
+        json_decref(root);
+        return NULL;
+    }
+    return root;
+}
+
+/* The member `name` without regard to case; the last one wins. */
+static const json_t *member(json_t *object, const char *name)
+{
+    const json_t *found = NULL;
+    const char *key;
+    json_t *value;
+    json_object_foreach(object, key, value)
+    {
+        if (strcasecmp(key, name) == 0)
+            found = value;
+    }
+    return found;
+}
+
+/* Copy a string member. Absent or null: empty. CF_EPROTO: another type. */
+static int take_text(cf_str_t *out, json_t *object, const char *name, cf_arena_t *arena)
+{
+    const json_t *value = member(object, name);
+    *out = (cf_str_t){"", 0};
+    if (!value || json_is_null(value))
+        return 0;
+    if (!json_is_string(value))
+        return CF_EPROTO;
+    size_t size = json_string_length(value);
+    char *bytes = cf_arena_take(arena, size + 1);
+    if (!bytes)
+        return CF_ENOMEM;
+    memcpy(bytes, json_string_value(value), size);
+    *out = (cf_str_t){bytes, (uint32_t)size};
+    return 0;
+}
+
+/* --- WebSocket messages ------------------------------------------------------------------------
+ */
+
+static bool is_key(cf_str_t key)
+{
+    for (uint32_t i = 0; i < key.size; i++)
+        if (key.bytes[i] <= ' ' || key.bytes[i] == 0x7f)
+            return false;
+    return key.size <= CF_CLIENT_KEY_MAX;
+}
+
+static int check_content(cf_str_t content)
+{
+    if (content.size == 0 || content.size > CF_POST_TEXT_MAX ||
+        cf_utf8_count(content.bytes, content.size) > CF_POST_CHARS_MAX)
+        return CF_ERANGE;
+    return cf_utf8_has_control(content.bytes, content.size) ? CF_EPERM : 0;
+}
+
+int cf_rooms_read_frame(cf_rooms_frame_t *out, cf_str_t *key_only, const uint8_t *bytes,
+                        size_t size, cf_arena_t *arena)
+{
+    cf_rooms_frame_t frame = {.kind = CF_FRAME_POST};
+    *key_only = (cf_str_t){0};
+    if (!cf_utf8_valid((const char *)bytes, size))
+        return CF_EPROTO; /* a binary message; the server closes text messages like this by itself
+                           */
+    json_t *root = parse((const char *)bytes, size);
+    int rc = json_is_object(root) ? 0 : CF_EPROTO;
+    if (rc == 0)
+        rc = take_text(&frame.client_key, root, "client_key", arena);
+    if (rc == 0 && !is_key(frame.client_key))
+        rc = CF_EPROTO;
+    if (rc == 0)
+        *key_only = frame.client_key;
+    if (rc == 0 && !json_is_string(member(root, "content")))
+        rc = CF_EPROTO;
+    if (rc == 0)
+        rc = take_text(&frame.content, root, "content", arena);
+    json_decref(root);
+    if (rc == 0 && cf_rooms_is_command(frame.content))
+        frame.kind = CF_FRAME_COMMAND;
+    else if (rc == 0)
+        rc = check_content(frame.content);
+    if (rc == 0)
+        *out = frame;
+    return rc;
+}
+
+static cf_str_t trim(cf_str_t text)
+{
+    while (text.size && strchr(" \t\r\n", text.bytes[0]) && text.bytes[0])
+        text.bytes++, text.size--;
+    while (text.size && strchr(" \t\r\n", text.bytes[text.size - 1]) && text.bytes[text.size - 1])
+        text.size--;
+    return text;
+}
+
+static bool is_stock_code(const char *code, uint32_t size)
+{
+    for (uint32_t i = 0; i < size; i++)
+        if (!isalnum((unsigned char)code[i]) && code[i] != '.')
+            return false;
+    return size >= 1 && size <= STOCK_CODE_MAX;
+}
+
+bool cf_rooms_is_command(cf_str_t content)
+{
+    static const char stock[] = "/stock=";
+    uint32_t prefix = sizeof stock - 1;
+    cf_str_t text = trim(content);
+    if (cf_str_equal(text, cf_str("/hello")))
+        return true;
+    return text.size > prefix && memcmp(text.bytes, stock, prefix) == 0 &&
+           is_stock_code(text.bytes + prefix, text.size - prefix);
+}
+
+/* --- REST bodies -------------------------------------------------------------------------------
+ */
+
+static bool is_username(cf_str_t name)
+{
+    for (uint32_t i = 0; i < name.size; i++)
+        if (!isalnum((unsigned char)name.bytes[i]) && name.bytes[i] != '_')
+            return false;
+    return name.size >= CF_USERNAME_MIN && name.size <= CF_USERNAME_MAX;
+}
+
+/* Every byte is a letter, a digit or one of `others`. */
+static bool is_made_of(const char *bytes, size_t size, const char *others)
+{
+    for (size_t i = 0; i < size; i++)
+        if (bytes[i] == '\0' || (!isalnum((unsigned char)bytes[i]) && !strchr(others, bytes[i])))
+            return false;
+    return size > 0;
+}
+
+/* local@domain with a last label of two letters at least (contract, 3.1). */
+static bool is_email(cf_str_t email)
+{
+    const char *at = memchr(email.bytes, '@', email.size), *end = email.bytes + email.size;
+    if (!at || email.size > CF_EMAIL_MAX)
+        return false;
+    const char *dot = memrchr(at, '.', (size_t)(end - at));
+    if (!dot || dot == at + 1 || end - dot < 3)
+        return false;
+    for (const char *c = dot + 1; c < end; c++)
+        if (!isalpha((unsigned char)*c))
+            return false;
+    return is_made_of(email.bytes, (size_t)(at - email.bytes), "._%+-") &&
+           is_made_of(at + 1, (size_t)(end - at - 1), ".-");
+}
+
+int cf_rooms_read_register(cf_register_t *out, cf_str_t body, cf_arena_t *arena)
+{
+    cf_register_t fields;
+    json_t *root = parse_body(body);
+    int rc = root ? 0 : CF_EPROTO;
+    if (rc == 0)
+        rc = take_text(&fields.username, root, "username", arena);
+    if (rc == 0)
+        rc = take_text(&fields.email, root, "email", arena);
+    if (rc == 0)
+        rc = take_text(&fields.password, root, "password", arena);
+    json_decref(root);
+    if (rc == 0 &&
+        (!is_username(fields.username) || !is_email(fields.email) ||
+         fields.password.size < CF_PASSWORD_MIN || fields.password.size > CF_PASSWORD_MAX))
+        rc = CF_ERANGE;
+    if (rc == 0)
+        *out = fields;
+    return rc;
+}
+
+int cf_rooms_read_login(cf_login_t *out, cf_str_t body, cf_arena_t *arena)
+{
+    cf_login_t fields;
+    json_t *root = parse_body(body);
+    int rc = root ? 0 : CF_EPROTO;
+    if (rc == 0)
+        rc = take_text(&fields.username, root, "username", arena);
+    if (rc == 0)
+        rc = take_text(&fields.password, root, "password", arena);
+    json_decref(root);
+    if (rc == 0 &&
+        (fields.username.size > CF_LOGIN_TEXT_MAX || fields.password.size > CF_LOGIN_TEXT_MAX))
+        rc = CF_ERANGE; /* nobody's credentials; the caller says so as for any other wrong ones */
+    if (rc == 0)
+        *out = fields;
+    return rc;
+}
+
+int cf_rooms_read_new_room(cf_rooms_new_room_t *out, cf_str_t body, cf_arena_t *arena)
+{
+    cf_rooms_new_room_t fields = {0};
+    json_t *root = parse_body(body);
+    int rc = root ? 0 : CF_EPROTO;
+    const json_t *ephemeral = root ? member(root, "ephemeral") : NULL;
+    if (rc == 0)
+        rc = take_text(&fields.name, root, "name", arena);
+    if (ephemeral && !json_is_boolean(ephemeral) && !json_is_null(ephemeral))
+        rc = CF_EPROTO;
+    fields.ephemeral = json_is_true(ephemeral);
+    json_decref(root);
+    if (rc == 0 && (fields.name.size == 0 || fields.name.size > CF_ROOM_NAME_MAX ||
+                    cf_utf8_count(fields.name.bytes, fields.name.size) > CF_ROOM_NAME_CHARS_MAX ||
+                    cf_utf8_has_control(fields.name.bytes, fields.name.size) ||
+                    memchr(fields.name.bytes, '\n', fields.name.size) ||
+                    memchr(fields.name.bytes, '\r', fields.name.size) ||
+                    memchr(fields.name.bytes, '\t', fields.name.size)))
+        rc = CF_ERANGE;
+    if (rc == 0)
+        *out = fields;
+    return rc;
+}
+
+/* --- query, cookie, bearer ---------------------------------------------------------------------
+ */
+
+static int hex(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool decode(cf_str_t from, cf_str_t *out, cf_arena_t *arena)
+{
+    char *to = cf_arena_take(arena, (size_t)from.size + 1);
+    uint32_t n = 0;
+    if (!to)
+        return false;
+    for (uint32_t i = 0; i < from.size; i++) {
+        char c = from.bytes[i] == '+' ? ' ' : from.bytes[i];
+        if (c == '%') {
+            int high = i + 2 < from.size ? hex(from.bytes[i + 1]) : -1;
+            int low = i + 2 < from.size ? hex(from.bytes[i + 2]) : -1;
+            if (high < 0 || low < 0)
+                return false;
+            c = (char)(high << 4 | low);
+            i += 2;
+        }
+        to[n++] = c;
+    }
+    *out = (cf_str_t){to, n};
+    return true;
+}
+
+bool cf_rooms_query(cf_str_t query, const char *name, cf_str_t *out, cf_arena_t *arena)
+{
+    size_t name_size = strlen(name);
+    const char *at = query.bytes, *end = query.bytes + query.size;
+    while (at < end) {
+        const char *stop = memchr(at, '&', (size_t)(end - at));
+        if (!stop)
+            stop = end;
+        size_t size = (size_t)(stop - at);
+        if (size > name_size && memcmp(at, name, name_size) == 0 && at[name_size] == '=')
+            return decode((cf_str_t){at + name_size + 1, (uint32_t)(size - name_size - 1)}, out,
+                          arena);
+        at = stop + 1;
+    }
+    return false;
+}
+
+bool cf_rooms_cookie(cf_str_t header, const char *name, cf_str_t *out)
+{
+    size_t name_size = strlen(name);
+    const char *at = header.bytes, *end = header.bytes + header.size;
+    while (at < end) {
+        while (at < end && (*at == ' ' || *at == ';'))
+            at++;
+        const char *stop = memchr(at, ';', (size_t)(end - at));
+        if (!stop)
+            stop = end;
+        size_t size = (size_t)(stop - at);
+        if (size > name_size && memcmp(at, name, name_size) == 0 && at[name_size] == '=') {
+            *out = (cf_str_t){at + name_size + 1, (uint32_t)(size - name_size - 1)};
+            return true;
+        }
+        at = stop;
+    }
+    return false;
+}
+
+bool cf_rooms_bearer(cf_str_t header, cf_str_t *out)
+{
+    static const char prefix[] = "Bearer ";
+    if (header.size <= sizeof prefix - 1 || memcmp(header.bytes, prefix, sizeof prefix - 1) != 0)
+        return false;
+    *out =
+        (cf_str_t){header.bytes + sizeof prefix - 1, header.size - (uint32_t)(sizeof prefix - 1)};
+    return true;
+}
