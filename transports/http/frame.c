@@ -44,7 +44,7 @@ cf_frame_t *cf_frame_new(const void *payload, size_t size)
 
 cf_frame_t *cf_frame_new_ping(void)
 {
-    return new_frame(OP_PING, NULL, 0);
+    return new_frame(OP_PING, "p", 1); /* lws does not report a Pong without payload */
 }
 
 cf_frame_t *cf_frame_new_close(int code, const char *reason)

@@ -15,7 +15,7 @@ struct cf_frame {
     uint8_t bytes[];
 };
 
-/* An empty Ping. NULL: out of memory. */
+/* A Ping with one byte of payload. NULL: out of memory. */
 cf_frame_t *cf_frame_new_ping(void);
 /* A Close. code 0: without a payload; reason NULL: none; cut to CF_FRAME_CLOSE_REASON_MAX bytes at
  * a code point. */

@@ -421,10 +421,16 @@ void cf_websocket_cut(cf_conn_t *conn)
         cf_conn_gone(conn, conn->why);
         return;
     }
+    int fd = lws_get_socket_fd(conn->wsi);
     if (conn->reset) { /* the kernel is not to go on sending to someone who does not read */
         struct linger now = {.l_onoff = 1, .l_linger = 0};
-        setsockopt(lws_get_socket_fd(conn->wsi), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
     }
+    /* lws would wait for a partial write to drain; on a socket that is shut it finds out at once.
+     */
+    shutdown(fd, SHUT_RDWR);
+    cf_wheel_set(&conn->server->wheel, &conn->timer,
+                 cf_server_now_ms(conn->server) + conn->server->config.close_ms);
     lws_set_timeout(conn->wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_SYNC);
 }
 
@@ -445,6 +451,10 @@ static void on_deadline(cf_timer_t *timer)
     int64_t now = cf_server_now_ms(server);
     if (!conn->wsi || lws_closes_it(conn))
         return;
+    if (conn->state == CF_CONN_DOOMED) { /* lws has not let go yet */
+        cf_conn_turn(conn);
+        return;
+    }
     if (conn->in_lws && !lws_partial_buffered(conn->wsi))
         conn->in_lws = 0;
     int64_t oldest = conn->in_lws ? conn->in_lws_ms : cf_outgoing_oldest_ms(&conn->out);

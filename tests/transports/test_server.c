@@ -1,0 +1,1271 @@
+/* A real server on its own thread, spoken to by raw sockets over loopback. The owner below answers
+ * by path; the test tells it what to do, and asks for its counters, over a pipe that is its inbox.
+ */
+#include "http/server.h"
+
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LIMIT_MS 20000 /* how long any wait may take; far beyond what is measured */
+#define HELD_MAX 64
+#define SOCKETS_MAX 2048
+
+/* ---- the owner, on the server's thread ---- */
+
+typedef enum {
+    FACTS,
+    ANSWER_HELD,
+    GRANT_HELD,
+    BROADCAST,
+    PAUSE,
+    RESUME,
+    CLOSE_ALL,
+    DEAFEN,
+    STOP
+} what_t;
+
+typedef struct {
+    what_t what;
+    int count, size;
+} order_t;
+
+typedef struct {
+    cf_server_stats_t stats;
+    int handed, gone, by_reason[5], held, sockets;
+} facts_t;
+
+static struct {
+    cf_server_t *server;
+    pthread_t thread;
+    int orders[2], replies[2];
+    facts_t facts;
+    cf_conn_t *held[HELD_MAX], *sockets[SOCKETS_MAX];
+    char held_path[HELD_MAX][32];
+} host;
+
+static bool begins(cf_str_t text, const char *with)
+{
+    return text.size >= strlen(with) && memcmp(text.bytes, with, strlen(with)) == 0;
+}
+
+static void hold(cf_conn_t *conn, const cf_request_t *request)
+{
+    snprintf(host.held_path[host.facts.held], sizeof host.held_path[0], "%.*s",
+             (int)request->path.size, request->path.bytes);
+    host.held[host.facts.held++] = conn;
+}
+
+static void on_request(void *owner, cf_conn_t *conn, const cf_request_t *request)
+{
+    static char big[3000000];
+    char text[70000];
+    (void)owner;
+    host.facts.handed++;
+    if (begins(request->path, "/hold")) {
+        hold(conn, request);
+    } else if (begins(request->path, "/big")) {
+        memset(big, 'b', sizeof big);
+        cf_conn_respond(conn, 200, "text/plain", NULL, big, sizeof big);
+    } else {
+        int size = snprintf(text, sizeof text, "%d %.*s %.*s", (int)request->method,
+                            (int)request->path.size, request->path.bytes, (int)request->body.size,
+                            request->body.size ? request->body.bytes : "");
+        cf_conn_respond(conn, 200, "text/plain", "X-Extra: 1\r\n", text, (size_t)size);
+    }
+}
+
+static void on_upgrade(void *owner, cf_conn_t *conn, const cf_request_t *request)
+{
+    (void)owner;
+    host.facts.handed++;
+    if (request->upgrade_fault)
+        cf_conn_respond(conn, 400, "text/plain", NULL, request->upgrade_fault,
+                        strlen(request->upgrade_fault));
+    else if (begins(request->path, "/no"))
+        cf_conn_respond(conn, 401, "text/plain", NULL, "no", 2);
+    else if (begins(request->path, "/wait"))
+        hold(conn, request);
+    else
+        cf_conn_upgrade(conn);
+}
+
+static void on_open(void *owner, cf_conn_t *conn)
+{
+    (void)owner;
+    host.sockets[host.facts.sockets++] = conn;
+}
+
+static void on_message(void *owner, cf_conn_t *conn, const uint8_t *bytes, size_t size,
+                       bool is_text)
+{
+    (void)owner;
+    (void)is_text;
+    cf_frame_t *frame = cf_frame_new(bytes, size);
+    cf_conn_send(conn, frame);
+    cf_frame_unref(&frame);
+}
+
+static void on_gone(void *owner, cf_conn_t *conn, cf_gone_t why)
+{
+    (void)owner;
+    host.facts.gone++;
+    host.facts.by_reason[why]++;
+    for (int i = 0; i < host.facts.sockets; i++)
+        if (host.sockets[i] == conn)
+            host.sockets[i] = host.sockets[--host.facts.sockets];
+    for (int i = 0; i < host.facts.held; i++)
+        if (host.held[i] == conn)
+            host.held[i] = NULL;
+}
+
+static void answer_held(void)
+{
+    for (int i = host.facts.held - 1; i >= 0; i--) /* the newest first */
+        if (host.held[i])
+            cf_conn_respond(host.held[i], 200, "text/plain", NULL, host.held_path[i],
+                            strlen(host.held_path[i]));
+    host.facts.held = 0;
+}
+
+static void grant_held(void)
+{
+    for (int i = 0; i < host.facts.held; i++)
+        if (host.held[i])
+            cf_conn_upgrade(host.held[i]);
+    host.facts.held = 0;
+}
+
+static void broadcast(int count, int size)
+{
+    char *text = malloc((size_t)size + 1);
+    memset(text, 'x', (size_t)size);
+    for (int i = 0; i < count; i++) {
+        if (size >= 8) {
+            char number[16];
+            memcpy(text, number, (size_t)snprintf(number, sizeof number, "%d ", i));
+        }
+        cf_frame_t *frame = cf_frame_new(text, (size_t)size);
+        for (int k = 0; k < host.facts.sockets; k++)
+            cf_conn_send(host.sockets[k], frame);
+        cf_frame_unref(&frame);
+    }
+    free(text);
+}
+
+static void carry_out(order_t order)
+{
+    if (order.what == ANSWER_HELD)
+        answer_held();
+    if (order.what == GRANT_HELD)
+        grant_held();
+    if (order.what == BROADCAST)
+        broadcast(order.count, order.size);
+    for (int i = 0; i < host.facts.sockets; i++) {
+        if (order.what == PAUSE || order.what == RESUME)
+            cf_conn_pause(host.sockets[i], order.what == PAUSE);
+        if (order.what == CLOSE_ALL)
+            cf_conn_close(host.sockets[i], order.count, "bye");
+    }
+    if (order.what == DEAFEN)
+        cf_server_stop_listening(host.server);
+    if (order.what == STOP)
+        cf_server_stop(host.server);
+}
+
+static bool on_inbox(void *owner, int budget)
+{
+    order_t order;
+    (void)owner;
+    (void)budget;
+    while (read(host.orders[0], &order, sizeof order) == sizeof order) {
+        carry_out(order);
+        host.facts.stats = *cf_server_stats(host.server);
+        cr_assert(write(host.replies[1], &host.facts, sizeof host.facts) > 0);
+    }
+    return false;
+}
+
+static void on_pass(void *owner)
+{
+    (void)owner;
+}
+
+static void on_second(void *owner, int64_t boot_us)
+{
+    (void)owner;
+    (void)boot_us;
+}
+
+static void *serve(void *arg)
+{
+    cf_server_run(host.server);
+    return arg;
+}
+
+/* ---- the test's side ---- */
+
+static cf_server_config_t config; /* a test changes what it is about before it opens the server */
+
+static void set_up(void)
+{
+    config = (cf_server_config_t){.listen = "127.0.0.1:0",
+                                  .connections_max = 2000,
+                                  .head_max = 16384,
+                                  .body_max = 65536,
+                                  .message_max = 16384,
+                                  .head_ms = 60000,
+                                  .body_ms = 60000,
+                                  .keepalive_ms = 60000,
+                                  .answer_ms = 60000,
+                                  .ping_ms = 60000,
+                                  .idle_ms = 120000,
+                                  .queue_bytes_max = 1 << 20,
+                                  .queue_age_ms = 60000,
+                                  .close_ms = 60000,
+                                  .send_buffer_bytes = 131072};
+    struct rlimit files = {4096, 4096};
+    setrlimit(RLIMIT_NOFILE, &files);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void open_server(void)
+{
+    static const cf_server_events_t events = {on_request, on_upgrade, on_open, on_message, on_gone,
+                                              on_inbox,   on_pass,    on_pass, on_second};
+    cr_assert(eq(int, pipe2(host.orders, O_CLOEXEC), 0));
+    cr_assert(eq(int, pipe2(host.replies, O_CLOEXEC), 0));
+    fcntl(host.orders[0], F_SETFL, O_NONBLOCK);
+    cr_assert(eq(int, cf_server_new(&host.server, &config, &events, NULL, host.orders[0]), 0));
+    cr_assert(eq(int, pthread_create(&host.thread, NULL, serve, NULL), 0));
+}
+
+static bool wait_for(int fd, short events)
+{
+    struct pollfd one = {.fd = fd, .events = events};
+    return poll(&one, 1, LIMIT_MS) > 0;
+}
+
+static facts_t tell(what_t what, int count, int size)
+{
+    order_t order = {what, count, size};
+    facts_t facts = {0};
+    cr_assert(write(host.orders[1], &order, sizeof order) > 0);
+    cr_assert(wait_for(host.replies[0], POLLIN), "the server does not answer");
+    cr_assert(read(host.replies[0], &facts, sizeof facts) == sizeof facts);
+    return facts;
+}
+
+static facts_t ask(void)
+{
+    return tell(FACTS, 0, 0);
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return at.tv_sec * 1000 + at.tv_nsec / 1000000;
+}
+
+/* Ask again and again until the condition on `facts` holds. */
+#define UNTIL(condition)                                                                           \
+    do {                                                                                           \
+        int64_t end_ms = now_ms() + LIMIT_MS;                                                      \
+        facts_t facts = ask();                                                                     \
+        while (!(condition) && now_ms() < end_ms) {                                                \
+            poll(NULL, 0, 2);                                                                      \
+            facts = ask();                                                                         \
+        }                                                                                          \
+        cr_assert(condition, "waited in vain for " #condition);                                    \
+    } while (0)
+
+/* Stop it and check that every conn handed out was taken back. */
+static void close_server(void)
+{
+    if (!host.server)
+        return;
+    tell(STOP, 0, 0);
+    pthread_join(host.thread, NULL);
+    cf_server_destroy(&host.server);
+    cr_assert(eq(int, host.facts.handed, host.facts.gone), "on_gone once for each conn");
+    for (int i = 0; i < 2; i++) {
+        close(host.orders[i]);
+        close(host.replies[i]);
+    }
+}
+
+TestSuite(server, .init = set_up, .fini = close_server, .timeout = 120);
+
+static int dial_from(const char *source)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+    struct sockaddr_in from = {.sin_family = AF_INET};
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)cf_server_port(host.server)),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    inet_pton(AF_INET, source, &from.sin_addr);
+    cr_assert(ge(int, fd, 0));
+    cr_assert(eq(int, bind(fd, (struct sockaddr *)&from, sizeof from), 0));
+    cr_assert(eq(int, connect(fd, (struct sockaddr *)&to, sizeof to), 0));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    return fd;
+}
+
+static int dial(void)
+{
+    return dial_from("127.0.0.1");
+}
+
+static void put_bytes(int fd, const void *bytes, size_t size)
+{
+    const char *at = bytes;
+    while (size) {
+        ssize_t n = send(fd, at, size, MSG_NOSIGNAL);
+        if (n < 0)
+            return; /* the server may have closed already; the test sees it when reading */
+        at += n;
+        size -= (size_t)n;
+    }
+}
+
+static void put(int fd, const char *text)
+{
+    put_bytes(fd, text, strlen(text));
+}
+
+/* Reads exactly `size` bytes; false at the end of the stream or a reset. */
+static bool get_bytes(int fd, void *out, size_t size)
+{
+    char *at = out;
+    while (size) {
+        cr_assert(wait_for(fd, POLLIN), "nothing comes");
+        ssize_t n = recv(fd, at, size, 0);
+        if (n <= 0)
+            return false;
+        at += n;
+        size -= (size_t)n;
+    }
+    return true;
+}
+
+/* Reads one head into `out`, byte by byte so that nothing behind it is lost. */
+static bool get_head(int fd, char *out, size_t room)
+{
+    size_t size = 0;
+    while (size + 1 < room && get_bytes(fd, out + size, 1)) {
+        out[++size] = '\0';
+        if (size >= 4 && strcmp(out + size - 4, "\r\n\r\n") == 0)
+            return true;
+    }
+    out[size] = '\0';
+    return false;
+}
+
+static char head[8192], body[4 << 20];
+
+static void expect_body_at(size_t at, const char *want)
+{
+    cr_assert(strcmp(body + at, want) == 0, "'%.100s' is not '%s'", body + at, want);
+}
+
+static void expect_body(const char *want)
+{
+    expect_body_at(0, want);
+}
+
+/* One answer into head and body; its status, or 0 when the connection ended. */
+static int get_answer_to(int fd, bool is_head)
+{
+    body[0] = '\0';
+    if (!get_head(fd, head, sizeof head))
+        return 0;
+    const char *length = strstr(head, "Content-Length: ");
+    size_t size = length && !is_head ? strtoul(length + 16, NULL, 10) : 0;
+    cr_assert(size < sizeof body);
+    cr_assert(get_bytes(fd, body, size));
+    body[size] = '\0';
+    return atoi(head + strlen("HTTP/1.1 "));
+}
+
+static int get_answer(int fd)
+{
+    return get_answer_to(fd, false);
+}
+
+static void expect_end(int fd)
+{
+    char byte;
+    cr_assert(wait_for(fd, POLLIN), "the connection stays open");
+    cr_assert(le(i64, (int64_t)recv(fd, &byte, 1, 0), 0), "another byte instead of the end");
+    close(fd);
+}
+
+static int ask_once(const char *request)
+{
+    int fd = dial();
+    put(fd, request);
+    int status = get_answer(fd);
+    close(fd);
+    return status;
+}
+
+#define HANDSHAKE(path)                                                                            \
+    "GET " path " HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"            \
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+
+static int open_websocket(void)
+{
+    int fd = dial();
+    put(fd, HANDSHAKE("/ws"));
+    cr_assert(eq(int, get_answer(fd), 101));
+    cr_assert(ne(ptr, strstr(head, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), NULL)); /* RFC 6455, 1.3 */
+    return fd;
+}
+
+enum { TEXT = 0x81, BINARY = 0x82, CLOSE = 0x88, PING = 0x89, PONG = 0x8A, MORE = 0x80 };
+
+static void put_frame(int fd, int first, const void *payload, size_t size)
+{
+    static uint8_t frame[70000];
+    static const uint8_t mask[4] = {0x37, 0xfa, 0x21, 0x3d};
+    size_t at = 2;
+    frame[0] = (uint8_t)first;
+    frame[1] = (uint8_t)(0x80 | (size < 126 ? size : 126));
+    if (size >= 126) {
+        frame[at++] = (uint8_t)(size >> 8);
+        frame[at++] = (uint8_t)size;
+    }
+    memcpy(frame + at, mask, 4);
+    at += 4;
+    for (size_t i = 0; i < size; i++)
+        frame[at + i] = ((const uint8_t *)payload)[i] ^ mask[i % 4];
+    put_bytes(fd, frame, at + size);
+}
+
+static void put_text(int fd, const char *text)
+{
+    put_frame(fd, TEXT, text, strlen(text));
+}
+
+/* One frame of the server into body; its first byte, or 0 when the connection ended. */
+static int get_frame(int fd, size_t *size)
+{
+    uint8_t start[2], length[8];
+    if (!get_bytes(fd, start, 2))
+        return 0;
+    cr_assert(lt(int, start[1], 128), "a server does not mask");
+    *size = start[1];
+    int more = start[1] == 126 ? 2 : start[1] == 127 ? 8 : 0;
+    cr_assert(get_bytes(fd, length, (size_t)more));
+    for (int i = 0; i < more; i++)
+        *size = (i ? *size << 8 : 0) | length[i];
+    cr_assert(lt(sz, *size, sizeof body));
+    cr_assert(get_bytes(fd, body, *size));
+    body[*size] = '\0';
+    return start[0];
+}
+
+static void expect_text(int fd, const char *want)
+{
+    size_t size;
+    cr_assert(eq(int, get_frame(fd, &size), TEXT));
+    expect_body(want);
+}
+
+/* Skips what else comes; the code of the Close, 1005 without one, 0 when the stream just ends. */
+static int get_close(int fd)
+{
+    size_t size;
+    int first;
+    while ((first = get_frame(fd, &size)) != CLOSE)
+        if (first == 0)
+            return 0;
+    return size >= 2 ? (uint8_t)body[0] << 8 | (uint8_t)body[1] : 1005;
+}
+
+/* ---- HTTP ---- */
+
+Test(server, answers_and_keeps_the_connection)
+{
+    open_server();
+    int fd = dial();
+    put(fd, "GET /a?x=1 HTTP/1.1\r\nHost: a\r\n\r\n");
+    cr_assert(eq(int, get_answer(fd), 200));
+    expect_body("1 /a ");
+    cr_assert(ne(ptr, strstr(head, "X-Extra: 1\r\n"), NULL));
+    cr_assert(ne(ptr, strstr(head, "\r\nDate: "), NULL));
+    put(fd, "POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nxyz");
+    cr_assert(eq(int, get_answer(fd), 200));
+    expect_body("3 /b xyz");
+    put(fd, "HEAD /c HTTP/1.1\r\nHost: a\r\n\r\n");
+    cr_assert(eq(int, get_answer_to(fd, true), 200));
+    cr_assert(ne(ptr, strstr(head, "Content-Length: 5\r\n"), NULL));
+    put(fd, "\r\nGET /d HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    cr_assert(eq(int, get_answer(fd), 200));
+    expect_body("1 /d ");
+    cr_assert(ne(ptr, strstr(head, "Connection: close\r\n"), NULL));
+    expect_end(fd);
+    UNTIL(facts.handed == 4 && facts.gone == 4 && facts.stats.open_sockets == 0);
+}
+
+Test(server, http_1_0_closes_unless_asked_to_stay)
+{
+    open_server();
+    int fd = dial();
+    put(fd, "GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    cr_assert(eq(int, get_answer(fd), 200));
+    cr_assert(ne(ptr, strstr(head, "Connection: keep-alive\r\n"), NULL));
+    put(fd, "GET /a HTTP/1.0\r\n\r\n");
+    cr_assert(eq(int, get_answer(fd), 200));
+    expect_end(fd);
+}
+
+Test(server, pipelined_requests_are_answered_in_order_though_the_owner_is_late)
+{
+    open_server();
+    int one = dial(), two = dial();
+    put(one, "GET /hold1 HTTP/1.1\r\nHost: a\r\n\r\nGET /two HTTP/1.1\r\nHost: a\r\n\r\n"
+             "POST /hold3 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi");
+    UNTIL(facts.held == 1);
+    put(two, "GET /hold4 HTTP/1.1\r\nHost: a\r\n\r\n");
+    UNTIL(facts.held == 2);
+    tell(ANSWER_HELD, 0, 0); /* the later one first */
+    cr_assert(eq(int, get_answer(two), 200));
+    expect_body("/hold4");
+    cr_assert(eq(int, get_answer(one), 200));
+    expect_body("/hold1");
+    cr_assert(eq(int, get_answer(one), 200));
+    expect_body("1 /two ");
+    UNTIL(facts.held == 1);
+    tell(ANSWER_HELD, 0, 0);
+    cr_assert(eq(int, get_answer(one), 200));
+    expect_body("/hold3");
+    close(one);
+    close(two);
+}
+
+Test(server, half_closed_client_gets_what_it_asked_for)
+{
+    open_server();
+    int fd = dial();
+    put(fd, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n");
+    shutdown(fd, SHUT_WR);
+    UNTIL(facts.held == 1);
+    tell(ANSWER_HELD, 0, 0);
+    cr_assert(eq(int, get_answer(fd), 200));
+    cr_assert(eq(int, get_answer(fd), 200));
+    expect_body("1 /b ");
+    expect_end(fd);
+}
+
+Test(server, refuses_by_status_and_closes)
+{
+    static const struct {
+        const char *request;
+        int status;
+    } cases[] = {
+        {"GET / HTTP/1.1\n\n", 400},
+        {"GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n fold\r\n\r\n", 400},
+        {"\x16\x03\x01\x02\x00\x01", 400}, /* TLS */
+        {"GET / HTTP/3.0\r\n\r\n", 505},
+        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411},
+        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+         400},
+        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400},
+        {"POST / HTTP/1.1\r\nHost: a\r\nExpect: else\r\nContent-Length: 1\r\n\r\na", 417},
+    };
+    open_server();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        for (int reused = 0; reused < 2; reused++) { /* also behind a good request */
+            int fd = dial();
+            if (reused) {
+                put(fd, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+                cr_assert(eq(int, get_answer(fd), 200));
+            }
+            put(fd, cases[i].request);
+            cr_assert(eq(int, get_answer(fd), cases[i].status), "case %zu", i);
+            cr_assert(ne(ptr, strstr(head, "Connection: close\r\n"), NULL));
+            expect_end(fd);
+        }
+    }
+    facts_t facts = ask();
+    cr_assert(eq(u64, facts.stats.refused_head + facts.stats.refused_body,
+                 2 * sizeof cases / sizeof cases[0]));
+}
+
+/* A request whose head has exactly `size` bytes. */
+static char *head_of(size_t size)
+{
+    static char text[70000];
+    int at = snprintf(text, sizeof text, "GET /big HTTP/1.1\r\nHost: a\r\nX: ");
+    memcpy(text, "GET /abc", 8);
+    memset(text + at, 'x', size - (size_t)at - 4);
+    memcpy(text + size - 4, "\r\n\r\n", 5);
+    return text;
+}
+
+Test(server, head_max_holds_to_the_byte)
+{
+    open_server();
+    cr_assert(eq(int, ask_once(head_of(config.head_max)), 200));
+    cr_assert(eq(int, ask_once(head_of(config.head_max + 1)), 431));
+    int fd = dial(); /* also behind another request, and without an end */
+    put(fd, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    put(fd, head_of(config.head_max + 30000));
+    cr_assert(eq(int, get_answer(fd), 200));
+    cr_assert(eq(int, get_answer(fd), 431));
+    expect_end(fd);
+    static char line[20000] = "GET /";
+    memset(line + 5, 'x', sizeof line - 6);
+    cr_assert(eq(int, ask_once(line), 414));
+    cr_assert(eq(u64, ask().stats.refused_head, 3));
+}
+
+Test(server, body_max_holds_to_the_byte)
+{
+    static char request[70000];
+    open_server();
+    for (size_t over = 0; over < 2; over++) {
+        size_t size = config.body_max + over;
+        int at = snprintf(request, sizeof request,
+                          "POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n", size);
+        memset(request + at, 'b', size);
+        int fd = dial();
+        put_bytes(fd, request, (size_t)at + size);
+        cr_assert(eq(int, get_answer(fd), over ? 413 : 200));
+        if (over)
+            expect_end(fd); /* the answer was not eaten by a reset */
+        else
+            cr_assert(eq(sz, strlen(body), size + strlen("3 /b ")));
+    }
+    cr_assert(eq(u64, ask().stats.refused_body, 1));
+}
+
+Test(server, says_100_continue_once_and_only_when_asked)
+{
+    open_server();
+    int fd = dial();
+    put(fd, "POST /b HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+    cr_assert(eq(int, get_answer(fd), 100));
+    put(fd, "abc");
+    cr_assert(eq(int, get_answer(fd), 200));
+    expect_body("3 /b abc");
+    put(fd, "POST /b HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc");
+    cr_assert(eq(int, get_answer(fd), 200)); /* it did not wait */
+    put(fd, "POST /b HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 99999\r\n\r\n");
+    cr_assert(eq(int, get_answer(fd), 413));
+    expect_end(fd);
+}
+
+Test(server, slow_heads_and_bodies_get_408_and_silent_ones_nothing)
+{
+    config.head_ms = config.body_ms = config.keepalive_ms = 1000;
+    open_server();
+    int silent = dial(), slow = dial(), body_only = dial(), idle = dial(), second = dial();
+    put(slow, "GET / HTTP/1.1\r\nHost");
+    put(body_only, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab");
+    put(idle, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    put(second, "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET ");
+    cr_assert(eq(int, get_answer(idle), 200));
+    cr_assert(eq(int, get_answer(second), 200));
+    cr_assert(eq(int, get_answer(second), 408));
+    cr_assert(eq(int, get_answer(slow), 408));
+    cr_assert(eq(int, get_answer(body_only), 408));
+    expect_end(silent);
+    expect_end(idle);
+    close(slow);
+    close(body_only);
+    close(second);
+    UNTIL(facts.stats.slow_heads == 3 && facts.stats.open_sockets == 0);
+}
+
+Test(server, answers_503_for_an_owner_that_does_not)
+{
+    config.answer_ms = 1000;
+    open_server();
+    int fd = dial(), ws = dial();
+    put(fd, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+    put(ws, HANDSHAKE("/wait"));
+    cr_assert(eq(int, get_answer(fd), 503));
+    cr_assert(eq(int, get_answer(ws), 503));
+    expect_end(fd);
+    expect_end(ws);
+    UNTIL(facts.gone == 2 && facts.by_reason[CF_GONE_OURS] == 2);
+    tell(ANSWER_HELD, 0, 0); /* nothing is left to answer */
+}
+
+Test(server, big_answers_arrive_whole_and_a_reader_that_stops_is_cut)
+{
+    config.queue_age_ms = 1000;
+    open_server();
+    int fd = dial(), stuck = dial();
+    put(stuck, "GET /big HTTP/1.1\r\nHost: a\r\n\r\n");
+    put(fd, "GET /big HTTP/1.1\r\nHost: a\r\n\r\nGET /next HTTP/1.1\r\nHost: a\r\n\r\n");
+    cr_assert(eq(int, get_answer(fd), 200));
+    cr_assert(eq(sz, strlen(body), 3000000));
+    cr_assert(eq(int, get_answer(fd), 200));
+    UNTIL(facts.stats.closed_slow == 1 && facts.stats.queued_bytes == 0);
+    close(fd);
+    close(stuck);
+}
+
+Test(server, clients_may_vanish_at_every_stage)
+{
+    static const char *const stages[] = {
+        "",
+        "GET / HT",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf",
+        "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /big HTTP/1.1\r\nHost: a\r\n\r\n",
+        HANDSHAKE("/wait"),
+        HANDSHAKE("/ws"),
+        HANDSHAKE("/no")};
+    open_server();
+    for (size_t i = 0; i < sizeof stages / sizeof stages[0]; i++)
+        for (int reset = 0; reset < 2; reset++) {
+            struct linger hard = {.l_onoff = reset, .l_linger = 0};
+            int fd = dial(), before = ask().handed;
+            put(fd, stages[i]);
+            if (i >= 3)
+                UNTIL(facts.handed == before + 1);
+            setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+            close(fd);
+        }
+    UNTIL(facts.by_reason[CF_GONE_PEER] >= 2);
+    tell(ANSWER_HELD, 0, 0);
+    UNTIL(facts.stats.open_sockets == 0 && facts.handed == facts.gone);
+}
+
+/* ---- the handshake ---- */
+
+Test(server, head_may_come_byte_by_byte_without_a_spin)
+{
+    static const char handshake[] = HANDSHAKE("/ws");
+    open_server();
+    int fd = dial();
+    for (size_t i = 0; i < sizeof handshake - 1; i++)
+        put_bytes(fd, handshake + i, 1);
+    cr_assert(eq(int, get_answer(fd), 101));
+    close(fd);
+}
+
+Test(server, nothing_is_upgraded_before_the_verdict)
+{
+    open_server();
+    int fd = dial();
+    put(fd, HANDSHAKE("/wait"));
+    UNTIL(facts.held == 1);
+    cr_assert(eq(int, poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 20), 0));
+    tell(GRANT_HELD, 0, 0);
+    cr_assert(eq(int, get_answer(fd), 101));
+    put_text(fd, "hello");
+    expect_text(fd, "hello");
+    close(fd);
+    int refused = dial();
+    put(refused, HANDSHAKE("/no"));
+    cr_assert(eq(int, get_answer(refused), 401));
+    expect_end(refused);
+}
+
+Test(server, upgrade_works_on_a_reused_connection)
+{
+    open_server();
+    int fd = dial();
+    put(fd, "GET / HTTP/1.1\r\nHost: a\r\n\r\n" HANDSHAKE("/ws"));
+    cr_assert(eq(int, get_answer(fd), 200));
+    cr_assert(eq(int, get_answer(fd), 101));
+    put_text(fd, "hello");
+    expect_text(fd, "hello");
+    close(fd);
+}
+
+Test(server, handshake_faults_are_told_and_never_upgraded)
+{
+    open_server();
+    cr_assert(eq(int, ask_once("GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n"), 400));
+    cr_assert(eq(int, ask_once(HANDSHAKE("/ws") "\x81\x80"), 400));
+    expect_body("sent data before the handshake was complete");
+    cr_assert(eq(int,
+                 ask_once("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: "
+                          "websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: abc"
+                          "\r\n\r\n"),
+                 400));
+    cr_assert(eq(u64, ask().stats.upgrades, 0));
+}
+
+/* ---- frames ---- */
+
+Test(server, echoes_messages_of_every_length_form)
+{
+    static const size_t sizes[] = {0, 1, 125, 126, 127, 1023, 1024, 1025, 4096, 16384};
+    static char text[16384 + 1];
+    open_server();
+    int fd = open_websocket();
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        memset(text, 'm', sizes[i]);
+        text[sizes[i]] = '\0';
+        put_text(fd, text);
+        expect_text(fd, text);
+    }
+    put_frame(fd, BINARY, "\xff\xfe", 2); /* binary is not text: not checked */
+    size_t size;
+    cr_assert(eq(int, get_frame(fd, &size), TEXT));
+    cr_assert(eq(u64, ask().stats.messages_in, sizeof sizes / sizeof sizes[0] + 1));
+    close(fd);
+}
+
+Test(server, puts_fragments_together_and_answers_a_ping_between_them)
+{
+    open_server();
+    int fd = open_websocket();
+    size_t size;
+    put_frame(fd, TEXT & ~MORE, "one \xE2\x82", 6); /* cut inside a code point */
+    put_frame(fd, PING, "p1", 2);
+    put_frame(fd, 0, "", 0);
+    put_frame(fd, MORE, "\xAC two", 5);
+    int pongs = 0, texts = 0; /* in either order */
+    while (pongs + texts < 2) {
+        int first = get_frame(fd, &size);
+        cr_assert(first == PONG || first == TEXT);
+        pongs += first == PONG && strcmp(body, "p1") == 0;
+        texts += first == TEXT && strcmp(body, "one \xE2\x82\xAC two") == 0;
+    }
+    cr_assert(eq(int, pongs, 1));
+    close(fd);
+}
+
+Test(server, frame_may_come_byte_by_byte)
+{
+    static const uint8_t frame[] = {0x81, 0x82, 1, 2, 3, 4, 'h' ^ 1, 'i' ^ 2};
+    open_server();
+    int fd = open_websocket();
+    for (size_t i = 0; i < sizeof frame; i++)
+        put_bytes(fd, frame + i, 1);
+    expect_text(fd, "hi");
+    close(fd);
+}
+
+Test(server, message_max_holds_over_fragments)
+{
+    static char text[16384 + 1];
+    memset(text, 'm', sizeof text);
+    open_server();
+    int fd = open_websocket();
+    put_frame(fd, TEXT, text, config.message_max + 1);
+    cr_assert(eq(int, get_close(fd), 1009));
+    close(fd);
+    fd = open_websocket();
+    put_frame(fd, TEXT & ~MORE, text, config.message_max);
+    put_frame(fd, MORE, "m", 1);
+    cr_assert(eq(int, get_close(fd), 1009));
+    close(fd);
+    fd = open_websocket(); /* announced only: it need not be sent to be refused */
+    put_bytes(fd, "\x81\xFF\x00\x00\x00\x00\x7f\xff\xff\xff\x01\x02\x03\x04mmmm", 18);
+    int code = get_close(fd);
+    cr_assert(code == 1009 || code == 0, "%d", code);
+    close(fd);
+    UNTIL(facts.stats.closed_too_big >= 2 && facts.stats.open_sockets == 0);
+}
+
+Test(server, ill_formed_text_ends_with_1007)
+{
+    static const char *const cases[] = {"\xff", "\xC0\xAF", "\xED\xA0\x80", "ok\xE2\x82"};
+    open_server();
+    for (size_t i = 0; i < 4; i++) {
+        int fd = open_websocket();
+        put_text(fd, cases[i]);
+        cr_assert(eq(int, get_close(fd), 1007), "case %zu", i);
+        put_frame(fd, CLOSE, "\x03\xef", 2);
+        expect_end(fd);
+    }
+    UNTIL(facts.stats.closed_utf8 == 4 && facts.by_reason[CF_GONE_PROTOCOL] == 4);
+}
+
+Test(server, faults_of_framing_end_with_1002)
+{
+    static const struct {
+        int first;
+        const char *name;
+    } cases[] = {{0xC1, "RSV1"},      {0xA1, "RSV2"},      {0x91, "RSV3"},
+                 {0x83, "opcode 3"},  {0x8B, "opcode 11"}, {0x80, "a continuation of nothing"},
+                 {0x09, "a cut Ping"}};
+    open_server();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int fd = open_websocket();
+        put_frame(fd, cases[i].first, "x", 1);
+        cr_assert(eq(int, get_close(fd), 1002), "%s", cases[i].name);
+        close(fd);
+    }
+    int fd = open_websocket();
+    put_frame(fd, TEXT & ~MORE, "a", 1);
+    put_frame(fd, TEXT, "b", 1); /* a new message inside another */
+    cr_assert(eq(int, get_close(fd), 1002));
+    close(fd);
+    UNTIL(facts.by_reason[CF_GONE_PROTOCOL] == (int)(sizeof cases / sizeof cases[0]) + 1 &&
+          facts.stats.closed_protocol == sizeof cases / sizeof cases[0] + 1);
+}
+
+Test(server, echoes_a_close_and_ends)
+{
+    open_server();
+    int fd = open_websocket();
+    put_frame(fd, CLOSE,
+              "\x03\xe8"
+              "bye",
+              5);
+    cr_assert(eq(int, get_close(fd), 1000));
+    expect_end(fd);
+    fd = open_websocket();
+    put_frame(fd, CLOSE, "", 0);
+    cr_assert(eq(int, get_close(fd), 1005));
+    expect_end(fd);
+    UNTIL(facts.by_reason[CF_GONE_PEER] == 2);
+}
+
+Test(server, own_close_is_followed_by_nothing_and_has_a_deadline)
+{
+    config.close_ms = 1000;
+    open_server();
+    int polite = open_websocket(), deaf = open_websocket();
+    UNTIL(facts.sockets == 2);
+    tell(BROADCAST, 3, 100);
+    tell(CLOSE_ALL, 4000, 0);
+    tell(BROADCAST, 3, 100);
+    size_t size;
+    for (int i = 0; i < 3; i++)
+        cr_assert(eq(int, get_frame(polite, &size), TEXT));
+    cr_assert(eq(int, get_frame(polite, &size), CLOSE));
+    expect_body_at(2, "bye");
+    put_frame(polite, CLOSE, "\x0f\xa0", 2);
+    expect_end(polite);
+    cr_assert(eq(int, get_close(deaf), 4000)); /* and no answer to it */
+    expect_end(deaf);
+    UNTIL(facts.by_reason[CF_GONE_OURS] == 2 && facts.stats.open_websockets == 0);
+}
+
+/* ---- liveness ---- */
+
+Test(server, pings_and_drops_who_shows_no_life)
+{
+    config.ping_ms = 1000;
+    config.idle_ms = 3000;
+    open_server();
+    int alive = open_websocket(), dead = open_websocket();
+    size_t size;
+    for (int i = 0; i < 5; i++) { /* longer than idle_ms */
+        cr_assert(eq(int, get_frame(alive, &size), PING));
+        put_frame(alive, PONG, body, size);
+    }
+    UNTIL(facts.stats.closed_idle == 1 && facts.by_reason[CF_GONE_IDLE] == 1);
+    put_text(alive, "still here");
+    while (get_frame(alive, &size) == PING)
+        ;
+    expect_body("still here");
+    close(alive);
+    close(dead);
+}
+
+Test(server, paused_connection_is_not_read_nor_dropped)
+{
+    config.ping_ms = 600;
+    config.idle_ms = 1000;
+    open_server();
+    int fd = open_websocket(), clock = open_websocket();
+    UNTIL(facts.sockets == 2);
+    tell(PAUSE, 0, 0);
+    for (int i = 0; i < 5; i++)
+        put_text(fd, "waiting");
+    size_t size;
+    for (int i = 0; i < 3; i++) /* pings go on: the seconds pass */
+        cr_assert(eq(int, get_frame(clock, &size), PING));
+    facts_t facts = ask();
+    cr_assert(eq(u64, facts.stats.messages_in, 0));
+    cr_assert(eq(int, facts.sockets, 2));
+    tell(RESUME, 0, 0);
+    for (int i = 0; i < 5; i++) {
+        while (get_frame(fd, &size) == PING)
+            ;
+        expect_body("waiting");
+    }
+    close(fd);
+    close(clock);
+}
+
+/* ---- fan-out and slow readers ---- */
+
+Test(server, frames_of_one_pass_share_one_send)
+{
+    open_server();
+    int fd = open_websocket();
+    UNTIL(facts.sockets == 1);
+    uint64_t before = ask().stats.sends;
+    tell(BROADCAST, 100, 100);
+    for (int i = 0; i < 100; i++) {
+        size_t size;
+        cr_assert(eq(int, get_frame(fd, &size), TEXT));
+        cr_assert(eq(int, atoi(body), i));
+        cr_assert(eq(sz, size, 100));
+    }
+    cr_assert(eq(u64, ask().stats.sends - before, 1));
+    close(fd);
+}
+
+Test(server, long_burst_does_not_make_a_reader_slow)
+{
+    open_server();
+    int fd = open_websocket();
+    UNTIL(facts.sockets == 1);
+    for (int round = 0; round < 10; round++) { /* 5 MB, read at once */
+        tell(BROADCAST, 50, 10000);
+        for (int i = 0; i < 50; i++) {
+            size_t size;
+            cr_assert(eq(int, get_frame(fd, &size), TEXT));
+            cr_assert(eq(int, atoi(body), i));
+        }
+    }
+    cr_assert(eq(u64, ask().stats.closed_slow, 0));
+    close(fd);
+}
+
+Test(server, slow_reader_gets_1013_while_others_go_on)
+{
+    config.queue_bytes_max = 300000;
+    open_server();
+    int slow = open_websocket(), quick = open_websocket();
+    UNTIL(facts.sockets == 2);
+    int sent = 0;
+    size_t size;
+    while (ask().stats.closed_slow == 0 && sent < 100000) {
+        tell(BROADCAST, 10, 5000);
+        sent += 10;
+        for (int i = 0; i < 10; i++)
+            cr_assert(eq(int, get_frame(quick, &size), TEXT));
+        cr_assert(lt(u64, ask().stats.queued_bytes, config.queue_bytes_max + 70000));
+    }
+    cr_assert(eq(u64, ask().stats.closed_slow, 1));
+    tell(BROADCAST, 10, 5000);
+    for (int i = 0; i < 10; i++)
+        cr_assert(eq(int, get_frame(quick, &size), TEXT));
+    int got = 0, first; /* it wakes up: whole frames in order, then the Close and nothing more */
+    while ((first = get_frame(slow, &size)) == TEXT)
+        cr_assert(eq(int, atoi(body), got++ % 10));
+    cr_assert(eq(int, first, CLOSE));
+    cr_assert(eq(int, (uint8_t)body[0] << 8 | (uint8_t)body[1], 1013));
+    cr_assert(lt(int, got, sent));
+    put_frame(slow, CLOSE, "\x03\xf5", 2);
+    expect_end(slow);
+    UNTIL(facts.by_reason[CF_GONE_SLOW] == 1 && facts.stats.queued_bytes == 0);
+    close(quick);
+}
+
+Test(server, queue_that_grows_old_ends_with_1013_and_a_reset)
+{
+    config.queue_age_ms = 1000;
+    config.close_ms = 1000;
+    open_server();
+    int fd = open_websocket();
+    int small = 4096;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    UNTIL(facts.sockets == 1);
+    while (ask().stats.queued_bytes == 0) /* until the kernel takes no more */
+        tell(BROADCAST, 10, 5000);
+    UNTIL(facts.stats.closed_slow == 1);
+    UNTIL(facts.by_reason[CF_GONE_SLOW] == 1 && facts.stats.open_sockets == 0);
+    close(fd);
+}
+
+/* ---- caps ---- */
+
+Test(server, connection_cap_answers_503)
+{
+    config.connections_max = 5;
+    open_server();
+    int fds[5];
+    for (int i = 0; i < 5; i++)
+        fds[i] = dial();
+    UNTIL(facts.stats.open_sockets == 5);
+    int over = dial();
+    cr_assert(eq(int, get_answer(over), 503));
+    cr_assert(ne(ptr, strstr(head, "Retry-After: "), NULL));
+    expect_end(over);
+    close(fds[0]);
+    UNTIL(facts.stats.open_sockets == 4);
+    cr_assert(eq(int, ask_once("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), 200));
+    cr_assert(eq(u64, ask().stats.refused_cap, 1));
+    for (int i = 1; i < 5; i++)
+        close(fds[i]);
+}
+
+Test(server, cap_per_address_counts_each_on_its_own)
+{
+    config.connections_per_ip = 2;
+    open_server();
+    int one = dial_from("127.0.0.2"), two = dial_from("127.0.0.2"), other = dial_from("127.0.0.3");
+    UNTIL(facts.stats.open_sockets == 3);
+    int over = dial_from("127.0.0.2");
+    cr_assert(eq(int, get_answer(over), 503));
+    expect_end(over);
+    put(two, HANDSHAKE("/ws")); /* a WebSocket keeps its place */
+    cr_assert(eq(int, get_answer(two), 101));
+    over = dial_from("127.0.0.2");
+    cr_assert(eq(int, get_answer(over), 503));
+    expect_end(over);
+    close(two);
+    UNTIL(facts.stats.open_sockets == 2);
+    two = dial_from("127.0.0.2");
+    put(two, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    cr_assert(eq(int, get_answer(two), 200));
+    cr_assert(eq(u64, ask().stats.refused_per_ip, 2));
+    close(one);
+    close(two);
+    close(other);
+}
+
+static int64_t cpu_us(void)
+{
+    struct rusage used;
+    getrusage(RUSAGE_SELF, &used);
+    return (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * INT64_C(1000000) +
+           used.ru_utime.tv_usec + used.ru_stime.tv_usec;
+}
+
+Test(server, out_of_descriptors_it_refuses_and_recovers)
+{
+    static int eaten[4096], waiting[20];
+    int count = 0;
+    open_server();
+    ask();
+    for (int i = 0; i < 20; i++) /* the clients' own ends come first */
+        waiting[i] = socket(AF_INET, SOCK_STREAM, 0);
+    while (count < 4096 && (eaten[count] = open("/dev/null", O_RDONLY)) >= 0)
+        count++;
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)cf_server_port(host.server)),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    for (int i = 0; i < 20; i++)
+        cr_assert(eq(int, connect(waiting[i], (struct sockaddr *)&to, sizeof to), 0));
+    for (int i = 0; i < 20; i++) { /* each is taken and dropped */
+        char byte;
+        cr_assert(wait_for(waiting[i], POLLIN), "the connection stays open");
+        cr_assert(le(i64, (int64_t)recv(waiting[i], &byte, 1, 0), 0));
+    }
+    for (int i = 0; i < 20; i++)
+        close(waiting[i]);
+    for (int i = 0; i < count; i++)
+        close(eaten[i]);
+    cr_assert(eq(int, ask_once("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), 200));
+}
+
+Test(server, costs_no_cpu_while_clients_are_stuck_halfway)
+{
+    open_server();
+    int partial = dial(), paused = open_websocket(), waiting = dial(), late = dial();
+    put(partial, "GET / HTTP/1.1\r\nHo");
+    put(waiting, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    put(late, HANDSHAKE("/wait"));
+    UNTIL(facts.held == 2 && facts.sockets == 1);
+    put(waiting, "more that is not looked at yet");
+    tell(PAUSE, 0, 0);
+    put_text(paused, "not read either");
+    ask();
+    int64_t before = cpu_us();
+    poll(NULL, 0, 1000);
+    cr_assert(lt(i64, cpu_us() - before, 300000), "a spinning loop would use the whole second");
+    close(partial);
+    close(paused);
+    close(waiting);
+    close(late);
+}
+
+static int open_descriptors(void)
+{
+    int count = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    while (readdir(dir))
+        count++;
+    closedir(dir);
+    return count;
+}
+
+Test(server, leaks_no_descriptor_over_rounds)
+{
+    open_server();
+    ask();
+    int before = open_descriptors();
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 1000; i++) {
+            int fd = dial();
+            if (i % 3 == 1)
+                put(fd, HANDSHAKE("/ws"));
+            if (i % 3 == 2)
+                put(fd, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+            if (i % 2 && i % 3)
+                cr_assert(ne(int, get_answer(fd), 0));
+            close(fd);
+        }
+        UNTIL(facts.stats.open_sockets == 0 && facts.handed == facts.gone);
+        cr_assert(eq(int, open_descriptors(), before));
+    }
+}
+
+Test(server, ends_with_everything_open)
+{
+    open_server();
+    int fds[] = {dial(), open_websocket(), dial(), dial(), open_websocket()};
+    put(fds[2], "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+    put(fds[3], HANDSHAKE("/wait"));
+    UNTIL(facts.held == 2);
+    tell(BROADCAST, 300, 5000);
+    close_server();
+    cr_assert(eq(int, host.facts.gone, 4));
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
+        close(fds[i]);
+}
+
+Test(server, stops_listening_but_serves_who_is_there)
+{
+    open_server();
+    int fd = open_websocket();
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)cf_server_port(host.server)),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    tell(DEAFEN, 0, 0);
+    int late = socket(AF_INET, SOCK_STREAM, 0);
+    cr_assert(eq(int, connect(late, (struct sockaddr *)&to, sizeof to), -1));
+    put_text(fd, "hello");
+    expect_text(fd, "hello");
+    close(fd);
+    close(late);
+}
+
+Test(server, refuses_what_is_no_address)
+{
+    static const char *const bad[] = {"",           "8080",        ":8080",
+                                      "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536",
+                                      "::1:80",     "[::1:80",     "[]:80"};
+    static const cf_server_events_t events = {on_request, on_upgrade, on_open, on_message, on_gone,
+                                              on_inbox,   on_pass,    on_pass, on_second};
+    cf_server_t *server = NULL;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        config.listen = bad[i];
+        cr_assert(eq(int, cf_server_new(&server, &config, &events, NULL, -1), CF_ERANGE), "%s",
+                  bad[i]);
+    }
+    config.listen = "192.0.2.1:0"; /* not ours: RFC 5737 */
+    cr_assert(eq(int, cf_server_new(&server, &config, &events, NULL, -1), CF_EIO));
+    cr_assert(eq(ptr, server, NULL));
+}
