@@ -408,7 +408,7 @@ int cf_config_check(const cf_config_sources_t *sources, FILE *out)
     cf_config_t config;
     cf_buf_t report = {0};
     int rc = cf_config_load(&config, sources, &report);
-    fwrite(report.data, 1, report.size, out);
+    fprintf(out, "%.*s", (int)report.size, report.size ? (char *)report.data : "");
     fputs(rc == 0 ? "OK\n" : rc == CF_ENOMEM ? "out of memory\n" : "", out);
     cf_buf_free(&report);
     cf_config_free(&config);
