@@ -22,7 +22,7 @@ bool cf_bounds_post(const cf_post_t *post)
            fits(post->client_key, 0, CF_CLIENT_KEY_MAX, CF_CLIENT_KEY_MAX);
 }
 
-static bool fits_username(cf_str_t name)
+bool cf_bounds_name(cf_str_t name)
 {
     if (name.size < CF_USERNAME_MIN || name.size > CF_USERNAME_MAX)
         return false;
@@ -41,7 +41,7 @@ int cf_bounds_write(const cf_write_t *write)
     switch (write->kind) {
     case CF_WRITE_CREATE_USER:
         good =
-            fits_username(write->create_user.username) &&
+            cf_bounds_name(write->create_user.username) &&
             fits(write->create_user.email, 1, CF_EMAIL_MAX, CF_EMAIL_MAX) &&
             fits(write->create_user.password_hash, 0, CF_PASSWORD_HASH_MAX, CF_PASSWORD_HASH_MAX);
         break;

@@ -5,6 +5,7 @@
 
 #include "store.h"
 
+bool cf_bounds_name(cf_str_t username);     /* CF_USERNAME_MIN..MAX of A-Z a-z 0-9 _ */
 bool cf_bounds_post(const cf_post_t *post); /* kind, text, client key, seq and time above 0 */
 /* 0 if the write may be tried, else CF_ERANGE. CF_WRITE_APPEND is always 0: its rows are judged
  * one by one. */

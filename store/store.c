@@ -8,8 +8,8 @@ static const struct {
     const char *prefix;
     int (*open)(cf_store_t **out, const cf_store_config_t *config);
 } backends[] = {
-    {"sqlite:", cf_sqlite_open},
-    {"memory:", cf_memory_open},
+    {"sqlite:", cf_sqlite_open},         {"postgres://", cf_postgres_open},
+    {"postgresql://", cf_postgres_open}, {"memory:", cf_memory_open},
 #ifdef CONFAB_CRASH_POINTS
     {"faulty:", cf_faulty_open},
 #endif

@@ -24,10 +24,16 @@ const char *place_folder(void)
     return folder;
 }
 
+static void be_silent(void *arg, const char *message)
+{
+    (void)arg, (void)message;
+}
+
 static void run_sql(const char *where, const char *sql, char *answer, size_t size)
 {
     PGconn *conn = PQconnectdb(where);
     cr_assert(PQstatus(conn) == CONNECTION_OK, "cannot connect: %s", PQerrorMessage(conn));
+    PQsetNoticeProcessor(conn, be_silent, NULL);
     PGresult *result = PQexec(conn, sql);
     ExecStatusType status = PQresultStatus(result);
     cr_assert(status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK, "%s: %s", sql,
