@@ -2,8 +2,8 @@
 
 #include "clock.h"
 #include "err.h"
-#include "limits.h"
 #include "metrics.h"
+#include "model_limits.h"
 #include "secret.h"
 #include "wire/hash.h"
 

@@ -5,7 +5,7 @@
 #define CF_MODEL_H
 
 #include "id.h"
-#include "limits.h"
+#include "model_limits.h"
 #include "str.h"
 
 #include <stdbool.h>

@@ -1,7 +1,7 @@
-/* base/limits.h: bounds that the wire, the store and the contracts share. What an operator may
+/* base/model_limits.h: bounds that the wire, the store and the contracts share. What an operator may
  * change is a configuration key (base/config.h), not a line here. */
-#ifndef CF_LIMITS_H
-#define CF_LIMITS_H
+#ifndef CF_MODEL_LIMITS_H
+#define CF_MODEL_LIMITS_H
 
 #define CF_USERNAME_MIN 3 /* bytes; rooms contract 3.1 */
 #define CF_USERNAME_MAX 50
