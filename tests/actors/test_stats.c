@@ -1,0 +1,259 @@
+/* stats: as a real thread, and for time as a state machine. */
+#include "stats.h"
+
+#include "clock.h"
+#include "metrics.h"
+#include "peer.h"
+#include "wire/observe.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const cf_address_t targets[] = {
+    {NODE, CF_ACTOR_STORAGE, 0},
+    {NODE, CF_ACTOR_READER, 0},
+    {NODE, CF_ACTOR_ROOMS, 0},
+    {NODE, CF_ACTOR_ROOMS, 1},
+};
+#define TARGETS 4
+#define SECOND_US INT64_C(1000000)
+
+static peer_t *gateway;
+
+static void start(void)
+{
+    cf_stats_t *state;
+    cf_actor_t *actor = actor_at(CF_ACTOR_STATS, 0);
+    gateway = peer_at(CF_ACTOR_GATEWAY, 0);
+    for (int i = 0; i < TARGETS; i++)
+        peer_at(targets[i].kind, targets[i].index);
+    cf_stats_config_t config = {actor, targets, TARGETS, "1.2.3"};
+    cr_assert(eq(int, cf_stats_new(&state, &config), 0));
+    actor_run(actor, &cf_stats_ops, state);
+}
+
+/* Answer a probe of one of the actors with these counters. */
+static void answer_probe(int target, cf_counter_t *counters, uint32_t n)
+{
+    cf_msg_t msg;
+    peer_t *peer = peer_at(targets[target].kind, targets[target].index);
+    cr_assert(peer_await_msg(peer, CF_MSG_PROBE, 0, &msg, NULL));
+    peer_answer(peer, &msg, CF_MSG_PROBED, &(cf_probed_t){{counters, n}});
+}
+
+static void tell_store(int target, bool up, bool in_use, int64_t latency_us)
+{
+    peer_send(peer_at(targets[target].kind, targets[target].index), CF_ACTOR_STATS,
+              CF_MSG_STORE_STATE, 0, (cf_id_t){0}, &(cf_store_state_t){up, in_use, latency_us});
+}
+
+static cf_health_state_t ask_health(void)
+{
+    cf_health_state_t health = {0};
+    peer_send(gateway, CF_ACTOR_STATS, CF_MSG_HEALTH, 5, (cf_id_t){0}, NULL);
+    cr_assert(peer_await(gateway, CF_MSG_HEALTH_STATE, 5, &health));
+    return health;
+}
+
+/* NUL-terminated; freed by the caller. */
+static char *scrape(void)
+{
+    cf_metrics_text_t text;
+    peer_send(gateway, CF_ACTOR_STATS, CF_MSG_METRICS, 6, (cf_id_t){0}, NULL);
+    cr_assert(peer_await(gateway, CF_MSG_METRICS_TEXT, 6, &text));
+    return strndup(text.text.bytes, text.text.size);
+}
+
+static bool has_line(const char *text, const char *line)
+{
+    size_t size = strlen(line);
+    for (const char *at = strstr(text, line); at; at = strstr(at + 1, line))
+        if ((at == text || at[-1] == '\n') && at[size] == '\n')
+            return true;
+    return false;
+}
+
+TestSuite(stats, .init = start, .fini = actors_stop, .timeout = 60);
+
+Test(stats, sums_counters_and_keeps_the_actors_own_apart_by_kind)
+{
+    size_t bucket = CF_METRICS + (size_t)CF_H_COMMIT * CF_HISTOGRAM_SLOTS;
+    cf_counter_t of_storage[] = {{CF_M_COMMITS, 3},
+                                 {CF_M_INBOX_MESSAGES, 7},
+                                 {(uint32_t)bucket + 1, 2},
+                                 {(uint32_t)bucket + 13, 1},
+                                 {(uint32_t)bucket + CF_HISTOGRAM_BUCKETS, 6000321}};
+    cf_counter_t of_rooms[] = {{CF_M_INBOX_MESSAGES, 5}, {CF_M_POSTS_IN, 10}};
+    answer_probe(2, of_rooms, 2);
+    answer_probe(3, of_rooms, 2);
+    answer_probe(0, of_storage, 5);
+    for (int i = 0; i < 4; i++) /* until the second round all three were counted */
+        answer_probe(i, i == 0 ? of_storage : of_rooms, i == 0 ? 5 : i == 1 ? 0 : 2);
+    char *text = scrape();
+    cr_expect(has_line(text, "# HELP confab_store_commits_total write transactions"));
+    cr_expect(has_line(text, "# TYPE confab_store_commits_total counter"));
+    cr_expect(has_line(text, "confab_store_commits_total 3"));
+    cr_expect(has_line(text, "confab_posts_received_total 20"));
+    cr_expect(has_line(text, "confab_actor_messages_total{actor=\"storage\"} 7"));
+    cr_expect(has_line(text, "confab_actor_messages_total{actor=\"rooms\"} 10"));
+    cr_expect(has_line(text, "# TYPE confab_store_commit_seconds histogram"));
+    cr_expect(has_line(text, "confab_store_commit_seconds_bucket{le=\"0.000100\"} 0"));
+    cr_expect(has_line(text, "confab_store_commit_seconds_bucket{le=\"0.000250\"} 2"));
+    cr_expect(has_line(text, "confab_store_commit_seconds_bucket{le=\"5.000000\"} 2"));
+    cr_expect(has_line(text, "confab_store_commit_seconds_bucket{le=\"+Inf\"} 3"));
+    cr_expect(has_line(text, "confab_store_commit_seconds_sum 6.000321"));
+    cr_expect(has_line(text, "confab_store_commit_seconds_count 3"));
+    cr_expect(has_line(text, "confab_build_info{version=\"1.2.3\"} 1"));
+    cr_expect(strstr(text, "\nprocess_resident_memory_bytes ") != NULL);
+    cr_expect(strstr(text, "\nprocess_open_fds ") != NULL);
+    free(text);
+}
+
+Test(stats, renders_a_scrape_that_follows_at_once_no_second_time)
+{
+    char *first = scrape();
+    char *second = scrape(); /* the counter of handled messages would differ */
+    cr_assert(eq(str, first, second));
+    free(first);
+    free(second);
+}
+
+Test(stats, is_ready_while_storage_says_that_the_store_is_up)
+{
+    cr_assert(eq(int, ask_health().ready, false));
+    tell_store(0, true, true, 42);
+    tell_store(1, true, false, 7);
+    while (!ask_health().ready)
+        ; /* ends with the suite's time limit */
+    cf_health_state_t health = ask_health();
+    cr_assert(health.live);
+    cr_assert(eq(i64, health.store_latency_us, 42));
+    cr_assert(eq(u32, health.store_connections, 2));
+    cr_assert(eq(u32, health.store_in_use, 1));
+    tell_store(0, false, false, 0);
+    while (ask_health().ready)
+        ;
+    cr_assert(eq(u32, ask_health().store_connections, 1)); /* the reader's */
+}
+
+Test(stats, is_not_ready_from_drain_on)
+{
+    tell_store(0, true, false, 1);
+    while (!ask_health().ready)
+        ;
+    peer_send(gateway, CF_ACTOR_STATS, CF_MSG_DRAIN, 9, (cf_id_t){0}, NULL);
+    cr_assert(peer_await(gateway, CF_MSG_DRAINED, 9, NULL));
+    cf_health_state_t health = ask_health();
+    cr_assert(health.draining);
+    cr_assert(eq(int, health.ready, false));
+    cr_assert(health.live);
+}
+
+/* --- time --------------------------------------------------------------------------------------
+ */
+
+static cf_stats_t *machine;
+static cf_outbox_t *out;
+static cf_arena_t arena;
+static cf_buf_t frame;
+
+static void make_machine(void)
+{
+    cf_stats_config_t config = {NULL, targets, TARGETS, "1.2.3"};
+    cr_assert(eq(int, cf_stats_new(&machine, &config), 0));
+    cr_assert(eq(int, cf_outbox_new(&out, NULL, (cf_address_t){NODE, CF_ACTOR_STATS, 0}), 0));
+}
+
+static void free_machine(void)
+{
+    cf_stats_destroy(&machine);
+    cf_outbox_destroy(&out);
+    cf_arena_free(&arena);
+    cf_buf_free(&frame);
+}
+
+static void tell(int64_t now_us, cf_address_t from, uint16_t type, uint64_t corr, const void *body)
+{
+    cf_turn_t turn = {now_us, now_us, out, &arena};
+    cf_msg_t msg,
+        head = {.type = type, .corr = corr, .from = from, .to = {NODE, CF_ACTOR_STATS, 0}};
+    cf_buf_clear(&frame);
+    cr_assert(eq(int, cf_msg_encode(&frame, &head, body), 0));
+    cr_assert(eq(int, cf_msg_decode(&msg, frame.data, frame.size), 0));
+    for (const cf_handler_t *row = cf_stats_ops.handlers; row->type; row++)
+        if (row->type == type)
+            cr_assert(eq(int, row->handle(machine, &turn, &msg), 0));
+}
+
+static void pass(int64_t now_us)
+{
+    cf_turn_t turn = {now_us, now_us, out, &arena};
+    cf_stats_ops.due(machine, &turn);
+}
+
+/* Answer the probes waiting in the outbox, but not those to target `silent`. */
+static void answer_probes(int64_t now_us, int silent)
+{
+    cf_msg_t msg;
+    uint64_t corr[TARGETS] = {0};
+    while (cf_outbox_take(out, &msg))
+        for (int i = 0; i < TARGETS; i++)
+            if (msg.type == CF_MSG_PROBE && cf_address_equal(msg.to, targets[i]))
+                corr[i] = msg.corr;
+    for (int i = 0; i < TARGETS; i++)
+        if (corr[i] && i != silent)
+            tell(now_us, targets[i], CF_MSG_PROBED, corr[i], &(cf_probed_t){{NULL, 0}});
+}
+
+static cf_health_state_t health_at(int64_t now_us)
+{
+    cf_msg_t msg;
+    cf_health_state_t health = {0};
+    tell(now_us, (cf_address_t){NODE, CF_ACTOR_GATEWAY, 0}, CF_MSG_HEALTH, 1, NULL);
+    while (cf_outbox_take(out, &msg))
+        if (msg.type == CF_MSG_HEALTH_STATE)
+            cr_assert(eq(int, cf_msg_body(&health, &msg, &arena), 0));
+    return health;
+}
+
+TestSuite(stats_time, .init = make_machine, .fini = free_machine, .timeout = 60);
+
+Test(stats_time, an_actor_that_does_not_answer_for_5_s_is_not_live_until_it_does)
+{
+    int64_t now_us = SECOND_US;
+    pass(now_us);
+    answer_probes(now_us, 3);
+    for (int i = 0; i < 5; i++) {
+        cr_assert(health_at(now_us).live, "after %d s", i);
+        now_us += SECOND_US;
+        pass(now_us);
+        answer_probes(now_us, 3);
+    }
+    now_us += 1;
+    cr_assert(eq(int, health_at(now_us).live, false));
+    tell(now_us, targets[3], CF_MSG_PROBED, 1, &(cf_probed_t){{NULL, 0}});
+    cr_assert(health_at(now_us).live);
+}
+
+Test(stats_time, a_store_not_heard_of_for_5_s_counts_as_down)
+{
+    tell(SECOND_US, targets[0], CF_MSG_STORE_STATE, 0, &(cf_store_state_t){true, false, 1});
+    cr_assert(health_at(6 * SECOND_US).store_up);
+    cr_assert(eq(int, health_at(6 * SECOND_US + 1).store_up, false));
+}
+
+Test(stats_time, every_round_probes_all_but_those_that_still_owe_an_answer)
+{
+    cf_msg_t msg;
+    int n = 0;
+    pass(SECOND_US);
+    answer_probes(SECOND_US, 3);
+    pass(SECOND_US + 1); /* not due */
+    cr_assert(eq(int, cf_outbox_take(out, &msg), false));
+    pass(2 * SECOND_US);
+    while (cf_outbox_take(out, &msg))
+        n++;
+    cr_assert(eq(int, n, TARGETS - 1));
+}

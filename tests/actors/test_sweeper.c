@@ -1,0 +1,75 @@
+/* sweeper as a real thread: the test is storage. */
+#include "sweeper.h"
+
+#include "clock.h"
+#include "metrics.h"
+#include "peer.h"
+#include "wire/record.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+#define KEY_TTL_US INT64_C(3600000000)
+
+static cf_actor_t *actor;
+static peer_t *storage;
+
+static void start_every(int64_t interval_us)
+{
+    cf_sweeper_t *state;
+    cf_sweeper_config_t config = {
+        .first_us = 1000, .interval_us = interval_us, .key_ttl_us = KEY_TTL_US};
+    actor = actor_at(CF_ACTOR_SWEEPER, 0);
+    storage = peer_at(CF_ACTOR_STORAGE, 0);
+    cr_assert(eq(int, cf_sweeper_new(&state, &config), 0));
+    actor_run(actor, &cf_sweeper_ops, state);
+}
+
+static void answer(const cf_msg_t *msg, uint32_t count)
+{
+    peer_answer(storage, msg, CF_MSG_EXPIRED, &(cf_expired_t){count});
+}
+
+TestSuite(sweeper, .fini = actors_stop, .timeout = 60);
+
+Test(sweeper, asks_for_sessions_until_now_and_keys_until_their_time_ago)
+{
+    cf_msg_t msg;
+    cf_expire_t expire;
+    int64_t before_us = cf_wall_us();
+    start_every(INT64_C(3600000000));
+    cr_assert(peer_await_msg(storage, CF_MSG_EXPIRE_SESSIONS, 0, &msg, &expire));
+    cr_assert(ge(i64, expire.until_us, before_us));
+    cr_assert(le(i64, expire.until_us, cf_wall_us()));
+    cr_assert(eq(u32, expire.limit, CF_SWEEP_LIMIT));
+    cr_assert(peer_await_msg(storage, CF_MSG_EXPIRE_KEYS, 0, &msg, &expire));
+    cr_assert(ge(i64, expire.until_us, before_us - KEY_TTL_US));
+    cr_assert(le(i64, expire.until_us, cf_wall_us() - KEY_TTL_US));
+}
+
+Test(sweeper, asks_again_at_once_while_batches_come_back_full_and_counts)
+{
+    cf_msg_t msg;
+    start_every(INT64_C(3600000000));
+    for (int i = 0; i < 3; i++) {
+        cr_assert(peer_await_msg(storage, CF_MSG_EXPIRE_SESSIONS, 0, &msg, NULL));
+        answer(&msg, i < 2 ? CF_SWEEP_LIMIT : 7);
+    }
+    while (actor_counter(actor, CF_M_SESSIONS_EXPIRED) < 2 * CF_SWEEP_LIMIT + 7)
+        ; /* ends with the suite's time limit */
+    cr_assert(eq(u64, actor_counter(actor, CF_M_SESSIONS_EXPIRED), 2 * CF_SWEEP_LIMIT + 7));
+    cr_assert(eq(u64, actor_counter(actor, CF_M_KEYS_EXPIRED), 0));
+}
+
+Test(sweeper, sweeps_again_after_a_refusal_and_after_silence)
+{
+    cf_msg_t msg;
+    start_every(20000);
+    cr_assert(peer_await_msg(storage, CF_MSG_EXPIRE_KEYS, 0, &msg, NULL));
+    peer_refuse(storage, &msg, CF_EIO);
+    cr_assert(peer_await_msg(storage, CF_MSG_EXPIRE_KEYS, 0, &msg, NULL)); /* no answer to it */
+    cr_assert(peer_await_msg(storage, CF_MSG_EXPIRE_KEYS, 0, &msg, NULL));
+    answer(&msg, 5);
+    while (actor_counter(actor, CF_M_KEYS_EXPIRED) < 5)
+        ; /* ends with the suite's time limit */
+}
