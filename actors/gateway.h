@@ -16,6 +16,7 @@
 
 #include "actor.h"
 #include "http/server.h"
+#include "network.h"
 
 typedef struct {
     cf_server_config_t server;
@@ -32,7 +33,8 @@ typedef struct {
     const char *health_status; /* "ok", "healthy" */
     const char *environment;
     const char *version;
-    bool metrics_open; /* answer /metrics to anybody, not only to loopback */
+    const cf_network_t *metrics_allow; /* who may read /metrics besides loopback; borrowed */
+    size_t metrics_allow_count;
 } cf_gateway_config_t;
 
 typedef struct cf_gateway cf_gateway_t;

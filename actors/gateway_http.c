@@ -805,7 +805,9 @@ static void on_metrics(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pendin
 static void begin_metrics(cf_gateway_t *self, cf_client_t *client)
 {
     bool is_loopback = strncmp(client->peer, "127.", 4) == 0 || strcmp(client->peer, "::1") == 0;
-    if (!is_loopback && !self->config.metrics_open)
+    if (!is_loopback &&
+        !cf_networks_contain(self->config.metrics_allow, self->config.metrics_allow_count,
+                             cf_str(client->peer)))
         not_found(self, client);
     else
         ask_or_fail(self, client,

@@ -174,6 +174,8 @@ int cf_config_file_read(cf_str_t text, const char *name, cf_config_entry_fn *ent
                         cf_buf_t *report)
 {
     reader_t self = {.name = name, .entry = entry, .arg = arg, .report = report};
+    if (text.size == 0)
+        return 0; /* nothing set; libyaml takes no empty input */
     if (!yaml_parser_initialize(&self.parser))
         return CF_ENOMEM;
     yaml_parser_set_input_string(&self.parser, (const unsigned char *)text.bytes, text.size);

@@ -131,12 +131,16 @@
     X(auth, hash_workers, INT, "2", "1", "16", "Threads that hash passwords, at idle priority.")   \
     X(auth, hash_queue, INT, "512", "1", "65536",                                                  \
       "Registrations and logins that may wait for a hash; beyond it 503.")                         \
+    X(auth, hash_rate, INT, "60", "1", "10000",                                                    \
+      "Registrations and logins a second; beyond it 429.")                                         \
     X(auth, session_cache, INT, "20000", "0", "1000000",                                           \
       "Sessions remembered between looks into the store.")                                         \
     X(sweeper, interval, DURATION, "60s", "100ms", "24h",                                          \
       "How often expired sessions and client keys are removed.")                                   \
     X(log, level, CHOICE, "info", "debug|info|warn|warning=warn|error", "",                        \
       "Least important level that is written.")                                                    \
+    X(log, messages, BOOL, "false", "", "",                                                        \
+      "Log every message between actors, without its body, at level debug.")                       \
     X(metrics, listen, ADDRESS, "", "0", "255",                                                    \
       "A listener of its own for /metrics; empty is none.")                                        \
     X(metrics, allow, NETWORKS, "", "0", "64",                                                     \

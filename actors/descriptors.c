@@ -1,0 +1,36 @@
+#include "descriptors.h"
+
+#include <limits.h>
+#include <sys/resource.h>
+
+void cf_descriptors_raise(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/* What the actors take: room threads and gateways send to nearly everybody, the rest to a few. */
+static long for_actors(const cf_config_t *config)
+{
+    long rooms = config->rooms_threads_max, gateways = config->gateway_count,
+         readers = config->store_readers, hashers = config->auth_hash_workers;
+    long per_room_thread = 3 + gateways + readers + 4; /* lobby, storage, stats, supervisor */
+    long per_gateway = 3 + rooms + readers + 5;        /* and accounts */
+    long others = 8 + readers + hashers;
+    long per_other = 3 + rooms + gateways + readers + hashers;
+    return rooms * per_room_thread + gateways * per_gateway + others * per_other;
+}
+
+int cf_descriptors_for_connections(const cf_config_t *config)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT_MAX)
+        limit.rlim_cur = INT_MAX;
+    long left = (long)limit.rlim_cur - for_actors(config) - CF_DESCRIPTORS_SPARE;
+    return config->http_connections_max && config->http_connections_max < left
+               ? config->http_connections_max
+               : (int)left;
+}

@@ -1,0 +1,18 @@
+/* actors/descriptors.h: how many descriptors the process has, and how many of them may be clients.
+ *
+ *     NOFILE >= connections + sum over threads (3 + peers it sends to) + CF_DESCRIPTORS_SPARE
+ * Every actor has an inbox and a socket per peer; libzmq keeps one descriptor for each. */
+#ifndef CF_DESCRIPTORS_H
+#define CF_DESCRIPTORS_H
+
+#include "config.h"
+
+#define CF_DESCRIPTORS_SPARE 200 /* store connections, log, libraries, what comes and goes */
+
+/* Raise the soft limit to the hard one. Before the first socket is made. */
+void cf_descriptors_raise(void);
+/* Client connections of the whole process: http.connections_max, or what the limit leaves. May be 0
+ * or less when the limit is too low to run at all. */
+int cf_descriptors_for_connections(const cf_config_t *config);
+
+#endif

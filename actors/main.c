@@ -1,0 +1,168 @@
+/* confab: the commands. */
+#include "config.h"
+#include "import.h"
+#include "log.h"
+#include "supervisor.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SETS_MAX 128
+
+extern char **environ;
+
+typedef struct {
+    const char *file;
+    const char *sets[SETS_MAX];
+    size_t set_count;
+    const char *sessions; /* user import --sessions FILE */
+} options_t;
+
+typedef int command_fn(const options_t *options);
+
+static cf_config_sources_t sources_of(const options_t *options)
+{
+    return (cf_config_sources_t){.file = options->file,
+                                 .sets = options->sets,
+                                 .set_count = options->set_count,
+                                 .environment = (const char *const *)environ};
+}
+
+/* Load the configuration or say what is wrong with it. */
+static int load(cf_config_t *config, const options_t *options)
+{
+    cf_buf_t report = {0};
+    cf_config_sources_t sources = sources_of(options);
+    int rc = cf_config_load(config, &sources, &report);
+    if (report.size)
+        fprintf(stderr, "%.*s", (int)report.size, (const char *)report.data);
+    cf_buf_free(&report);
+    return rc;
+}
+
+static int serve(const options_t *options)
+{
+    cf_config_t config;
+    cf_log_level_t level = CF_LOG_INFO;
+    if (load(&config, options) < 0)
+        return CF_EXIT_CONFIG;
+    cf_log_level_parse(&level, config.log_level);
+    cf_log_set_level(level);
+    cf_log_start();
+    int code = cf_supervisor_run(&config);
+    cf_log_stop(1000);
+    cf_config_free(&config);
+    return code;
+}
+
+static int check_config(const options_t *options)
+{
+    cf_config_sources_t sources = sources_of(options);
+    return cf_config_check(&sources, stdout);
+}
+
+static int config_doc(const options_t *options)
+{
+    (void)options;
+    cf_config_doc(stdout);
+    return 0;
+}
+
+static int version(const options_t *options)
+{
+    (void)options;
+    puts("confab " CF_VERSION);
+    return 0;
+}
+
+static int with_store(const options_t *options, int (*work)(const cf_config_t *, const char *file))
+{
+    cf_config_t config;
+    if (load(&config, options) < 0)
+        return CF_EXIT_CONFIG;
+    int code = work(&config, options->sessions);
+    cf_config_free(&config);
+    return code;
+}
+
+static int migrate(const options_t *options)
+{
+    return with_store(options, cf_import_migrate);
+}
+
+static int user_import(const options_t *options)
+{
+    if (!options->sessions) {
+        fputs("confab user import: --sessions FILE is needed\n", stderr);
+        return 2;
+    }
+    return with_store(options, cf_import_sessions);
+}
+
+static const struct {
+    const char *name, *second; /* second word or NULL */
+    command_fn *run;
+    const char *help;
+} commands[] = {
+    {"serve", NULL, serve, "run the server"},
+    {"check-config", NULL, check_config, "say whether the configuration is good"},
+    {"config-doc", NULL, config_doc, "print the reference of all settings"},
+    {"migrate", NULL, migrate, "bring the store's schema up to date"},
+    {"user", "import", user_import,
+     "--sessions FILE: make users with sessions, one `name token` a line"},
+    {"version", NULL, version, "print the version"},
+};
+#define COMMANDS (sizeof commands / sizeof commands[0])
+
+static int usage(FILE *out, int code)
+{
+    fputs("usage: confab COMMAND [--config FILE] [--set section.key=value]...\n\n", out);
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(out, "  %s%s%-*s %s\n", commands[i].name, commands[i].second ? " " : "",
+                (int)(16 - strlen(commands[i].name)), commands[i].second ? commands[i].second : "",
+                commands[i].help);
+    return code;
+}
+
+/* The options behind the command; false: one is unknown or lacks its value. */
+static bool read_options(options_t *options, int argc, char **argv, int at)
+{
+    for (; at < argc; at += 2) {
+        if (at + 1 >= argc)
+            return false;
+        if (strcmp(argv[at], "--config") == 0)
+            options->file = argv[at + 1];
+        else if (strcmp(argv[at], "--sessions") == 0)
+            options->sessions = argv[at + 1];
+        else if (strcmp(argv[at], "--set") == 0 && options->set_count < SETS_MAX)
+            options->sets[options->set_count++] = argv[at + 1];
+        else
+            return false;
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    options_t options = {.file = getenv("CONFAB_CONFIG")};
+    if (argc < 2)
+        return usage(stderr, 2);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
+        return usage(stdout, 0);
+    if (sodium_init() < 0) {
+        fputs("confab: no source of random numbers\n", stderr);
+        return CF_EXIT_FAILURE;
+    }
+    for (size_t i = 0; i < COMMANDS; i++) {
+        bool has_second = commands[i].second != NULL;
+        if (strcmp(argv[1], commands[i].name) != 0 ||
+            (has_second && (argc < 3 || strcmp(argv[2], commands[i].second) != 0)))
+            continue;
+        if (!read_options(&options, argc, argv, has_second ? 3 : 2))
+            return usage(stderr, 2);
+        return commands[i].run(&options);
+    }
+    return usage(stderr, 2);
+}

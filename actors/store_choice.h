@@ -1,0 +1,13 @@
+/* actors/store_choice.h: which store this configuration means. */
+#ifndef CF_STORE_CHOICE_H
+#define CF_STORE_CHOICE_H
+
+#include "config.h"
+
+#define CF_STORE_URL_MAX 2300
+
+/* store.url, or the SQLite database in node.data_dir when that is empty; makes the folder (mode
+ * 0700). Returns 0, CF_EIO (logged), CF_ERANGE. */
+int cf_store_choose(const cf_config_t *config, char out[CF_STORE_URL_MAX]);
+
+#endif

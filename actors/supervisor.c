@@ -1,0 +1,564 @@
+#include "supervisor.h"
+
+#include "accounts.h"
+#include "clock.h"
+#include "descriptors.h"
+#include "err.h"
+#include "gateway.h"
+#include "hasher.h"
+#include "lobby.h"
+#include "log.h"
+#include "reader.h"
+#include "rooms.h"
+#include "stats.h"
+#include "storage.h"
+#include "store_choice.h"
+#include "sweeper.h"
+#include "wire/control.h"
+#include "wire/observe.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define NODE 1
+#define ROOM_STACK (256u << 10)
+#define DEEP_STACK (1024u << 10) /* TLS, SQL and JSON parsers go deeper than our own code */
+#define SECOND_US INT64_C(1000000)
+#define STOP_TIMEOUT_US (5 * SECOND_US)
+#define LOOKUPS_MAX 10000
+
+/* What the supervisor does in turn. Each step sends one message to all actors of one kind and waits
+ * for their answers. */
+typedef struct {
+    uint16_t type; /* DRAIN or STOP */
+    uint16_t kind;
+} step_t;
+
+static const step_t steps[] = {
+    {CF_MSG_DRAIN, CF_ACTOR_STATS},   {CF_MSG_DRAIN, CF_ACTOR_GATEWAY},
+    {CF_MSG_DRAIN, CF_ACTOR_ROOMS},   {CF_MSG_DRAIN, CF_ACTOR_STORAGE},
+    {CF_MSG_STOP, CF_ACTOR_GATEWAY},  {CF_MSG_STOP, CF_ACTOR_SWEEPER},
+    {CF_MSG_STOP, CF_ACTOR_LOBBY},    {CF_MSG_STOP, CF_ACTOR_ROOMS},
+    {CF_MSG_STOP, CF_ACTOR_ACCOUNTS}, {CF_MSG_STOP, CF_ACTOR_HASHER},
+    {CF_MSG_STOP, CF_ACTOR_READER},   {CF_MSG_STOP, CF_ACTOR_STORAGE},
+    {CF_MSG_STOP, CF_ACTOR_STATS},
+};
+#define STEPS (sizeof steps / sizeof steps[0])
+#define FIRST_STOP 4 /* index of the first STOP step */
+
+typedef struct {
+    const cf_config_t *config;
+    cf_bus_t bus;
+    cf_actor_t **actors; /* every actor but the supervisor, in order of making */
+    cf_address_t *addresses;
+    uint32_t count, started, cap;
+    cf_actor_t *self;
+    int signals;
+    int port;
+    bool store_was_up;
+    int64_t start_us, next_health_us;
+    bool stopping;
+    size_t step;
+    uint32_t awaited; /* answers to the current step */
+    int64_t step_until_us;
+    int exit_code;
+    char url[CF_STORE_URL_MAX];
+} supervisor_t;
+
+/* --- making actors -----------------------------------------------------------------------------
+ */
+
+static cf_address_t address_of(uint16_t kind, uint16_t index)
+{
+    return (cf_address_t){NODE, kind, index};
+}
+
+/* Inboxes first: an actor may send to any other from its first turn on. */
+static int add_actors(supervisor_t *self, uint16_t kind, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        cf_address_t address = address_of(kind, (uint16_t)i);
+        int rc = cf_actor_new(&self->actors[self->count], &self->bus, address);
+        if (rc < 0)
+            return rc;
+        self->addresses[self->count++] = address;
+    }
+    return 0;
+}
+
+static cf_actor_t *actor_of(const supervisor_t *self, uint16_t kind, uint32_t index)
+{
+    for (uint32_t i = 0; i < self->count; i++)
+        if (self->addresses[i].kind == kind && self->addresses[i].index == index)
+            return self->actors[i];
+    return NULL;
+}
+
+static int add_all(supervisor_t *self)
+{
+    const cf_config_t *config = self->config;
+    const struct {
+        uint16_t kind;
+        int n;
+    } kinds[] = {
+        {CF_ACTOR_STATS, 1},
+        {CF_ACTOR_STORAGE, 1},
+        {CF_ACTOR_READER, config->store_readers},
+        {CF_ACTOR_HASHER, config->auth_hash_workers},
+        {CF_ACTOR_ACCOUNTS, 1},
+        {CF_ACTOR_SWEEPER, 1},
+        {CF_ACTOR_LOBBY, 1},
+        {CF_ACTOR_ROOMS, config->rooms_threads_max},
+        {CF_ACTOR_GATEWAY, config->gateway_count},
+    };
+    size_t n = sizeof kinds / sizeof kinds[0];
+    for (size_t i = 0; i < n; i++)
+        self->cap += (uint32_t)kinds[i].n;
+    self->actors = calloc(self->cap, sizeof *self->actors);
+    self->addresses = calloc(self->cap, sizeof *self->addresses);
+    int rc = self->actors && self->addresses ? 0 : CF_ENOMEM;
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = add_actors(self, kinds[i].kind, (uint32_t)kinds[i].n);
+    return rc;
+}
+
+static int start(supervisor_t *self, uint16_t kind, uint32_t index, const cf_actor_ops_t *ops,
+                 void *state, cf_sched_t sched, size_t stack)
+{
+    int rc = cf_actor_start(actor_of(self, kind, index), ops, state,
+                            &(cf_actor_options_t){.sched = sched, .stack = stack});
+    if (rc == 0)
+        self->started++;
+    return rc;
+}
+
+static cf_store_link_config_t link_config(supervisor_t *self, cf_actor_t *actor,
+                                          cf_store_role_t role)
+{
+    return (cf_store_link_config_t){.actor = actor,
+                                    .url = self->url,
+                                    .role = role,
+                                    .statement_ms = (int)self->config->store_statement_timeout_ms,
+                                    .key_ttl_us = self->config->store_key_ttl_ms * 1000};
+}
+
+static int start_stats(supervisor_t *self)
+{
+    cf_stats_t *stats;
+    cf_stats_config_t config = {.actor = actor_of(self, CF_ACTOR_STATS, 0),
+                                .targets = self->addresses + 1, /* stats itself is the first */
+                                .n = self->count - 1,
+                                .version = CF_VERSION};
+    int rc = cf_stats_new(&stats, &config);
+    return rc < 0 ? rc : start(self, CF_ACTOR_STATS, 0, &cf_stats_ops, stats, CF_SCHED_NORMAL, 0);
+}
+
+static int start_storage(supervisor_t *self)
+{
+    cf_storage_t *storage;
+    cf_actor_t *actor = actor_of(self, CF_ACTOR_STORAGE, 0);
+    cf_storage_config_t config = {.link = link_config(self, actor, CF_STORE_WRITER),
+                                  .batch_rows = (uint32_t)self->config->storage_batch_rows,
+                                  .batch_bytes = (uint32_t)self->config->storage_batch_bytes};
+    int rc = cf_storage_new(&storage, &config);
+    return rc < 0 ? rc
+                  : start(self, CF_ACTOR_STORAGE, 0, &cf_storage_ops, storage, CF_SCHED_NORMAL,
+                          DEEP_STACK);
+}
+
+static int start_readers(supervisor_t *self)
+{
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < self->config->store_readers; i++) {
+        cf_reader_t *reader;
+        cf_actor_t *actor = actor_of(self, CF_ACTOR_READER, (uint32_t)i);
+        rc = cf_reader_new(&reader,
+                           &(cf_reader_config_t){link_config(self, actor, CF_STORE_READER)});
+        if (rc == 0)
+            rc = start(self, CF_ACTOR_READER, (uint32_t)i, &cf_reader_ops, reader, CF_SCHED_NORMAL,
+                       DEEP_STACK);
+    }
+    return rc;
+}
+
+static int start_accounts(supervisor_t *self)
+{
+    const cf_config_t *config = self->config;
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < config->auth_hash_workers; i++) {
+        cf_hasher_t *hasher;
+        rc = cf_hasher_new(
+            &hasher, &(cf_hasher_config_t){.actor = actor_of(self, CF_ACTOR_HASHER, (uint32_t)i),
+                                           .passes = (uint32_t)config->auth_argon2_passes,
+                                           .memory_kib = (uint32_t)config->auth_argon2_memory_kib});
+        if (rc == 0)
+            rc =
+                start(self, CF_ACTOR_HASHER, (uint32_t)i, &cf_hasher_ops, hasher, CF_SCHED_IDLE, 0);
+    }
+    cf_accounts_t *accounts;
+    cf_accounts_config_t accounts_config = {.gateways = (uint16_t)config->gateway_count,
+                                            .readers = (uint16_t)config->store_readers,
+                                            .hashers = (uint16_t)config->auth_hash_workers,
+                                            .queue = (uint32_t)config->auth_hash_queue,
+                                            .rate = (uint32_t)config->auth_hash_rate,
+                                            .sessions = (uint32_t)config->auth_session_cache,
+                                            .session_ttl_us = config->auth_session_ttl_ms * 1000};
+    if (rc == 0)
+        rc = cf_accounts_new(&accounts, &accounts_config);
+    return rc < 0
+               ? rc
+               : start(self, CF_ACTOR_ACCOUNTS, 0, &cf_accounts_ops, accounts, CF_SCHED_NORMAL, 0);
+}
+
+static int start_sweeper(supervisor_t *self)
+{
+    cf_sweeper_t *sweeper;
+    cf_sweeper_config_t config = {.first_us = SECOND_US,
+                                  .interval_us = self->config->sweeper_interval_ms * 1000,
+                                  .key_ttl_us = self->config->store_key_ttl_ms * 1000};
+    int rc = cf_sweeper_new(&sweeper, &config);
+    return rc < 0 ? rc
+                  : start(self, CF_ACTOR_SWEEPER, 0, &cf_sweeper_ops, sweeper, CF_SCHED_NORMAL, 0);
+}
+
+static int start_lobby(supervisor_t *self)
+{
+    cf_lobby_t *lobby;
+    cf_lobby_config_t config = {.thread_count = (uint32_t)self->config->rooms_threads_max,
+                                .gateway_count = (uint32_t)self->config->gateway_count,
+                                .lookups_max = LOOKUPS_MAX};
+    for (uint32_t i = 0; i < config.thread_count; i++)
+        config.threads[i] = address_of(CF_ACTOR_ROOMS, (uint16_t)i);
+    for (uint32_t i = 0; i < config.gateway_count; i++)
+        config.gateways[i] = address_of(CF_ACTOR_GATEWAY, (uint16_t)i);
+    int rc = cf_lobby_new(&lobby, &config);
+    return rc < 0 ? rc : start(self, CF_ACTOR_LOBBY, 0, &cf_lobby_ops, lobby, CF_SCHED_NORMAL, 0);
+}
+
+static int start_rooms(supervisor_t *self)
+{
+    const cf_config_t *config = self->config;
+    cf_room_config_t room = {.ring_events = (uint32_t)config->rooms_ring_posts,
+                             .ring_bytes = config->rooms_ring_bytes,
+                             .queue_posts = (uint32_t)config->rooms_queue_posts,
+                             .queue_bytes = config->rooms_queue_bytes,
+                             .members_cache = (uint32_t)config->rooms_members_cache,
+                             .verdict_timeout_us = config->rooms_verdict_timeout_ms * 1000,
+                             .idle_us = config->rooms_idle_ms * 1000,
+                             .lobby = address_of(CF_ACTOR_LOBBY, 0),
+                             .storage = address_of(CF_ACTOR_STORAGE, 0),
+                             .reader = address_of(CF_ACTOR_READER, 0),
+                             .readers = (uint32_t)config->store_readers};
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < config->rooms_threads_max; i++) {
+        cf_rooms_t *rooms;
+        rc = cf_rooms_new(&rooms, &room, (uint64_t)config->rooms_window_events,
+                          config->rooms_window_bytes, actor_of(self, CF_ACTOR_ROOMS, (uint32_t)i));
+        if (rc == 0)
+            rc = start(self, CF_ACTOR_ROOMS, (uint32_t)i, &cf_rooms_ops, rooms, CF_SCHED_BATCH,
+                       ROOM_STACK);
+    }
+    return rc;
+}
+
+static cf_server_config_t server_config(const cf_config_t *config, const char *listen,
+                                        int connections_max)
+{
+    return (cf_server_config_t){.listen = listen,
+                                .connections_max = connections_max,
+                                .connections_per_ip = config->limits_connections_per_ip,
+                                .head_max = config->http_head_max_bytes,
+                                .body_max = config->http_body_max_bytes,
+                                .message_max = config->ws_message_max_bytes,
+                                .head_ms = (int)config->http_head_timeout_ms,
+                                .body_ms = (int)config->http_body_timeout_ms,
+                                .keepalive_ms = (int)config->http_keepalive_ms,
+                                .answer_ms = (int)config->http_answer_timeout_ms,
+                                .ping_ms = (int)config->ws_ping_ms,
+                                .idle_ms = (int)config->ws_idle_ms,
+                                .queue_bytes_max = config->ws_queue_max_bytes,
+                                .queue_age_ms = (int)config->ws_queue_max_age_ms,
+                                .close_ms = (int)config->ws_close_timeout_ms,
+                                .send_buffer_bytes = (int)config->http_send_buffer_bytes,
+                                .flush_delay_ms = (int)config->ws_flush_delay_ms};
+}
+
+/* All gateways share one port: the first may pick it, the others follow. */
+static int start_gateways(supervisor_t *self)
+{
+    const cf_config_t *config = self->config;
+    char listen[300];
+    int connections = cf_descriptors_for_connections(config) / config->gateway_count, rc = 0;
+    if (connections < 1)
+        return CF_EFULL;
+    snprintf(listen, sizeof listen, "%s", config->http_listen);
+    for (int i = 0; rc == 0 && i < config->gateway_count; i++) {
+        cf_gateway_t *gateway;
+        cf_gateway_config_t gateway_config = {
+            .server = server_config(config, listen, connections),
+            .lobby = address_of(CF_ACTOR_LOBBY, 0),
+            .accounts = address_of(CF_ACTOR_ACCOUNTS, 0),
+            .storage = address_of(CF_ACTOR_STORAGE, 0),
+            .stats = address_of(CF_ACTOR_STATS, 0),
+            .reader = address_of(CF_ACTOR_READER, 0),
+            .readers = (uint32_t)config->store_readers,
+            .credits_requests = (uint32_t)config->gateway_credits_requests,
+            .credits_bytes = config->gateway_credits_bytes,
+            .pool_bytes = config->gateway_pool_bytes,
+            .origins = config->http_allowed_origins.items,
+            .origin_count = config->http_allowed_origins.count,
+            .session_ttl_s = config->auth_session_ttl_ms / 1000,
+            .secure_cookie = strcmp(config->node_environment, "production") == 0,
+            .health_status = config->http_health_status,
+            .environment = config->node_environment,
+            .version = CF_VERSION,
+            .metrics_allow = config->metrics_allow.items,
+            .metrics_allow_count = config->metrics_allow.count};
+        rc = cf_gateway_new(&gateway, &gateway_config,
+                            actor_of(self, CF_ACTOR_GATEWAY, (uint32_t)i));
+        if (rc < 0)
+            return rc;
+        self->port = cf_gateway_port(gateway);
+        const char *colon = strrchr(config->http_listen, ':');
+        snprintf(listen, sizeof listen, "%.*s:%d", (int)(colon - config->http_listen),
+                 config->http_listen, self->port);
+        rc = start(self, CF_ACTOR_GATEWAY, (uint32_t)i, &cf_gateway_ops, gateway, CF_SCHED_NORMAL,
+                   DEEP_STACK);
+    }
+    return rc;
+}
+
+/* --- shutting down -----------------------------------------------------------------------------
+ */
+
+static void begin_step(supervisor_t *self, int64_t boot_us)
+{
+    cf_outbox_t *out = cf_actor_outbox(self->self);
+    for (self->awaited = 0; self->step < STEPS && self->awaited == 0;) {
+        const step_t *step = &steps[self->step];
+        for (uint32_t i = 0; i < self->count; i++)
+            if (self->addresses[i].kind == step->kind) {
+                cf_outbox_send(out, self->addresses[i], step->type, 1 + self->step, (cf_id_t){0},
+                               NULL);
+                self->awaited++;
+            }
+        if (self->awaited == 0)
+            self->step++;
+    }
+    int64_t stop_until_us = boot_us + STOP_TIMEOUT_US;
+    if (self->step >= FIRST_STOP)
+        self->step_until_us = stop_until_us;
+}
+
+static void begin_shutdown(supervisor_t *self, int64_t boot_us)
+{
+    cf_log_info("draining", CF_INT("timeout_ms", self->config->shutdown_timeout_ms));
+    self->stopping = true;
+    self->step = 0;
+    self->step_until_us = boot_us + self->config->shutdown_timeout_ms * 1000 - STOP_TIMEOUT_US;
+    begin_step(self, boot_us);
+}
+
+static void finish(supervisor_t *self)
+{
+    /* The loop ends at a STOP; this one is to ourselves */
+    cf_outbox_send(cf_actor_outbox(self->self), address_of(CF_ACTOR_SUPERVISOR, 0), CF_MSG_STOP, 0,
+                   (cf_id_t){0}, NULL);
+}
+
+static int on_step_answer(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    supervisor_t *self = state;
+    if (!self->stopping || msg->corr != 1 + self->step || self->awaited == 0 || --self->awaited > 0)
+        return 0;
+    self->step++;
+    begin_step(self, turn->boot_us);
+    if (self->step == STEPS)
+        finish(self);
+    return 0;
+}
+
+/* Whoever does not answer in time is not waited for: to stop is better than to drain for ever. */
+static void check_step(supervisor_t *self, int64_t boot_us)
+{
+    if (boot_us < self->step_until_us)
+        return;
+    if (self->step < FIRST_STOP) {
+        cf_log_warn("could not drain in time",
+                    CF_STR("actor", cf_actor_name(steps[self->step].kind)));
+        self->exit_code = CF_EXIT_FAILURE;
+        self->step = FIRST_STOP;
+        begin_step(self, boot_us);
+        return;
+    }
+    cf_log_error("an actor does not stop", CF_STR("actor", cf_actor_name(steps[self->step].kind)));
+    cf_log_stop(1000);
+    _exit(CF_EXIT_FAILURE); /* its thread cannot be joined */
+}
+
+static void on_signal(void *state, cf_turn_t *turn)
+{
+    supervisor_t *self = state;
+    struct signalfd_siginfo info;
+    if (read(self->signals, &info, sizeof info) != sizeof info)
+        return;
+    if (info.ssi_signo == SIGHUP) {
+        cf_log_info("nothing can be reloaded while running; restart to apply a new configuration");
+    } else if (!self->stopping) {
+        begin_shutdown(self, turn->boot_us);
+    } else {
+        cf_log_warn("ended at once by a second signal");
+        cf_log_stop(1000);
+        _exit(0); /* what was acknowledged is stored */
+    }
+}
+
+/* --- waiting for the store ---------------------------------------------------------------------
+ */
+
+static int on_health_state(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    supervisor_t *self = state;
+    cf_health_state_t health;
+    int rc = cf_msg_body(&health, msg, turn->arena);
+    self->store_was_up = self->store_was_up || (rc == 0 && health.store_up);
+    return rc;
+}
+
+static void check_store(supervisor_t *self, int64_t boot_us)
+{
+    int64_t wait_ms = self->config->store_start_wait_ms;
+    if (self->store_was_up || self->stopping || boot_us < self->next_health_us)
+        return;
+    self->next_health_us = boot_us + SECOND_US;
+    if (wait_ms && boot_us - self->start_us > wait_ms * 1000) {
+        cf_log_error("the store was not reachable in time", CF_INT("waited_ms", wait_ms));
+        self->exit_code = CF_EXIT_UNAVAILABLE;
+        begin_shutdown(self, boot_us);
+        return;
+    }
+    cf_outbox_send(cf_actor_outbox(self->self), address_of(CF_ACTOR_STATS, 0), CF_MSG_HEALTH, 1,
+                   (cf_id_t){0}, NULL);
+}
+
+static int64_t due(void *state, cf_turn_t *turn)
+{
+    supervisor_t *self = state;
+    if (self->stopping && self->step < STEPS)
+        check_step(self, turn->boot_us);
+    check_store(self, turn->boot_us);
+    return self->stopping       ? self->step_until_us
+           : self->store_was_up ? INT64_MAX
+                                : self->next_health_us;
+}
+
+static const cf_handler_t handlers[] = {
+    {CF_MSG_DRAINED, on_step_answer},
+    {CF_MSG_STOPPED, on_step_answer},
+    {CF_MSG_HEALTH_STATE, on_health_state},
+    {0, NULL},
+};
+static const cf_actor_ops_t ops = {.handlers = handlers, .due = due};
+
+/* --- life --------------------------------------------------------------------------------------
+ */
+
+/* Signals are read from a descriptor by the main thread; no other thread may be interrupted by
+ * them. */
+static int open_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    signal(SIGPIPE, SIG_IGN);
+    if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
+        return -1;
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int make_all(supervisor_t *self)
+{
+    static int (*const starters[])(supervisor_t *) = {start_stats,    start_storage, start_readers,
+                                                      start_accounts, start_sweeper, start_lobby,
+                                                      start_rooms,    start_gateways};
+    int rc = cf_bus_init(&self->bus, NODE);
+    self->bus.trace = self->config->log_messages;
+    if (rc == 0)
+        rc = cf_actor_new(&self->self, &self->bus, address_of(CF_ACTOR_SUPERVISOR, 0));
+    if (rc == 0)
+        rc = add_all(self);
+    for (size_t i = 0; rc == 0 && i < sizeof starters / sizeof starters[0]; i++)
+        rc = starters[i](self);
+    return rc;
+}
+
+static void say_where(const supervisor_t *self)
+{
+    char url[320], store[256];
+    const char *listen = self->config->http_listen, *colon = strrchr(listen, ':');
+    snprintf(url, sizeof url, "http://%.*s:%d", (int)(colon - listen), listen, self->port);
+    cf_log_info("serving", CF_STR("url", url),
+                CF_STR("store", cf_store_url_for_log(self->url, store, sizeof store)),
+                CF_INT("connections_max", cf_descriptors_for_connections(self->config)),
+                CF_INT("room_threads", self->config->rooms_threads_max),
+                CF_STR("version", CF_VERSION));
+}
+
+static int exit_code_of(int rc)
+{
+    switch (rc) {
+    case CF_ERANGE:
+        return CF_EXIT_CONFIG;
+    case CF_EFULL: /* another process has the database, or no descriptors */
+    case CF_ESTALE:
+        return CF_EXIT_UNAVAILABLE;
+    }
+    return CF_EXIT_FAILURE;
+}
+
+/* Stop what was started when the rest could not be made, without its cooperation: the process ends.
+ */
+static int give_up(int rc)
+{
+    cf_log_error("cannot start", CF_ERR(rc));
+    cf_log_stop(1000);
+    _exit(exit_code_of(rc));
+}
+
+int cf_supervisor_run(const cf_config_t *config)
+{
+    supervisor_t self = {.config = config, .signals = -1};
+    pthread_attr_t attr;
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, ROOM_STACK); /* also for libzmq's own threads */
+    pthread_setattr_default_np(&attr);
+    pthread_attr_destroy(&attr);
+    cf_log_actor("supervisor");
+    cf_descriptors_raise();
+    self.signals = open_signals();
+    int rc = self.signals < 0 ? CF_EIO : cf_store_choose(config, self.url);
+    if (rc == 0)
+        rc = make_all(&self);
+    if (rc < 0)
+        return give_up(rc);
+    self.start_us = cf_boot_us();
+    say_where(&self);
+    cf_actor_watch(self.self, self.signals, on_signal);
+    cf_actor_run_here(self.self, &ops, &self);
+    for (uint32_t i = 0; i < self.count; i++)
+        cf_actor_join(&self.actors[i]);
+    cf_actor_join(&self.self);
+    cf_bus_close(&self.bus);
+    free(self.actors);
+    free(self.addresses);
+    close(self.signals);
+    cf_log_info("stopped", CF_INT("exit_code", self.exit_code));
+    return self.exit_code;
+}

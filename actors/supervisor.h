@@ -1,0 +1,22 @@
+/* actors/supervisor.h: makes every actor, stops them in order; the main thread.
+ *
+ *     SIGTERM, SIGINT   DRAIN to stats (readiness red), gateways (no new work, answers out, close
+ * 1001), rooms, storage; then STOP to all, gateways first, stats last. A second one ends the
+ *                       process at once; what was acknowledged is stored
+ *     SIGHUP            logged; no key can be changed while running yet
+ *     DRAINED, STOPPED  the answers
+ *     HEALTH            to stats, once a second until the store was reached: after store.start_wait
+ * the process ends with CF_EXIT_UNAVAILABLE */
+#ifndef CF_SUPERVISOR_H
+#define CF_SUPERVISOR_H
+
+#include "config.h"
+
+#define CF_EXIT_FAILURE 1
+#define CF_EXIT_UNAVAILABLE 69 /* EX_UNAVAILABLE of sysexits.h */
+#define CF_VERSION "0.1.0"
+
+/* Run the server until it is told to stop. Returns the exit code of the process. */
+int cf_supervisor_run(const cf_config_t *config);
+
+#endif
