@@ -270,6 +270,16 @@ static bool is_other_variable(const char *name)
     return strncmp(name, "CONFAB_TEST_", 12) == 0;
 }
 
+/* What of text stands before `end`, cut where no key is that long. */
+static void name_before(char out[CF_CONFIG_NAME_MAX], const char *text, char end)
+{
+    size_t length = strchrnul(text, end) - text;
+    if (length >= CF_CONFIG_NAME_MAX)
+        length = CF_CONFIG_NAME_MAX - 1;
+    memcpy(out, text, length);
+    out[length] = '\0';
+}
+
 /* A variable of one of our sections, or one slip away from a key, is meant for us and must be
  * right. Any other may be someone else's: an orchestrator sets CONFAB_PORT and CONFAB_SERVICE_HOST
  * for a service of that name. */
@@ -277,8 +287,7 @@ static void judge_unknown_variable(loader_t *self, const char *name)
 {
     char section[CF_CONFIG_NAME_MAX];
     int edits = 0;
-    snprintf(section, sizeof section, "%s", name + strlen("CONFAB_"));
-    section[strcspn(section, "_")] = '\0';
+    name_before(section, name + strlen("CONFAB_"), '_');
     for (char *c = section; *c; c++)
         if (*c >= 'A' && *c <= 'Z')
             *c = (char)(*c + ('a' - 'A'));
@@ -291,11 +300,11 @@ static void judge_unknown_variable(loader_t *self, const char *name)
 
 static void read_variable(loader_t *self, const char *pair)
 {
-    char name[2 * CF_CONFIG_NAME_MAX];
+    char name[CF_CONFIG_NAME_MAX];
     const char *equals = strchr(pair, '=');
     if (!equals || equals[1] == '\0')
         return;
-    snprintf(name, sizeof name, "%.*s", (int)(equals - pair), pair);
+    name_before(name, pair, '=');
     cf_config_found_t found = cf_config_key_find(CF_CONFIG_BY_VARIABLE, name);
     if (!found.key) {
         if (!is_other_variable(name))
@@ -322,13 +331,13 @@ static void read_environment(loader_t *self)
 
 static void read_set(loader_t *self, const char *pair)
 {
-    char name[2 * CF_CONFIG_NAME_MAX], where[WHERE_MAX];
+    char name[CF_CONFIG_NAME_MAX], where[WHERE_MAX];
     const char *equals = strchr(pair, '=');
     if (!equals) {
         complain(self, "--set %.96s: not section.key=value", pair);
         return;
     }
-    snprintf(name, sizeof name, "%.*s", (int)(equals - pair), pair);
+    name_before(name, pair, '=');
     snprintf(where, sizeof where, "--set %.96s", name);
     cf_config_found_t found = cf_config_key_find(CF_CONFIG_BY_NAME, name);
     const char *text = equals + 1;

@@ -313,19 +313,19 @@ static int split(cf_config_t *config, const char *text, const char **items, size
     return 0;
 }
 
-static int set_list(setting_t *set, const cf_config_list_t *value)
+static int set_list(setting_t set, const cf_config_list_t *value)
 {
     const char *items[LIST_MAX];
     cf_config_list_t list = {.items = items};
     for (size_t i = 0; i < value->count; i++) {
-        int rc = split(set->config, value->items[i], items, &list.count);
+        int rc = split(set.config, value->items[i], items, &list.count);
         if (rc == CF_EFULL)
-            return refuse(set->fault, "more than %d entries", LIST_MAX);
+            return refuse(set.fault, "more than %d entries", LIST_MAX);
         if (rc < 0)
             return rc;
     }
-    set->list = &list;
-    return types[set->key->type].set(set);
+    set.list = &list;
+    return types[set.key->type].set(&set);
 }
 
 static bool is_clean(const char *text)
@@ -345,7 +345,7 @@ int cf_config_value_set(cf_config_t *config, const cf_config_key_t *key,
         if (!is_clean(value->items[i]))
             return refuse(fault, "holds a control character or ill-formed UTF-8");
     if (types[key->type].is_list)
-        return set_list(&set, value);
+        return set_list(set, value);
     if (value->count != 1)
         return refuse(fault, "takes one value, not a list");
     set.text = value->items[0];
