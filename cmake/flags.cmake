@@ -38,6 +38,11 @@ foreach(flag -fstack-protector-strong -fstack-clash-protection -fcf-protection
     endif()
 endforeach()
 add_link_options(-Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed)
+if(HAVE_fcf_protection)
+    # Debian's start files carry no CET mark, so the linker would drop it from the binary. A shadow
+    # stack asks nothing of them; for indirect branches they lack the landing, so that is not forced.
+    add_link_options(-Wl,-z,shstk)
+endif()
 
 if(CONFAB_SANITIZE)
     # Undefined behaviour ends the process like any other finding: a line in a log proves nothing.
