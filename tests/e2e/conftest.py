@@ -79,3 +79,10 @@ def load(tmp_path):
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def own_postgres(store):
+    """Stops and starts the cluster the store is in; it runs again after the test."""
+    yield store
+    store.start()

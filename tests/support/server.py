@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import secrets
 import signal
 import socket
 import subprocess
@@ -180,7 +181,7 @@ class Server:
     def import_sessions(self, names):
         """Creates users with live sessions directly in the store; the server must not run (SQLite).
         Returns name -> token."""
-        tokens = {name: f"{name}-{os.urandom(18).hex()}" for name in names}
+        tokens = {name: secrets.token_urlsafe(32) for name in names}
         path = self.folder / "sessions.txt"
         path.write_text("".join(f"{name} {token}\n" for name, token in tokens.items()))
         subprocess.run([str(BINARY), "user", "import", "--sessions", str(path)], env=self.environment(),

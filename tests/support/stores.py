@@ -5,6 +5,7 @@ import pathlib
 import secrets
 import signal
 import sqlite3
+import subprocess
 import time
 import uuid
 
@@ -96,6 +97,39 @@ class Postgres:
                 os.kill(pid, signal.SIGCONT)
             except ProcessLookupError:
                 pass
+
+    # Only for tests that are alone on the cluster (one xdist worker, see docs/testing.md).
+
+    def control(self, *arguments):
+        folder = pathlib.Path(os.environ["CONFAB_TEST_POSTGRES_FOLDER"])
+        tool = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))[-1]
+        tool = os.environ.get("CONFAB_TEST_POSTGRES_BIN", str(tool.parent)) + "/pg_ctl"
+        user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"] if os.getuid() == 0 else []
+        return subprocess.run([*user, tool, "-D", str(folder / "cluster"), *arguments], check=False, cwd=folder,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120).returncode
+
+    def is_up(self):
+        return self.control("status") == 0
+
+    def stop_fast(self):
+        assert self.control("-m", "fast", "-w", "stop") == 0
+
+    def kill(self):
+        """kill -9 of the whole server: with its postmaster alone, backends would live on for a moment."""
+        for pid in self.processes():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+    def start(self, limit=60):
+        """Starts it unless it runs; right after a kill the first attempts may fail."""
+        log = pathlib.Path(os.environ["CONFAB_TEST_POSTGRES_FOLDER"]) / "server.log"
+        deadline = time.monotonic() + limit
+        while not self.is_up():
+            self.control("-l", str(log), "-w", "-t", "60", "start")
+            assert time.monotonic() < deadline, "PostgreSQL does not start"
+        self.wait_ready()
 
     def wait_ready(self, limit=60):
         import psycopg2

@@ -1,0 +1,289 @@
+"""P1, P4, P5, P11: what was acked is stored, whatever dies; proven by the ledger.
+
+bench/load posts with client keys, reconnects, and sends again what has no ack; meanwhile the server
+or its store is killed, frozen or told to stop. Afterwards ledger, history and table must agree."""
+
+import random
+import signal
+import time
+
+import pytest
+
+import ledger
+import runs
+import server as servers
+import ws
+
+# in_migrate and in_drain are passed once in a process's life, not once in a post's.
+CRASH_POINTS = ["after_recv", "before_begin", "after_insert", "before_commit", "after_commit", "before_ack",
+                "after_ack", "mid_fanout", "after_fanout"]
+ROUNDS = runs.rounds(5)
+KILLS = runs.rounds(20)
+
+NO_FAULTS = {"lost", "doubled", "out_of_order", "differing", "misrouted", "broken", "ack_after_copy", "ack_wrong",
+             "unsettled", "unreadable"}
+# Over a cut connection live delivery has gaps, which history fills; the ledger judges those.
+NO_FAULTS_OVER_CUTS = NO_FAULTS - {"lost", "doubled", "out_of_order"}
+
+
+@pytest.fixture
+def under_load(make_server, load):
+    """A server with a room in which eight clients post and listen."""
+    def begin(env=None, flags=("reconnect",), members=8, **options):
+        server = make_server(env)
+        rooms = runs.Rooms(server, members=members)
+        return load(server, rooms, flags=flags, **{"rate": 400, "window": 8, "seconds": 600, "drain_limit": 60,
+                                                   **options})
+    return begin
+
+
+def judge(run, clean=NO_FAULTS_OVER_CUTS):
+    report = run.finish()
+    faults = {name for name, count in report["faults"].items() if count}
+    assert not faults & clean, run.text()
+    assert run.judge() == []
+    return report
+
+
+@pytest.mark.parametrize("point", CRASH_POINTS)
+def test_a_crash_at_any_point_loses_nothing_acked(store_kind, under_load, point):
+    run = under_load()
+    run.wait_acks(20)
+    server = run.server
+    for turn in range(ROUNDS):
+        server.kill()
+        server.start(CONFAB_CRASH_AT=f"{point}:{random.randint(1, 40)}")
+        assert server.wait_exit() == servers.CRASHED, f"round {turn}: '{point}' was not passed"
+        before = run.lines("ACK")
+        server.start()
+        run.wait_acks(before + 20)
+    run.stop()
+    judge(run)
+
+
+def test_a_crash_while_migrating_leaves_a_store_that_starts(store_kind, make_server, load):
+    server = make_server()
+    for passes in range(1, ROUNDS + 1):
+        server.launch(CONFAB_CRASH_AT=f"in_migrate:{passes}")
+        if server.wait_log(lambda entry: entry.get("msg") == "serving"):
+            server.kill()  # fewer passes than that: the schema is complete
+            break
+        assert server.wait_exit() == servers.CRASHED
+    rooms = runs.Rooms(server, members=4)
+    run = load(server, rooms, posts=200, seconds=120)
+    judge(run, NO_FAULTS)
+
+
+def test_a_crash_while_draining_loses_nothing_acked(store_kind, under_load):
+    run = under_load()
+    server = run.server
+    for _ in range(ROUNDS):
+        server.kill()
+        server.start(CONFAB_CRASH_AT="in_drain:1")
+        run.wait_acks(run.lines("ACK") + 20)
+        server.signal(signal.SIGTERM)
+        assert server.wait_exit() == servers.CRASHED
+        server.start()
+        run.wait_acks(run.lines("ACK") + 20)
+    run.stop()
+    judge(run)
+
+
+def test_random_kills_lose_nothing_acked(store_kind, under_load):
+    run = under_load()
+    for _ in range(KILLS):
+        run.wait_acks(run.lines("ACK") + random.randint(1, 400))
+        run.server.kill()
+        run.server.start()
+    run.wait_acks(run.lines("ACK") + 20)
+    run.stop()
+    judge(run)
+
+
+def test_sigterm_under_load_flushes_closes_1001_and_exits_0(store_kind, under_load):
+    run = under_load(flags=())  # who is told to go stays away: each connection's end is seen
+    run.wait_acks(200)
+    assert run.server.terminate() == 0
+    report = run.finish()
+    assert report["closes"] == {"1001": 8}, run.text()
+    run.server.start()
+    assert run.judge() == []
+
+
+def test_sigterm_twice_ends_at_once_and_loses_nothing_acked(store_kind, under_load):
+    run = under_load()
+    run.wait_acks(200)
+    run.server.signal(signal.SIGTERM)
+    run.server.signal(signal.SIGTERM)
+    run.server.wait_exit()
+    run.server.start()
+    run.wait_acks(run.lines("ACK") + 100)
+    run.stop()
+    judge(run)
+
+
+def test_many_drains_lose_nothing_acked(store_kind, under_load):
+    run = under_load()
+    for _ in range(ROUNDS):
+        run.wait_acks(run.lines("ACK") + random.randint(1, 200))
+        assert run.server.terminate() == 0
+        run.server.start()
+    run.wait_acks(run.lines("ACK") + 20)
+    run.stop()
+    judge(run)
+
+
+def test_a_frozen_server_goes_on_where_it_was(store_kind, under_load):
+    run = under_load()
+    for _ in range(ROUNDS):
+        run.wait_acks(run.lines("ACK") + 50)
+        run.server.freeze()
+        acks = run.lines("ACK")
+        run.server.thaw()
+        run.wait_acks(acks + 50)
+    run.stop()
+    report = judge(run, NO_FAULTS)
+    assert report["closes"] == {}
+
+
+def readiness(server):
+    return server.client().raw("GET", "/readyz")[0]
+
+
+def liveness(server):
+    return server.client().raw("GET", "/livez")[0]
+
+
+def outage_checks(run):
+    """While the store is away: alive, not ready, sockets stay, and nothing is acked."""
+    server = run.server
+    servers.until(lambda: readiness(server) == 503, "readiness to turn red")
+    acks = run.lines("ACK")
+    refused = run.lines("REFUSED")
+    servers.until(lambda: run.lines("REFUSED") > refused or run.lines("SENT") > acks + 64,
+                  "posts to be refused or held")
+    assert liveness(server) == 200
+    assert server.is_running()
+    assert run.lines("ACK") == acks, "an ack while the store was away"
+    return acks
+
+
+@pytest.mark.only_store("postgres")
+def test_postgres_hung_is_survived(store_kind, under_load, store):
+    run = under_load(window=4)
+    run.server.allow_errors("store|storage|statement|reader|append")
+    for _ in range(min(ROUNDS, 3)):
+        run.wait_acks(run.lines("ACK") + 100)
+        frozen = store.freeze()
+        try:
+            acks = outage_checks(run)
+        finally:
+            store.thaw(frozen)
+        run.wait_acks(acks + 100)
+        servers.until(lambda: readiness(run.server) == 200, "readiness to turn green again")
+    run.stop()
+    report = judge(run)
+    assert report["closes"] == {}, "sockets stay up while the store is away"
+
+
+@pytest.mark.only_store("postgres")
+def test_postgres_stopped_and_restarted_is_survived(store_kind, under_load, store, own_postgres):
+    run = under_load(window=4)
+    run.server.allow_errors("store|storage|statement|reader|append")
+    for stop in (own_postgres.stop_fast, own_postgres.kill):
+        run.wait_acks(run.lines("ACK") + 100)
+        stop()
+        try:
+            acks = outage_checks(run)
+        finally:
+            own_postgres.start()
+        run.wait_acks(acks + 100)
+        servers.until(lambda: readiness(run.server) == 200, "readiness to turn green again")
+    run.stop()
+    report = judge(run)
+    assert report["closes"] == {}, "sockets stay up while the store is away"
+
+
+@pytest.mark.only_store("postgres")
+def test_both_killed_at_once_lose_nothing_acked(store_kind, under_load, store, own_postgres):
+    run = under_load()
+    for _ in range(min(ROUNDS, 3)):
+        run.wait_acks(run.lines("ACK") + random.randint(1, 200))
+        run.server.kill()
+        own_postgres.kill()
+        own_postgres.start()
+        run.server.start()
+    run.wait_acks(run.lines("ACK") + 20)
+    run.stop()
+    judge(run)
+
+
+@pytest.mark.only_store("postgres")
+def test_one_postgres_backend_killed_is_survived(store_kind, under_load, store):
+    run = under_load(window=4)
+    run.server.allow_errors("store|storage|statement|reader|append|connection")
+    for _ in range(ROUNDS):
+        run.wait_acks(run.lines("ACK") + 50)
+        for pid in random.sample(store.backends(), 1):
+            store.kill_backend(pid)
+        run.wait_acks(run.lines("ACK") + 50)
+    run.stop()
+    report = judge(run)
+    assert report["closes"] == {}
+
+
+@pytest.mark.only_store("sqlite")
+@pytest.mark.parametrize("fault", ["write fail", "write hang", "write lose", "write refuse", "write late 6000"])
+def test_a_store_that_fails_acks_nothing_false(store_kind, under_load, tmp_path, store, fault):
+    script = tmp_path / "faults"
+    script.write_text("")
+    store.url = f"faulty:{script}:{store.url}"
+    run = under_load(window=4)
+    run.server.allow_errors("store|storage|append|post")
+    for _ in range(min(ROUNDS, 2)):
+        run.wait_acks(run.lines("ACK") + 50)
+        script.write_text(fault + " 3\n" if "late" not in fault else fault + " 2\n")
+        sent = run.lines("SENT")
+        servers.until(lambda: run.lines("SENT") > sent + 8 or run.lines("REFUSED"), "the fault to be met")
+        servers.until(lambda: run.lines("ACK") >= sent, "acks again")
+        script.write_text("")
+    run.stop()
+    judge(run)
+
+
+@pytest.mark.only_store("sqlite")
+def test_sigterm_while_the_store_hangs_still_exits_in_time(store_kind, under_load, tmp_path, store):
+    script = tmp_path / "faults"
+    script.write_text("")
+    store.url = f"faulty:{script}:{store.url}"
+    run = under_load(env={"CONFAB_SHUTDOWN_TIMEOUT": "8s"})
+    run.server.allow_errors(".")
+    run.wait_acks(50)
+    script.write_text("write hang\n")
+    run.server.signal(signal.SIGTERM)
+    begun = time.monotonic()
+    run.server.wait_exit()
+    assert time.monotonic() - begun < 30  # the promise; generous against the 8 s that were set
+    script.write_text("")
+    run.server.start()
+    run.wait_acks(run.lines("ACK") + 20)
+    run.stop()
+    judge(run)
+
+
+def test_a_repeated_key_gives_the_same_post_after_a_kill(store_kind, make_server, load):
+    """The whole ledger sent a second time, as by a client that lost every ack."""
+    server = make_server()
+    rooms = runs.Rooms(server, members=2)
+    run = load(server, rooms, posts=100, seconds=60, writers=1)
+    judge(run, NO_FAULTS)
+    sent = ledger.read_file(run.ledger_path)
+    assert len(sent.acks) >= 100
+    history = {post.id: post for post in rooms.owner.history_posts(rooms.ids[0])}
+    server.kill()
+    server.start()
+    chat = ws.Chat(server.client(token=rooms.tokens["load0"]), rooms.ids[0])
+    for (writer, n), (post_id, _) in list(sent.acks.items())[:50]:
+        assert chat.say(history[post_id].text, key=f"{sent.run}-{writer}-{n}") == post_id
+    chat.close()
+    assert run.judge() == []
