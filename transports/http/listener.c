@@ -142,10 +142,12 @@ int cf_listener_open(cf_listener_t *self, uv_loop_t *loop, const char *listen,
         return CF_EIO;
     }
     self->fd = open_socket(found, send_buffer_bytes);
+    if (self->fd >= 0)
+        self->spare_fd = open_spare();
+    int cause = errno;
     freeaddrinfo(found);
-    self->spare_fd = open_spare();
-    if (self->fd < 0 || self->spare_fd < 0) {
-        cf_log_error("cannot listen", CF_STR("listen", listen), CF_ERRNO(errno));
+    if (self->spare_fd < 0) {
+        cf_log_error("cannot listen", CF_STR("listen", listen), CF_ERRNO(cause));
         cf_listener_close(self);
         return CF_EIO;
     }

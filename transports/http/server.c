@@ -9,6 +9,7 @@
 #include <time.h>
 
 #define INBOX_BUDGET 2000 /* messages between two looks at the sockets */
+#define REPORT_S 10       /* at most one log line about refused clients in so many seconds */
 
 cf_conn_t *cf_conn_new(cf_server_t *server, cf_client_t *client)
 {
@@ -185,9 +186,37 @@ static void on_inbox(uv_poll_t *poll, int status, int events)
     drain_inbox(poll->data);
 }
 
+/* What clients get up to is counted; the log has one line for many of them, so that no client can
+ * fill it. */
+static void report(cf_server_t *server)
+{
+    const cf_server_stats_t *now = &server->stats, *last = &server->reported;
+    uint64_t no_fd = server->listener.refused;
+    uint64_t cap = now->refused_cap - last->refused_cap,
+             per_ip = now->refused_per_ip - last->refused_per_ip,
+             heads = now->refused_head - last->refused_head,
+             bodies = now->refused_body - last->refused_body,
+             slow_heads = now->slow_heads - last->slow_heads,
+             slow = now->closed_slow - last->closed_slow,
+             faults = now->closed_protocol + now->closed_too_big + now->closed_utf8 -
+                      last->closed_protocol - last->closed_too_big - last->closed_utf8;
+    if (no_fd > server->reported_no_fd)
+        cf_log_warn("out of descriptors", CF_UINT("dropped", no_fd - server->reported_no_fd),
+                    CF_UINT("open", now->open_sockets));
+    if (cap + per_ip + heads + bodies + slow_heads + slow + faults)
+        cf_log_info("refused or closed clients", CF_UINT("over_cap", cap),
+                    CF_UINT("over_cap_of_address", per_ip), CF_UINT("bad_heads", heads),
+                    CF_UINT("bad_bodies", bodies), CF_UINT("slow_heads", slow_heads),
+                    CF_UINT("slow_readers", slow), CF_UINT("bad_frames", faults));
+    server->reported = *now;
+    server->reported_no_fd = no_fd;
+}
+
 static void on_second(uv_timer_t *timer)
 {
     cf_server_t *server = timer->data;
+    if (++server->seconds % REPORT_S == 0)
+        report(server);
     cf_wheel_advance(&server->wheel, cf_server_now_ms(server));
     cf_listener_rest_over(&server->listener);
     server->events.on_second(server->owner, cf_boot_us());
@@ -258,6 +287,9 @@ int cf_server_new(cf_server_t **out, const cf_server_config_t *config,
     if (rc == 0)
         rc = cf_listener_open(&server->listener, &server->loop, config->listen,
                               config->send_buffer_bytes, on_accept, server);
+    if (rc == 0)
+        cf_log_info("listening", CF_STR("listen", config->listen),
+                    CF_INT("port", server->listener.port));
     server->config.listen = NULL; /* was borrowed */
     if (rc < 0) {
         cf_server_destroy(&server);

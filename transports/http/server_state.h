@@ -78,6 +78,9 @@ struct cf_server {
     cf_ring_t turns, dirty, clients, websockets;
     char date[40]; /* of the Date header */
     int64_t date_s;
+    cf_server_stats_t reported; /* the counters at the last line about refused clients */
+    uint64_t reported_no_fd;
+    int seconds;
     /* libwebsockets */
     struct lws_context *lws;
     struct lws_vhost *vhost;

@@ -1,9 +1,11 @@
 /* WebSockets, by libwebsockets on the server's own uv loop. lws reads frames, answers pings and the
  * peer's Close; everything that is sent by us is a finished frame out of our own queue. */
 #include "handshake.h"
+#include "log.h"
 #include "server_state.h"
 #include "utf8.h"
 
+#include <errno.h>
 #include <libwebsockets.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -52,10 +54,13 @@ int cf_websocket_start(cf_server_t *server)
         .vhost_name = "confab",
     };
     server->lws = lws_create_context(&info);
-    if (!server->lws)
-        return CF_ENOMEM;
-    server->vhost = lws_create_vhost(server->lws, &info);
-    return server->vhost ? 0 : CF_ENOMEM;
+    server->vhost = server->lws ? lws_create_vhost(server->lws, &info) : NULL;
+    if (server->vhost)
+        return 0;
+    cf_log_error(
+        "cannot start libwebsockets on libuv",
+        CF_STR("reason", "out of memory, or the package libwebsockets-evlib-uv is missing"));
+    return CF_ENOMEM;
 }
 
 /* What the gauge holds for this connection follows its queue. */
@@ -326,10 +331,23 @@ static void on_fragment(cf_conn_t *conn, const uint8_t *bytes, size_t size)
     cf_buf_free(&message);
 }
 
+/* The connection is open and quiet: it was not the peer who ended it. */
+static bool is_peer_there(cf_conn_t *conn)
+{
+    char byte;
+    ssize_t n = recv(lws_get_socket_fd(conn->wsi), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
 static void on_closed(cf_conn_t *conn)
 {
-    lws_closes_it(conn);
-    cf_gone_t why = conn->state == CF_CONN_OPEN ? CF_GONE_PEER : conn->why;
+    cf_gone_t why = CF_GONE_PEER;
+    if (conn->state != CF_CONN_OPEN || lws_closes_it(conn)) {
+        why = conn->why;
+    } else if (!conn->peer_closed && is_peer_there(conn)) {
+        conn->server->stats.closed_protocol++; /* lws cuts some faults without a Close */
+        why = CF_GONE_PROTOCOL;
+    }
     conn->wsi = NULL;
     cf_conn_gone(conn, why);
 }
