@@ -40,14 +40,13 @@ typedef struct {
 } step_t;
 
 static const step_t steps[] = {
-    {CF_MSG_DRAIN, CF_ACTOR_STATS},   {CF_MSG_DRAIN, CF_ACTOR_GATEWAY},
-    {CF_MSG_DRAIN, CF_ACTOR_ROOMS},   {CF_MSG_DRAIN, CF_ACTOR_STORAGE},
-    {CF_MSG_STOP, CF_ACTOR_GATEWAY},  {CF_MSG_STOP, CF_ACTOR_SWEEPER},
-    {CF_MSG_STOP, CF_ACTOR_LOBBY},    {CF_MSG_STOP, CF_ACTOR_ROOMS},
-    {CF_MSG_STOP, CF_ACTOR_ACCOUNTS}, {CF_MSG_STOP, CF_ACTOR_HASHER},
-    {CF_MSG_STOP, CF_ACTOR_READER},   {CF_MSG_STOP, CF_ACTOR_STORAGE},
-    {CF_MSG_STOP, CF_ACTOR_STATS},
-};
+    {CF_MSG_DRAIN, CF_ACTOR_STATS},  {CF_MSG_DRAIN, CF_ACTOR_GATEWAY},
+    {CF_MSG_DRAIN, CF_ACTOR_ROOMS},  {CF_MSG_DRAIN, CF_ACTOR_STORAGE},
+    {CF_MSG_STOP, CF_ACTOR_SWEEPER}, {CF_MSG_STOP, CF_ACTOR_LOBBY},
+    {CF_MSG_STOP, CF_ACTOR_ROOMS},   {CF_MSG_STOP, CF_ACTOR_ACCOUNTS},
+    {CF_MSG_STOP, CF_ACTOR_HASHER},  {CF_MSG_STOP, CF_ACTOR_READER},
+    {CF_MSG_STOP, CF_ACTOR_STORAGE}, {CF_MSG_STOP, CF_ACTOR_STATS},
+}; /* then the gateways, by stop_gateways() */
 #define STEPS (sizeof steps / sizeof steps[0])
 #define FIRST_STOP 4 /* index of the first STOP step */
 
@@ -532,6 +531,26 @@ static int give_up(int rc)
     _exit(exit_code_of(rc));
 }
 
+/* The gateways end one by one, when no other thread of ours runs: libwebsockets 4.1.6 closes its
+ * event descriptor twice when a context on a foreign loop is destroyed, and in between another
+ * thread may have been given the same number. */
+static void join_all(supervisor_t *self)
+{
+    cf_outbox_t *out = cf_actor_outbox(self->self);
+    for (uint32_t i = 0; i < self->count; i++)
+        if (self->addresses[i].kind != CF_ACTOR_GATEWAY)
+            cf_actor_join(&self->actors[i]);
+    for (uint32_t i = 0; i < self->count; i++) {
+        if (self->addresses[i].kind != CF_ACTOR_GATEWAY)
+            continue;
+        alarm(STOP_TIMEOUT_US / SECOND_US); /* ends the process if the thread cannot be joined */
+        cf_outbox_send(out, self->addresses[i], CF_MSG_STOP, 1, (cf_id_t){0}, NULL);
+        cf_outbox_flush(out);
+        cf_actor_join(&self->actors[i]);
+        alarm(0);
+    }
+}
+
 int cf_supervisor_run(const cf_config_t *config)
 {
     supervisor_t self = {.config = config, .signals = -1};
@@ -552,8 +571,7 @@ int cf_supervisor_run(const cf_config_t *config)
     say_where(&self);
     cf_actor_watch(self.self, self.signals, on_signal);
     cf_actor_run_here(self.self, &ops, &self);
-    for (uint32_t i = 0; i < self.count; i++)
-        cf_actor_join(&self.actors[i]);
+    join_all(&self);
     cf_actor_join(&self.self);
     cf_bus_close(&self.bus);
     free(self.actors);

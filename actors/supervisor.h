@@ -1,7 +1,7 @@
 /* actors/supervisor.h: makes every actor, stops them in order; the main thread.
  *
  *     SIGTERM, SIGINT   DRAIN to stats (readiness red), gateways (no new work, answers out, close
- * 1001), rooms, storage; then STOP to all, gateways first, stats last. A second one ends the
+ * 1001), rooms, storage; then STOP to all, gateways last. A second one ends the
  *                       process at once; what was acknowledged is stored
  *     SIGHUP            logged; no key can be changed while running yet
  *     DRAINED, STOPPED  the answers
