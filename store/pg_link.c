@@ -153,8 +153,10 @@ static int wait_for_result(cf_pg_link_t *link)
         if (!unsent && !PQisBusy(link->conn))
             return 0;
         int rc = cf_wait(&link->config->wait, PQsocket(link->conn), unsent > 0, link->until_us);
-        if (rc < 0)
+        if (rc < 0) {
+            link->until_us = 0; /* the call is over, also for cf_pg_begin_again() */
             return lose(link, cf_err_text(rc));
+        }
         if (!PQconsumeInput(link->conn))
             return lose(link, "receive");
     }

@@ -152,14 +152,20 @@ static const char *const statements[STATEMENT_COUNT] = {
     [ROOMS_AFTER] = "SELECT " ROOM_COLUMNS " FROM rooms WHERE (created_us, id) <"
                     " (SELECT created_us, id FROM rooms WHERE id = $2::uuid)"
                     " ORDER BY created_us DESC, id DESC LIMIT $1::int8",
-    /* the range's form becomes the first seq that is too new; times rise with seq. A range with an
-     * unknown post has none (NULL); every range gives at least one row */
+    /* the range's form becomes the first seq that is too new. Times rise with seq, so a time is
+     * found by halving. A range with an unknown post has none (NULL); every range gives at least
+     * one row */
     [POSTS_BEFORE] =
         "WITH k AS MATERIALIZED (SELECT place, room, most, CASE form"
         " WHEN 1 THEN 9223372036854775807 WHEN 2 THEN at"
-        " WHEN 3 THEN coalesce((SELECT seq FROM posts WHERE posts.room = q.room"
-        " AND posts.at_us >= q.at ORDER BY posts.at_us LIMIT 1), 9223372036854775807)"
-        " ELSE (SELECT seq FROM posts WHERE posts.room = q.room AND posts.id = q.id) END AS too_new"
+        " WHEN 3 THEN coalesce((WITH RECURSIVE halves (low, high) AS ("
+        " SELECT 1::int8, last_seq + 1 FROM rooms WHERE rooms.id = q.room UNION ALL"
+        " SELECT CASE WHEN p.at_us < q.at THEN p.seq + 1 ELSE h.low END,"
+        " CASE WHEN p.at_us < q.at THEN h.high ELSE (h.low + h.high) / 2 END"
+        " FROM halves h LEFT JOIN LATERAL (SELECT seq, at_us FROM posts WHERE posts.room = q.room"
+        " AND posts.seq >= (h.low + h.high) / 2 ORDER BY posts.seq LIMIT 1) p ON true"
+        " WHERE h.low < h.high) SELECT low FROM halves WHERE low >= high), 9223372036854775807)"
+        " ELSE (SELECT seq FROM posts WHERE posts.id = q.id AND posts.room = q.room) END AS too_new"
         " FROM unnest($1::uuid[], $2::int4[], $3::int8[], $4::uuid[], $5::int4[], $6::int4[])"
         " q (room, form, at, id, most, place))"
         " SELECT k.place, k.too_new IS NOT NULL, p.seq IS NOT NULL, " POST_COLUMNS

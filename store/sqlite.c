@@ -59,7 +59,7 @@ typedef enum {
     GET_MEMBER,
     ROOMS_NEWEST,
     ROOMS_AFTER,
-    SEQ_AT_TIME,
+    POST_FROM,
     SEQ_OF_ID,
     POSTS_BEFORE,
     POSTS_AFTER,
@@ -116,8 +116,8 @@ static const char *const statements[STATEMENT_COUNT] = {
     [ROOMS_AFTER] = "SELECT " ROOM_COLUMNS " FROM rooms WHERE (created_us, id) <"
                     " (SELECT created_us, id FROM rooms WHERE id = ?2)"
                     " ORDER BY created_us DESC, id DESC LIMIT ?1",
-    [SEQ_AT_TIME] = "SELECT seq FROM posts WHERE room = ?1 AND at_us >= ?2 ORDER BY at_us LIMIT 1",
-    [SEQ_OF_ID] = "SELECT seq FROM posts WHERE room = ?1 AND id = ?2",
+    [POST_FROM] = "SELECT seq, at_us FROM posts WHERE room = ?1 AND seq >= ?2 ORDER BY seq LIMIT 1",
+    [SEQ_OF_ID] = "SELECT seq FROM posts WHERE id = ?2 AND room = ?1",
     [POSTS_BEFORE] =
         "SELECT " POST_COLUMNS " FROM (SELECT * FROM posts WHERE room = ?1 AND seq < ?2"
         " ORDER BY seq DESC LIMIT ?3) p LEFT JOIN users u ON u.id = p.sender"
@@ -951,44 +951,50 @@ static int sqlite_list_rooms(cf_store_t *base, const cf_id_t *after, uint32_t li
     return end_read(self, stmt, code);
 }
 
-/* The seq that SEQ_AT_TIME or SEQ_OF_ID gives: 1 and *out, 0 if there is no row, or CF_EIO. */
-static int look_up_seq(sqlite_t *self, sqlite3_stmt *stmt, int64_t *out)
+/* Where the posts at or after a time begin: *out gets a seq that lies behind all older posts and
+ * not behind any other. Times rise with seq, so it is found by halving. 1, or CF_EIO. */
+static int seek_time(sqlite_t *self, const cf_id_t *room, int64_t at_us, int64_t *out)
 {
-    int code = sqlite3_step(stmt);
-    if (code == SQLITE_ROW) {
-        *out = sqlite3_column_int64(stmt, 0);
+    cf_append_room_t row;
+    if (get_room(self, room, &row) < 0)
+        return fail(self, "read");
+    int64_t low = 1, high = (int64_t)row.last_seq + 1;
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        sqlite3_stmt *stmt = stmt_of(self, POST_FROM);
+        bind_id(stmt, 1, room);
+        sqlite3_bind_int64(stmt, 2, middle);
+        int code = sqlite3_step(stmt);
+        if (code == SQLITE_ROW && sqlite3_column_int64(stmt, 1) < at_us)
+            low = sqlite3_column_int64(stmt, 0) + 1;
+        else
+            high = middle;
+        if (code != SQLITE_ROW && code != SQLITE_DONE)
+            return end_read(self, stmt, code);
         sqlite3_reset(stmt);
-        return 1;
     }
-    return end_read(self, stmt, code);
+    *out = low;
+    return 1;
 }
 
 /* The seq a range starts from, exclusive: 1 and *out, 0 if the range names an unknown post, or an
- * error. Times rise with seq, so "before a time" is "before the first post at or after it". */
+ * error. */
 static int resolve_range(sqlite_t *self, const cf_posts_range_t *range, int64_t *out)
 {
-    sqlite3_stmt *stmt;
-    int rc;
-    switch (range->from) {
-    case CF_POSTS_BEFORE_TIME:
-        stmt = stmt_of(self, SEQ_AT_TIME);
-        bind_id(stmt, 1, &range->room);
-        sqlite3_bind_int64(stmt, 2, range->at);
-        *out = INT64_MAX;
-        rc = look_up_seq(self, stmt, out);
-        return rc < 0 ? rc : 1;
-    case CF_POSTS_BEFORE_ID:
-        stmt = stmt_of(self, SEQ_OF_ID);
-        bind_id(stmt, 1, &range->room);
-        bind_id(stmt, 2, &range->id);
-        return look_up_seq(self, stmt, out);
-    case CF_POSTS_NEWEST:
-        *out = INT64_MAX;
+    if (range->from == CF_POSTS_BEFORE_TIME)
+        return seek_time(self, &range->room, range->at, out);
+    *out = range->from == CF_POSTS_NEWEST ? INT64_MAX : range->at;
+    if (range->from != CF_POSTS_BEFORE_ID)
         return 1;
-    default:
-        *out = range->at;
-        return 1;
-    }
+    sqlite3_stmt *stmt = stmt_of(self, SEQ_OF_ID);
+    bind_id(stmt, 1, &range->room);
+    bind_id(stmt, 2, &range->id);
+    int code = sqlite3_step(stmt);
+    if (code != SQLITE_ROW)
+        return end_read(self, stmt, code);
+    *out = sqlite3_column_int64(stmt, 0);
+    sqlite3_reset(stmt);
+    return 1;
 }
 
 static int read_range(sqlite_t *self, const cf_posts_range_t *range, size_t key, int64_t from,
