@@ -367,7 +367,12 @@ static void check_together(loader_t *self)
 /* store.url as the server uses it: a file in the data folder unless told otherwise. */
 static void finish_store_url(loader_t *self)
 {
-    static const char *const known[] = {"sqlite:", "postgres://", "postgresql://", "memory:"};
+    static const char *const known[] = {
+        "sqlite:", "postgres://", "postgresql://", "memory:",
+#ifdef CONFAB_CRASH_POINTS
+        "faulty:", /* tests only */
+#endif
+    };
     cf_config_t *config = self->config;
     if (config->store_url[0] == '\0') {
         static const char form[] = "sqlite:%s/confab.db";
