@@ -181,7 +181,8 @@ static int handle_inbox(cf_actor_t *self, cf_turn_t *turn, int budget)
 {
     cf_msg_t msg;
     int n = 0, rc;
-    while (n < budget && (rc = cf_inbox_read(self->inbox, &msg)) != 0) {
+    /* what a waiting handler put off comes before what is in the inbox now */
+    while (n < budget && self->later.size == 0 && (rc = cf_inbox_read(self->inbox, &msg)) != 0) {
         n++;
         if (rc > 0)
             handle(self, &msg, turn);
@@ -223,7 +224,7 @@ static void loop(cf_actor_t *self)
         int n = cf_actor_turn(self, CF_INBOX_BATCH_MAX);
         if (n < 0)
             return;
-        if (n > 0)
+        if (n > 0 || self->later.size > 0)
             continue; /* look again before sleeping */
         bool watched_ready;
         cf_inbox_wait(self->inbox, self->watch_fd, false, timeout_ms(self->next_due_us),
@@ -263,6 +264,7 @@ int cf_actor_wait(void *arg, int fd, bool for_write, int64_t until_us)
     for (;;) {
         bool ready;
         int left_ms = timeout_ms(until_us);
+        cf_outbox_flush(self->out); /* what was said before need not wait with it */
         cf_inbox_wait(self->inbox, fd, for_write, left_ms, &ready);
         keep_for_later(self);
         cf_outbox_flush(self->out);
