@@ -103,7 +103,7 @@ int cf_pg_prepare(cf_pg_link_t *link)
     if (!PQenterPipelineMode(link->conn))
         return lose(link, "enter pipeline mode");
     for (int i = 0; i < link->statement_count; i++) {
-        char name[12];
+        char name[16];
         snprintf(name, sizeof name, "s%d", i);
         if (!PQsendPrepare(link->conn, name, link->statements[i], 0, NULL))
             return lose(link, "prepare");
@@ -217,7 +217,7 @@ int cf_pg_run(cf_pg_link_t *link, const char *sql, PGresult **out)
 int cf_pg_send(cf_pg_link_t *link, int statement, const cf_pg_param_t *params, int n)
 {
     enum { PARAMS_MAX = 8 };
-    char name[12];
+    char name[16];
     const char *values[PARAMS_MAX];
     int sizes[PARAMS_MAX], formats[PARAMS_MAX];
     for (int i = 0; i < n; i++) {
