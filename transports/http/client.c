@@ -125,7 +125,7 @@ static void answer_sent(cf_client_t *client)
         cf_buf_free(&client->in); /* idle connections hold no buffer */
     client->state = READ_HEAD;
     client->scanned = client->head_size = client->request_size = 0;
-    client->skipped_line = false;
+    client->skipped_line = client->is_head = client->is_minor_0 = false;
     watch(client, UV_READABLE | UV_DISCONNECT);
     set_deadline(client,
                  more ? client->server->config.head_ms : client->server->config.keepalive_ms);

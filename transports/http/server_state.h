@@ -36,27 +36,28 @@ typedef enum {
 typedef struct cf_client cf_client_t;
 
 struct cf_conn {
+    /* What a delivery touches comes first: with thousands of members every cache line counts. */
     cf_server_t *server;
+    struct lws *wsi; /* NULL unless a WebSocket */
+    cf_conn_state_t state;
+    bool is_upgrade, paused, in_message, reset, peer_closed;
+    cf_ring_t dirty; /* in server->dirty: frames wait for the flush */
+    cf_outgoing_t out;
+    size_t in_lws;     /* bytes of the last write, of which lws still holds a part; else 0 */
+    int64_t in_lws_ms; /* when their oldest frame was queued */
+    size_t counted;    /* of queued bytes, what the gauge holds */
     void *owner_data;
     cf_client_t *client; /* whose request it is; NULL as a WebSocket, or when the socket is gone */
-    struct lws *wsi;     /* NULL unless a WebSocket */
-    cf_conn_state_t state;
-    cf_gone_t why;   /* what on_gone will say */
-    cf_ring_t turn;  /* in server->turns */
-    cf_ring_t dirty; /* in server->dirty: frames wait for the flush */
-    cf_ring_t place; /* in server->websockets */
+    cf_gone_t why;       /* what on_gone will say */
+    cf_ring_t turn;      /* in server->turns */
+    cf_ring_t place;     /* in server->websockets */
     cf_address_t *address;
     /* WebSocket only */
-    cf_timer_t timer; /* pings, idle, age of the queue, close deadline */
-    cf_outgoing_t out;
+    cf_timer_t timer;    /* pings, idle, age of the queue, close deadline */
     cf_buf_t message;    /* fragments so far */
-    size_t counted;      /* of queued bytes, what the gauge holds */
-    size_t in_lws;       /* bytes of the last write, of which lws still holds a part; else 0 */
-    int64_t in_lws_ms;   /* when their oldest frame was queued */
     int64_t heard_ms;    /* last sign of life */
     int64_t pinged_ms;   /* last ping */
     int64_t close_by_ms; /* once closing */
-    bool is_upgrade, paused, in_message, reset, peer_closed;
 };
 
 struct cf_server {

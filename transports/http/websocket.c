@@ -12,7 +12,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define RX_BUFFER 1024    /* lws holds this much per connection: 2.6 KiB in all instead of 5.5 */
+#define RX_BUFFER 1024 /* lws holds this much per connection: 2.6 KiB in all instead of 5.5 */
+#define PING_SPREAD_STEP 997
 #define GATHERED_MAX 4096 /* frames whose gathered bytes are remembered */
 
 enum { CLOSE_PROTOCOL = 1002, CLOSE_UTF8 = 1007, CLOSE_TOO_BIG = 1009, CLOSE_SLOW = 1013 };
@@ -426,7 +427,10 @@ void cf_websocket_open(cf_conn_t *conn)
     }
     cf_timer_init(&conn->timer, on_deadline);
     cf_ring_append(&server->websockets, &conn->place);
-    conn->heard_ms = conn->pinged_ms = cf_server_now_ms(server);
+    conn->heard_ms = cf_server_now_ms(server);
+    /* Clients that came back all at once are not to be pinged all at once ever after. */
+    conn->pinged_ms = conn->heard_ms - (int64_t)(server->stats.upgrades * PING_SPREAD_STEP %
+                                                 (uint64_t)(server->config.ping_ms / 4 + 1));
     set_timer(conn);
     server->stats.upgrades++;
     server->stats.open_websockets++;
