@@ -1116,14 +1116,14 @@ Test(server, queue_that_grows_old_ends_with_1013_and_a_reset)
     int small = 4096;
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     UNTIL(facts.sockets == 1);
-    int64_t end_ms = now_ms() + LIMIT_MS;
-    facts_t facts;
-    while ((facts = ask()).stats.closed_slow == 0 && now_ms() < end_ms) {
-        if (facts.stats.queued_bytes == 0)
+    int64_t give_up_ms = now_ms() + LIMIT_MS;
+    facts_t now;
+    while ((now = ask()).stats.closed_slow == 0 && now_ms() < give_up_ms) {
+        if (now.stats.queued_bytes == 0)
             tell(BROADCAST, 10, 5000); /* until the kernel takes no more */
         poll(NULL, 0, 2);
     }
-    cr_assert(eq(u64, facts.stats.closed_slow, 1));
+    cr_assert(eq(u64, now.stats.closed_slow, 1));
     UNTIL(facts.by_reason[CF_GONE_SLOW] == 1 && facts.stats.open_sockets == 0);
     close(fd);
 }
