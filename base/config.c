@@ -23,8 +23,7 @@ typedef struct {
     bool from_variable[CF_CONFIG_KEY_COUNT]; /* its CONFAB_ variable is set */
 } loader_t;
 
-/* --- reporting -----------------------------------------------------------------------------------
- */
+/* --- reporting ------------------------------------------------------------------------------- */
 
 /* One line; what came from outside must not become two or move a terminal's cursor. */
 static void say(loader_t *self, const char *format, va_list args)
@@ -74,8 +73,7 @@ static void complain_unknown(loader_t *self, const char *where, cf_config_naming
     complain(self, "%s: unknown key %.96s, did you mean %s?", where, name, nearest);
 }
 
-/* --- one value -----------------------------------------------------------------------------------
- */
+/* --- one value ------------------------------------------------------------------------------- */
 
 static void set_list(loader_t *self, const char *where, const cf_config_key_t *key,
                      const cf_config_list_t *value)

@@ -20,8 +20,7 @@ static int refuse(char *fault, const char *format, ...)
     return CF_ERANGE;
 }
 
-/* --- numbers ------------------------------------------------------------------------------------
- */
+/* --- numbers --------------------------------------------------------------------------------- */
 
 /* Reads digits at *at and steps over them; false if there are none or they pass INT64_MAX / 1000.
  */
@@ -98,8 +97,7 @@ static int take_int(int64_t *out, const char *text)
     return 0;
 }
 
-/* --- one function per type -----------------------------------------------------------------------
- */
+/* --- one function per type ------------------------------------------------------------------- */
 
 typedef struct {
     cf_config_t *config;
@@ -287,8 +285,7 @@ static const struct {
     [CF_CONFIG_ORIGINS] = {set_origins, true}, [CF_CONFIG_NETWORKS] = {set_networks, true},
 };
 
-/* --- lists and text ------------------------------------------------------------------------------
- */
+/* --- lists and text -------------------------------------------------------------------------- */
 
 /* Adds the entries of a comma list, trimmed, without empty ones. Returns 0, CF_EFULL or CF_ENOMEM.
  */

@@ -12,7 +12,6 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #define TAIL_RESERVE 14                  /* ,"cut":true}\n */
@@ -37,11 +36,11 @@ static _Thread_local bool has_trace;
  * memory of our own that threads share. Once made it is never closed: a thread that is just about
  * to write would give its line to whoever got the number next. */
 static int ring[2] = {-1, -1};
-static int stop_event = -1;
+static int stop_event = -1, stopped_event = -1;
 static pthread_t thread;
+static bool is_stuck; /* the last one never ended; there is no second */
 
-/* --- one line ----------------------------------------------------------------------------------
- */
+/* --- one line -------------------------------------------------------------------------------- */
 
 static size_t space(const cf_json_t *json)
 {
@@ -148,8 +147,7 @@ static size_t format(uint8_t *line, cf_log_level_t level, const char *actor, con
     return buf.size + 1;
 }
 
-/* --- out of the thread that logs ----------------------------------------------------------------
- */
+/* --- out of the thread that logs ------------------------------------------------------------- */
 
 /* To stderr without waiting: what nobody reads right now is dropped. */
 static bool write_straight(const uint8_t *line, size_t size)
@@ -171,8 +169,7 @@ void cf_log_write(cf_log_level_t level, const char *message, const cf_log_field_
     errno = saved_errno;
 }
 
-/* --- the log thread ------------------------------------------------------------------------------
- */
+/* --- the log thread -------------------------------------------------------------------------- */
 
 typedef struct {
     uint8_t bytes[PIPE_BUF]; /* read from the ring, not yet written; whole lines but for the last */
@@ -250,13 +247,26 @@ static void *run(void *unused)
         if (copy.size == 0)
             report_dropped(&copy);
     }
+    eventfd_write(stopped_event, 1);
     return unused;
 }
 
-/* Makes ring and stop_event if they are not there yet. */
+/* A descriptor made once, and without the event of an earlier stop. */
+static int open_event(int *event)
+{
+    eventfd_t old;
+    if (*event < 0)
+        *event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (*event < 0)
+        return CF_EIO;
+    (void)eventfd_read(*event, &old);
+    return 0;
+}
+
+/* Makes the ring and the events if they are not there yet. */
 static int open_ring(void)
 {
-    if (stop_event < 0 && (stop_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
+    if (open_event(&stop_event) < 0 || open_event(&stopped_event) < 0)
         return CF_EIO;
     if (ring[0] >= 0)
         return 0;
@@ -270,10 +280,8 @@ int cf_log_start(void)
 {
     if (atomic_load(&running))
         return 0;
-    if (open_ring() < 0)
+    if (is_stuck || open_ring() < 0)
         return CF_EIO;
-    uint64_t old_stop;
-    (void)!read(stop_event, &old_stop, sizeof old_stop);
 
     /* Signals are for the main thread; SIGPIPE of a reader that left would end the process. */
     sigset_t all, before;
@@ -291,22 +299,16 @@ void cf_log_stop(int flush_ms)
 {
     if (!atomic_exchange(&running, false))
         return;
-    uint64_t one = 1;
-    (void)!write(stop_event, &one, sizeof one);
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += flush_ms / 1000;
-    until.tv_nsec += flush_ms % 1000 * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000L;
-    }
-    if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) != 0)
-        pthread_detach(thread); /* stuck in write(2); the process ends with it */
+    eventfd_write(stop_event, 1);
+    struct pollfd stopped = {.fd = stopped_event, .events = POLLIN};
+    is_stuck = poll(&stopped, 1, flush_ms) != 1;
+    if (is_stuck)
+        pthread_detach(thread); /* in write(2); it ends with the process */
+    else
+        pthread_join(thread, NULL);
 }
 
-/* --- settings ------------------------------------------------------------------------------------
- */
+/* --- settings -------------------------------------------------------------------------------- */
 
 bool cf_log_is_on(cf_log_level_t level)
 {
@@ -346,8 +348,7 @@ uint64_t cf_log_dropped(void)
     return atomic_load(&dropped);
 }
 
-/* --- fields --------------------------------------------------------------------------------------
- */
+/* --- fields ---------------------------------------------------------------------------------- */
 
 cf_log_field_t cf_log_str(const char *key, const char *text)
 {

@@ -183,8 +183,7 @@ Test(config, checks_what_no_single_key_can_know)
     cr_expect(eq(int, load("store: {url: 'postgres://u:p@h/d'}", NULL, NULL, NULL, NULL), 0));
 }
 
-/* --- the contracts' names ------------------------------------------------------------------------
- */
+/* --- the contracts' names -------------------------------------------------------------------- */
 
 Test(config, takes_the_contracts_names_when_its_own_are_not_set)
 {
@@ -235,8 +234,7 @@ Test(config, adds_the_contracts_origins_up)
     cr_assert(eq(str, (char *)config.http_allowed_origins.items[0], "http://z"));
 }
 
-/* --- files ---------------------------------------------------------------------------------------
- */
+/* --- files ----------------------------------------------------------------------------------- */
 
 static char folder[] = "/tmp/confab-config-XXXXXX";
 static char path[128];
