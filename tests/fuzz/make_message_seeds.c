@@ -1,0 +1,61 @@
+/* make_message_seeds FOLDER: the corpus of fuzz_messages, one body and one whole frame per message,
+ * made from the tables of their fields. */
+#include "shape_fill.h"
+#include "wire/msg.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef struct {
+    const char *folder;
+    uint16_t next; /* the place of the message in the list */
+    uint64_t random;
+    cf_arena_t arena;
+} maker_t;
+
+static void write_seed(const maker_t *maker, const char *name, const char *form, uint16_t choice,
+                       const cf_buf_t *bytes)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s-%s", maker->folder, name, form);
+    FILE *file = fopen(path, "w");
+    if (!file) {
+        perror(path);
+        exit(1);
+    }
+    fputc(choice & 0xff, file);
+    fputc(choice >> 8, file);
+    fwrite(bytes->data, 1, bytes->size, file);
+    fclose(file);
+}
+
+static void make(void *arg, uint16_t type, const char *name, const cf_shape_t *shape)
+{
+    maker_t *maker = arg;
+    cf_buf_t bytes = {0};
+    const void *body = shape_fill(&maker->arena, shape, FILL_RANDOM, &maker->random);
+    cf_msg_t head = {
+        .type = type, .corr = 1, .from = {1, CF_ACTOR_GATEWAY, 0}, .to = {1, CF_ACTOR_STORAGE, 0}};
+    if (cf_shape_encode(&bytes, shape, body) != 0)
+        abort();
+    write_seed(maker, name, "body", maker->next++, &bytes);
+    cf_buf_clear(&bytes);
+    if (cf_msg_encode(&bytes, &head, body) != 0)
+        abort();
+    write_seed(maker, name, "frame", 0x8000, &bytes);
+    cf_buf_free(&bytes);
+    cf_arena_reset(&maker->arena);
+}
+
+int main(int argc, char **argv)
+{
+    maker_t maker = {.random = 1};
+    if (argc != 2) {
+        fprintf(stderr, "usage: make_message_seeds FOLDER\n");
+        return 2;
+    }
+    maker.folder = argv[1];
+    cf_msg_visit(make, &maker);
+    cf_arena_free(&maker.arena);
+    return 0;
+}
