@@ -254,7 +254,7 @@ static void on_error(cf_load_t *load, cf_client_t *client, const cf_members_t *m
     if (!pending || pending->acked || pending->refused)
         return;
     if (load->options.keys &&
-        (contains(members->code, "UNCONFIRMED") || contains(members->message, "not confirmed"))) {
+        (contains(members->code, "NOT_CONFIRMED") || contains(members->message, "not confirmed"))) {
         int64_t wait_ns = (int64_t)cf_slice_number(members->retry_after_ms) * 1000000;
         client->resend_ns = load->now_ns + (wait_ns > RESEND_NS ? wait_ns : RESEND_NS);
         return;

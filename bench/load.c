@@ -370,7 +370,8 @@ static void do_chores(cf_load_t *load)
 {
     for (uint32_t i = 0; i < load->client_count; i++) {
         cf_client_t *client = &load->clients[i];
-        if (client->state == CF_CLIENT_AWAY && load->now_ns >= client->retry_ns &&
+        bool comes_back = client->attempts > 0; /* the first connect is connect_all()'s */
+        if (client->state == CF_CLIENT_AWAY && comes_back && load->now_ns >= client->retry_ns &&
             load->connecting < (uint32_t)load->options.connecting_max)
             cf_client_connect(load, client);
         else if (client->resend_ns && load->now_ns >= client->resend_ns)
@@ -452,6 +453,12 @@ static void settle(cf_load_t *load)
     }
 }
 
+/* Everyone was cut off or told to go, and none comes back. */
+static bool all_gone(const cf_load_t *load)
+{
+    return load->ready == 0 && load->connecting == 0 && !load->options.reconnect;
+}
+
 static void measure(cf_load_t *load)
 {
     const cf_options_t *o = &load->options;
@@ -463,7 +470,7 @@ static void measure(cf_load_t *load)
     if (o->rate > 0)
         arm_timer(load, load->start_ns + 1);
     post_some(load);
-    while (load->now_ns < until_ns && !interrupted &&
+    while (load->now_ns < until_ns && !interrupted && !all_gone(load) &&
            !(o->posts_max && load->counts.posts >= o->posts_max))
         turn(load);
     load->posting = false;
