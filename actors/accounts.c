@@ -3,8 +3,8 @@
 #include "metrics.h"
 #include "secret.h"
 #include "session_cache.h"
-#include "token.h"
 #include "store.h"
+#include "token.h"
 #include "wire/account.h"
 #include "wire/control.h"
 #include "wire/hash.h"
@@ -400,8 +400,7 @@ static void on_session_added(cf_accounts_t *self, cf_turn_t *turn, operation_t *
 /* --- AUTHENTICATE ------------------------------------------------------------------------------
  */
 
-/* Reads and wipes the token. Returns 0 and its hash; CF_EAUTH for a text that is no token of ours.
- */
+/* Reads and wipes the token; only its hash is kept. */
 static int take_token(uint8_t token_hash[CF_TOKEN_HASH_SIZE], cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_token_t asked;
@@ -515,10 +514,6 @@ static int on_logout(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     cf_accounts_t *self = state;
     uint8_t token_hash[CF_TOKEN_HASH_SIZE];
     int rc = take_token(token_hash, turn, msg);
-    if (rc == CF_EAUTH) { /* no session can have it */
-        cf_outbox_answer(turn->out, msg, CF_MSG_DONE, NULL);
-        return 0;
-    }
     if (rc < 0 || !admit_lookup(self, turn, msg))
         return rc;
     const cf_cached_session_t *known = cf_session_cache_find(&self->cache, token_hash);

@@ -9,10 +9,11 @@ typedef struct cf_arena_chunk cf_arena_chunk_t;
 typedef struct {
     cf_arena_chunk_t *chunks; /* newest first; owned */
     size_t left;              /* bytes free in the newest chunk */
-} cf_arena_t; /* zero it to make one */
+} cf_arena_t;                 /* zero it to make one */
 
-void *cf_arena_take(cf_arena_t *arena, size_t size); /* zeroed, aligned for any type; NULL: no memory */
-void cf_arena_reset(cf_arena_t *arena);              /* everything taken is gone; keeps one chunk */
+void *cf_arena_take(cf_arena_t *arena,
+                    size_t size);       /* zeroed, aligned for any type; NULL: no memory */
+void cf_arena_reset(cf_arena_t *arena); /* everything taken is gone; keeps one chunk */
 void cf_arena_free(cf_arena_t *arena);
 
 #endif

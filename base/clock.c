@@ -41,8 +41,9 @@ void cf_time_text(int64_t at_us, char out[CF_TIME_TEXT + 1])
     struct tm tm;
     gmtime_r(&seconds, &tm);
     char text[96];
-    int length = snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%06d", tm.tm_year + 1900,
-                          tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)micros);
+    int length =
+        snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%06d", tm.tm_year + 1900,
+                 tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)micros);
     while (text[length - 1] == '0')
         length--;
     if (text[length - 1] == '.')

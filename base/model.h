@@ -44,12 +44,12 @@ typedef struct {
     uint64_t seq; /* 1.. without gaps, within the room */
     cf_id_t id;
     cf_id_t sender;
-    int64_t at_us;       /* strictly increasing within the room */
-    uint32_t kind;       /* cf_post_kind_t */
-    cf_str_t username;   /* the sender's current name; not stored with the post */
-    cf_str_t text;       /* 1..CF_POST_TEXT_MAX bytes of UTF-8 without U+0000 */
-    cf_str_t client_key; /* idempotency key within (room, sender); empty: none */
-    uint8_t body_hash[CF_BODY_HASH_SIZE]; /* BLAKE2b-128 of kind and text; compared when a key repeats */
+    int64_t at_us;                        /* strictly increasing within the room */
+    uint32_t kind;                        /* cf_post_kind_t */
+    cf_str_t username;                    /* the sender's current name; not stored with the post */
+    cf_str_t text;                        /* 1..CF_POST_TEXT_MAX bytes of UTF-8 without U+0000 */
+    cf_str_t client_key;                  /* idempotency key within (room, sender); empty: none */
+    uint8_t body_hash[CF_BODY_HASH_SIZE]; /* BLAKE2b-128 of kind and text; for repeated keys */
 } cf_post_t;
 
 #endif

@@ -21,8 +21,13 @@ typedef struct cf_server cf_server_t;
 typedef struct cf_conn cf_conn_t;
 
 typedef enum {
-    CF_METHOD_GET = 1, CF_METHOD_HEAD, CF_METHOD_POST, CF_METHOD_PUT, CF_METHOD_DELETE,
-    CF_METHOD_OPTIONS, CF_METHOD_OTHER
+    CF_METHOD_GET = 1,
+    CF_METHOD_HEAD,
+    CF_METHOD_POST,
+    CF_METHOD_PUT,
+    CF_METHOD_DELETE,
+    CF_METHOD_OPTIONS,
+    CF_METHOD_OTHER
 } cf_method_t;
 
 /* One request; every member is borrowed for the callback only. Absent headers are empty. */
@@ -32,12 +37,13 @@ typedef struct {
     cf_str_t query; /* after '?', not decoded */
     cf_str_t host, origin, cookie, authorization, sec_fetch_site, content_type, request_id,
         forwarded_for, if_none_match;
-    cf_str_t body;      /* whole; at most cf_server_config_t.body_max */
-    cf_str_t peer;      /* address as text, without port */
-    bool secure;        /* came over TLS */
-    bool is_upgrade;    /* on_upgrade only: always true */
-    const char *upgrade_fault; /* on_upgrade: NULL, or why the handshake is bad (the application still
-                                  decides in its own order which error comes first) */
+    cf_str_t body;   /* whole; at most cf_server_config_t.body_max */
+    cf_str_t peer;   /* address as text, without port */
+    bool secure;     /* came over TLS */
+    bool is_upgrade; /* on_upgrade only: always true */
+    /* on_upgrade: NULL, or why the handshake is bad (the application still decides in its own order
+     * which error comes first) */
+    const char *upgrade_fault;
 } cf_request_t;
 
 /* One prebuilt outgoing WebSocket text message, shared by all connections it goes to. Counted within
@@ -63,7 +69,8 @@ typedef struct {
     void (*on_upgrade)(void *owner, cf_conn_t *conn, const cf_request_t *request);
     void (*on_open)(void *owner, cf_conn_t *conn); /* the 101 is out; messages may be sent */
     /* One whole message, reassembled, at most message_max bytes; valid UTF-8 if is_text. */
-    void (*on_message)(void *owner, cf_conn_t *conn, const uint8_t *bytes, size_t size, bool is_text);
+    void (*on_message)(void *owner, cf_conn_t *conn, const uint8_t *bytes, size_t size,
+                       bool is_text);
     /* Exactly once for every conn ever handed out, also one that was answered. */
     void (*on_gone)(void *owner, cf_conn_t *conn, cf_gone_t why);
     /* The watched descriptor became readable (edge): drain until EAGAIN or `budget` messages; return
@@ -76,23 +83,23 @@ typedef struct {
 } cf_server_events_t;
 
 typedef struct {
-    const char *listen;      /* "host:port"; port 0 picks one; [::1]:80 for IPv6 */
-    int connections_max;     /* beyond it: 503 and close */
-    int connections_per_ip;  /* 0: off */
-    size_t head_max;         /* 16 KiB: 431 beyond */
-    size_t body_max;         /* 64 KiB: 413 beyond */
-    size_t message_max;      /* 16 KiB: close 1009 beyond, summed over fragments */
-    int head_ms;             /* 10,000: time for a whole head */
-    int body_ms;             /* 15,000: time for a whole body */
-    int keepalive_ms;        /* 60,000 */
-    int answer_ms;           /* 30,000: the owner did not answer: 503 */
-    int ping_ms;             /* 25,000: server ping */
-    int idle_ms;             /* 60,000: no inbound frame at all: gone */
-    size_t queue_bytes_max;  /* 1 MiB unsent: close 1013 */
-    int queue_age_ms;        /* 10,000: oldest unsent byte older: close 1013 */
-    int close_ms;            /* 5,000: from our Close to reset */
-    int send_buffer_bytes;   /* SO_SNDBUF, 128 KiB */
-    int flush_delay_ms;      /* 0: flush each loop pass */
+    const char *listen;     /* "host:port"; port 0 picks one; [::1]:80 for IPv6 */
+    int connections_max;    /* beyond it: 503 and close */
+    int connections_per_ip; /* 0: off */
+    size_t head_max;        /* 16 KiB: 431 beyond */
+    size_t body_max;        /* 64 KiB: 413 beyond */
+    size_t message_max;     /* 16 KiB: close 1009 beyond, summed over fragments */
+    int head_ms;            /* 10,000: time for a whole head */
+    int body_ms;            /* 15,000: time for a whole body */
+    int keepalive_ms;       /* 60,000 */
+    int answer_ms;          /* 30,000: the owner did not answer: 503 */
+    int ping_ms;            /* 25,000: server ping */
+    int idle_ms;            /* 60,000: no inbound frame at all: gone */
+    size_t queue_bytes_max; /* 1 MiB unsent: close 1013 */
+    int queue_age_ms;       /* 10,000: oldest unsent byte older: close 1013 */
+    int close_ms;           /* 5,000: from our Close to reset */
+    int send_buffer_bytes;  /* SO_SNDBUF, 128 KiB */
+    int flush_delay_ms;     /* 0: flush each loop pass */
 } cf_server_config_t;
 
 typedef struct { /* counters; only ever grow, except the gauges */
@@ -105,11 +112,11 @@ typedef struct { /* counters; only ever grow, except the gauges */
 /* Bind, listen and build everything that can fail. inbox_fd: a descriptor to watch (ZMQ_FD) or -1.
  * Returns 0; CF_EIO (cannot listen; logged), CF_ENOMEM, CF_ERANGE (bad `listen`). events and config
  * are copied; owner is passed back. */
-int cf_server_new(cf_server_t **out, const cf_server_config_t *config, const cf_server_events_t *events,
-                  void *owner, int inbox_fd);
-int cf_server_port(const cf_server_t *self);  /* the port bound */
-int cf_server_run(cf_server_t *self);         /* until cf_server_stop(); on the calling thread */
-void cf_server_stop(cf_server_t *self);       /* from a callback */
+int cf_server_new(cf_server_t **out, const cf_server_config_t *config,
+                  const cf_server_events_t *events, void *owner, int inbox_fd);
+int cf_server_port(const cf_server_t *self); /* the port bound */
+int cf_server_run(cf_server_t *self);        /* until cf_server_stop(); on the calling thread */
+void cf_server_stop(cf_server_t *self);      /* from a callback */
 void cf_server_stop_listening(cf_server_t *self);
 const cf_server_stats_t *cf_server_stats(const cf_server_t *self);
 void cf_server_destroy(cf_server_t **self);
@@ -117,8 +124,8 @@ void cf_server_destroy(cf_server_t **self);
 /* extra_headers: "Name: value\r\n" lines or NULL. Content-Length is added; for HEAD the body is left
  * out. content_type NULL: none. The connection stays open if the client allows. Returns 0 or
  * CF_ECLOSING when the client is gone (nothing to do: on_gone follows). */
-int cf_conn_respond(cf_conn_t *conn, int status, const char *content_type, const char *extra_headers,
-                    const void *body, size_t size);
+int cf_conn_respond(cf_conn_t *conn, int status, const char *content_type,
+                    const char *extra_headers, const void *body, size_t size);
 int cf_conn_upgrade(cf_conn_t *conn);
 /* Queue one message; takes its own reference. Sent in order, flushed at the end of the loop pass.
  * CF_ECLOSING once a Close was queued or the client is gone; CF_EFULL when this made it a slow client
