@@ -11,8 +11,8 @@ typedef struct {
     size_t left;              /* bytes free in the newest chunk */
 } cf_arena_t;                 /* zero it to make one */
 
-void *cf_arena_take(cf_arena_t *arena,
-                    size_t size);       /* zeroed, aligned for any type; NULL: no memory */
+/* Zeroed, aligned for any type; NULL: no memory. */
+void *cf_arena_take(cf_arena_t *arena, size_t size);
 void cf_arena_reset(cf_arena_t *arena); /* everything taken is gone; keeps one chunk */
 void cf_arena_free(cf_arena_t *arena);
 

@@ -17,9 +17,8 @@
 
 #define PEER_WAIT_MS 20000
 #define NODE 1
-#define OTHER_NODE                                                                                 \
-    2 /* named on the bus; its actors are the peer opened by peer_at_other_node()   \
-                      */
+/* Named on the bus; its actors are the peer opened by peer_at_other_node() */
+#define OTHER_NODE 2
 
 typedef struct {
     cf_address_t address;
