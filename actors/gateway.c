@@ -199,6 +199,7 @@ void cf_gateway_free_exchange(cf_client_t *client)
 {
     if (!client->exchange)
         return;
+    cf_arena_wipe(&client->exchange->texts); /* passwords and tokens */
     cf_arena_free(&client->exchange->texts);
     free(client->exchange);
     client->exchange = NULL;

@@ -18,7 +18,12 @@
 #define LIMIT_DEFAULT 50
 #define RETRY_STORE_MS 1000 /* advice while the store is away */
 
-typedef enum { ANYONE, SESSION, SOCKET } access_t;
+typedef enum {
+    PROBE, /* anyone, also while draining */
+    ANYONE,
+    SESSION,
+    SOCKET
+} access_t;
 
 typedef void begin_fn(cf_gateway_t *self, cf_client_t *client);
 static begin_fn begin_register, begin_login, begin_me, begin_logout, begin_list, begin_create,
@@ -42,13 +47,13 @@ static const cf_route_t routes[] = {
     {CF_METHOD_GET, "/api/v1/chatrooms/{id}/messages", SESSION, begin_history},
     {CF_METHOD_GET, "/ws/chat/{id}", SOCKET, begin_socket},
     {CF_METHOD_GET, "/api/v1/ws/chat/{id}", SOCKET, begin_socket},
-    {CF_METHOD_GET, "/health", ANYONE, begin_health},
-    {CF_METHOD_GET, "/api/v1/health", ANYONE, begin_health},
-    {CF_METHOD_GET, "/health/ready", ANYONE, begin_ready},
-    {CF_METHOD_GET, "/api/v1/health/ready", ANYONE, begin_ready},
-    {CF_METHOD_GET, "/readyz", ANYONE, begin_ready},
-    {CF_METHOD_GET, "/livez", ANYONE, begin_live},
-    {CF_METHOD_GET, "/metrics", ANYONE, begin_metrics},
+    {CF_METHOD_GET, "/health", PROBE, begin_health},
+    {CF_METHOD_GET, "/api/v1/health", PROBE, begin_health},
+    {CF_METHOD_GET, "/health/ready", PROBE, begin_ready},
+    {CF_METHOD_GET, "/api/v1/health/ready", PROBE, begin_ready},
+    {CF_METHOD_GET, "/readyz", PROBE, begin_ready},
+    {CF_METHOD_GET, "/livez", PROBE, begin_live},
+    {CF_METHOD_GET, "/metrics", PROBE, begin_metrics},
 };
 #define ROUTES (sizeof routes / sizeof routes[0])
 
@@ -350,7 +355,11 @@ static void route(cf_gateway_t *self, cf_client_t *client, const cf_request_t *r
     exchange->is_cross_site = request->method != CF_METHOD_GET &&
                               request->method != CF_METHOD_HEAD &&
                               is_cross_site(request, exchange->may_connect);
-    if (exchange->route->access == ANYONE) {
+    if (self->draining && exchange->route->access != PROBE) {
+        cf_http_fail(self, client, 503, "Service unavailable", RETRY_STORE_MS);
+        return;
+    }
+    if (exchange->route->access <= ANYONE) {
         exchange->route->begin(self, client);
         return;
     }

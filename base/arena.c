@@ -1,5 +1,6 @@
 #include "arena.h"
 
+#include <sodium.h>
 #include <stdalign.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -51,4 +52,10 @@ void cf_arena_free(cf_arena_t *arena)
         arena->chunks = older;
     }
     arena->left = 0;
+}
+
+void cf_arena_wipe(cf_arena_t *arena)
+{
+    for (cf_arena_chunk_t *chunk = arena->chunks; chunk; chunk = chunk->older)
+        sodium_memzero(chunk->bytes, chunk->size);
 }

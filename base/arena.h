@@ -15,5 +15,6 @@ typedef struct {
 void *cf_arena_take(cf_arena_t *arena, size_t size);
 void cf_arena_reset(cf_arena_t *arena); /* everything taken is gone; keeps one chunk */
 void cf_arena_free(cf_arena_t *arena);
+void cf_arena_wipe(cf_arena_t *arena); /* overwrite everything taken with zeros: it held secrets */
 
 #endif
