@@ -19,7 +19,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define STATEMENT_MS 500
 #define T0 INT64_C(1700000000000000) /* microseconds */
 
 typedef struct {
@@ -59,6 +58,7 @@ static void set_faults(const char *lines)
 }
 
 static uint32_t batch_rows = 500;
+static int statement_ms = 500;
 
 /* On the store whose URL is before, the test's folder, behind. */
 static void start(const char *before, const char *behind)
@@ -73,7 +73,7 @@ static void start(const char *before, const char *behind)
     cf_storage_config_t config = {
         .link = {.actor = actor,
                  .url = url,
-                 .statement_ms = STATEMENT_MS,
+                 .statement_ms = statement_ms,
                  .key_ttl_us = INT64_C(600000000)},
         .batch_rows = batch_rows,
         .batch_bytes = 1u << 20,
@@ -436,6 +436,23 @@ Test(faults, reports_a_store_that_hangs_and_one_that_went_away)
     set_faults("ping hang\n");
     cr_assert(await_store_state(false));
     set_faults("");
+    cr_assert(await_store_state(true));
+}
+
+Test(faults, says_that_the_store_is_down_before_a_call_that_hangs_ends)
+{
+    cf_store_state_t state;
+    statement_ms = 3000;
+    start_faulty();
+    make_room(1);
+    set_faults("write hang 1\n");
+    put_append(1, 1, 1, 0, 1, "");
+    peer_flush(room_thread);
+    do
+        cr_assert(peer_await(peer_at(CF_ACTOR_STATS, 0), CF_MSG_STORE_STATE, 0, &state));
+    while (state.up);
+    cr_assert(ge(i64, state.latency_us, 2000000)); /* so long it has been waiting */
+    cr_assert(eq(u32, await_verdict(1), CF_VERDICT_UNKNOWN));
     cr_assert(await_store_state(true));
 }
 
