@@ -8,7 +8,7 @@ import socket
 import struct
 import time
 
-LIMIT_S = 60
+LIMIT_S = float(os.environ.get("CONFAB_TEST_LIMIT", "60"))
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 
