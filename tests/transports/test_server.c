@@ -770,8 +770,11 @@ Test(server, nothing_is_upgraded_before_the_verdict)
     put(fd, HANDSHAKE("/wait"));
     UNTIL(facts.held == 1);
     cr_assert(eq(int, poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 20), 0));
+    put_text(fd, "early"); /* against the protocol, but not read before the verdict either */
+    cr_assert(eq(u64, ask().stats.messages_in, 0));
     tell(GRANT_HELD, 0, 0);
     cr_assert(eq(int, get_answer(fd), 101));
+    expect_text(fd, "early");
     put_text(fd, "hello");
     expect_text(fd, "hello");
     close(fd);
@@ -919,9 +922,9 @@ Test(server, faults_of_framing_end_with_1002)
     fd = open_websocket();
     put_frame(fd, PING, payload, sizeof payload); /* lws gives no code for this one */
     cr_assert(eq(int, get_close(fd), 0));
-    close(fd);
     UNTIL(facts.by_reason[CF_GONE_PROTOCOL] == (int)(sizeof cases / sizeof cases[0]) + 2 &&
           facts.stats.closed_protocol == sizeof cases / sizeof cases[0] + 2);
+    close(fd);
 }
 
 Test(server, echoes_a_close_and_ends)
@@ -1057,6 +1060,25 @@ Test(server, answer_to_a_broken_head_behind_a_head_request_has_its_body)
     cr_assert(eq(int, get_answer(fd), 400));
     expect_body("Bad Request\n");
     expect_end(fd);
+}
+
+Test(server, frames_beyond_one_write_arrive_whole)
+{
+    open_server();
+    int fd = open_websocket();
+    UNTIL(facts.sockets == 1);
+    static const int sizes[] = {65532, 65533, 65536, 200000, 900000};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        tell(BROADCAST, 1, sizes[i]);
+        tell(BROADCAST, 1, 10);
+        size_t size;
+        cr_assert(eq(int, get_frame(fd, &size), TEXT));
+        cr_assert(eq(sz, size, (size_t)sizes[i]));
+        cr_assert(eq(sz, strspn(body + 2, "x"), size - 2));
+        cr_assert(eq(int, get_frame(fd, &size), TEXT));
+        cr_assert(eq(sz, size, 10));
+    }
+    close(fd);
 }
 
 Test(server, long_burst_does_not_make_a_reader_slow)

@@ -332,7 +332,8 @@ static void on_fragment(cf_conn_t *conn, const uint8_t *bytes, size_t size)
     cf_buf_free(&message);
 }
 
-/* The connection is open and quiet: it was not the peer who ended it. */
+/* The connection is open and quiet: it was not the peer who ended it. One that leaves in this very
+ * moment cannot be told apart and counts as gone by itself. */
 static bool is_peer_there(cf_conn_t *conn)
 {
     char byte;
@@ -356,7 +357,7 @@ static void on_closed(cf_conn_t *conn)
 static int on_established(cf_server_t *server, struct lws *wsi, cf_conn_t **slot)
 {
     cf_conn_t *conn = server->adopting;
-    if (!conn)
+    if (!conn || !slot)
         return -1; /* nobody gets in without a verdict */
     *slot = conn;
     conn->wsi = wsi;
