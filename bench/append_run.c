@@ -1,8 +1,9 @@
 /* append-run URL: rows per second of an append run, for docs/spike-append-run.md.
  *
  * With a postgres:// URL (an empty database) it compares shapes of the same work, written straight
- * on libpq; with any URL it then measures the store itself. Rows have 128 characters of text. One
- * line per measurement: shape, rows per batch, rooms, rows/s, microseconds per batch. */
+ * on libpq; with any URL it then measures the store itself. Rows have 128 characters of text. The
+ * machine may be shared, so every measurement is taken in slices, in turn with all others; a line
+ * gives the median of its slices and the best one. */
 #include "clock.h"
 #include "migrations.h"
 #include "pg_array.h"
@@ -13,7 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RUN_US 1000000
+#define SLICES 7 /* of each measurement, taken in turn with all others */
+#define SLICE_US 150000
+#define CELLS_MAX 80
 #define ROOMS 100
 #define BATCH_MAX 500
 #define TEXT                                                                                       \
@@ -241,12 +244,43 @@ static const struct {
 };
 static const unsigned batches[] = {10, 100, 500}, spreads[] = {1, 10, 100};
 
-static void report(const char *shape, unsigned batch, unsigned rooms, uint64_t rounds,
-                   int64_t took_us)
+/* One measurement: rows/s of each slice. */
+typedef struct {
+    const char *shape;
+    unsigned batch, rooms;
+    double rates[SLICES];
+} cell_t;
+
+static cell_t cells[CELLS_MAX];
+
+static int ascending(const void *a, const void *b)
 {
-    printf("%-56s %4u rows %4u rooms %9.0f rows/s %8.0f us/batch\n", shape, batch, rooms,
-           (double)(rounds * batch) * 1e6 / (double)took_us, (double)took_us / (double)rounds);
+    double left = *(const double *)a, right = *(const double *)b;
+    return (left > right) - (left < right);
+}
+
+static void report(int n)
+{
+    for (int i = 0; i < n; i++) {
+        cell_t *cell = &cells[i];
+        qsort(cell->rates, SLICES, sizeof cell->rates[0], ascending);
+        double median = cell->rates[SLICES / 2], best = cell->rates[SLICES - 1];
+        printf("%-54s %4u rows %4u rooms %8.0f rows/s median %8.0f best %7.0f us/batch best\n",
+               cell->shape, cell->batch, cell->rooms, median, best, cell->batch * 1e6 / best);
+    }
     fflush(stdout);
+}
+
+/* Runs one slice: batches until its time is over. */
+static void measure(cell_t *cell, int slice, void (*batch)(void *arg), void *arg)
+{
+    uint64_t rounds = 0;
+    int64_t start_us = cf_boot_us(), took_us;
+    do {
+        batch(arg);
+        rounds++;
+    } while ((took_us = cf_boot_us() - start_us) < SLICE_US);
+    cell->rates[slice] = (double)(rounds * cell->batch) * 1e6 / (double)took_us;
 }
 
 static void command(const char *sql)
@@ -262,10 +296,22 @@ static void reset_tables(void)
 {
     if (PQpipelineStatus(conn) != PQ_PIPELINE_OFF && !PQexitPipelineMode(conn))
         die("leave pipeline mode");
-    command("TRUNCATE posts, post_keys; UPDATE rooms SET last_seq = 0, last_us = 0; CHECKPOINT");
+    command("TRUNCATE posts, post_keys; UPDATE rooms SET last_seq = 0, last_us = 0");
     memset(last_seq, 0, sizeof last_seq);
     if (!PQenterPipelineMode(conn))
         die("enter pipeline mode");
+}
+
+typedef struct {
+    size_t shape;
+    unsigned batch, rooms;
+} trial_t;
+
+static void run_shape(void *arg)
+{
+    const trial_t *trial = arg;
+    make_batch(trial->batch, trial->rooms);
+    shapes[trial->shape].run();
 }
 
 static void compare_shapes(const char *url)
@@ -283,19 +329,21 @@ static void compare_shapes(const char *url)
         " 'room', '01000000-0000-0000-0000-000000000001', 1, false FROM generate_series(0, 99) n");
     for (int i = 0; i < STATEMENTS; i++)
         PQclear(PQprepare(conn, statements[i].name, statements[i].sql, 0, NULL));
-    for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
-        for (int b = 0; b < 3; b++)
-            for (int r = 0; r < (shapes[s].locks ? 3 : 1); r++) {
-                reset_tables();
-                uint64_t rounds = 0;
-                int64_t start_us = cf_boot_us(), took_us;
-                do {
-                    make_batch(batches[b], spreads[r]);
-                    shapes[s].run();
-                    rounds++;
-                } while ((took_us = cf_boot_us() - start_us) < RUN_US);
-                report(shapes[s].name, batches[b], spreads[r], rounds, took_us);
-            }
+    int n = 0;
+    for (int slice = 0; slice < SLICES; slice++) {
+        n = 0;
+        for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
+            for (int b = 0; b < 3; b++)
+                for (int r = 0; r < (shapes[s].locks ? 3 : 1); r++) {
+                    cell_t *cell = &cells[n++];
+                    cell->shape = shapes[s].name;
+                    cell->batch = batches[b];
+                    cell->rooms = spreads[r];
+                    reset_tables();
+                    measure(cell, slice, run_shape, &(trial_t){s, batches[b], spreads[r]});
+                }
+    }
+    report(n);
     PQexitPipelineMode(conn);
     command("DROP TABLE posts, post_keys, members, sessions, rooms, users");
     PQfinish(conn);
@@ -359,6 +407,18 @@ static void fill_store(cf_store_t *store)
     }
 }
 
+typedef struct {
+    cf_store_t *store;
+    unsigned batch, rooms;
+    bool with_keys;
+} load_t;
+
+static void append_batch(void *arg)
+{
+    const load_t *load = arg;
+    must(load->store, make_runs(load->batch, load->rooms, load->with_keys));
+}
+
 static void measure_store(const char *url)
 {
     cf_store_config_t config = {
@@ -367,18 +427,16 @@ static void measure_store(const char *url)
     if (cf_store_open(&store, &config) < 0)
         die("open");
     fill_store(store);
-    for (int with_keys = 0; with_keys < 2; with_keys++)
-        for (int b = 0; b < 3; b++)
-            for (int r = 0; r < 3; r++) {
-                uint64_t rounds = 0;
-                int64_t start_us = cf_boot_us(), took_us;
-                do {
-                    must(store, make_runs(batches[b], spreads[r], with_keys != 0));
-                    rounds++;
-                } while ((took_us = cf_boot_us() - start_us) < RUN_US);
-                report(with_keys ? "the store, every row with a client key" : "the store",
-                       batches[b], spreads[r], rounds, took_us);
-            }
+    for (int slice = 0; slice < SLICES; slice++)
+        for (int i = 0; i < 18; i++) {
+            load_t load = {store, batches[i / 3 % 3], spreads[i % 3], i >= 9};
+            cells[i].shape =
+                load.with_keys ? "the store, every row with a client key" : "the store";
+            cells[i].batch = load.batch;
+            cells[i].rooms = load.rooms;
+            measure(&cells[i], slice, append_batch, &load);
+        }
+    report(18);
     store->ops->close(store);
 }
 

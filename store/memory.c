@@ -383,7 +383,7 @@ static int on_remove_member(memory_t *self, const cf_write_t *write, cf_outcome_
 
 static int on_expire_sessions(memory_t *self, const cf_write_t *write, cf_outcome_t *out)
 {
-    session_t *session, *next;
+    session_t *session = NULL, *next = NULL;
     HASH_ITER(hh, self->db->sessions, session, next)
     {
         if (session->row.expires_us > write->expire.until_us || out->stored >= write->expire.limit)
@@ -397,7 +397,7 @@ static int on_expire_sessions(memory_t *self, const cf_write_t *write, cf_outcom
 
 static int on_expire_keys(memory_t *self, const cf_write_t *write, cf_outcome_t *out)
 {
-    post_key_t *key, *next;
+    post_key_t *key = NULL, *next = NULL;
     HASH_ITER(hh, self->db->keys, key, next)
     {
         if (key->kept.at_us > write->expire.until_us || out->stored >= write->expire.limit)

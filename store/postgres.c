@@ -128,7 +128,7 @@ static const char *const statements[STATEMENT_COUNT] = {
                    " SELECT $1::uuid, $2::uuid, $3::int8 FROM known ON CONFLICT DO NOTHING)"
                    " SELECT CASE WHEN EXISTS (SELECT 1 FROM known) THEN 0 ELSE 1 END",
     [REMOVE_MEMBER] = "WITH gone AS (DELETE FROM members WHERE room = $1::uuid"
-                      " AND user_id = $2::uuid AND $3::int8 IS NOT NULL) SELECT 0",
+                      " AND user_id = $2::uuid) SELECT 0",
     [EXPIRE_SESSIONS] = "WITH gone AS (DELETE FROM sessions WHERE ctid = ANY (ARRAY (SELECT ctid"
                         " FROM sessions WHERE expires_us <= $1::int8 ORDER BY expires_us"
                         " LIMIT $2::int8)) RETURNING 1) SELECT count(*)::int4 FROM gone",
@@ -533,63 +533,88 @@ static int send_rows(stage_t *stage, int *sent)
 /* --- the other writes ----------------------------------------------------------------------------
  */
 
-static int send_single(postgres_t *self, const cf_write_t *w)
+/* Statement `which` with parameters listed behind it. */
+#define SEND(self, which, ...)                                                                     \
+    cf_pg_send(&(self)->link, which, (cf_pg_param_t[]){__VA_ARGS__},                               \
+               sizeof((cf_pg_param_t[]){__VA_ARGS__}) / sizeof(cf_pg_param_t))
+
+static int send_activate(postgres_t *self, const cf_write_t *write)
 {
-    uint64_t first, second;
-    uint8_t ephemeral = w->kind == CF_WRITE_CREATE_ROOM && w->create_room.ephemeral;
-    switch (w->kind) {
-    case CF_WRITE_ACTIVATE:
-        return cf_pg_send(&self->link, ACTIVATE, (cf_pg_param_t[]){id_param(&w->activate)}, 1);
-    case CF_WRITE_CREATE_USER:
-        return cf_pg_send(&self->link, PUT_USER,
-                          (cf_pg_param_t[]){id_param(&w->create_user.id),
-                                            text_param(w->create_user.username),
-                                            text_param(w->create_user.email),
-                                            text_param(w->create_user.password_hash),
-                                            int8_param(&first, w->create_user.created_us)},
-                          5);
-    case CF_WRITE_SET_PASSWORD:
-        return cf_pg_send(&self->link, SET_PASSWORD,
-                          (cf_pg_param_t[]){id_param(&w->set_password.user),
-                                            text_param(w->set_password.password_hash)},
-                          2);
-    case CF_WRITE_ADD_SESSION:
-        return cf_pg_send(&self->link, PUT_SESSION,
-                          (cf_pg_param_t[]){{w->add_session.token_hash, CF_TOKEN_HASH_SIZE},
-                                            id_param(&w->add_session.id),
-                                            id_param(&w->add_session.user),
-                                            int8_param(&first, w->add_session.created_us),
-                                            int8_param(&second, w->add_session.expires_us)},
-                          5);
-    case CF_WRITE_REMOVE_SESSION:
-        return cf_pg_send(&self->link, REMOVE_SESSION,
-                          (cf_pg_param_t[]){{w->remove_session, CF_TOKEN_HASH_SIZE}}, 1);
-    case CF_WRITE_CREATE_ROOM:
-        return cf_pg_send(&self->link, PUT_ROOM,
-                          (cf_pg_param_t[]){id_param(&w->create_room.id),
-                                            text_param(w->create_room.name),
-                                            id_param(&w->create_room.creator),
-                                            int8_param(&first, w->create_room.created_us),
-                                            {&ephemeral, 1}},
-                          5);
-    case CF_WRITE_ADD_MEMBER:
-    case CF_WRITE_REMOVE_MEMBER:
-        return cf_pg_send(&self->link, w->kind == CF_WRITE_ADD_MEMBER ? PUT_MEMBER : REMOVE_MEMBER,
-                          (cf_pg_param_t[]){id_param(&w->member.room), id_param(&w->member.user),
-                                            int8_param(&first, w->member.at_us)},
-                          3);
-    case CF_WRITE_EXPIRE_SESSIONS:
-    case CF_WRITE_EXPIRE_KEYS:
-        return cf_pg_send(&self->link,
-                          w->kind == CF_WRITE_EXPIRE_KEYS ? EXPIRE_KEYS : EXPIRE_SESSIONS,
-                          (cf_pg_param_t[]){int8_param(&first, w->expire.until_us),
-                                            int8_param(&second, w->expire.limit)},
-                          2);
-    case CF_WRITE_APPEND:
-        break;
-    }
-    return CF_EINTERNAL;
+    return SEND(self, ACTIVATE, id_param(&write->activate));
 }
+
+static int send_create_user(postgres_t *self, const cf_write_t *write)
+{
+    const cf_user_t *user = &write->create_user;
+    uint64_t created;
+    return SEND(self, PUT_USER, id_param(&user->id), text_param(user->username),
+                text_param(user->email), text_param(user->password_hash),
+                int8_param(&created, user->created_us));
+}
+
+static int send_set_password(postgres_t *self, const cf_write_t *write)
+{
+    return SEND(self, SET_PASSWORD, id_param(&write->set_password.user),
+                text_param(write->set_password.password_hash));
+}
+
+static int send_add_session(postgres_t *self, const cf_write_t *write)
+{
+    const cf_session_t *session = &write->add_session;
+    uint64_t created, expires;
+    return SEND(self, PUT_SESSION, {session->token_hash, CF_TOKEN_HASH_SIZE},
+                id_param(&session->id), id_param(&session->user),
+                int8_param(&created, session->created_us),
+                int8_param(&expires, session->expires_us));
+}
+
+static int send_remove_session(postgres_t *self, const cf_write_t *write)
+{
+    return SEND(self, REMOVE_SESSION, {write->remove_session, CF_TOKEN_HASH_SIZE});
+}
+
+static int send_create_room(postgres_t *self, const cf_write_t *write)
+{
+    const cf_room_row_t *room = &write->create_room;
+    uint8_t ephemeral = room->ephemeral;
+    uint64_t created;
+    return SEND(self, PUT_ROOM, id_param(&room->id), text_param(room->name),
+                id_param(&room->creator), int8_param(&created, room->created_us), {&ephemeral, 1});
+}
+
+static int send_add_member(postgres_t *self, const cf_write_t *write)
+{
+    uint64_t at;
+    return SEND(self, PUT_MEMBER, id_param(&write->member.room), id_param(&write->member.user),
+                int8_param(&at, write->member.at_us));
+}
+
+static int send_remove_member(postgres_t *self, const cf_write_t *write)
+{
+    return SEND(self, REMOVE_MEMBER, id_param(&write->member.room), id_param(&write->member.user));
+}
+
+static int send_expire(postgres_t *self, const cf_write_t *write)
+{
+    uint64_t until, limit;
+    return SEND(self, write->kind == CF_WRITE_EXPIRE_KEYS ? EXPIRE_KEYS : EXPIRE_SESSIONS,
+                int8_param(&until, write->expire.until_us),
+                int8_param(&limit, write->expire.limit));
+}
+
+/* By kind; appends are not sent one by one. */
+static int (*const send_single[])(postgres_t *self, const cf_write_t *write) = {
+    [CF_WRITE_ACTIVATE] = send_activate,
+    [CF_WRITE_CREATE_USER] = send_create_user,
+    [CF_WRITE_SET_PASSWORD] = send_set_password,
+    [CF_WRITE_ADD_SESSION] = send_add_session,
+    [CF_WRITE_REMOVE_SESSION] = send_remove_session,
+    [CF_WRITE_CREATE_ROOM] = send_create_room,
+    [CF_WRITE_ADD_MEMBER] = send_add_member,
+    [CF_WRITE_REMOVE_MEMBER] = send_remove_member,
+    [CF_WRITE_EXPIRE_SESSIONS] = send_expire,
+    [CF_WRITE_EXPIRE_KEYS] = send_expire,
+};
 
 static cf_room_row_t column_room(const PGresult *result, int row)
 {
@@ -686,7 +711,7 @@ static int send_first(stage_t *stage, const cf_write_t *writes, size_t n, ends_t
     }
     for (size_t i = 0; i < n && rc == 0; i++)
         if (is_single(&writes[i])) {
-            rc = send_single(self, &writes[i]);
+            rc = send_single[writes[i].kind](self, &writes[i]);
             ++*sent;
         }
     if (rc == 0 && stage->room_count > 0) {

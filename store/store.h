@@ -16,9 +16,9 @@
 
 typedef struct cf_store cf_store_t;
 
-/* How a backend waits. wait() returns 0 when fd is readable (or, with for_write, writable), CF_ETIME
- * at until_us (cf_boot_us clock), CF_ECLOSING if the owner wants the call to end now. fd -1 waits for
- * the time only. It must not call the store. */
+/* How a backend waits. wait() returns 0 when fd is readable (or, with for_write, writable),
+ * CF_ETIME at until_us (cf_boot_us clock), CF_ECLOSING if the owner wants the call to end now. fd
+ * -1 waits for the time only. It must not call the store. */
 typedef struct {
     int (*wait)(void *arg, int fd, bool for_write, int64_t until_us);
     void *arg;
@@ -27,14 +27,16 @@ typedef struct {
 typedef enum { CF_STORE_WRITER, CF_STORE_READER } cf_store_role_t;
 
 typedef struct {
-    const char *url;         /* sqlite:PATH, postgres://..., memory:NAME; borrowed until close */
-    cf_store_role_t role;    /* one WRITER per store; it applies the migrations */
-    int statement_ms;        /* deadline of one call; 4000 */
-    int64_t key_ttl_us;      /* how long an idempotency key counts; at least 10 min */
-    cf_store_wait_t wait;    /* wait.wait == NULL: poll(2) */
+    const char *url;      /* sqlite:PATH, postgres://... or postgresql://..., memory:NAME; borrowed
+                             until close */
+    cf_store_role_t role; /* one WRITER per store; it applies the migrations */
+    int statement_ms;     /* deadline of one call; 4000 */
+    int64_t key_ttl_us;   /* how long an idempotency key counts; at least 10 min */
+    cf_store_wait_t wait; /* wait.wait == NULL: poll(2) */
 } cf_store_config_t;
 
-/* --- writes ------------------------------------------------------------------------------------ */
+/* --- writes ------------------------------------------------------------------------------------
+ */
 
 typedef enum {
     CF_WRITE_APPEND = 1,
@@ -63,7 +65,7 @@ typedef struct {
     cf_write_kind_t kind;
     union {
         cf_run_t append;
-        cf_id_t activate;     /* room: raise its epoch by one */
+        cf_id_t activate;      /* room: raise its epoch by one */
         cf_user_t create_user; /* id, username, email, password_hash, created_us */
         struct {
             cf_id_t user;
@@ -71,8 +73,8 @@ typedef struct {
         } set_password;
         cf_session_t add_session;
         uint8_t remove_session[CF_TOKEN_HASH_SIZE];
-        cf_room_row_t create_room; /* id, name, creator, created_us, ephemeral; the creator becomes a
-                                      member in the same transaction */
+        cf_room_row_t create_room; /* id, name, creator, created_us, ephemeral; the creator becomes
+                                      a member in the same transaction */
         struct {
             cf_id_t room, user;
             int64_t at_us;
@@ -90,18 +92,19 @@ typedef enum {
     CF_VERDICT_OUT_OF_ORDER, /* last_seq is not prev; nothing written */
     CF_VERDICT_DUPLICATE,    /* `stored` rows are durable; the next one repeats a client key: see
                                 same_body, seq, id, at_us. It and all later ones were not written */
-    CF_VERDICT_BAD_ROW,      /* `stored` rows are durable; the next one breaks a constraint; it and all
-                                later ones were not written */
-    CF_VERDICT_UNKNOWN,      /* the answer was lost: any prefix may have been written. The caller reads
-                                back with settle() before it appends to this room again */
-    CF_VERDICT_FAILED,       /* the store is away; certainly nothing was written */
-    CF_VERDICT_NO_ROOM,      /* there is no such room */
+    CF_VERDICT_BAD_ROW, /* `stored` rows are durable; the next one breaks a constraint; it and all
+                           later ones were not written */
+    CF_VERDICT_UNKNOWN, /* the answer was lost: any prefix may have been written. The caller reads
+                           back with settle() before it appends to this room again */
+    CF_VERDICT_FAILED,  /* the store is away; certainly nothing was written */
+    CF_VERDICT_NO_ROOM, /* there is no such room */
 } cf_verdict_status_t;
 
 typedef struct {
-    int rc; /* 0, CF_ENOENT (no such room, user), CF_EEXIST (unique name, e-mail, token), or CF_EIO. For
-               CF_WRITE_APPEND look at status. With CF_EIO the write may or may not have happened; every
-               kind but APPEND is safe to repeat */
+    int rc; /* 0, CF_ENOENT (no such room, user), CF_EEXIST (unique name, e-mail, token), CF_ERANGE
+               (a value breaks base/model_limits.h), or CF_EIO. For CF_WRITE_APPEND look at status.
+               With CF_EIO the write may or may not have happened; every kind but APPEND is safe to
+               repeat: what is already there under the same id counts as done */
     cf_verdict_status_t status; /* APPEND only */
     uint32_t stored;            /* APPEND: rows written. EXPIRE_*: rows deleted */
     bool same_body;             /* DUPLICATE: the stored post has the same body_hash */
@@ -111,7 +114,8 @@ typedef struct {
     cf_room_row_t room; /* ACTIVATE: the row after raising the epoch; name is empty */
 } cf_outcome_t;
 
-/* --- reads ------------------------------------------------------------------------------------- */
+/* --- reads -------------------------------------------------------------------------------------
+ */
 
 typedef enum { CF_USER_BY_ID = 1, CF_USER_BY_NAME } cf_user_by_t;
 typedef struct {
@@ -141,7 +145,8 @@ typedef struct {
 
 /* Row callbacks get the index of the key they answer and borrow their argument for the call. */
 typedef void cf_user_row_fn(void *arg, size_t key, const cf_user_t *user);
-typedef void cf_session_row_fn(void *arg, size_t key, const cf_session_t *session, const cf_user_t *user);
+typedef void cf_session_row_fn(void *arg, size_t key, const cf_session_t *session,
+                               const cf_user_t *user);
 typedef void cf_member_row_fn(void *arg, size_t key, bool room_exists, bool is_member);
 typedef void cf_room_row_fn(void *arg, const cf_room_row_t *room);
 typedef void cf_post_row_fn(void *arg, size_t key, const cf_post_t *post); /* username is set */
@@ -150,33 +155,40 @@ typedef struct {
     const char *name; /* "sqlite", "postgres", "memory"; for logs */
 
     /* Carry out the writes in one transaction, in the order given (appends of one room in the order
-     * given, whatever stands between). outcomes[i] answers writes[i]; what fails for its own reasons
-     * does not undo the others. Everything reported as done is durable (fsync). Returns 0 when every
-     * outcome is known; CF_EIO when the store is away or the answer was lost: then outcomes say for
-     * each append FAILED (nothing was sent or the server refused) or UNKNOWN, and rc CF_EIO for the rest. */
+     * given, whatever stands between). outcomes[i] answers writes[i]; what fails for its own
+     * reasons does not undo the others. Everything reported as done is durable (fsync). Returns 0
+     * when every outcome is known; CF_EIO when the store is away or the answer was lost: then
+     * outcomes say for each append FAILED (nothing was sent or the server refused) or UNKNOWN, and
+     * rc CF_EIO for the rest. */
     int (*write)(cf_store_t *self, const cf_write_t *writes, size_t n, cf_outcome_t *outcomes);
 
     /* After UNKNOWN: what became of these runs? Reads epoch, last_seq and the posts of each run and
-     * fills the outcome with a verdict that is certain: STORED (with `stored` rows), DUPLICATE (never),
-     * STALE_EPOCH, or FAILED = certainly not written, may be appended again. CF_EIO: ask again later. */
+     * fills the outcome with a verdict that is certain: STORED (with `stored` rows), DUPLICATE
+     * (never), STALE_EPOCH, NO_ROOM, or FAILED = certainly not written, may be appended again.
+     * STORED with stored < n is a prefix; whoever appends the rest learns why. CF_EIO: ask again
+     * later. */
     int (*settle)(cf_store_t *self, const cf_run_t *runs, size_t n, cf_outcome_t *outcomes);
 
-    /* Each of these gathers n keys into one query. Rows come in any order of keys; keys without a row
-     * get no call (find_members: one call for every key). */
-    int (*find_users)(cf_store_t *self, const cf_user_key_t *keys, size_t n, cf_user_row_fn *row, void *arg);
-    int (*find_sessions)(cf_store_t *self, const uint8_t (*token_hashes)[CF_TOKEN_HASH_SIZE], size_t n,
-                         cf_session_row_fn *row, void *arg); /* expired ones too; the caller looks */
-    int (*find_members)(cf_store_t *self, const cf_member_key_t *keys, size_t n, cf_member_row_fn *row,
-                        void *arg);
+    /* Each of these gathers n keys into one query. Rows come in any order of keys; keys without a
+     * row get no call (find_members: one call for every key). */
+    int (*find_users)(cf_store_t *self, const cf_user_key_t *keys, size_t n, cf_user_row_fn *row,
+                      void *arg);
+    int (*find_sessions)(cf_store_t *self, const uint8_t (*token_hashes)[CF_TOKEN_HASH_SIZE],
+                         size_t n, cf_session_row_fn *row,
+                         void *arg); /* expired ones too; the caller looks */
+    int (*find_members)(cf_store_t *self, const cf_member_key_t *keys, size_t n,
+                        cf_member_row_fn *row, void *arg);
 
-    /* Rooms by (created_us, id) descending, those after room `after` (NULL: from the newest). An unknown
-     * `after` delivers nothing. limit 1..CF_ROOM_LIST_MAX + 1. */
-    int (*list_rooms)(cf_store_t *self, const cf_id_t *after, uint32_t limit, cf_room_row_fn *row, void *arg);
+    /* Rooms by (created_us, id) descending, those after room `after` (NULL: from the newest). An
+     * unknown `after` delivers nothing. limit 1..CF_ROOM_LIST_MAX + 1. */
+    int (*list_rooms)(cf_store_t *self, const cf_id_t *after, uint32_t limit, cf_room_row_fn *row,
+                      void *arg);
 
-    /* Posts of each range, ascending by seq within a range. CF_POSTS_BEFORE_ID with an id that is not a
-     * post of the room: no rows and found[i] = false (found may be NULL; else n entries, set for all). */
-    int (*read_posts)(cf_store_t *self, const cf_posts_range_t *ranges, size_t n, cf_post_row_fn *row,
-                      void *arg, bool *found);
+    /* Posts of each range, ascending by seq within a range. CF_POSTS_BEFORE_ID with an id that is
+     * not a post of the room: no rows and found[i] = false (found may be NULL; else n entries, set
+     * for all). */
+    int (*read_posts)(cf_store_t *self, const cf_posts_range_t *ranges, size_t n,
+                      cf_post_row_fn *row, void *arg, bool *found);
 
     /* Is the store there? Reconnects if it can. */
     int (*ping)(cf_store_t *self);
@@ -189,7 +201,8 @@ struct cf_store {
 
 /* Open by URL; a WRITER applies missing migrations. Returns 0 and a store the caller closes with
  * ops->close; CF_EIO if it is away now (try again); CF_ERANGE for an URL of no known backend;
- * CF_ESTALE if the schema is newer than this binary; CF_EFULL if another process owns the SQLite file. */
+ * CF_ESTALE if the schema is newer than this binary; CF_EFULL if another process owns the SQLite
+ * file. */
 int cf_store_open(cf_store_t **out, const cf_store_config_t *config);
 
 /* The URL without user info and query, for logs; returns buffer. */
