@@ -495,6 +495,10 @@ static void begin_register(cf_gateway_t *self, cf_client_t *client)
                      0);
         return;
     }
+    if (cf_rooms_is_reserved_name(fields.username)) {
+        cf_http_fail(self, client, 409, "User already exists", 0);
+        return;
+    }
     memcpy(client->username, fields.username.bytes, fields.username.size);
     memcpy(exchange->email, fields.email.bytes, fields.email.size);
     ask_or_fail(self, client,

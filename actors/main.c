@@ -3,6 +3,7 @@
 #include "import.h"
 #include "log.h"
 #include "supervisor.h"
+#include "wire/protocol_doc.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -70,6 +71,13 @@ static int config_doc(const options_t *options)
     return 0;
 }
 
+static int protocol_doc(const options_t *options)
+{
+    (void)options;
+    cf_protocol_doc(stdout);
+    return 0;
+}
+
 static int version(const options_t *options)
 {
     (void)options;
@@ -109,6 +117,7 @@ static const struct {
     {"serve", NULL, serve, "run the server"},
     {"check-config", NULL, check_config, "say whether the configuration is good"},
     {"config-doc", NULL, config_doc, "print the reference of all settings"},
+    {"protocol-doc", NULL, protocol_doc, "print every message between actors with its bounds"},
     {"migrate", NULL, migrate, "bring the store's schema up to date"},
     {"user", "import", user_import,
      "--sessions FILE: make users with sessions, one `name token` a line"},

@@ -201,6 +201,12 @@ int cf_rooms_read_register(cf_register_t *out, cf_str_t body, cf_arena_t *arena)
     return rc;
 }
 
+bool cf_rooms_is_reserved_name(cf_str_t username)
+{
+    return username.size == strlen(CF_BOT_USERNAME) &&
+           strncasecmp(username.bytes, CF_BOT_USERNAME, username.size) == 0;
+}
+
 int cf_rooms_read_login(cf_login_t *out, cf_str_t body, cf_arena_t *arena)
 {
     cf_login_t fields;
