@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "crash_point.h"
 #include "err.h"
+#include "http/handshake.h"
 #include "metrics.h"
 
 #include <sodium.h>
@@ -44,7 +45,10 @@ static void send_error(cf_client_t *client, const char *message, const char *cod
 void cf_socket_decide(cf_gateway_t *self, cf_client_t *client)
 {
     cf_exchange_t *exchange = client->exchange;
-    if (exchange->upgrade_fault) {
+    /* The contract's order: headers, Origin, key (4.1) */
+    const char *fault = exchange->upgrade_fault;
+    bool is_key = fault && cf_handshake_fault_is_key(fault);
+    if (fault && (!is_key || exchange->may_connect)) {
         cf_buf_t text = {0};
         if (cf_buf_add_text(&text, "Bad Request\n") == 0)
             cf_conn_respond(client->conn, 400, "text/plain; charset=utf-8",
