@@ -22,12 +22,12 @@ static const struct sockaddr *peer(const char *text)
 Test(address, is_counted_to_its_limit_and_given_back)
 {
     cf_addresses_t all = {0};
-    cf_address_t *one = cf_addresses_take(&all, peer("192.0.2.1"), 2);
-    cf_address_t *two = cf_addresses_take(&all, peer("192.0.2.1"), 2);
+    cf_peer_address_t *one = cf_addresses_take(&all, peer("192.0.2.1"), 2);
+    cf_peer_address_t *two = cf_addresses_take(&all, peer("192.0.2.1"), 2);
     cr_assert(ne(ptr, one, NULL));
     cr_assert(eq(ptr, one, two));
     cr_assert(eq(ptr, cf_addresses_take(&all, peer("192.0.2.1"), 2), NULL));
-    cf_address_t *other = cf_addresses_take(&all, peer("192.0.2.2"), 2);
+    cf_peer_address_t *other = cf_addresses_take(&all, peer("192.0.2.2"), 2);
     cr_assert(ne(ptr, other, NULL));
     cf_addresses_release(&all, one);
     cr_assert(ne(ptr, cf_addresses_take(&all, peer("192.0.2.1"), 2), NULL));
@@ -41,7 +41,7 @@ Test(address, is_counted_to_its_limit_and_given_back)
 Test(address, limit_0_is_none)
 {
     cf_addresses_t all = {0};
-    cf_address_t *one = NULL;
+    cf_peer_address_t *one = NULL;
     for (int i = 0; i < 1000; i++)
         cr_assert(ne(ptr, one = cf_addresses_take(&all, peer("192.0.2.1"), 0), NULL));
     for (int i = 0; i < 1000; i++)
@@ -52,11 +52,11 @@ Test(address, limit_0_is_none)
 Test(address, of_ipv6_is_the_network_and_mapped_ones_are_ipv4)
 {
     cf_addresses_t all = {0};
-    cf_address_t *one = cf_addresses_take(&all, peer("2001:db8::1"), 0);
+    cf_peer_address_t *one = cf_addresses_take(&all, peer("2001:db8::1"), 0);
     cr_assert(eq(ptr, cf_addresses_take(&all, peer("2001:db8::ffff"), 0), one));
-    cf_address_t *other = cf_addresses_take(&all, peer("2001:db8:0:1::1"), 0);
+    cf_peer_address_t *other = cf_addresses_take(&all, peer("2001:db8:0:1::1"), 0);
     cr_assert(ne(ptr, other, one));
-    cf_address_t *v4 = cf_addresses_take(&all, peer("192.0.2.1"), 0);
+    cf_peer_address_t *v4 = cf_addresses_take(&all, peer("192.0.2.1"), 0);
     cr_assert(eq(ptr, cf_addresses_take(&all, peer("::ffff:192.0.2.1"), 0), v4));
     cr_assert(ne(ptr, v4, one));
     for (int i = 0; i < 2; i++) {

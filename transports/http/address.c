@@ -25,10 +25,10 @@ static bool is_mapped(const uint8_t bytes[16])
     return memcmp(bytes, mapped_prefix, sizeof mapped_prefix) == 0;
 }
 
-cf_address_t *cf_addresses_take(cf_addresses_t *self, const struct sockaddr *peer, int limit)
+cf_peer_address_t *cf_addresses_take(cf_addresses_t *self, const struct sockaddr *peer, int limit)
 {
     uint8_t key[16];
-    cf_address_t *address;
+    cf_peer_address_t *address;
     peer_bytes(key, peer);
     if (!is_mapped(key))
         memset(key + 8, 0, 8);
@@ -52,7 +52,7 @@ cf_address_t *cf_addresses_take(cf_addresses_t *self, const struct sockaddr *pee
     return address;
 }
 
-void cf_addresses_release(cf_addresses_t *self, cf_address_t *address)
+void cf_addresses_release(cf_addresses_t *self, cf_peer_address_t *address)
 {
     if (!address || --address->sockets > 0)
         return;

@@ -31,7 +31,7 @@ struct cf_client {
     client_state_t state;
     int polled;      /* uv events asked for */
     cf_conn_t *conn; /* the request at the owner; else NULL */
-    cf_address_t *address;
+    cf_peer_address_t *address;
     cf_buf_t in;         /* from the first byte of the current request on */
     size_t scanned;      /* of the head, see cf_head_end() */
     size_t head_size;    /* once known */
@@ -45,9 +45,9 @@ struct cf_client {
 
 static void on_event(uv_poll_t *poll, int status, int events);
 static void on_deadline(cf_timer_t *timer);
-static void advance(cf_client_t *client);
+static void advance(cf_http_client_t *client);
 
-static void watch(cf_client_t *client, int events)
+static void watch(cf_http_client_t *client, int events)
 {
     if (client->polled == events)
         return;
@@ -58,7 +58,7 @@ static void watch(cf_client_t *client, int events)
         uv_poll_stop(&client->poll);
 }
 
-static void set_deadline(cf_client_t *client, int ms)
+static void set_deadline(cf_http_client_t *client, int ms)
 {
     cf_wheel_set(&client->server->wheel, &client->timer, cf_server_now_ms(client->server) + ms);
 }
@@ -69,7 +69,7 @@ static void on_poll_closed(uv_handle_t *handle)
 }
 
 /* Gives up everything but the descriptor, which it returns; the memory goes once libuv lets go. */
-static int release(cf_client_t *client)
+static int release(cf_http_client_t *client)
 {
     int fd = client->fd;
     client->fd = -1;
@@ -89,7 +89,7 @@ static int release(cf_client_t *client)
     return fd;
 }
 
-static void close_client(cf_client_t *client, cf_gone_t why)
+static void close_client(cf_http_client_t *client, cf_gone_t why)
 {
     if (client->conn)
         cf_conn_gone(client->conn, why);
@@ -98,7 +98,7 @@ static void close_client(cf_client_t *client, cf_gone_t why)
     close(release(client));
 }
 
-static void linger(cf_client_t *client)
+static void linger(cf_http_client_t *client)
 {
     client->state = LINGER;
     cf_buf_free(&client->in);
@@ -108,7 +108,7 @@ static void linger(cf_client_t *client)
 }
 
 /* The answer is out. Go on with the next request, or end. */
-static void answer_sent(cf_client_t *client)
+static void answer_sent(cf_http_client_t *client)
 {
     cf_buf_free(&client->out);
     client->sent = 0;
@@ -132,7 +132,7 @@ static void answer_sent(cf_client_t *client)
     advance(client);
 }
 
-static void send_out(cf_client_t *client)
+static void send_out(cf_http_client_t *client)
 {
     cf_server_t *server = client->server;
     bool progress = false;
@@ -206,7 +206,7 @@ static const char *reason_phrase(int status)
 }
 
 /* Appends one whole response to out. Returns 0 or CF_ENOMEM, out as it was then. */
-static int put_response(cf_client_t *client, int status, const char *content_type,
+static int put_response(cf_http_client_t *client, int status, const char *content_type,
                         const char *extra_headers, const void *body, size_t size)
 {
     cf_buf_t *out = &client->out;
@@ -235,7 +235,7 @@ static int put_response(cf_client_t *client, int status, const char *content_typ
 }
 
 /* Our own answer to what never reaches the owner, and the end of the connection. */
-static void refuse(cf_client_t *client, int status, const char *extra_headers)
+static void refuse(cf_http_client_t *client, int status, const char *extra_headers)
 {
     char text[64];
     int length = snprintf(text, sizeof text, "%s\n", reason_phrase(status));
@@ -252,7 +252,7 @@ static void refuse(cf_client_t *client, int status, const char *extra_headers)
     send_out(client);
 }
 
-static void fill_request(cf_request_t *out, const cf_client_t *client, const cf_head_t *head)
+static void fill_request(cf_request_t *out, const cf_http_client_t *client, const cf_head_t *head)
 {
     *out = (cf_request_t){
         .method = head->method,
@@ -274,7 +274,7 @@ static void fill_request(cf_request_t *out, const cf_client_t *client, const cf_
 }
 
 /* The request is whole: to the owner with it. */
-static void hand_over(cf_client_t *client, const cf_head_t *head)
+static void hand_over(cf_http_client_t *client, const cf_head_t *head)
 {
     cf_server_t *server = client->server;
     cf_request_t request;
@@ -301,14 +301,14 @@ static void hand_over(cf_client_t *client, const cf_head_t *head)
     server->events.on_upgrade(server->owner, conn, &request);
 }
 
-static bool head_is_too_big(cf_client_t *client, int64_t end)
+static bool head_is_too_big(cf_http_client_t *client, int64_t end)
 {
     size_t max = client->server->config.head_max;
     return end > 0 ? (size_t)end > max : client->in.size > max;
 }
 
 /* The head is whole: check it and find out how long the request is. False: refused. */
-static bool take_head(cf_client_t *client, cf_head_t *head)
+static bool take_head(cf_http_client_t *client, cf_head_t *head)
 {
     cf_server_t *server = client->server;
     int status = cf_head_parse(head, client->in.data, client->head_size);
@@ -329,7 +329,7 @@ static bool take_head(cf_client_t *client, cf_head_t *head)
     return true;
 }
 
-static void start_body(cf_client_t *client, const cf_head_t *head)
+static void start_body(cf_http_client_t *client, const cf_head_t *head)
 {
     client->state = READ_BODY;
     set_deadline(client, client->server->config.body_ms);
@@ -346,7 +346,7 @@ static void start_body(cf_client_t *client, const cf_head_t *head)
 }
 
 /* RFC 9112, 2.2: one empty line before a request line is to be ignored. False: wait for more. */
-static bool skip_empty_line(cf_client_t *client)
+static bool skip_empty_line(cf_http_client_t *client)
 {
     if (client->skipped_line || client->in.size == 0 || client->in.data[0] != '\r')
         return client->in.size > 0;
@@ -360,7 +360,7 @@ static bool skip_empty_line(cf_client_t *client)
 }
 
 /* Goes on with what is in the buffer as far as it reaches. */
-static void advance(cf_client_t *client)
+static void advance(cf_http_client_t *client)
 {
     cf_server_t *server = client->server;
     cf_head_t head;
@@ -392,7 +392,7 @@ static void advance(cf_client_t *client)
     hand_over(client, &head);
 }
 
-static void read_more(cf_client_t *client)
+static void read_more(cf_http_client_t *client)
 {
     cf_server_t *server = client->server;
     size_t room = client->state == READ_BODY ? client->request_size - client->in.size
@@ -418,7 +418,7 @@ static void read_more(cf_client_t *client)
     advance(client);
 }
 
-static void discard(cf_client_t *client)
+static void discard(cf_http_client_t *client)
 {
     ssize_t n = recv(client->fd, client->server->scratch, sizeof client->server->scratch, 0);
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
@@ -429,7 +429,7 @@ static void discard(cf_client_t *client)
 }
 
 /* The owner has the request. Pipelined bytes stay in the kernel until it has answered. */
-static void wait_event(cf_client_t *client, int events)
+static void wait_event(cf_http_client_t *client, int events)
 {
     if (!(events & UV_DISCONNECT)) {
         watch(client, UV_DISCONNECT);
@@ -447,7 +447,7 @@ static void wait_event(cf_client_t *client, int events)
 
 static void on_event(uv_poll_t *poll, int status, int events)
 {
-    cf_client_t *client = CF_RING_OWNER(poll, cf_client_t, poll);
+    cf_http_client_t *client = CF_RING_OWNER(poll, cf_http_client_t, poll);
     if (status < 0) { /* reset */
         close_client(client, CF_GONE_PEER);
         return;
@@ -471,7 +471,7 @@ static void on_event(uv_poll_t *poll, int status, int events)
 
 static void on_deadline(cf_timer_t *timer)
 {
-    cf_client_t *client = CF_RING_OWNER(timer, cf_client_t, timer);
+    cf_http_client_t *client = CF_RING_OWNER(timer, cf_http_client_t, timer);
     cf_server_t *server = client->server;
     switch (client->state) {
     case READ_HEAD:
@@ -506,9 +506,9 @@ static void on_deadline(cf_timer_t *timer)
 }
 
 void cf_client_accept(cf_server_t *server, int fd, const struct sockaddr *peer,
-                      cf_address_t *address, bool over_cap)
+                      cf_peer_address_t *address, bool over_cap)
 {
-    cf_client_t *client =
+    cf_http_client_t *client =
         over_cap && server->refused_open >= REFUSED_OPEN_MAX ? NULL : calloc(1, sizeof *client);
     if (!client || uv_poll_init_socket(&server->loop, &client->poll, fd) < 0) {
         free(client);
@@ -538,7 +538,7 @@ void cf_client_accept(cf_server_t *server, int fd, const struct sockaddr *peer,
 
 void cf_client_answered(cf_conn_t *conn)
 {
-    cf_client_t *client = conn->client;
+    cf_http_client_t *client = conn->client;
     client->conn = NULL;
     conn->client = NULL;
     cf_conn_gone(conn, CF_GONE_OURS);
@@ -547,7 +547,7 @@ void cf_client_answered(cf_conn_t *conn)
 
 int cf_client_release(cf_conn_t *conn, char key[CF_HANDSHAKE_KEY_TEXT + 1])
 {
-    cf_client_t *client = conn->client;
+    cf_http_client_t *client = conn->client;
     cf_head_t head;
     cf_head_parse(&head, client->in.data, client->head_size);
     memcpy(key, head.fields[CF_FIELD_WS_KEY].bytes, CF_HANDSHAKE_KEY_TEXT);
@@ -559,7 +559,7 @@ int cf_client_release(cf_conn_t *conn, char key[CF_HANDSHAKE_KEY_TEXT + 1])
 void cf_client_destroy_all(cf_server_t *server)
 {
     while (!cf_ring_is_empty(&server->clients))
-        close_client(CF_RING_OWNER(server->clients.next, cf_client_t, place), CF_GONE_OURS);
+        close_client(CF_RING_OWNER(server->clients.next, cf_http_client_t, place), CF_GONE_OURS);
 }
 
 int cf_conn_respond(cf_conn_t *conn, int status, const char *content_type,
@@ -567,7 +567,7 @@ int cf_conn_respond(cf_conn_t *conn, int status, const char *content_type,
 {
     if (conn->state != CF_CONN_WAITING || !conn->client)
         return CF_ECLOSING;
-    cf_client_t *client = conn->client;
+    cf_http_client_t *client = conn->client;
     if (put_response(client, status, content_type, extra_headers, body, size) < 0) {
         close_client(client, CF_GONE_OURS);
         return CF_ECLOSING;

@@ -239,7 +239,7 @@ static int join_forwarded(cf_head_t *out, cf_str_t value)
     return OK;
 }
 
-static int keep_field(cf_head_t *out, cf_field_t which, cf_str_t value)
+static int keep_field(cf_head_t *out, cf_head_field_t which, cf_str_t value)
 {
     uint32_t bit = UINT32_C(1) << which;
     bool again = out->present & bit;
@@ -272,7 +272,7 @@ static int take_field(cf_head_t *out, cf_str_t line)
     if (!is_token(name))
         return BAD_REQUEST;
     cf_str_t value = trim((cf_str_t){colon + 1, line.size - name.size - 1});
-    for (cf_field_t i = 0; i < CF_FIELD_COUNT; i++)
+    for (cf_head_field_t i = 0; i < CF_FIELD_COUNT; i++)
         if (equals_nocase(name, known[i].name))
             return keep_field(out, i, value);
     return OK;
@@ -299,7 +299,7 @@ static int take_length(cf_head_t *out)
     return OK;
 }
 
-static bool has(const cf_head_t *head, cf_field_t field)
+static bool has(const cf_head_t *head, cf_head_field_t field)
 {
     return head->present & UINT32_C(1) << field;
 }

@@ -31,7 +31,7 @@ typedef enum {
     CF_FIELD_WS_KEY,
     CF_FIELD_WS_VERSION,
     CF_FIELD_COUNT
-} cf_field_t;
+} cf_head_field_t;
 
 /* One parsed head. All cf_str_t point into the bytes that were parsed, but forwarded_for: several
  * lines of that field are joined in `joined`. An absent field is empty. */
@@ -45,7 +45,7 @@ typedef struct {
     bool expects_continue;
     bool connection_upgrade; /* "upgrade" is among the Connection options */
     bool upgrade_websocket;  /* "websocket" is among the Upgrade protocols */
-    uint32_t present;        /* bit per cf_field_t: the field was there, perhaps empty */
+    uint32_t present;        /* bit per cf_head_field_t: the field was there, perhaps empty */
     char joined[CF_HEAD_FORWARDED_MAX];
 } cf_head_t;
 

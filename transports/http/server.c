@@ -11,7 +11,7 @@
 #define INBOX_BUDGET 2000 /* messages between two looks at the sockets */
 #define REPORT_S 10       /* at most one log line about refused clients in so many seconds */
 
-cf_conn_t *cf_conn_new(cf_server_t *server, cf_client_t *client)
+cf_conn_t *cf_conn_new(cf_server_t *server, cf_http_client_t *client)
 {
     cf_conn_t *conn = calloc(1, sizeof *conn);
     if (!conn)
@@ -228,7 +228,7 @@ static void on_accept(void *owner, int fd, const struct sockaddr *peer)
     server->stats.accepted++;
     bool full = server->stats.open_sockets - (uint64_t)server->refused_open >=
                 (uint64_t)server->config.connections_max;
-    cf_address_t *address = NULL;
+    cf_peer_address_t *address = NULL;
     if (full) {
         server->stats.refused_cap++;
     } else {

@@ -33,7 +33,7 @@ typedef enum {
     CF_CONN_GONE       /* only on_gone is left */
 } cf_conn_state_t;
 
-typedef struct cf_client cf_client_t;
+typedef struct cf_client cf_http_client_t;
 
 struct cf_conn {
     /* What a delivery touches comes first: with thousands of members every cache line counts. */
@@ -47,11 +47,12 @@ struct cf_conn {
     int64_t in_lws_ms; /* when their oldest frame was queued */
     size_t counted;    /* of queued bytes, what the gauge holds */
     void *owner_data;
-    cf_client_t *client; /* whose request it is; NULL as a WebSocket, or when the socket is gone */
-    cf_gone_t why;       /* what on_gone will say */
-    cf_ring_t turn;      /* in server->turns */
-    cf_ring_t place;     /* in server->websockets */
-    cf_address_t *address;
+    cf_http_client_t
+        *client;     /* whose request it is; NULL as a WebSocket, or when the socket is gone */
+    cf_gone_t why;   /* what on_gone will say */
+    cf_ring_t turn;  /* in server->turns */
+    cf_ring_t place; /* in server->websockets */
+    cf_peer_address_t *address;
     /* WebSocket only */
     cf_timer_t timer;    /* pings, idle, age of the queue, close deadline */
     cf_buf_t message;    /* fragments so far */
@@ -96,7 +97,7 @@ struct cf_server {
 };
 
 /* server.c */
-cf_conn_t *cf_conn_new(cf_server_t *server, cf_client_t *client); /* NULL: out of memory */
+cf_conn_t *cf_conn_new(cf_server_t *server, cf_http_client_t *client); /* NULL: out of memory */
 void cf_conn_turn(cf_conn_t *conn);                /* see to it at the end of this pass */
 void cf_conn_gone(cf_conn_t *conn, cf_gone_t why); /* on_gone at the end of this pass */
 const char *cf_server_date(cf_server_t *server);   /* the value of the Date header */
@@ -110,7 +111,7 @@ static inline int64_t cf_server_now_ms(const cf_server_t *server)
 /* client.c */
 /* Take over an accepted socket. refuse: it is over the connection cap and only gets a 503. */
 void cf_client_accept(cf_server_t *server, int fd, const struct sockaddr *peer,
-                      cf_address_t *address, bool refuse);
+                      cf_peer_address_t *address, bool refuse);
 void cf_client_answered(cf_conn_t *conn); /* its response is ready: send it and go on */
 /* Takes the socket out of an upgrading request; *key is the client's Sec-WebSocket-Key. The client
  * is gone afterwards. */
