@@ -759,7 +759,7 @@ static int write_group(sqlite_t *self, const cf_write_t *writes, size_t n, cf_ou
             cf_crash_point("after_insert");
         end = commit(self);
     } else {
-        rc = fail(self, "write");
+        fail(self, "write");
         roll_back(self);
     }
     if (end == CF_VERDICT_STORED) {
