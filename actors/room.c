@@ -123,7 +123,7 @@ void cf_room_release(cf_room_t *self, cf_turn_t *turn, cf_id_t user)
 }
 
 /* Answer the held requests of `user` with an error. */
-static void refuse_held(cf_room_t *self, cf_turn_t *turn, cf_id_t user, int err)
+void cf_room_refuse_held(cf_room_t *self, cf_turn_t *turn, cf_id_t user, int err)
 {
     for (cf_held_t *held = take_held(self, user), *next; held; held = next) {
         cf_msg_t msg;
@@ -142,21 +142,7 @@ static void refuse_held(cf_room_t *self, cf_turn_t *turn, cf_id_t user, int err)
 static void refuse_all_held(cf_room_t *self, cf_turn_t *turn, int err)
 {
     while (self->held)
-        refuse_held(self, turn, self->held->user, err);
-}
-
-void cf_room_lookup_failed(cf_room_t *self, cf_turn_t *turn, int err)
-{
-    /* A reader answers with the correlation id alone; whoever waits for a membership may simply ask
-     * again */
-    cf_membership_t *row, *next;
-    HASH_ITER(hh, self->memberships, row, next)
-    {
-        if (row->asked) {
-            row->asked = false;
-            refuse_held(self, turn, row->user, err);
-        }
-    }
+        cf_room_refuse_held(self, turn, self->held->user, err);
 }
 
 /* --- life --------------------------------------------------------------------------------------
@@ -200,7 +186,7 @@ void cf_room_vacate(cf_room_t *self, cf_turn_t *turn, int err)
         return;
     self->phase = CF_ROOM_VACATING;
     refuse_all_held(self, turn, err);
-    cf_room_drop_queue(self, turn, err);
+    cf_room_drop_queue(self, turn, INT64_MAX, err);
     if (self->run_size == 0 && !self->joins)
         retire(self, turn);
 }
@@ -235,7 +221,7 @@ static int on_refused(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         cf_room_run_refused(self, turn, err);
     else if (!cf_room_join_refused(self, turn, msg->corr, err)) {
         cf_room_read_failed(self, turn, msg->corr);
-        cf_room_lookup_failed(self, turn, err);
+        cf_room_lookup_failed(self, turn, msg->corr, err);
     }
     return 0;
 }
@@ -279,8 +265,12 @@ void cf_room_settle(cf_room_t *self, cf_turn_t *turn)
     if (self->phase == CF_ROOM_OPEN)
         cf_room_build_run(self, turn);
     cf_room_fan_out(self, turn);
-    if (self->phase == CF_ROOM_VACATING && self->run_size == 0 && !self->joins)
-        retire(self, turn);
+    if (self->phase == CF_ROOM_VACATING && self->run_size == 0) {
+        /* A verdict may end a run early; what it leaves will be asked again elsewhere */
+        cf_room_drop_queue(self, turn, INT64_MAX, CF_EMOVED);
+        if (!self->joins)
+            retire(self, turn);
+    }
     if (self->connections != self->connections_told) {
         self->connections_told = self->connections;
         cf_outbox_send(turn->out, self->host->config->lobby, CF_MSG_PRESENCE, 0, self->id,
@@ -305,10 +295,12 @@ void cf_room_tick(cf_room_t *self, cf_turn_t *turn)
 void cf_room_window_opened(cf_room_t *self, cf_turn_t *turn, uint64_t address)
 {
     cf_room_gateway_t *gateway = cf_room_gateway(self, address);
-    if (!gateway || !gateway->lagging)
-        return;
-    gateway->lagging = false;
-    cf_room_settle(self, turn);
+    if (gateway && gateway->lagging) {
+        gateway->lagging = false;
+        cf_room_settle(self, turn);
+    }
+    /* The thread looks for rooms that wait only while one says so */
+    self->host->lagging = self->host->lagging || !cf_room_windows_open(self);
 }
 
 void cf_room_node_gone(cf_room_t *self, cf_turn_t *turn, uint32_t node)

@@ -10,7 +10,9 @@
 
 #include <limits.h>
 
-#define READ_BACK_POSTS 100 /* at a time, for a gateway that is behind the ring */
+#define READ_BACK_POSTS 100              /* at a time, for a gateway that is behind the ring */
+#define READ_RETRY_US INT64_C(500000)    /* after a failure: two actors must not spin */
+#define READ_TIMEOUT_US INT64_C(5000000) /* a reader answers earlier, whatever happens */
 
 cf_room_gateway_t *cf_room_gateway(cf_room_t *self, uint64_t address)
 {
@@ -25,6 +27,8 @@ cf_room_gateway_t *cf_room_gateway(cf_room_t *self, uint64_t address)
 int cf_room_add_gateway(cf_room_t *self, uint64_t address, cf_room_gateway_t **out)
 {
     cf_room_gateway_t *gateway = cf_room_gateway(self, address);
+    if (!cf_windows_of(&self->host->windows, address))
+        return CF_EFULL; /* no event could ever be sent to it */
     for (uint32_t i = 0; !gateway && i < self->gateway_count; i++)
         if (self->gateways[i].connections == 0)
             gateway = &self->gateways[i];
@@ -97,7 +101,10 @@ static bool catch_up(cf_room_t *self, cf_turn_t *turn, cf_room_gateway_t *gatewa
         gateway->next_n = n;
         return true;
     }
+    if (turn->boot_us < gateway->read_again_us)
+        return false;
     gateway->read_corr = cf_room_next_corr(self);
+    gateway->read_again_us = turn->boot_us + READ_TIMEOUT_US;
     cf_outbox_send(turn->out, cf_room_reader(self), CF_MSG_READ_POSTS, gateway->read_corr, self->id,
                    &(cf_read_posts_t){.from = CF_POSTS_AFTER_SEQ,
                                       .at = (int64_t)gateway->told_seq,
@@ -107,6 +114,8 @@ static bool catch_up(cf_room_t *self, cf_turn_t *turn, cf_room_gateway_t *gatewa
 
 void cf_room_fan_out_to(cf_room_t *self, cf_turn_t *turn, cf_room_gateway_t *gateway)
 {
+    if (gateway->read_corr && turn->boot_us >= gateway->read_again_us)
+        gateway->read_corr = 0; /* nobody answered; ask again */
     while (gateway->connections && !gateway->read_corr &&
            gateway->next_n <= cf_ring_last_n(self->ring)) {
         cf_window_t *window = open_window(self, gateway);
@@ -140,11 +149,12 @@ int cf_room_on_page(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     cf_page_t page;
     int rc = cf_msg_body(&page, msg, turn->arena);
     cf_room_gateway_t *gateway = NULL;
-    for (uint32_t i = 0; rc == 0 && i < self->gateway_count; i++)
+    for (uint32_t i = 0; rc == 0 && msg->corr && i < self->gateway_count; i++)
         if (self->gateways[i].read_corr == msg->corr)
             gateway = &self->gateways[i];
     if (!gateway)
         return rc;
+    uint64_t told_seq = gateway->told_seq;
     gateway->read_corr = 0;
     const cf_post_t *posts = page.posts.items;
     for (uint32_t i = 0; i < page.posts.n; i++) {
@@ -158,15 +168,18 @@ int cf_room_on_page(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         if (send_event(self, turn, gateway, window, &event) < 0)
             break;
     }
+    bool helped = gateway->told_seq > told_seq || gateway->lagging;
+    gateway->read_again_us = helped ? 0 : turn->boot_us + READ_RETRY_US;
     return 0; /* the settle at the end of the batch goes on from here */
 }
 
 void cf_room_read_failed(cf_room_t *self, cf_turn_t *turn, uint64_t corr)
 {
-    (void)turn;
-    for (uint32_t i = 0; i < self->gateway_count; i++)
-        if (self->gateways[i].read_corr == corr)
-            self->gateways[i].read_corr = 0; /* the next tick reads again */
+    for (uint32_t i = 0; corr && i < self->gateway_count; i++)
+        if (self->gateways[i].read_corr == corr) {
+            self->gateways[i].read_corr = 0;
+            self->gateways[i].read_again_us = turn->boot_us + READ_RETRY_US; /* by the tick */
+        }
 }
 
 /* --- history -----------------------------------------------------------------------------------

@@ -44,15 +44,14 @@ static cf_membership_t *add_membership(cf_room_t *self, cf_id_t user)
     if (!row)
         return NULL;
     row->user = user;
-    HASH_ADD(hh, self->memberships, user, sizeof row->user, row);
-    if (!row->hh.tbl) {
-        free(row);
-        return NULL;
-    }
     self->unattached++;
-    row->asked = true; /* not to be trimmed before it is known */
-    trim_memberships(self);
-    return row;
+    trim_memberships(self); /* before it can be the one that goes */
+    HASH_ADD(hh, self->memberships, user, sizeof row->user, row);
+    if (row->hh.tbl)
+        return row;
+    self->unattached--;
+    free(row);
+    return NULL;
 }
 
 int cf_room_membership(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, cf_id_t user)
@@ -61,15 +60,30 @@ int cf_room_membership(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, cf
     if (row && !row->asked && (row->is_member || row->attached))
         return row->is_member;
     /* "Not a member" is not remembered: another node may have let the user join */
-    bool is_new = !row || !row->asked;
-    if (!row && !(row = add_membership(self, user)))
-        return CF_ENOMEM;
-    row->asked = true;
     int rc = cf_room_hold(self, turn, msg, user);
-    if (rc == 0 && is_new)
-        rc = cf_outbox_send(turn->out, cf_room_reader(self), CF_MSG_FIND_MEMBER,
-                            cf_room_next_corr(self), self->id, &(cf_find_member_t){user});
-    return rc < 0 ? rc : CF_EAGAIN;
+    if (rc < 0)
+        return rc;
+    if (!row && !(row = add_membership(self, user))) {
+        cf_room_refuse_held(self, turn, user, CF_ENOMEM);
+        return CF_EAGAIN; /* answered */
+    }
+    if (!row->asked) {
+        row->asked = cf_room_next_corr(self);
+        cf_outbox_send(turn->out, cf_room_reader(self), CF_MSG_FIND_MEMBER, row->asked, self->id,
+                       &(cf_find_member_t){user}); /* unsent: the timer answers */
+    }
+    return CF_EAGAIN;
+}
+
+void cf_room_lookup_failed(cf_room_t *self, cf_turn_t *turn, uint64_t corr, int err)
+{
+    for (cf_membership_t *row = corr ? self->memberships : NULL; row; row = row->hh.next)
+        if (row->asked == corr) {
+            row->asked = 0;
+            cf_room_refuse_held(self, turn, row->user, err);
+            trim_memberships(self);
+            return;
+        }
 }
 
 static void answer_held_stranger(cf_room_t *self, cf_turn_t *turn, cf_id_t user);
@@ -80,9 +94,9 @@ int cf_room_on_member(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     cf_member_t member;
     int rc = cf_msg_body(&member, msg, turn->arena);
     cf_membership_t *row = rc == 0 ? find_membership(self, member.user) : NULL;
-    if (!row || !row->asked)
-        return rc;
-    row->asked = false;
+    if (!row || row->asked != msg->corr)
+        return rc; /* of a question that was given up, or settled by a JOIN or LEAVE since */
+    row->asked = 0;
     row->is_member = member.is_member;
     if (member.is_member)
         cf_room_release(self, turn, member.user);
@@ -178,7 +192,7 @@ int cf_room_on_done(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         row = add_membership(self, pending->user);
     if (row) {
         row->is_member = pending->joins;
-        row->asked = false;
+        row->asked = 0;
         cf_room_release(self, turn, pending->user);
     }
     cf_outbox_answer(turn->out, &pending->request, CF_MSG_DONE, NULL);
@@ -343,11 +357,16 @@ void cf_room_members_tick(cf_room_t *self, cf_turn_t *turn)
         if (turn->boot_us - at->since_us > JOIN_TIMEOUT_US)
             cf_room_join_refused(self, turn, at->corr, CF_ETIME);
     }
-    for (cf_held_t *held = self->held; held; held = held->next)
-        if (self->phase == CF_ROOM_OPEN && turn->boot_us - held->since_us > JOIN_TIMEOUT_US) {
-            cf_room_lookup_failed(self, turn, CF_ETIME); /* the reader did not answer */
-            break;
-        }
+    if (self->phase != CF_ROOM_OPEN)
+        return;
+    while (self->held && turn->boot_us - self->held->since_us > JOIN_TIMEOUT_US) {
+        cf_id_t user = self->held->user; /* the reader did not answer */
+        cf_membership_t *row = find_membership(self, user);
+        if (row)
+            row->asked = 0;
+        cf_room_refuse_held(self, turn, user, CF_ETIME);
+        trim_memberships(self);
+    }
 }
 
 void cf_room_free_members(cf_room_t *self)

@@ -117,25 +117,24 @@ static void refuse_first(cf_room_t *self, cf_turn_t *turn, uint32_t n, int err)
     }
 }
 
-void cf_room_drop_queue(cf_room_t *self, cf_turn_t *turn, int err)
+void cf_room_drop_queue(cf_room_t *self, cf_turn_t *turn, int64_t until_us, int err)
 {
     cf_queued_post_t **at = &self->queue;
     for (uint32_t i = 0; i < self->run_size; i++)
         at = &(*at)->next; /* these are in flight: their verdict answers them */
-    cf_queued_post_t *rest = *at;
-    *at = NULL;
-    self->queue_end = at;
-    while (rest) {
-        cf_queued_post_t *next = rest->next;
-        if (err == CF_EMOVED && !rest->answered)
-            cf_room_answer_moved(self, turn, &rest->request);
+    while (*at && (*at)->arrived_us <= until_us) {
+        cf_queued_post_t *queued = *at;
+        if (err == CF_EMOVED && !queued->answered)
+            cf_room_answer_moved(self, turn, &queued->request);
         else
-            refuse(turn, rest, err);
+            refuse(turn, queued, err);
+        *at = queued->next;
         self->queue_count--;
-        self->queue_bytes -= rest->size;
-        free(rest);
-        rest = next;
+        self->queue_bytes -= queued->size;
+        free(queued);
     }
+    if (!*at)
+        self->queue_end = at;
 }
 
 /* --- commit ------------------------------------------------------------------------------------
@@ -317,18 +316,10 @@ int cf_room_on_verdict(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 void cf_room_posts_tick(cf_room_t *self, cf_turn_t *turn)
 {
     int64_t until_us = turn->boot_us - self->host->config->verdict_timeout_us;
-    uint32_t i = 0;
-    bool waits_too_long = false;
-    for (cf_queued_post_t *at = self->queue; at; at = at->next, i++) {
-        if (at->arrived_us > until_us)
-            break; /* the queue is in order of arrival */
-        if (i < self->run_size)
-            refuse(turn, at, CF_EUNCONFIRMED);
-        else
-            waits_too_long = true;
-    }
-    if (waits_too_long)
-        cf_room_drop_queue(self, turn, CF_EIO);
+    cf_queued_post_t *at = self->queue; /* in order of arrival */
+    for (uint32_t i = 0; i < self->run_size && at->arrived_us <= until_us; i++, at = at->next)
+        refuse(turn, at, CF_EUNCONFIRMED);
+    cf_room_drop_queue(self, turn, until_us, CF_EIO);
 }
 
 void cf_room_free_posts(cf_room_t *self)

@@ -28,7 +28,7 @@ typedef struct cf_held {
 typedef struct {
     cf_id_t user;
     bool is_member;
-    bool asked;        /* FIND_MEMBER is on its way */
+    uint64_t asked;    /* correlation id of the FIND_MEMBER that is on its way; 0: none */
     uint32_t attached; /* connections of this user; such a row stays */
     UT_hash_handle hh; /* insertion order is age: the oldest unattached row goes first */
 } cf_membership_t;
@@ -48,7 +48,8 @@ typedef struct {
     uint64_t told_seq;  /* the newest post it got; where reading back starts when the ring is past
                            next_n */
     uint64_t read_corr; /* of the READ_POSTS that is on its way for it; 0: none */
-    bool lagging;       /* its window is closed */
+    int64_t read_again_us; /* not before; with read_corr: from here on it is given up */
+    bool lagging;          /* its window is closed */
 } cf_room_gateway_t;
 
 /* A post that waits for its run or its verdict. */
@@ -111,6 +112,7 @@ cf_address_t cf_room_reader(const cf_room_t *self);
 int cf_room_hold(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, cf_id_t user);
 /* Hand out again what was held for this user (zero: for loading), in order. */
 void cf_room_release(cf_room_t *self, cf_turn_t *turn, cf_id_t user);
+void cf_room_refuse_held(cf_room_t *self, cf_turn_t *turn, cf_id_t user, int err);
 /* Stop serving: answer what was not begun with `err` (CF_EMOVED: with MOVED) and leave. */
 void cf_room_vacate(cf_room_t *self, cf_turn_t *turn, int err);
 void cf_room_answer_moved(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *request);
@@ -122,7 +124,8 @@ cf_handler_fn cf_room_on_check, cf_room_on_join, cf_room_on_leave, cf_room_on_at
 int cf_room_membership(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, cf_id_t user);
 /* A REFUSED or a MEMBER question that failed; true if corr was one of ours. */
 bool cf_room_join_refused(cf_room_t *self, cf_turn_t *turn, uint64_t corr, int err);
-void cf_room_lookup_failed(cf_room_t *self, cf_turn_t *turn, int err);
+/* The lookup under corr failed: whoever waits for it is refused; the next to come asks again. */
+void cf_room_lookup_failed(cf_room_t *self, cf_turn_t *turn, uint64_t corr, int err);
 cf_attachment_t *cf_room_attachment(cf_room_t *self, cf_address_t gateway, uint64_t conn);
 void cf_room_detach_node(cf_room_t *self, cf_turn_t *turn, uint32_t node);
 void cf_room_members_tick(cf_room_t *self, cf_turn_t *turn);
@@ -133,8 +136,8 @@ cf_handler_fn cf_room_on_post, cf_room_on_verdict;
 void cf_room_build_run(cf_room_t *self, cf_turn_t *turn);
 void cf_room_run_refused(cf_room_t *self, cf_turn_t *turn, int err);
 void cf_room_posts_tick(cf_room_t *self, cf_turn_t *turn);
-/* Answer and drop every post that is not in flight. */
-void cf_room_drop_queue(cf_room_t *self, cf_turn_t *turn, int err);
+/* Answer and drop every post that is not in flight and came at until_us or before. */
+void cf_room_drop_queue(cf_room_t *self, cf_turn_t *turn, int64_t until_us, int err);
 void cf_room_free_posts(cf_room_t *self);
 
 /* room_fanout.c */

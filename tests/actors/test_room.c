@@ -1,0 +1,1283 @@
+/* A room by messages alone: what it is told, what it says, with time as an argument. */
+#include "room_fixture.h"
+
+#include "wire/append.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+
+TestSuite(room, .fini = room_close, .timeout = 60);
+
+/* --- loading ------------------------------------------------------------------------------------
+ */
+
+Test(room, asks_to_be_activated_and_holds_what_comes_until_it_is)
+{
+    room_open();
+    cr_assert(eq(str, heard(), "storage activate"));
+    join(GW1, "ann");
+    check(GW2, "bob");
+    attach(GW1, 1, "ann");
+    cr_assert(eq(str, heard(), ""));
+    activated(4, 9, false);
+    cr_assert(eq(str, heard(), "storage add ann; reader find bob; reader find ann"));
+}
+
+Test(room, hands_out_what_it_held_in_the_order_it_came)
+{
+    room_open();
+    ignore();
+    attach(GW1, 1, "ann");
+    post(GW1, 1, "ann", "a");
+    post(GW1, 1, "ann", "b");
+    activated(4, 9, false);
+    cr_assert(eq(str, heard(), "reader find ann"));
+    member("ann", true);
+    cr_assert(eq(str, heard(),
+                 "gw1 attached #1 epoch=4 seq=9 n=0; "
+                 "storage append epoch=4 prev=9 [10:a 11:b]; "
+                 "gw1 event 1 joined ann; lobby presence 1"));
+}
+
+Test(room, that_does_not_exist_refuses_everything_and_retires)
+{
+    room_open();
+    ignore();
+    check(GW1, "ann");
+    post(GW2, 1, "bob", "hi");
+    history(GW1, "ann", CF_POSTS_NEWEST, 0, 10);
+    refused(activate_corr, CF_ENOENT);
+    cr_assert(eq(str, heard(),
+                 "gw1 refused #1 not found; gw2 refused #2 not found; "
+                 "gw1 refused #3 not found; lobby retire"));
+    check(GW1, "ann");
+    cr_assert(eq(str, heard(), "gw1 moved #4"));
+}
+
+Test(room, whose_store_is_away_says_so_and_retires)
+{
+    room_open();
+    ignore();
+    check(GW1, "ann");
+    refused(activate_corr, CF_EIO);
+    cr_assert(eq(str, heard(), "gw1 refused #1 storage failed; lobby retire"));
+}
+
+Test(room, never_activated_answers_deadline_passed)
+{
+    room_open();
+    ignore();
+    at_ms(0);
+    check(GW1, "ann");
+    at_ms(5000);
+    tick();
+    cr_assert(eq(str, heard(), ""));
+    at_ms(5001);
+    tick();
+    cr_assert(eq(str, heard(), "gw1 refused #1 deadline passed; lobby retire"));
+    activated(1, 0, false); /* too late */
+    check(GW1, "ann");
+    cr_assert(eq(str, heard(), "gw1 moved #2"));
+}
+
+Test(room, bounds_what_it_holds_by_count)
+{
+    room_config.queue_posts = 3;
+    room_open();
+    ignore();
+    for (int i = 0; i < 4; i++)
+        check(GW1, "ann");
+    cr_assert(eq(str, heard(), "gw1 refused #4 a bound is reached"));
+    activated(1, 0, false);
+    ignore();
+    member("ann", true);
+    cr_assert(eq(str, heard(), "gw1 done #1; gw1 done #2; gw1 done #3"));
+}
+
+Test(room, bounds_what_it_holds_by_bytes)
+{
+    char text[CF_POST_TEXT_MAX + 1];
+    memset(text, 'x', CF_POST_TEXT_MAX);
+    text[CF_POST_TEXT_MAX] = '\0';
+    room_config.queue_bytes = 3 * CF_POST_TEXT_MAX;
+    room_open();
+    ignore();
+    for (int i = 0; i < 3; i++)
+        post(GW1, 1, "ann", text);
+    cr_assert(eq(str, heard(), "gw1 refused #3 a bound is reached"));
+}
+
+Test(room, ignores_an_activation_it_did_not_ask_for)
+{
+    room_open();
+    ignore();
+    check(GW1, "ann");
+    activate_corr += 7;
+    activated(9, 9, false);
+    cr_assert(eq(str, heard(), ""));
+    activate_corr -= 7;
+    activated(2, 0, false);
+    cr_assert(eq(str, heard(), "reader find ann"));
+    activated(5, 5, false); /* twice */
+    member("ann", true);
+    attach(GW1, 1, "ann");
+    cr_assert(eq(str, heard(),
+                 "gw1 done #1; gw1 attached #2 epoch=2 seq=0 n=0; "
+                 "gw1 event 1 joined ann; lobby presence 1"));
+}
+
+/* --- membership ---------------------------------------------------------------------------------
+ */
+
+Test(room, looks_an_unknown_user_up_once_and_answers_in_order)
+{
+    room_ready(1, 0);
+    check(GW1, "ann");
+    attach(GW1, 1, "ann");
+    post(GW1, 1, "ann", "hi");
+    check(GW2, "ann");
+    cr_assert(eq(str, heard(), "reader find ann"));
+    member("ann", true);
+    cr_assert(eq(str, heard(),
+                 "gw1 done #1; gw1 attached #2 epoch=1 seq=0 n=0; gw2 done #4; "
+                 "storage append epoch=1 prev=0 [1:hi]; gw1 event 1 joined ann; "
+                 "lobby presence 1"));
+    check(GW2, "ann");
+    cr_assert(eq(str, heard(), "gw2 done #5"));
+}
+
+Test(room, refuses_a_stranger_everywhere_and_spends_no_number_on_it)
+{
+    room_ready(1, 0);
+    with_ann();
+    check(GW1, "eve");
+    attach(GW1, 2, "eve");
+    post(GW1, 2, "eve", "hi");
+    history(GW1, "eve", CF_POSTS_NEWEST, 0, 10);
+    cr_assert(eq(str, heard(), "reader find eve"));
+    member("eve", false);
+    cr_assert(eq(str, heard(),
+                 "gw1 refused #1 not allowed; gw1 refused #2 not allowed; "
+                 "gw1 refused #3 not allowed; gw1 refused #4 not allowed"));
+    post(GW1, 1, "ann", "hi");
+    cr_assert(eq(str, heard(), "storage append epoch=1 prev=0 [1:hi]"));
+}
+
+Test(room, does_not_remember_that_somebody_was_no_member)
+{
+    room_ready(1, 0);
+    check(GW1, "eve");
+    ignore();
+    member("eve", false);
+    ignore();
+    check(GW1, "eve");
+    cr_assert(eq(str, heard(), "reader find eve"));
+    member("eve", true);
+    cr_assert(eq(str, heard(), "gw1 done #2"));
+}
+
+Test(room, refuses_a_post_from_a_member_who_is_not_connected_so)
+{
+    room_ready(1, 0);
+    with_ann();
+    with(GW1, 2, "bob");
+    post(GW1, 3, "ann", "no such connection");
+    post(GW2, 1, "ann", "another gateway's");
+    post(GW1, 2, "ann", "bob's");
+    cr_assert(eq(str, heard(),
+                 "gw1 refused #1 not allowed; gw2 refused #2 not allowed; "
+                 "gw1 refused #3 not allowed"));
+}
+
+Test(room, writes_a_join_once_and_then_knows_the_member)
+{
+    room_ready(1, 0);
+    join(GW1, "ann");
+    cr_assert(eq(str, heard(), "storage add ann"));
+    done(join_corr());
+    cr_assert(eq(str, heard(), "gw1 done #1"));
+    join(GW1, "ann"); /* again */
+    check(GW1, "ann");
+    cr_assert(eq(str, heard(), "gw1 done #2; gw1 done #3"));
+    done(join_corr()); /* an answer that comes twice */
+    cr_assert(eq(str, heard(), ""));
+}
+
+Test(room, refuses_the_post_of_somebody_who_has_left)
+{
+    room_ready(1, 0);
+    with_ann();
+    leave(GW1, "ann");
+    cr_assert(eq(str, heard(), "storage remove ann"));
+    done(join_corr());
+    post(GW1, 1, "ann", "still here");
+    check(GW1, "ann");
+    cr_assert(
+        eq(str, heard(), "gw1 done #1; gw1 refused #2 not allowed; gw1 refused #3 not allowed"));
+    join(GW1, "ann");
+    ignore();
+    done(join_corr());
+    post(GW1, 1, "ann", "back");
+    cr_assert(eq(str, heard(), "gw1 done #4; storage append epoch=1 prev=0 [1:back]"));
+}
+
+Test(room, answers_what_waits_for_a_membership_when_the_join_is_stored)
+{
+    room_ready(1, 0);
+    check(GW1, "ann");
+    join(GW1, "ann");
+    cr_assert(eq(str, heard(), "reader find ann; storage add ann"));
+    done(join_corr());
+    cr_assert(eq(str, heard(), "gw1 done #1; gw1 done #2"));
+    member("ann", false); /* read before the join was stored */
+    check(GW1, "ann");
+    cr_assert(eq(str, heard(), "gw1 done #3"));
+}
+
+Test(room, takes_no_answer_for_a_question_it_has_asked_anew)
+{
+    room_ready(1, 0);
+    check(GW1, "ann");
+    join(GW1, "ann");
+    ignore();
+    uint64_t first = find_corr("ann");
+    done(join_corr());
+    leave(GW1, "ann");
+    ignore();
+    done(join_corr());
+    ignore();
+    check(GW1, "ann");
+    cr_assert(eq(str, heard(), "reader find ann"));
+    member_of(first, "ann", true); /* read between the join and the leave */
+    cr_assert(eq(str, heard(), ""));
+    member("ann", false);
+    cr_assert(eq(str, heard(), "gw1 refused #4 not allowed"));
+}
+
+Test(room, says_why_a_join_failed)
+{
+    room_ready(1, 0);
+    join(GW1, "ann");
+    leave(GW2, "bob");
+    ignore();
+    refused(join_corr(), CF_EIO);
+    refused(join_corr() - 1, CF_ENOENT);
+    cr_assert(eq(str, heard(), "gw2 refused #2 storage failed; gw1 refused #1 not found"));
+}
+
+Test(room, gives_up_a_join_nobody_answers)
+{
+    room_ready(1, 0);
+    at_ms(0);
+    join(GW1, "ann");
+    ignore();
+    at_ms(5000);
+    tick();
+    cr_assert(eq(str, heard(), ""));
+    at_ms(5001);
+    tick();
+    cr_assert(eq(str, heard(), "gw1 refused #1 deadline passed"));
+    done(join_corr());
+    cr_assert(eq(str, heard(), ""));
+}
+
+Test(room, gives_up_a_lookup_nobody_answers_and_no_other)
+{
+    room_ready(1, 0);
+    at_ms(0);
+    check(GW1, "ann");
+    at_ms(3000);
+    check(GW1, "bob");
+    ignore();
+    at_ms(5001);
+    tick();
+    cr_assert(eq(str, heard(), "gw1 refused #1 deadline passed"));
+    member("bob", true);
+    cr_assert(eq(str, heard(), "gw1 done #2"));
+    check(GW1, "ann"); /* and asks again */
+    cr_assert(eq(str, heard(), "reader find ann"));
+}
+
+Test(room, refuses_by_a_failed_lookup_only_those_who_wait_for_it)
+{
+    room_ready(1, 0);
+    check(GW1, "ann");
+    check(GW1, "bob");
+    ignore();
+    refused(find_corr("bob"), CF_EIO);
+    cr_assert(eq(str, heard(), "gw1 refused #2 storage failed"));
+    member("ann", true);
+    cr_assert(eq(str, heard(), "gw1 done #1"));
+}
+
+Test(room, keeps_a_bounded_number_of_memberships)
+{
+    char name[16];
+    room_config.members_cache = 4;
+    room_ready(1, 0);
+    with_ann(); /* attached: stays, however old */
+    for (int i = 0; i < 5; i++) {
+        snprintf(name, sizeof name, "user%d", i);
+        check(GW1, name);
+        ignore();
+        member(name, true);
+        ignore();
+    }
+    check(GW1, "ann");
+    check(GW1, "user1");
+    cr_assert(eq(str, heard(), "gw1 done #6; gw1 done #7"));
+    check(GW1, "user0");
+    cr_assert(eq(str, heard(), "reader find user0")); /* the oldest was let go */
+}
+
+Test(room, that_cannot_hold_a_question_does_not_wait_for_its_answer)
+{
+    room_config.queue_posts = 1;
+    room_ready(1, 0);
+    check(GW1, "ann");
+    check(GW1, "bob");
+    cr_assert(eq(str, heard(), "reader find ann; gw1 refused #2 a bound is reached"));
+    member("ann", true);
+    ignore();
+    check(GW1, "bob");
+    cr_assert(eq(str, heard(), "reader find bob"));
+}
+
+/* --- posts --------------------------------------------------------------------------------------
+ */
+
+Test(room, numbers_from_the_newest_stored_and_shows_nothing_before_it_is_stored)
+{
+    room_ready(3, 41);
+    with_ann();
+    with(GW2, 1, "bob");
+    ignore();
+    post(GW1, 1, "ann", "hi");
+    cr_assert(eq(str, heard(), "storage append epoch=3 prev=41 [42:hi]"));
+    tick();
+    cr_assert(eq(str, heard(), ""));
+    stored();
+    cr_assert(eq(str, heard(),
+                 "gw1 posted #1 seq=42; gw1 event 3 post 42:hi; "
+                 "gw2 event 3 post 42:hi"));
+}
+
+Test(room, gathers_while_a_run_is_in_flight)
+{
+    room_ready(1, 0);
+    with_ann();
+    post(GW1, 1, "ann", "a");
+    ignore();
+    post(GW1, 1, "ann", "b");
+    cr_assert(eq(str, heard(), ""));
+    post(GW1, 1, "ann", "c");
+    cr_assert(eq(str, heard(), ""));
+    stored();
+    cr_assert(eq(str, heard(),
+                 "gw1 posted #1 seq=1; gw1 event 2 post 1:a; "
+                 "storage append epoch=1 prev=1 [2:b 3:c]"));
+    stored();
+    cr_assert(eq(str, heard(),
+                 "gw1 posted #2 seq=2; gw1 event 3 post 2:b; "
+                 "gw1 posted #3 seq=3; gw1 event 4 post 3:c"));
+}
+
+Test(room, answers_a_repeated_key_with_the_stored_post_and_renumbers_the_rest)
+{
+    room_ready(1, 6);
+    with_ann();
+    post_key(GW1, 1, "ann", "a", "");
+    post_key(GW1, 1, "ann", "b", "k");
+    post_key(GW1, 1, "ann", "c", "");
+    cr_assert(eq(str, heard(), "storage append epoch=1 prev=6 [7:a 8:b 9:c]"));
+    verdict_of(
+        append_corr,
+        &(cf_verdict_t){.status = CF_VERDICT_DUPLICATE, .stored = 1, .same_body = true, .seq = 3});
+    cr_assert(eq(str, heard(),
+                 "gw1 posted #1 seq=7; gw1 event 2 post 7:a; gw1 posted #2 seq=3; "
+                 "storage append epoch=1 prev=7 [8:c]"));
+}
+
+Test(room, refuses_a_repeated_key_with_another_body)
+{
+    room_ready(1, 6);
+    with_ann();
+    post_key(GW1, 1, "ann", "b", "k");
+    post_key(GW1, 1, "ann", "c", "");
+    ignore();
+    verdict_of(append_corr,
+               &(cf_verdict_t){.status = CF_VERDICT_DUPLICATE, .same_body = false, .seq = 3});
+    cr_assert(eq(str, heard(),
+                 "gw1 refused #1 same key, other content; "
+                 "storage append epoch=1 prev=6 [7:c]"));
+}
+
+Test(room, lets_a_second_post_with_the_same_key_wait_for_the_first)
+{
+    room_ready(1, 0);
+    with_ann();
+    with(GW1, 2, "bob");
+    post_key(GW1, 1, "ann", "a", "k");
+    post_key(GW1, 2, "bob", "his own k", "k");
+    post_key(GW1, 1, "ann", "a", "k");
+    post_key(GW1, 1, "ann", "c", "");
+    cr_assert(eq(str, heard(), "storage append epoch=1 prev=0 [1:a 2:his own k]"));
+    stored();
+    ignore();
+    verdict_of(append_corr,
+               &(cf_verdict_t){.status = CF_VERDICT_DUPLICATE, .same_body = true, .seq = 1});
+    cr_assert(eq(str, heard(), "gw1 posted #3 seq=1; storage append epoch=1 prev=2 [3:c]"));
+}
+
+Test(room, refuses_a_row_the_store_refuses_and_goes_on_behind_it)
+{
+    room_ready(1, 0);
+    with_ann();
+    post(GW1, 1, "ann", "a");
+    post(GW1, 1, "ann", "b");
+    post(GW1, 1, "ann", "c");
+    ignore();
+    verdict_of(append_corr, &(cf_verdict_t){.status = CF_VERDICT_BAD_ROW, .stored = 1});
+    cr_assert(eq(str, heard(),
+                 "gw1 posted #1 seq=1; gw1 event 2 post 1:a; "
+                 "gw1 refused #2 out of bounds; "
+                 "storage append epoch=1 prev=1 [2:c]"));
+}
+
+Test(room, refuses_what_was_certainly_not_stored_and_leaves_no_gap)
+{
+    room_ready(1, 0);
+    with_ann();
+    post(GW1, 1, "ann", "a");
+    post(GW1, 1, "ann", "b");
+    ignore();
+    post(GW1, 1, "ann", "c");
+    verdict(CF_VERDICT_FAILED);
+    cr_assert(eq(str, heard(),
+                 "gw1 refused #1 storage failed; gw1 refused #2 storage failed; "
+                 "storage append epoch=1 prev=0 [1:c]"));
+}
+
+Test(room, takes_a_refusal_of_the_run_for_not_stored)
+{
+    room_ready(1, 0);
+    with_ann();
+    post(GW1, 1, "ann", "a");
+    ignore();
+    refused(append_corr, CF_EAGAIN);
+    cr_assert(eq(str, heard(), "gw1 refused #1 not now"));
+}
+
+Test(room, numbers_nothing_new_while_the_outcome_is_unknown)
+{
+    room_ready(1, 0);
+    with_ann();
+    post(GW1, 1, "ann", "a");
+    ignore();
+    verdict(CF_VERDICT_UNKNOWN);
+    post(GW1, 1, "ann", "b");
+    cr_assert(eq(str, heard(), ""));
+    stored();
+    cr_assert(eq(str, heard(),
+                 "gw1 posted #1 seq=1; gw1 event 2 post 1:a; "
+                 "storage append epoch=1 prev=1 [2:b]"));
+    verdict(CF_VERDICT_UNKNOWN);
+    verdict(CF_VERDICT_FAILED);
+    cr_assert(eq(str, heard(), "gw1 refused #2 storage failed"));
+}
+
+static void lose_ownership(uint32_t status)
+{
+    room_ready(1, 0);
+    with_ann();
+    post(GW1, 1, "ann", "a");
+    ignore();
+    post(GW1, 1, "ann", "b");
+    verdict(status);
+}
+
+Test(room, that_another_owner_has_taken_over_answers_moved_and_shows_nothing)
+{
+    lose_ownership(CF_VERDICT_STALE_EPOCH);
+    cr_assert(eq(str, heard(), "gw1 moved #1; gw1 moved #2; lobby retire"));
+}
+
+Test(room, whose_numbers_the_store_does_not_share_answers_moved)
+{
+    lose_ownership(CF_VERDICT_OUT_OF_ORDER);
+    cr_assert(eq(str, heard(), "gw1 moved #1; gw1 moved #2; lobby retire"));
+}
+
+Test(room, that_is_no_more_refuses_what_waits)
+{
+    lose_ownership(CF_VERDICT_NO_ROOM);
+    cr_assert(eq(str, heard(), "gw1 refused #1 not found; gw1 refused #2 not found; lobby retire"));
+}
+
+Test(room, ignores_verdicts_that_are_late_or_of_another_run)
+{
+    room_ready(1, 0);
+    with_ann();
+    post(GW1, 1, "ann", "a");
+    ignore();
+    verdict_of(append_corr + 5, &(cf_verdict_t){.status = CF_VERDICT_STORED});
+    cr_assert(eq(str, heard(), ""));
+    stored();
+    ignore();
+    stored(); /* again */
+    verdict(CF_VERDICT_FAILED);
+    cr_assert(eq(str, heard(), ""));
+}
+
+Test(room, tells_after_five_seconds_what_is_not_confirmed_and_keeps_its_number)
+{
+    room_ready(1, 0);
+    with_ann();
+    at_ms(0);
+    post(GW1, 1, "ann", "a");
+    ignore();
+    at_ms(4999);
+    tick();
+    cr_assert(eq(str, heard(), ""));
+    at_ms(5000);
+    tick();
+    cr_assert(eq(str, heard(), "gw1 refused #1 not confirmed, retry with the same key"));
+    at_ms(9000);
+    tick();
+    post(GW1, 1, "ann", "b");
+    cr_assert(eq(str, heard(), ""));
+    stored(); /* after all */
+    cr_assert(eq(str, heard(), "gw1 event 2 post 1:a; storage append epoch=1 prev=1 [2:b]"));
+}
+
+Test(room, tells_nobody_twice_when_what_was_not_confirmed_fails)
+{
+    room_ready(1, 0);
+    with_ann();
+    at_ms(0);
+    post_key(GW1, 1, "ann", "a", "k");
+    post_key(GW1, 1, "ann", "b", "l");
+    ignore();
+    at_ms(5000);
+    tick();
+    ignore();
+    verdict_of(append_corr,
+               &(cf_verdict_t){.status = CF_VERDICT_DUPLICATE, .same_body = true, .seq = 0});
+    cr_assert(eq(str, heard(), "storage append epoch=1 prev=0 [1:b]"));
+    verdict(CF_VERDICT_FAILED);
+    cr_assert(eq(str, heard(), ""));
+}
+
+Test(room, refuses_a_post_that_could_not_be_sent_in_time_and_no_younger_one)
+{
+    room_ready(1, 0);
+    with_ann();
+    at_ms(0);
+    post(GW1, 1, "ann", "a");
+    ignore();
+    at_ms(100);
+    post(GW1, 1, "ann", "b");
+    at_ms(3000);
+    post(GW1, 1, "ann", "c");
+    at_ms(5100);
+    tick();
+    cr_assert(eq(str, heard(),
+                 "gw1 refused #1 not confirmed, retry with the same key; "
+                 "gw1 refused #2 storage failed"));
+    stored();
+    cr_assert(eq(str, heard(), "gw1 event 2 post 1:a; storage append epoch=1 prev=1 [2:c]"));
+}
+
+Test(room, bounds_its_queue_by_count)
+{
+    room_config.queue_posts = 3;
+    room_ready(1, 0);
+    with_ann();
+    for (int i = 0; i < 4; i++)
+        post(GW1, 1, "ann", "x");
+    cr_assert(eq(str, heard(),
+                 "gw1 refused #4 a bound is reached; "
+                 "storage append epoch=1 prev=0 [1:x 2:x 3:x]"));
+    post(GW1, 1, "ann", "y");
+    cr_assert(eq(str, heard(), "gw1 refused #5 a bound is reached")); /* in flight counts */
+    stored();
+    ignore();
+    post(GW1, 1, "ann", "z");
+    cr_assert(eq(str, heard(), "storage append epoch=1 prev=3 [4:z]"));
+}
+
+Test(room, bounds_its_queue_by_bytes)
+{
+    char text[CF_POST_TEXT_MAX + 1];
+    memset(text, 'x', CF_POST_TEXT_MAX);
+    text[CF_POST_TEXT_MAX] = '\0';
+    room_config.queue_bytes = 2 * 4500;
+    room_ready(1, 0);
+    with_ann();
+    for (int i = 0; i < 3; i++)
+        post(GW1, 1, "ann", text);
+    cr_assert(eq(str, heard_so_far(), "gw1 refused #3 a bound is reached"));
+}
+
+Test(room, sends_no_more_rows_in_a_run_than_a_message_takes)
+{
+    room_config.queue_posts = 2 * CF_RUN_ROWS_MAX;
+    room_config.queue_bytes = 8u << 20;
+    room_config.ring_events = 8;
+    room_ready(1, 0);
+    with_ann();
+    for (int i = 0; i < CF_RUN_ROWS_MAX + 1; i++)
+        post(GW1, 1, "ann", "x");
+    cr_assert(not(eq(ptr, strstr(heard(), "500:x]"), NULL)));
+    stored();
+    cr_assert(not(eq(ptr, strstr(heard(), "append epoch=1 prev=500 [501:x]"), NULL)));
+}
+
+/* --- time ---------------------------------------------------------------------------------------
+ */
+
+Test(room, keeps_times_rising_when_the_wall_clock_steps)
+{
+    static const int64_t steps_us[] = {0, -7200000000, 7200000000, -7200000000, 0};
+    room_ready(1, 0);
+    with_ann();
+    for (size_t i = 0; i < sizeof steps_us / sizeof steps_us[0]; i++) {
+        wall_offset_us += steps_us[i];
+        post(GW1, 1, "ann", "x");
+        post(GW1, 1, "ann", "y");
+        ignore();
+        stored();
+        ignore();
+    }
+    cr_assert(times_rise);
+}
+
+/* --- events and windows -------------------------------------------------------------------------
+ */
+
+Test(room, keeps_events_back_while_a_window_is_closed_and_goes_on_when_it_opens)
+{
+    host.windows.events_max = 2;
+    host.windows.bytes_max = 1u << 20;
+    room_ready(1, 0);
+    with_ann(); /* one event */
+    for (int i = 0; i < 3; i++)
+        post(GW1, 1, "ann", "x");
+    ignore();
+    stored();
+    cr_assert(eq(str, heard(),
+                 "gw1 posted #1 seq=1; gw1 event 2 post 1:x; gw1 posted #2 seq=2; "
+                 "gw1 posted #3 seq=3"));
+    tick();
+    cr_assert(eq(str, heard(), ""));
+    flushed(GW1);
+    cr_assert(eq(str, heard(), "gw1 event 3 post 2:x; gw1 event 4 post 3:x"));
+}
+
+Test(room, keeps_a_closed_window_from_nobody_else)
+{
+    host.windows.events_max = 2;
+    host.windows.bytes_max = 1u << 20;
+    room_ready(1, 0);
+    with_ann();
+    flushed(GW1);
+    with(GW2, 1, "bob");
+    for (int i = 0; i < 3; i++) {
+        post(GW1, 1, "ann", "x");
+        ignore();
+        stored();
+        ignore();
+        flushed(GW1);
+    }
+    cr_assert(eq(str, heard(), "")); /* GW1 has everything */
+    flushed(GW2);
+    cr_assert(eq(str, heard(), "gw2 event 4 post 2:x; gw2 event 5 post 3:x"));
+}
+
+Test(room, bounds_what_is_on_its_way_by_bytes_but_sends_one_event_always)
+{
+    host.windows.events_max = 1024;
+    host.windows.bytes_max = 10; /* less than any event */
+    room_ready(1, 0);
+    with_ann();
+    post(GW1, 1, "ann", "a");
+    ignore();
+    stored();
+    cr_assert(eq(str, heard(), "gw1 posted #1 seq=1"));
+    flushed(GW1);
+    cr_assert(eq(str, heard(), "gw1 event 2 post 1:a"));
+}
+
+/* Posts n texts "t<seq>" as ann; all of them stored; what is heard of it is dropped. */
+static void post_stored(int n, uint64_t first)
+{
+    char text[24];
+    for (int i = 0; i < n; i++) {
+        snprintf(text, sizeof text, "t%llu", (unsigned long long)first + (unsigned)i);
+        post(GW1, 1, "ann", text);
+        ignore();
+        stored();
+        ignore();
+    }
+}
+
+/* GW2 is behind the ring: 4 events of it are kept, posts 3..6; it was told post 1. */
+static void fall_behind(void)
+{
+    room_config.ring_events = 4;
+    host.windows.events_max = 1024;
+    host.windows.bytes_max = 1u << 20;
+    room_ready(1, 0);
+    with_ann();
+    with(GW2, 1, "bob");
+    post_stored(1, 1);
+    host.windows.events_max = 2; /* bob joined, post 1: full */
+    for (uint64_t seq = 2; seq <= 6; seq++) {
+        flushed(GW1);
+        post_stored(1, seq);
+    }
+    flushed(GW1);
+    ignore();
+    host.windows.events_max = 3;
+    asked = 0;
+}
+
+Test(room, reads_from_the_store_what_the_ring_has_lost_once_and_in_order)
+{
+    fall_behind();
+    flushed(GW2);
+    cr_assert(eq(str, heard(), "reader posts from=5 at=1 limit=100"));
+    tick();
+    cr_assert(eq(str, heard(), "")); /* it is on its way */
+    page(2, 6);
+    cr_assert(eq(str, heard(),
+                 "gw2 event 0 post 2:t2; gw2 event 0 post 3:t3; "
+                 "gw2 event 0 post 4:t4"));
+    flushed(GW2);
+    cr_assert(eq(str, heard(), "gw2 event 7 post 5:t5; gw2 event 8 post 6:t6"));
+}
+
+Test(room, fills_in_new_posts_behind_those_read_back)
+{
+    fall_behind();
+    host.windows.events_max = 100;
+    flushed(GW2);
+    ignore();
+    post_stored(1, 7); /* while the page is on its way; GW1 has it */
+    page(2, 6);
+    cr_assert(eq(str, heard(),
+                 "gw2 event 0 post 2:t2; gw2 event 0 post 3:t3; "
+                 "gw2 event 0 post 4:t4; gw2 event 0 post 5:t5; "
+                 "gw2 event 0 post 6:t6; gw2 event 9 post 7:t7"));
+}
+
+Test(room, shows_no_post_of_a_page_that_is_not_confirmed_yet)
+{
+    fall_behind();
+    host.windows.events_max = 100;
+    flushed(GW2);
+    ignore();
+    post(GW1, 1, "ann", "t7");
+    ignore(); /* in flight; the reader may see it already */
+    page(2, 7);
+    cr_assert(eq(ptr, strstr(heard(), "7:t7"), NULL));
+    stored();
+    cr_assert(eq(str, heard(),
+                 "gw1 posted #1 seq=7; gw1 event 9 post 7:t7; "
+                 "gw2 event 9 post 7:t7"));
+}
+
+Test(room, reads_again_after_a_failure_but_not_at_once)
+{
+    fall_behind();
+    at_ms(1000);
+    flushed(GW2);
+    ignore();
+    refused(read_corr, CF_EIO);
+    cr_assert(eq(str, heard(), "")); /* no loop between two actors while the store is away */
+    tick();
+    cr_assert(eq(str, heard(), ""));
+    at_ms(2000);
+    tick();
+    cr_assert(eq(str, heard(), "reader posts from=5 at=1 limit=100"));
+    page(2, 6);
+    cr_assert(not(eq(str, heard(), "")));
+}
+
+Test(room, does_not_spin_on_a_page_without_the_posts_it_needs)
+{
+    fall_behind();
+    at_ms(1000);
+    flushed(GW2);
+    ignore();
+    page(1, 1); /* a reader that lags */
+    cr_assert(eq(str, heard(), ""));
+    at_ms(2000);
+    tick();
+    cr_assert(eq(str, heard(), "reader posts from=5 at=1 limit=100"));
+}
+
+Test(room, reads_again_when_a_reader_does_not_answer)
+{
+    fall_behind();
+    at_ms(1000);
+    flushed(GW2);
+    ignore();
+    at_ms(6001);
+    tick();
+    cr_assert(eq(str, heard(), "reader posts from=5 at=1 limit=100"));
+}
+
+Test(room, ignores_a_page_nobody_asked_for)
+{
+    fall_behind();
+    ignore();
+    uint64_t own = read_corr;
+    read_corr = 4711;
+    page(2, 6);
+    cr_assert(eq(str, heard(), ""));
+    read_corr = own;
+    page(2, 6);
+    ignore();
+    page(2, 6); /* twice */
+    cr_assert(eq(str, heard(), ""));
+}
+
+Test(room, tells_nothing_to_a_gateway_without_connections)
+{
+    room_ready(1, 0);
+    with_ann();
+    with(GW2, 1, "bob");
+    detach(GW2, 1);
+    cr_assert(eq(str, heard(), "gw1 event 3 left bob; lobby presence 1"));
+    post(GW1, 1, "ann", "hi");
+    ignore();
+    stored();
+    cr_assert(eq(str, heard(), "gw1 posted #2 seq=1; gw1 event 4 post 1:hi"));
+    attach(GW2, 2, "bob"); /* its events start behind what it was shown by ATTACHED */
+    cr_assert(eq(str, heard(),
+                 "gw2 attached #3 epoch=1 seq=1 n=4; gw1 event 5 joined bob; "
+                 "gw2 event 5 joined bob; lobby presence 2"));
+}
+
+Test(room, does_not_give_a_clients_key_to_anyone)
+{
+    room_ready(1, 0);
+    with_ann();
+    post_key(GW1, 1, "ann", "hi", "secret");
+    ignore();
+    stored();
+    cr_assert(not(eq(ptr, strstr(heard(), "event"), NULL)));
+    history(GW1, "ann", CF_POSTS_NEWEST, 0, 10);
+    cr_assert(eq(str, heard(), "gw1 page #2 [1:hi]"));
+    cr_assert(eq(int, keys_shown, 0));
+}
+
+/* --- ephemeral rooms ----------------------------------------------------------------------------
+ */
+
+Test(room, ephemeral_numbers_from_one_and_asks_no_store)
+{
+    room_ready_ephemeral(5);
+    with_ann();
+    post(GW1, 1, "ann", "a");
+    post(GW1, 1, "ann", "b");
+    cr_assert(eq(str, heard(),
+                 "gw1 posted #1 seq=1; gw1 event 2 post 1:a; "
+                 "gw1 posted #2 seq=2; gw1 event 3 post 2:b"));
+}
+
+Test(room, ephemeral_delays_acks_while_a_window_is_closed)
+{
+    host.windows.events_max = 2;
+    host.windows.bytes_max = 1u << 20;
+    room_ready_ephemeral(5);
+    with_ann();
+    for (int i = 0; i < 4; i++)
+        post(GW1, 1, "ann", "x");
+    cr_assert(eq(str, heard(), "gw1 posted #1 seq=1; gw1 event 2 post 1:x; gw1 posted #2 seq=2"));
+    tick();
+    cr_assert(eq(str, heard(), ""));
+    flushed(GW1);
+    cr_assert(eq(str, heard(),
+                 "gw1 posted #3 seq=3; gw1 event 3 post 2:x; "
+                 "gw1 event 4 post 3:x; gw1 posted #4 seq=4"));
+}
+
+Test(room, ephemeral_goes_on_when_the_second_of_two_windows_opens)
+{
+    host.windows.events_max = 3;
+    host.windows.bytes_max = 1u << 20;
+    room_ready_ephemeral(5);
+    with_ann();
+    with(GW2, 1, "bob");
+    for (int i = 0; i < 4; i++)
+        post(GW1, 1, "ann", "x");
+    ignore();
+    flushed(GW1);
+    ignore();
+    cr_assert(host.lagging); /* GW2 still waits; its FLUSHED must not be passed over */
+    flushed(GW2);
+    cr_assert(not(eq(ptr, strstr(heard(), "posted #4"), NULL)));
+}
+
+Test(room, ephemeral_refuses_what_waited_too_long)
+{
+    host.windows.events_max = 1;
+    host.windows.bytes_max = 1u << 20;
+    room_ready_ephemeral(5);
+    at_ms(0);
+    with_ann();
+    post(GW1, 1, "ann", "a");
+    post(GW1, 1, "ann", "b");
+    cr_assert(eq(str, heard(), "gw1 posted #1 seq=1"));
+    at_ms(5000);
+    tick();
+    cr_assert(eq(str, heard(), "gw1 refused #2 storage failed"));
+}
+
+Test(room, ephemeral_answers_a_repeated_key_from_its_ring)
+{
+    room_ready_ephemeral(5);
+    with_ann();
+    with(GW1, 2, "bob");
+    post_key(GW1, 1, "ann", "a", "k");
+    post_key(GW1, 1, "ann", "a", "k");
+    post_key(GW1, 1, "ann", "other", "k");
+    post_key(GW1, 2, "bob", "his", "k");
+    cr_assert(eq(str, heard(),
+                 "gw1 posted #1 seq=1; gw1 event 3 post 1:a; gw1 posted #2 seq=1; "
+                 "gw1 refused #3 same key, other content; gw1 posted #4 seq=2; "
+                 "gw1 event 4 post 2:his"));
+}
+
+Test(room, ephemeral_answers_history_from_its_ring_alone)
+{
+    room_config.ring_events = 3;
+    room_ready_ephemeral(5);
+    with_ann();
+    for (int i = 0; i < 4; i++)
+        post(GW1, 1, "ann", "x");
+    ignore();
+    history(GW1, "ann", CF_POSTS_NEWEST, 0, 10);
+    cr_assert(eq(str, heard(), "gw1 page #5 [2:x 3:x 4:x]"));
+    history(GW1, "ann", CF_POSTS_BEFORE_SEQ, 4, 10);
+    cr_assert(eq(str, heard(), "gw1 page #6 [2:x 3:x]"));
+    history(GW1, "ann", CF_POSTS_BEFORE_ID, 0, 10); /* of no post it has */
+    cr_assert(eq(str, heard(), "gw1 refused #7 out of bounds"));
+}
+
+/* --- resume -------------------------------------------------------------------------------------
+ */
+
+static void with_posts(uint64_t last_seq, int n)
+{
+    room_ready(3, last_seq);
+    with_ann();
+    post_stored(n, last_seq + 1);
+    asked = 0;
+}
+
+Test(room, resumes_with_exactly_the_missing_posts)
+{
+    with_posts(10, 3);
+    attach_again(GW2, 1, "ann", 3, 11);
+    cr_assert(eq(str, heard(),
+                 "gw2 attached #1 epoch=3 seq=13 n=4 [12:t12 13:t13]; "
+                 "lobby presence 2"));
+    attach_again(GW2, 2, "ann", 3, 13);
+    cr_assert(eq(str, heard(), "gw2 attached #2 epoch=3 seq=13 n=4; lobby presence 3"));
+    attach_again(GW2, 3, "ann", 3, 10); /* the ring begins just behind it */
+    cr_assert(not(eq(ptr, strstr(heard(), "[11:t11 12:t12 13:t13]"), NULL)));
+}
+
+Test(room, resumes_a_stored_room_across_its_epochs)
+{
+    with_posts(10, 1);
+    attach_again(GW2, 1, "ann", 2, 10);
+    cr_assert(eq(str, heard(), "gw2 attached #1 epoch=3 seq=11 n=2 [11:t11]; lobby presence 2"));
+}
+
+Test(room, says_reload_for_a_position_that_is_not_in_the_ring)
+{
+    with_posts(10, 8); /* one event more than it holds */
+    attach_again(GW2, 1, "ann", 3, 9);
+    cr_assert(eq(str, heard(), "gw2 attached #1 epoch=3 seq=18 n=9 reload; lobby presence 2"));
+}
+
+Test(room, says_reload_for_a_position_in_the_future)
+{
+    with_posts(10, 1);
+    attach_again(GW2, 1, "ann", 3, 12);
+    cr_assert(not(eq(ptr, strstr(heard(), "reload"), NULL)));
+    attach_again(GW2, 1, "ann", 3, UINT64_MAX);
+    cr_assert(not(eq(ptr, strstr(heard(), "reload"), NULL)));
+}
+
+Test(room, ephemeral_says_reload_for_another_epoch)
+{
+    room_ready_ephemeral(5);
+    with_ann();
+    post(GW1, 1, "ann", "a");
+    ignore();
+    asked = 0;
+    attach_again(GW2, 1, "ann", 4, 1);
+    cr_assert(not(eq(ptr, strstr(heard(), "reload"), NULL)));
+    attach_again(GW2, 2, "ann", 5, 0);
+    cr_assert(not(eq(ptr, strstr(heard(), "n=2 [1:a]"), NULL)));
+}
+
+Test(room, tells_nobody_that_somebody_came_again)
+{
+    room_ready(1, 0);
+    with_ann();
+    attach_again(GW1, 1, "ann", 1, 0); /* the same connection twice */
+    cr_assert(eq(str, heard(), "gw1 attached #1 epoch=1 seq=0 n=1"));
+    detach(GW1, 1);
+    cr_assert(eq(str, heard(), "lobby presence 0"));
+    detach(GW1, 1);
+    cr_assert(eq(str, heard(), ""));
+}
+
+/* --- history ------------------------------------------------------------------------------------
+ */
+
+Test(room, answers_history_from_its_ring_when_that_reaches_back)
+{
+    with_posts(0, 4);
+    history(GW1, "ann", CF_POSTS_NEWEST, 0, 2);
+    cr_assert(eq(str, heard(), "gw1 page #1 [3:t3 4:t4]"));
+    history(GW1, "ann", CF_POSTS_NEWEST, 0, 100); /* all there are */
+    cr_assert(eq(str, heard(), "gw1 page #2 [1:t1 2:t2 3:t3 4:t4]"));
+    history(GW1, "ann", CF_POSTS_BEFORE_SEQ, 3, 100);
+    cr_assert(eq(str, heard(), "gw1 page #3 [1:t1 2:t2]"));
+    history(GW1, "ann", CF_POSTS_BEFORE_TIME, T0, 100);
+    cr_assert(eq(str, heard(), "gw1 page #4 []"));
+}
+
+Test(room, passes_history_on_to_a_reader_who_answers_the_asker)
+{
+    with_posts(10, 4);
+    history(GW2, "ann", CF_POSTS_NEWEST, 0, 4);
+    cr_assert(eq(str, heard(), "gw2 page #1 [11:t11 12:t12 13:t13 14:t14]"));
+    history(GW2, "ann", CF_POSTS_NEWEST, 0, 5);
+    cr_assert(eq(str, heard(), "reader posts from=1 at=0 limit=5 #2 for gw2"));
+    history(GW2, "ann", CF_POSTS_AFTER_SEQ, 11, 5);
+    cr_assert(eq(str, heard(), "reader posts from=5 at=11 limit=5 #3 for gw2"));
+}
+
+/* --- presence -----------------------------------------------------------------------------------
+ */
+
+Test(room, tells_the_lobby_of_its_connections_only_when_they_have_changed)
+{
+    room_ready(1, 0);
+    with_ann();
+    attach(GW1, 2, "ann");
+    detach(GW1, 1);
+    cr_assert(eq(ptr, strstr(heard(), "presence"), NULL)); /* one, as before */
+    attach(GW1, 3, "ann");
+    cr_assert(not(eq(ptr, strstr(heard(), "presence 2"), NULL)));
+}
+
+Test(room, lets_the_members_of_a_lost_node_leave)
+{
+    room_ready(1, 0);
+    with_ann();
+    with(FAR, 1, "bob");
+    with(FAR, 2, "carl");
+    node_gone(3); /* another one */
+    cr_assert(eq(str, heard(), ""));
+    node_gone(2);
+    cr_assert(eq(str, heard(), "gw1 event 4 left bob; gw1 event 5 left carl; lobby presence 1"));
+    post(FAR, 1, "bob", "from the grave");
+    cr_assert(eq(str, heard(), "far refused #1 not allowed"));
+}
+
+/* --- retiring and moving ------------------------------------------------------------------------
+ */
+
+Test(room, retires_when_nobody_was_here_for_long_enough)
+{
+    at_ms(0);
+    room_ready(1, 0);
+    check(GW1, "ann");
+    ignore();
+    at_ms(30000);
+    member("ann", true);
+    ignore();
+    at_ms(90000);
+    tick();
+    cr_assert(eq(str, heard(), ""));
+    at_ms(90001);
+    tick();
+    cr_assert(eq(str, heard(), "lobby retire"));
+    tick();
+    cr_assert(eq(str, heard(), "")); /* once */
+}
+
+Test(room, does_not_retire_while_somebody_is_connected_or_just_left)
+{
+    at_ms(0);
+    room_ready(1, 0);
+    with_ann();
+    at_ms(600000);
+    tick();
+    cr_assert(eq(str, heard(), ""));
+    detach(GW1, 1);
+    ignore();
+    at_ms(660000);
+    tick();
+    cr_assert(eq(str, heard(), ""));
+    at_ms(660001);
+    tick();
+    cr_assert(eq(str, heard(), "lobby retire"));
+}
+
+Test(room, does_not_retire_while_something_is_on_its_way)
+{
+    room_config.idle_us = 1000;
+    at_ms(0);
+    room_ready(1, 0);
+    with_ann();
+    post(GW1, 1, "ann", "a");
+    detach(GW1, 1);
+    ignore();
+    at_ms(1000);
+    tick();
+    cr_assert(eq(str, heard(), "")); /* a run */
+    stored();
+    join(GW1, "bob");
+    ignore();
+    at_ms(2000);
+    tick();
+    cr_assert(eq(str, heard(), "")); /* a join */
+    done(join_corr());
+    check(GW1, "carl");
+    ignore();
+    at_ms(3000);
+    tick();
+    cr_assert(eq(str, heard(), "")); /* a question */
+    member("carl", true);
+    at_ms(4000);
+    tick();
+    cr_assert(not(eq(ptr, strstr(heard(), "retire"), NULL)));
+}
+
+Test(room, answers_every_request_moved_once_it_retires)
+{
+    room_config.idle_us = 1000;
+    at_ms(0);
+    room_ready(1, 0);
+    with_ann();
+    detach(GW1, 1);
+    at_ms(1000);
+    tick();
+    ignore();
+    asked = 0;
+    check(GW1, "ann");
+    join(GW1, "ann");
+    leave(GW1, "ann");
+    attach(GW1, 1, "ann");
+    post(GW1, 1, "ann", "a");
+    history(GW1, "ann", CF_POSTS_NEWEST, 0, 1);
+    detach(GW1, 1); /* no request */
+    cr_assert(eq(str, heard(),
+                 "gw1 moved #1; gw1 moved #2; gw1 moved #3; gw1 moved #4; "
+                 "gw1 moved #5; gw1 moved #6"));
+}
+
+Test(room, that_is_to_vacate_finishes_the_run_in_flight)
+{
+    room_ready(1, 0);
+    with_ann();
+    post(GW1, 1, "ann", "a");
+    ignore();
+    post(GW1, 1, "ann", "b");
+    check(GW2, "carl"); /* waits for a reader */
+    ignore();
+    vacate();
+    cr_assert(eq(str, heard(), "gw2 moved #3; gw1 moved #2"));
+    post(GW1, 1, "ann", "c");
+    tick();
+    cr_assert(eq(str, heard(), "gw1 moved #4"));
+    stored();
+    cr_assert(eq(str, heard(), "gw1 posted #1 seq=1; gw1 event 2 post 1:a; lobby retire"));
+}
+
+Test(room, that_is_to_vacate_waits_for_a_join_that_is_being_stored)
+{
+    room_ready(1, 0);
+    join(GW1, "ann");
+    ignore();
+    vacate();
+    vacate(); /* twice */
+    cr_assert(eq(str, heard(), ""));
+    done(join_corr());
+    cr_assert(eq(str, heard(), "gw1 done #1; lobby retire"));
+}
+
+Test(room, leaves_no_post_unanswered_when_a_run_ends_early_while_it_vacates)
+{
+    room_ready(1, 0);
+    with_ann();
+    post_key(GW1, 1, "ann", "a", "k");
+    post(GW1, 1, "ann", "b");
+    ignore();
+    vacate();
+    verdict_of(append_corr,
+               &(cf_verdict_t){.status = CF_VERDICT_DUPLICATE, .same_body = true, .seq = 0});
+    cr_assert(eq(str, heard(), "gw1 posted #1 seq=0; gw1 moved #2; lobby retire"));
+}
+
+Test(room, leaves_no_post_unanswered_when_a_row_is_bad_while_it_vacates)
+{
+    room_ready(1, 0);
+    with_ann();
+    post(GW1, 1, "ann", "a");
+    post(GW1, 1, "ann", "b");
+    ignore();
+    vacate();
+    verdict(CF_VERDICT_BAD_ROW);
+    cr_assert(eq(str, heard(), "gw1 refused #1 out of bounds; gw1 moved #2; lobby retire"));
+}
+
+Test(room, shows_a_lagging_gateway_the_rest_even_when_it_leaves)
+{
+    host.windows.events_max = 2;
+    host.windows.bytes_max = 1u << 20;
+    room_ready(1, 0);
+    with_ann();
+    post(GW1, 1, "ann", "a");
+    post(GW1, 1, "ann", "b");
+    ignore();
+    stored();
+    ignore();
+    vacate();
+    cr_assert(eq(str, heard(), "lobby retire"));
+    flushed(GW1);
+    cr_assert(eq(str, heard(), "gw1 event 3 post 2:b"));
+}
+
+/* --- what is not for a room ---------------------------------------------------------------------
+ */
+
+Test(room, refuses_a_message_that_is_not_for_a_room)
+{
+    room_ready(1, 0);
+    tell(GW1, CF_MSG_LOOKUP, 0, NULL);
+    cr_assert(eq(str, heard(), "gw1 refused #1 not well-formed"));
+}
+
+Test(room, refuses_more_gateways_than_it_can_bound)
+{
+    room_ready(1, 0);
+    with_ann();
+    for (uint16_t i = 1; i < CF_GATEWAYS_MAX; i++)
+        attach((cf_address_t){1, CF_ACTOR_GATEWAY, i}, 1, "ann");
+    ignore();
+    asked = 0;
+    attach((cf_address_t){1, CF_ACTOR_GATEWAY, CF_GATEWAYS_MAX}, 1, "ann");
+    cr_assert(eq(str, heard(), "gw65 refused #1 a bound is reached"));
+}
