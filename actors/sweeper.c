@@ -11,8 +11,8 @@ typedef enum { SESSIONS, KEYS, SWEEPS } sweep_t;
 struct cf_sweeper {
     cf_sweeper_config_t config;
     int64_t next_us;        /* of the next sweep; 0: nothing was done yet */
-    uint64_t last_corr;     /* correlation ids count up; they tell which of the two is answered */
-    uint64_t asked[SWEEPS]; /* the batch in flight; 0: none */
+    uint64_t batches;       /* asked for so far */
+    uint64_t asked[SWEEPS]; /* correlation id of the newest batch */
 };
 
 static void ask(cf_sweeper_t *self, cf_turn_t *turn, sweep_t which)
@@ -21,7 +21,7 @@ static void ask(cf_sweeper_t *self, cf_turn_t *turn, sweep_t which)
     cf_expire_t expire = {.until_us = turn->wall_us, .limit = CF_SWEEP_LIMIT};
     if (which == KEYS)
         expire.until_us -= self->config.key_ttl_us;
-    self->asked[which] = ++self->last_corr;
+    self->asked[which] = ++self->batches * SWEEPS + which; /* so the answer tells which it is */
     cf_outbox_send(turn->out, storage, which == KEYS ? CF_MSG_EXPIRE_KEYS : CF_MSG_EXPIRE_SESSIONS,
                    self->asked[which], (cf_id_t){0}, &expire);
 }
@@ -33,16 +33,11 @@ static int on_expired(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     int rc = cf_msg_body(&expired, msg, turn->arena);
     if (rc < 0)
         return rc;
-    for (sweep_t which = 0; which < SWEEPS; which++) {
-        if (self->asked[which] != msg->corr)
-            continue;
-        cf_count_by(which == KEYS ? CF_M_KEYS_EXPIRED : CF_M_SESSIONS_EXPIRED, expired.count);
-        if (expired.count >= CF_SWEEP_LIMIT)
-            ask(self, turn, which);
-        else
-            self->asked[which] = 0;
-        break;
-    }
+    sweep_t which = msg->corr % SWEEPS;
+    cf_count_by(which == KEYS ? CF_M_KEYS_EXPIRED : CF_M_SESSIONS_EXPIRED, expired.count);
+    /* after a late answer there is a newer batch, which goes on */
+    if (msg->corr == self->asked[which] && expired.count >= CF_SWEEP_LIMIT)
+        ask(self, turn, which);
     return 0;
 }
 
