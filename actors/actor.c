@@ -8,6 +8,7 @@
 #include "wire/observe.h"
 
 #include <assert.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -258,9 +259,25 @@ static void keep_for_later(cf_actor_t *self)
     cf_arena_free(&arena);
 }
 
+/* Before its thread exists an actor has nobody to answer; its state may be waiting for a store already. */
+static int wait_alone(int fd, bool for_write, int64_t until_us)
+{
+    struct pollfd one = {.fd = fd, .events = for_write ? POLLOUT : POLLIN};
+    for (;;) {
+        int left_ms = timeout_ms(until_us);
+        int n = poll(&one, fd < 0 ? 0 : 1, left_ms);
+        if (n > 0)
+            return 0;
+        if (left_ms == 0)
+            return CF_ETIME;
+    }
+}
+
 int cf_actor_wait(void *arg, int fd, bool for_write, int64_t until_us)
 {
     cf_actor_t *self = arg;
+    if (!self->ops)
+        return wait_alone(fd, for_write, until_us);
     for (;;) {
         bool ready;
         int left_ms = timeout_ms(until_us);

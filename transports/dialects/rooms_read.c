@@ -70,12 +70,13 @@ static int take_text(cf_str_t *out, json_t *object, const char *name, cf_arena_t
 /* --- WebSocket messages ------------------------------------------------------------------------
  */
 
+/* 1..CF_CLIENT_KEY_MAX bytes of UTF-8 without blanks and control characters. */
 static bool is_key(cf_str_t key)
 {
     for (uint32_t i = 0; i < key.size; i++)
-        if (key.bytes[i] <= ' ' || key.bytes[i] == 0x7f)
+        if ((unsigned char)key.bytes[i] <= ' ' || key.bytes[i] == 0x7f)
             return false;
-    return key.size <= CF_CLIENT_KEY_MAX;
+    return key.size >= 1 && key.size <= CF_CLIENT_KEY_MAX;
 }
 
 static int check_content(cf_str_t content)
@@ -98,7 +99,7 @@ int cf_rooms_read_frame(cf_rooms_frame_t *out, cf_str_t *key_only, const uint8_t
     int rc = json_is_object(root) ? 0 : CF_EPROTO;
     if (rc == 0)
         rc = take_text(&frame.client_key, root, "client_key", arena);
-    if (rc == 0 && !is_key(frame.client_key))
+    if (rc == 0 && json_is_string(member(root, "client_key")) && !is_key(frame.client_key))
         rc = CF_EPROTO;
     if (rc == 0)
         *key_only = frame.client_key;
