@@ -1,0 +1,154 @@
+#include "ring.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+
+static cf_ring_t *ring;
+
+static void make(uint32_t events_max, size_t bytes_max)
+{
+    cr_assert(eq(int, cf_ring_new(&ring, events_max, bytes_max), 0));
+}
+
+static void destroy(void)
+{
+    cf_ring_destroy(&ring);
+}
+
+TestSuite(ring, .fini = destroy, .timeout = 30);
+
+static void add_post(uint64_t seq)
+{
+    char text[32];
+    snprintf(text, sizeof text, "t%llu", (unsigned long long)seq);
+    cf_post_t post = {
+        .seq = seq, .username = cf_str("ann"), .text = cf_str(text), .client_key = cf_str("key")};
+    cr_assert(eq(int, cf_ring_add(ring, CF_EVENT_POST, &post), 0));
+}
+
+static void add_joined(void)
+{
+    cf_post_t name = {.username = cf_str("bob")};
+    cr_assert(eq(int, cf_ring_add(ring, CF_EVENT_JOINED, &name), 0));
+}
+
+Test(ring, is_empty_at_first)
+{
+    make(4, 1000);
+    cr_assert(eq(u64, cf_ring_last_n(ring), 0));
+    cr_assert(eq(u64, cf_ring_first_n(ring), 1));
+    cr_assert(eq(u64, cf_ring_first_seq(ring), 0));
+    cr_assert(eq(u64, cf_ring_after_seq(ring, 0), 0));
+    cr_assert(eq(sz, cf_ring_bytes(ring), 0));
+}
+
+Test(ring, keeps_copies_of_all_texts)
+{
+    char text[] = "hello", name[] = "ann", key[] = "key";
+    make(4, 1000);
+    cf_post_t post = {
+        .seq = 9, .username = cf_str(name), .text = cf_str(text), .client_key = cf_str(key)};
+    cr_assert(eq(int, cf_ring_add(ring, CF_EVENT_POST, &post), 0));
+    text[0] = name[0] = key[0] = '?';
+    const cf_ring_event_t *event = cf_ring_at(ring, 1);
+    cr_assert(cf_str_equal(event->post.text, cf_str("hello")));
+    cr_assert(cf_str_equal(event->post.username, cf_str("ann")));
+    cr_assert(cf_str_equal(event->post.client_key, cf_str("key")));
+}
+
+Test(ring, numbers_on_when_the_oldest_go)
+{
+    make(3, 100000);
+    for (uint64_t seq = 1; seq <= 1000; seq++) {
+        add_post(seq);
+        cr_assert(eq(u64, cf_ring_last_n(ring), seq));
+        uint64_t first = seq < 3 ? 1 : seq - 2;
+        cr_assert(eq(u64, cf_ring_first_n(ring), first));
+        cr_assert(eq(u64, cf_ring_first_seq(ring), first));
+        for (uint64_t n = first; n <= seq; n++) {
+            cr_assert(eq(u64, cf_ring_at(ring, n)->n, n));
+            cr_assert(eq(u64, cf_ring_at(ring, n)->post.seq, n));
+        }
+    }
+}
+
+Test(ring, keeps_bytes_within_its_bound_but_one_event_always)
+{
+    static char text[4000];
+    make(100, 10000);
+    cf_post_t post = {.text = {text, sizeof text}};
+    for (post.seq = 1; post.seq <= 10; post.seq++) {
+        cr_assert(eq(int, cf_ring_add(ring, CF_EVENT_POST, &post), 0));
+        cr_assert(le(sz, cf_ring_bytes(ring), 10000));
+    }
+    cr_assert(eq(u64, cf_ring_first_n(ring), 9));
+    cf_ring_destroy(&ring);
+    make(100, 10); /* less than any event */
+    add_post(1);
+    add_post(2);
+    cr_assert(eq(u64, cf_ring_first_n(ring), 2));
+    cr_assert(eq(u64, cf_ring_last_n(ring), 2));
+}
+
+Test(ring, knows_from_which_post_on_it_has_all)
+{
+    make(4, 100000);
+    add_joined();
+    cr_assert(eq(u64, cf_ring_first_seq(ring), 0)); /* no post */
+    add_post(41);
+    add_joined();
+    add_post(42);
+    cr_assert(eq(u64, cf_ring_first_seq(ring), 41));
+    add_joined(); /* the first joined goes */
+    cr_assert(eq(u64, cf_ring_first_seq(ring), 41));
+    add_joined(); /* post 41 goes */
+    cr_assert(eq(u64, cf_ring_first_seq(ring), 42));
+    add_joined();
+    add_joined(); /* post 42 goes: only presence is left */
+    cr_assert(eq(u64, cf_ring_first_seq(ring), 0));
+    add_post(43);
+    cr_assert(eq(u64, cf_ring_first_seq(ring), 43));
+}
+
+Test(ring, finds_the_first_event_behind_a_post)
+{
+    make(5, 100000);
+    add_post(10);
+    add_joined();
+    add_post(11);
+    add_post(12);
+    cr_assert(eq(u64, cf_ring_after_seq(ring, 8), 0)); /* 9 is missing */
+    cr_assert(eq(u64, cf_ring_after_seq(ring, 9), 1));
+    cr_assert(eq(u64, cf_ring_after_seq(ring, 10), 3));
+    cr_assert(eq(u64, cf_ring_after_seq(ring, 11), 4));
+    cr_assert(eq(u64, cf_ring_after_seq(ring, 12), 5)); /* nothing yet */
+    add_joined();
+    add_joined(); /* post 10 goes */
+    cr_assert(eq(u64, cf_ring_after_seq(ring, 9), 0));
+    cr_assert(eq(u64, cf_ring_after_seq(ring, 10), 3));
+}
+
+Test(ring, skips_a_number_and_lets_go_of_everything_before_it)
+{
+    make(4, 100000);
+    add_post(1);
+    add_post(2);
+    cf_ring_skip(ring); /* post 3, for which there was no memory */
+    cr_assert(eq(u64, cf_ring_last_n(ring), 3));
+    cr_assert(eq(u64, cf_ring_first_n(ring), 4));
+    cr_assert(eq(u64, cf_ring_first_seq(ring), 0));
+    cr_assert(eq(sz, cf_ring_bytes(ring), 0));
+    cr_assert(eq(u64, cf_ring_after_seq(ring, 2), 0));
+    add_post(4);
+    cr_assert(eq(u64, cf_ring_at(ring, 4)->post.seq, 4));
+    cr_assert(eq(u64, cf_ring_after_seq(ring, 2), 0)); /* 3 is still missing */
+    cr_assert(eq(u64, cf_ring_after_seq(ring, 3), 4));
+}
+
+Test(ring, takes_little_memory_while_little_is_in_it)
+{
+    make(4096, 1u << 20); /* of which nothing is taken in advance: a 100,000 rooms are quiet */
+    add_post(1);
+    cr_assert(lt(sz, cf_ring_bytes(ring), 300));
+}
