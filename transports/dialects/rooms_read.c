@@ -226,6 +226,18 @@ int cf_rooms_read_login(cf_login_t *out, cf_str_t body, cf_arena_t *arena)
     return rc;
 }
 
+/* U+0000..1F, U+007F..9F: nothing of that belongs into a name, a line feed neither. */
+static bool has_any_control(cf_str_t text)
+{
+    const unsigned char *at = (const unsigned char *)text.bytes;
+    for (uint32_t i = 0; i < text.size; i++) {
+        bool is_c1 = at[i] == 0xc2 && i + 1 < text.size && at[i + 1] < 0xa0;
+        if (at[i] < 0x20 || at[i] == 0x7f || is_c1)
+            return true;
+    }
+    return false;
+}
+
 int cf_rooms_read_new_room(cf_rooms_new_room_t *out, cf_str_t body, cf_arena_t *arena)
 {
     cf_rooms_new_room_t fields = {0};
@@ -240,10 +252,7 @@ int cf_rooms_read_new_room(cf_rooms_new_room_t *out, cf_str_t body, cf_arena_t *
     json_decref(root);
     if (rc == 0 && (fields.name.size == 0 || fields.name.size > CF_ROOM_NAME_MAX ||
                     cf_utf8_count(fields.name.bytes, fields.name.size) > CF_ROOM_NAME_CHARS_MAX ||
-                    cf_utf8_has_control(fields.name.bytes, fields.name.size) ||
-                    memchr(fields.name.bytes, '\n', fields.name.size) ||
-                    memchr(fields.name.bytes, '\r', fields.name.size) ||
-                    memchr(fields.name.bytes, '\t', fields.name.size)))
+                    has_any_control(fields.name)))
         rc = CF_ERANGE;
     if (rc == 0)
         *out = fields;
