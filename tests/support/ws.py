@@ -182,9 +182,10 @@ class Chat(WebSocket):
         self.send_text(json.dumps(frame))
 
     def recv(self, limit=LIMIT_S):
-        """The next frame as a dict."""
+        """The next frame as a dict; pings do not extend the limit."""
+        deadline = time.monotonic() + limit
         while True:
-            opcode, payload = self.recv_frame(limit)
+            opcode, payload = self.recv_frame(max(0.001, deadline - time.monotonic()))
             if opcode == PING:
                 self.send_frame(PONG, payload)
             elif opcode == TEXT:
