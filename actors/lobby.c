@@ -19,6 +19,7 @@ typedef struct {
     cf_id_t id;
     cf_address_t at;
     bool retiring;
+    uint64_t open_corr;     /* of the OPEN that was not confirmed yet; 0: it was */
     bool place_gone;        /* its node is gone: nobody to tell RETIRED */
     uint64_t not_forgotten; /* bit i: gateways[i] has not confirmed FORGET */
     cf_address_t target;    /* where it goes when it has retired; kind 0: nowhere */
@@ -32,6 +33,7 @@ struct cf_lobby {
     uint32_t *load; /* rooms per thread */
     place_t *places;
     uint32_t lookups_waiting;
+    uint64_t next_corr;
     uint64_t gateways_gone; /* bit i: gateways[i] is on a node that is gone */
     bool counts_changed;
     int64_t next_counts_us;
@@ -97,22 +99,48 @@ static void drop_place(cf_lobby_t *self, place_t *place)
     free(place);
 }
 
-static int open_at(cf_lobby_t *self, cf_turn_t *turn, place_t *place, cf_address_t at)
-{
-    place->at = at;
-    place->retiring = place->place_gone = false;
-    place->target = (cf_address_t){0};
-    count_load(self, at, 1);
-    return cf_outbox_send(turn->out, at, CF_MSG_OPEN, 0, place->id, NULL);
-}
-
 static int answer_placed(cf_turn_t *turn, const cf_msg_t *request, const place_t *place)
 {
     return cf_outbox_answer(turn->out, request, CF_MSG_PLACED,
                             &(cf_placed_t){cf_address_pack(place->at)});
 }
 
-static int wait_for_retirement(cf_lobby_t *self, place_t *place, const cf_msg_t *msg)
+/* Answer who waits for this place: where it is, or err. */
+static void answer_lookups(cf_lobby_t *self, cf_turn_t *turn, place_t *place, int err)
+{
+    for (lookup_t *lookup = place->lookups, *next; lookup; lookup = next) {
+        next = lookup->next;
+        if (err < 0)
+            cf_outbox_refuse(turn->out, &lookup->request, err, 1000);
+        else
+            answer_placed(turn, &lookup->request, place);
+        self->lookups_waiting--;
+        free(lookup);
+    }
+    place->lookups = NULL;
+    place->lookups_end = &place->lookups;
+}
+
+/* Nobody is told where the room is before its thread has confirmed: a busy thread may read what a
+ * gateway sent later before it reads this. The first requests would then be answered MOVED and
+ * those behind them be carried out, out of their order. */
+static void open_at(cf_lobby_t *self, cf_turn_t *turn, place_t *place, cf_address_t at)
+{
+    place->at = at;
+    place->retiring = place->place_gone = false;
+    place->target = (cf_address_t){0};
+    self->counts_changed = self->counts_changed || place->connections;
+    place->connections = 0; /* until it tells of those who came again */
+    count_load(self, at, 1);
+    place->open_corr = ++self->next_corr;
+    if (cf_outbox_send(turn->out, at, CF_MSG_OPEN, place->open_corr, place->id, NULL) == 0)
+        return;
+    count_load(self, at, -1);
+    answer_lookups(self, turn, place, CF_ENOMEM);
+    drop_place(self, place);
+}
+
+static int wait_for_place(cf_lobby_t *self, place_t *place, const cf_msg_t *msg)
 {
     if (self->lookups_waiting >= self->config.lookups_max)
         return CF_EFULL;
@@ -130,16 +158,28 @@ static int on_lookup(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_lobby_t *self = state;
     place_t *place = find(self, msg->room);
-    if (place && place->retiring)
-        return wait_for_retirement(self, place, msg);
-    if (!place) {
-        int rc = (place = add_place(self, msg->room))
-                     ? open_at(self, turn, place, least_loaded(self))
-                     : CF_ENOMEM;
-        if (rc < 0)
-            return rc;
-    }
-    return answer_placed(turn, msg, place);
+    if (place && !place->retiring && !place->open_corr)
+        return answer_placed(turn, msg, place);
+    if (!place && !(place = add_place(self, msg->room)))
+        return CF_ENOMEM;
+    bool is_new = place->at.kind == 0;
+    int rc = wait_for_place(self, place, msg);
+    if (is_new && rc == 0)
+        open_at(self, turn, place, least_loaded(self));
+    else if (is_new)
+        drop_place(self, place);
+    return rc;
+}
+
+static int on_opened(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_lobby_t *self = state;
+    place_t *place = find(self, msg->room);
+    if (!place || place->retiring || !msg->corr || place->open_corr != msg->corr)
+        return 0;
+    place->open_corr = 0;
+    answer_lookups(self, turn, place, 0);
+    return 0;
 }
 
 /* --- retiring ----------------------------------------------------------------------------------
@@ -156,19 +196,12 @@ static void finish_retirement(cf_lobby_t *self, cf_turn_t *turn, place_t *place)
         return;
     }
     open_at(self, turn, place, place->target.kind ? place->target : least_loaded(self));
-    for (lookup_t *lookup = place->lookups, *next; lookup; lookup = next) {
-        next = lookup->next;
-        answer_placed(turn, &lookup->request, place);
-        self->lookups_waiting--;
-        free(lookup);
-    }
-    place->lookups = NULL;
-    place->lookups_end = &place->lookups;
 }
 
 static void begin_retirement(cf_lobby_t *self, cf_turn_t *turn, place_t *place)
 {
     place->retiring = true;
+    place->open_corr = 0;
     place->not_forgotten = 0;
     for (uint32_t i = 0; i < self->config.gateway_count; i++) {
         if (self->gateways_gone >> i & 1)
@@ -215,9 +248,10 @@ static int on_move(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         return CF_ENOENT;
     if (place->retiring)
         return CF_EAGAIN;
-    place->target = cf_address_unpack(move.address);
-    if (place->target.kind != CF_ACTOR_ROOMS)
+    cf_address_t target = cf_address_unpack(move.address);
+    if (target.kind != CF_ACTOR_ROOMS)
         return CF_ERANGE;
+    place->target = target;
     cf_outbox_send(turn->out, place->at, CF_MSG_VACATE, 0, place->id, NULL);
     return cf_outbox_answer(turn->out, msg, CF_MSG_DONE, NULL);
 }
@@ -236,6 +270,8 @@ static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     HASH_ITER(hh, self->places, place, next)
     {
         bool was_there = place->at.node == gone.node;
+        if (place->target.node == gone.node)
+            place->target = (cf_address_t){0}; /* wherever there is room instead */
         place->place_gone = place->place_gone || was_there;
         if (!place->retiring && was_there) {
             begin_retirement(self, turn, place);
@@ -306,10 +342,9 @@ static int on_room_list(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 }
 
 static const cf_handler_t handlers[] = {
-    {CF_MSG_LOOKUP, on_lookup},       {CF_MSG_RETIRE, on_retire},
-    {CF_MSG_FORGOTTEN, on_forgotten}, {CF_MSG_PRESENCE, on_presence},
-    {CF_MSG_MOVE, on_move},           {CF_MSG_ROOM_LIST, on_room_list},
-    {CF_MSG_NODE_GONE, on_node_gone}, {0, NULL},
+    {CF_MSG_LOOKUP, on_lookup},       {CF_MSG_RETIRE, on_retire}, {CF_MSG_FORGOTTEN, on_forgotten},
+    {CF_MSG_PRESENCE, on_presence},   {CF_MSG_MOVE, on_move},     {CF_MSG_ROOM_LIST, on_room_list},
+    {CF_MSG_NODE_GONE, on_node_gone}, {CF_MSG_DONE, on_opened},   {0, NULL},
 };
 
 static int64_t due(void *state, cf_turn_t *turn)

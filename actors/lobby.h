@@ -1,11 +1,13 @@
 /* actors/lobby.h: knows where every active room is, and how many connections each has.
  *
- *     LOOKUP     -> PLACED. A room that is nowhere is OPENed on the least loaded room thread; while
- * one is retiring its lookups wait until it is gone, then it is opened anew RETIRE     (room
- * thread) FORGET to every gateway; when all have FORGOTTEN, RETIRED to the thread MOVE       VACATE
- * to the room; when it has retired, OPEN at the address given PRESENCE   remembered; COUNTS to the
- * gateways at most every 100 ms ROOM_LIST  (reader) filled with the connections, on to the gateway
- * that asked NODE_GONE  rooms placed there are forgotten; its gateways are not waited for
+ *     LOOKUP     -> PLACED. A room that is nowhere is OPENed on the least loaded room thread, which
+ *                answers DONE; while one is opening or retiring its lookups wait
+ *     RETIRE     (room thread) FORGET to every gateway; when all have FORGOTTEN, RETIRED to the
+ *                thread; then it is opened anew if somebody waits for it
+ *     MOVE       VACATE to the room; when it has retired, OPEN at the address given
+ *     PRESENCE   remembered; COUNTS to the gateways at most every 100 ms
+ *     ROOM_LIST  (reader) filled with the connections, on to the gateway that asked
+ *     NODE_GONE  rooms placed there are opened elsewhere; its gateways are not waited for
  *
  * It never starts a thread and never touches the store. */
 #ifndef CF_LOBBY_H
@@ -19,7 +21,7 @@ typedef struct {
     uint32_t thread_count;
     cf_address_t gateways[CF_GATEWAYS_MAX]; /* of all nodes */
     uint32_t gateway_count;
-    uint32_t lookups_max; /* that may wait for retiring rooms, all together */
+    uint32_t lookups_max; /* that may wait for opening and retiring rooms, all together */
 } cf_lobby_config_t;
 
 typedef struct cf_lobby cf_lobby_t;

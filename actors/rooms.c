@@ -66,14 +66,14 @@ static void mark_dirty(cf_rooms_t *self, hosted_t *hosted)
 static int on_open(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_rooms_t *self = state;
-    if (find(self, msg->room))
-        return 0; /* the lobby's word came twice */
+    if (find(self, msg->room)) /* the lobby's word came twice */
+        return cf_outbox_answer(turn->out, msg, CF_MSG_DONE, NULL);
     hosted_t *hosted = calloc(1, sizeof *hosted);
     if (hosted && cf_room_new(&hosted->room, &self->host, msg->room, turn) == 0) {
         hosted->id = msg->room;
         HASH_ADD(hh, self->rooms, id, sizeof hosted->id, hosted);
         if (hosted->hh.tbl)
-            return 0;
+            return cf_outbox_answer(turn->out, msg, CF_MSG_DONE, NULL);
         cf_room_destroy(&hosted->room);
     }
     free(hosted);

@@ -30,7 +30,7 @@
 #define DEEP_STACK (1024u << 10) /* TLS, SQL and JSON parsers go deeper than our own code */
 #define SECOND_US INT64_C(1000000)
 #define STOP_TIMEOUT_US (5 * SECOND_US)
-#define LOOKUPS_MAX 10000
+#define LOOKUPS_MAX 65536 /* every room of a reconnect storm is opening at once; 100 bytes each */
 
 /* What the supervisor does in turn. Each step sends one message to all actors of one kind and waits
  * for their answers. */
