@@ -376,7 +376,7 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
     case LWS_CALLBACK_ESTABLISHED:
         return on_established(server, wsi, user);
     case LWS_CALLBACK_RECEIVE:
-        if (conn)
+        if (conn && !conn->peer_closed) /* RFC 6455, 1.4: what follows a Close is discarded */
             on_fragment(conn, in, size);
         return 0;
     case LWS_CALLBACK_RECEIVE_PONG:
