@@ -64,8 +64,8 @@
       "Word that /health answers with when all is well.")                                          \
     X(ws, message_max_bytes, SIZE, "16KiB", "1KiB", "1MiB",                                        \
       "One whole message from a client; beyond it the socket is closed with 1009.")                \
-    X(ws, ping, DURATION, "25s", "100ms", "10m", "How often the server pings a quiet client.")     \
-    X(ws, idle, DURATION, "60s", "200ms", "1h",                                                    \
+    X(ws, ping, DURATION, "25s", "1s", "10m", "How often the server pings a quiet client.")     \
+    X(ws, idle, DURATION, "60s", "3s", "1h",                                                    \
       "A client of which nothing was heard for this long is gone.")                                \
     X(ws, queue_max_bytes, SIZE, "1MiB", "16KiB", "64MiB",                                         \
       "Bytes that may wait for a slow client; beyond it the socket is closed with 1013.")          \
