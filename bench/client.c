@@ -257,6 +257,9 @@ static void on_error(cf_load_t *load, cf_client_t *client, const cf_members_t *m
         (contains(members->code, "NOT_CONFIRMED") || contains(members->message, "not confirmed"))) {
         int64_t wait_ns = (int64_t)cf_slice_number(members->retry_after_ms) * 1000000;
         client->resend_ns = load->now_ns + (wait_ns > RESEND_NS ? wait_ns : RESEND_NS);
+        pending->unconfirmed = true;
+        cf_ledger_add(load->ledger, "REFUSED %u %u %.*s", client->index, pending->n, (int)kind.size,
+                      kind.at);
         return;
     }
     pending->refused = true;

@@ -37,7 +37,8 @@ typedef enum { CF_READER_NORMAL, CF_READER_STOPPED, CF_READER_DRIP } cf_reader_t
 typedef struct {
     uint32_t n; /* 0: free */
     bool acked, seen, refused;
-    uint64_t seq; /* of the ack; 0: it named none */
+    bool unconfirmed; /* was told so: its copy may come before the ack of a repeat */
+    uint64_t seq;     /* of the ack; 0: it named none */
     int64_t due_ns, sent_ns;
     char id[CF_ID_TEXT_MAX];
 } cf_pending_t;

@@ -60,7 +60,7 @@ static void judge_own_copy(cf_load_t *load, cf_client_t *client, const cf_seen_t
         client->unacked--;
         return;
     }
-    load->counts.ack_late += !pending->acked && !pending->refused;
+    load->counts.ack_late += !pending->acked && !pending->refused && !pending->unconfirmed;
     if (pending->acked &&
         (strcmp(pending->id, seen->id) != 0 || (pending->seq && pending->seq != seen->seq)))
         load->counts.ack_wrong++;
