@@ -1,0 +1,394 @@
+/* A room thread as a real thread: the test is the lobby, storage, a reader, two gateways and a
+ * gateway of another node around it. */
+#include "rooms.h"
+
+#include "metrics.h"
+#include "peer.h"
+#include "store.h"
+#include "wire/append.h"
+#include "wire/control.h"
+#include "wire/read.h"
+#include "wire/room.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+
+#define WINDOW_EVENTS 4
+#define FAR_CONN 30
+
+static cf_actor_t *actor;
+static peer_t *lobby, *storage, *reader, *gw1, *gw2, *far;
+static cf_room_config_t config = {
+    .ring_events = 64,
+    .ring_bytes = 1u << 20,
+    .queue_posts = 64,
+    .queue_bytes = 1u << 20,
+    .members_cache = 64,
+    .verdict_timeout_us = 5000000,
+    .idle_us = INT64_C(3600000000),
+    .lobby = {NODE, CF_ACTOR_LOBBY, 0},
+    .storage = {NODE, CF_ACTOR_STORAGE, 0},
+    .reader = {NODE, CF_ACTOR_READER, 0},
+    .readers = 1,
+};
+static uint64_t corr; /* of the latest request */
+
+static void start(void)
+{
+    cf_rooms_t *state;
+    actor = actor_at(CF_ACTOR_ROOMS, 0);
+    lobby = peer_at(CF_ACTOR_LOBBY, 0);
+    storage = peer_at(CF_ACTOR_STORAGE, 0);
+    reader = peer_at(CF_ACTOR_READER, 0);
+    gw1 = peer_at(CF_ACTOR_GATEWAY, 0);
+    gw2 = peer_at(CF_ACTOR_GATEWAY, 1);
+    far = peer_at_other_node(CF_ACTOR_GATEWAY);
+    cr_assert(eq(int, cf_rooms_new(&state, &config, WINDOW_EVENTS, 1u << 20, actor), 0));
+    actor_run(actor, &cf_rooms_ops, state);
+}
+
+TestSuite(rooms, .init = start, .fini = actors_stop, .timeout = 120);
+
+static cf_id_t room_id(uint8_t n)
+{
+    return (cf_id_t){{2, n}};
+}
+#define ROOM room_id(1)
+
+static cf_id_t user_id(const peer_t *gateway)
+{
+    return (cf_id_t){{1, (uint8_t)gateway->address.node, (uint8_t)gateway->address.index}};
+}
+
+static uint64_t ask(peer_t *from, uint16_t type, cf_id_t room, const void *body)
+{
+    peer_send(from, CF_ACTOR_ROOMS, type, ++corr, room, body);
+    return corr;
+}
+
+static void open_room(cf_id_t room, uint64_t epoch, bool ephemeral)
+{
+    cf_msg_t msg;
+    uint64_t opening = ask(lobby, CF_MSG_OPEN, room, NULL);
+    cr_assert(peer_await(lobby, CF_MSG_DONE, opening, NULL));
+    cr_assert(peer_await_msg(storage, CF_MSG_ACTIVATE, 0, &msg, NULL));
+    cf_activated_t activated = {.epoch = epoch, .ephemeral = ephemeral};
+    peer_answer(storage, &msg, CF_MSG_ACTIVATED, &activated);
+}
+
+/* A member comes to the room through a gateway; its connection is conn. */
+static void attach(peer_t *gateway, cf_id_t room, uint64_t conn)
+{
+    cf_msg_t msg;
+    cf_find_member_t find;
+    uint64_t attaching =
+        ask(gateway, CF_MSG_ATTACH, room,
+            &(cf_attach_t){.conn = conn, .user = user_id(gateway), .username = cf_str("ann")});
+    cr_assert(peer_await_msg(reader, CF_MSG_FIND_MEMBER, 0, &msg, &find));
+    peer_answer(reader, &msg, CF_MSG_MEMBER, &(cf_member_t){find.user, true, true});
+    cr_assert(peer_await(gateway, CF_MSG_ATTACHED, attaching, NULL));
+}
+
+static uint64_t post(peer_t *gateway, cf_id_t room, uint64_t conn, const char *text)
+{
+    return ask(gateway, CF_MSG_POST, room,
+               &(cf_post_msg_t){.conn = conn,
+                                .sender = user_id(gateway),
+                                .username = cf_str("ann"),
+                                .kind = CF_POST_TEXT,
+                                .text = cf_str(text)});
+}
+
+static void store_run(void)
+{
+    cf_msg_t msg;
+    cr_assert(peer_await_msg(storage, CF_MSG_APPEND, 0, &msg, NULL));
+    peer_answer(storage, &msg, CF_MSG_VERDICT, &(cf_verdict_t){.status = CF_VERDICT_STORED});
+}
+
+typedef struct {
+    uint64_t events, bytes; /* received by this gateway */
+    uint64_t last_seq;
+} received_t;
+
+/* Read everything the thread has sent to this gateway so far: up to the answer to a question asked
+ * now. Posts must follow each other without a gap. */
+static void catch_up(peer_t *gateway, received_t *received)
+{
+    cf_msg_t msg;
+    cf_event_t event;
+    uint64_t asking = ask(gateway, CF_MSG_CHECK, ROOM, &(cf_check_t){user_id(gateway)});
+    while (peer_next(gateway, &msg) && msg.corr != asking) {
+        if (msg.type != CF_MSG_EVENT)
+            continue;
+        received->events++;
+        received->bytes += CF_MSG_HEAD_SIZE + (size_t)msg.size;
+        cr_assert(eq(int, cf_msg_body(&event, &msg, &gateway->arena), 0));
+        if (event.kind != CF_EVENT_POST)
+            continue;
+        cr_assert(eq(u64, event.post.seq, received->last_seq + 1));
+        received->last_seq = event.post.seq;
+    }
+    cr_assert(eq(int, msg.type, CF_MSG_DONE));
+}
+
+static void confirm(peer_t *gateway, const received_t *received)
+{
+    peer_send(gateway, CF_ACTOR_ROOMS, CF_MSG_FLUSHED, 0, (cf_id_t){0},
+              &(cf_flushed_t){received->events, received->bytes});
+}
+
+/* --- rooms that are not here --------------------------------------------------------------------
+ */
+
+Test(rooms, answers_every_request_for_a_room_it_does_not_have_with_moved)
+{
+    static const cf_check_t user = {{{1}}};
+    const cf_attach_t attach_body = {.conn = 1, .user = user.user, .username = cf_str("ann")};
+    const cf_post_msg_t post_body = {.conn = 1,
+                                     .sender = user.user,
+                                     .username = cf_str("ann"),
+                                     .kind = CF_POST_TEXT,
+                                     .text = cf_str("hi")};
+    const cf_history_t history = {.user = user.user, .from = CF_POSTS_NEWEST, .limit = 1};
+    const struct {
+        uint16_t type;
+        const void *body;
+    } requests[] = {{CF_MSG_CHECK, &user},     {CF_MSG_JOIN, &user},
+                    {CF_MSG_LEAVE, &user},     {CF_MSG_ATTACH, &attach_body},
+                    {CF_MSG_POST, &post_body}, {CF_MSG_HISTORY, &history}};
+    peer_t *const askers[] = {gw1, far};
+    for (size_t a = 0; a < 2; a++)
+        for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+            uint64_t asking = ask(askers[a], requests[i].type, room_id(99), requests[i].body);
+            cr_assert(peer_expect(askers[a], CF_MSG_MOVED, asking, NULL), "%s",
+                      cf_msg_name(requests[i].type));
+        }
+}
+
+Test(rooms, confirms_an_open_that_comes_twice_and_activates_once)
+{
+    uint64_t first = ask(lobby, CF_MSG_OPEN, ROOM, NULL);
+    uint64_t second = ask(lobby, CF_MSG_OPEN, ROOM, NULL);
+    cr_assert(peer_expect(lobby, CF_MSG_DONE, first, NULL));
+    cr_assert(peer_expect(lobby, CF_MSG_DONE, second, NULL));
+    uint64_t other = ask(lobby, CF_MSG_OPEN, room_id(2), NULL);
+    cr_assert(peer_expect(lobby, CF_MSG_DONE, other, NULL));
+    cf_msg_t msg;
+    cr_assert(peer_next(storage, &msg) && msg.type == CF_MSG_ACTIVATE &&
+              cf_id_equal(msg.room, ROOM));
+    cr_assert(peer_next(storage, &msg) && msg.type == CF_MSG_ACTIVATE &&
+              cf_id_equal(msg.room, room_id(2)));
+}
+
+Test(rooms, frees_a_room_that_has_retired_and_opens_it_anew)
+{
+    open_room(ROOM, 1, false);
+    peer_send(lobby, CF_ACTOR_ROOMS, CF_MSG_VACATE, 0, ROOM, NULL);
+    cr_assert(peer_await(lobby, CF_MSG_RETIRE, 0, NULL));
+    uint64_t asking = ask(gw1, CF_MSG_CHECK, ROOM, &(cf_check_t){user_id(gw1)});
+    cr_assert(peer_expect(gw1, CF_MSG_MOVED, asking, NULL));
+    peer_send(lobby, CF_ACTOR_ROOMS, CF_MSG_RETIRED, 0, ROOM, NULL);
+    asking = ask(gw1, CF_MSG_CHECK, ROOM, &(cf_check_t){user_id(gw1)});
+    cr_assert(peer_expect(gw1, CF_MSG_MOVED, asking, NULL));
+    open_room(ROOM, 2, false);
+    attach(gw1, ROOM, 1);
+}
+
+/* --- windows ------------------------------------------------------------------------------------
+ */
+
+Test(rooms, keeps_a_window_for_every_gateway_of_every_node)
+{
+    received_t near = {0}, slow = {0}, remote = {0};
+    open_room(ROOM, 1, false);
+    attach(gw1, ROOM, 10);
+    attach(gw2, ROOM, 20);
+    attach(far, ROOM, FAR_CONN);
+    for (int i = 0; i < 12; i++) {
+        uint64_t posting = post(gw1, ROOM, 10, "hi");
+        store_run();
+        cr_assert(peer_await(gw1, CF_MSG_POSTED, posting, NULL));
+        catch_up(gw1, &near);
+        confirm(gw1, &near);
+        catch_up(far, &remote);
+        confirm(far, &remote);
+        catch_up(gw2, &slow);
+    }
+    cr_assert(eq(u64, near.last_seq, 12));
+    cr_assert(eq(u64, remote.last_seq, 12));
+    cr_assert(eq(u64, slow.events, WINDOW_EVENTS));
+    while (slow.last_seq < 12) { /* from the ring, a window at a time */
+        uint64_t before = slow.events;
+        confirm(gw2, &slow);
+        catch_up(gw2, &slow);
+        cr_assert(le(u64, slow.events, before + WINDOW_EVENTS));
+        cr_assert(gt(u64, slow.events, before));
+    }
+}
+
+Test(rooms, goes_on_with_an_ephemeral_room_when_the_last_closed_window_opens)
+{
+    received_t first = {0}, second = {0};
+    open_room(ROOM, 1, true);
+    attach(gw1, ROOM, 10);
+    attach(gw2, ROOM, 20);
+    for (int i = 0; i < 8; i++)
+        post(gw1, ROOM, 10, "hi"); /* both windows are closed by them */
+    catch_up(gw1, &first);
+    catch_up(gw2, &second);
+    for (int i = 0; i < 20 && second.last_seq < 8; i++) {
+        confirm(gw1, &first);
+        catch_up(gw1, &first);
+        confirm(gw2, &second);
+        catch_up(gw2, &second);
+    }
+    cr_assert(eq(u64, second.last_seq, 8));
+    catch_up(gw1, &first);
+    cr_assert(eq(u64, first.last_seq, 8));
+}
+
+Test(rooms, believes_no_confirmation_of_what_was_not_sent)
+{
+    received_t received = {0};
+    open_room(ROOM, 1, false);
+    attach(far, ROOM, FAR_CONN);
+    for (int i = 0; i < 6; i++) {
+        uint64_t posting = post(far, ROOM, FAR_CONN, "hi");
+        store_run();
+        (void)posting;
+    }
+    catch_up(far, &received);
+    cr_assert(eq(u64, received.events, WINDOW_EVENTS));
+    cf_flushed_t lie = {1000, 1000000};
+    peer_send(far, CF_ACTOR_ROOMS, CF_MSG_FLUSHED, ++corr, (cf_id_t){0}, &lie);
+    cr_assert(eq(int, peer_await_refusal(far, corr), CF_ERANGE));
+    catch_up(far, &received);
+    cr_assert(eq(u64, received.events, WINDOW_EVENTS)); /* it is still closed */
+    cr_assert(eq(u64, actor_counter(actor, CF_M_MALFORMED), 1));
+}
+
+/* --- other nodes --------------------------------------------------------------------------------
+ */
+
+Test(rooms, lets_members_of_a_lost_node_leave_every_room)
+{
+    cf_event_t event;
+    cf_msg_t msg;
+    for (uint8_t n = 1; n <= 2; n++) {
+        open_room(room_id(n), 1, false);
+        attach(gw1, room_id(n), n);
+    }
+    attach(far, room_id(1), FAR_CONN);
+    attach(far, room_id(2), FAR_CONN + 1);
+    peer_send(lobby, CF_ACTOR_ROOMS, CF_MSG_NODE_GONE, 0, (cf_id_t){0},
+              &(cf_node_gone_t){OTHER_NODE});
+    received_t received = {0};
+    for (int left = 0; left < 2; confirm(gw1, &received)) {
+        cr_assert(peer_await_msg(gw1, CF_MSG_EVENT, 0, &msg, &event));
+        left += event.kind == CF_EVENT_LEFT;
+        received.events++;
+        received.bytes += CF_MSG_HEAD_SIZE + (size_t)msg.size;
+    }
+}
+
+/* Sends the body of one message under the type of another. */
+static uint64_t send_malformed(peer_t *from, uint16_t type, cf_id_t room)
+{
+    cf_buf_t frame = {0};
+    cf_msg_t msg, head = {.type = CF_MSG_PRESENCE,
+                          .corr = ++corr,
+                          .from = from->address,
+                          .to = cf_actor_address(actor),
+                          .room = room};
+    cr_assert(eq(int, cf_msg_encode(&frame, &head, &(cf_flushed_t){1, 1}), 0));
+    cr_assert(eq(int, cf_msg_decode(&msg, frame.data, frame.size), 0));
+    msg.type = type;
+    cr_assert(eq(int, cf_outbox_forward(from->out, &msg, cf_actor_address(actor)), 0));
+    peer_flush(from);
+    cf_buf_free(&frame);
+    return corr;
+}
+
+Test(rooms, refuses_and_counts_what_another_node_says_that_is_not_well_formed)
+{
+    static const uint16_t types[] = {CF_MSG_CHECK, CF_MSG_JOIN,    CF_MSG_LEAVE,  CF_MSG_ATTACH,
+                                     CF_MSG_POST,  CF_MSG_HISTORY, CF_MSG_FLUSHED};
+    size_t n = sizeof types / sizeof types[0];
+    open_room(ROOM, 1, false);
+    attach(far, ROOM, FAR_CONN);
+    for (size_t i = 0; i < n; i++)
+        cr_assert(eq(int, peer_await_refusal(far, send_malformed(far, types[i], ROOM)), CF_EPROTO));
+    send_malformed(far, CF_MSG_VERDICT, ROOM); /* answered by nobody */
+    send_malformed(far, CF_MSG_PAGE, ROOM);
+    send_malformed(far, CF_MSG_MEMBER, ROOM);
+    send_malformed(far, CF_MSG_ACTIVATED, ROOM);
+    uint64_t posting = post(far, ROOM, FAR_CONN, "all is well");
+    store_run();
+    cr_assert(peer_await(far, CF_MSG_POSTED, posting, NULL));
+    cr_assert(eq(u64, actor_counter(actor, CF_M_MALFORMED), n + 4));
+}
+
+/* --- draining -----------------------------------------------------------------------------------
+ */
+
+Test(rooms, has_drained_when_no_post_waits_for_its_commit)
+{
+    cf_msg_t msg;
+    peer_t *supervisor = peer_at(CF_ACTOR_SUPERVISOR, 0);
+    open_room(ROOM, 1, false);
+    attach(gw1, ROOM, 1);
+    uint64_t first = post(gw1, ROOM, 1, "a");
+    cr_assert(peer_await_msg(storage, CF_MSG_APPEND, 0, &msg, NULL));
+    uint64_t second = post(gw1, ROOM, 1, "b"); /* of the next run */
+    uint64_t draining = ask(supervisor, CF_MSG_DRAIN, (cf_id_t){0}, NULL);
+    uint64_t probing = ask(supervisor, CF_MSG_PROBE, (cf_id_t){0}, NULL);
+    cr_assert(peer_expect(supervisor, CF_MSG_PROBED, probing, NULL)); /* and not DRAINED */
+    peer_answer(storage, &msg, CF_MSG_VERDICT, &(cf_verdict_t){.status = CF_VERDICT_STORED});
+    cr_assert(peer_await(gw1, CF_MSG_POSTED, first, NULL));
+    probing = ask(supervisor, CF_MSG_PROBE, (cf_id_t){0}, NULL);
+    cr_assert(peer_expect(supervisor, CF_MSG_PROBED, probing, NULL));
+    store_run();
+    cr_assert(peer_await(gw1, CF_MSG_POSTED, second, NULL));
+    cr_assert(peer_expect(supervisor, CF_MSG_DRAINED, draining, NULL));
+}
+
+Test(rooms, without_rooms_has_drained_at_once)
+{
+    peer_t *supervisor = peer_at(CF_ACTOR_SUPERVISOR, 0);
+    uint64_t draining = ask(supervisor, CF_MSG_DRAIN, (cf_id_t){0}, NULL);
+    cr_assert(peer_expect(supervisor, CF_MSG_DRAINED, draining, NULL));
+}
+
+/* --- time ---------------------------------------------------------------------------------------
+ */
+
+Test(rooms, runs_the_timers_of_its_rooms)
+{
+    config.verdict_timeout_us = 1000; /* read by the rooms at every tick */
+    cf_rooms_t *state;
+    cf_actor_t *hasty = actor_at(CF_ACTOR_ROOMS, 1);
+    cr_assert(eq(int, cf_rooms_new(&state, &config, WINDOW_EVENTS, 1u << 20, hasty), 0));
+    actor_run(hasty, &cf_rooms_ops, state);
+    cf_address_t to = cf_actor_address(hasty);
+    cr_assert(eq(int, cf_outbox_send(lobby->out, to, CF_MSG_OPEN, 1, ROOM, NULL), 0));
+    peer_flush(lobby);
+    cf_msg_t msg;
+    cr_assert(peer_await_msg(storage, CF_MSG_ACTIVATE, 0, &msg, NULL));
+    peer_answer(storage, &msg, CF_MSG_ACTIVATED, &(cf_activated_t){.epoch = 1});
+    cf_attach_t attach_body = {.conn = 1, .user = user_id(gw1), .username = cf_str("ann")};
+    cr_assert(eq(int, cf_outbox_send(gw1->out, to, CF_MSG_ATTACH, 2, ROOM, &attach_body), 0));
+    peer_flush(gw1);
+    cr_assert(peer_await_msg(reader, CF_MSG_FIND_MEMBER, 0, &msg, NULL));
+    peer_answer(reader, &msg, CF_MSG_MEMBER, &(cf_member_t){user_id(gw1), true, true});
+    cr_assert(peer_await(gw1, CF_MSG_ATTACHED, 2, NULL));
+    cf_post_msg_t body = {.conn = 1,
+                          .sender = user_id(gw1),
+                          .username = cf_str("ann"),
+                          .kind = CF_POST_TEXT,
+                          .text = cf_str("hi")};
+    cr_assert(eq(int, cf_outbox_send(gw1->out, to, CF_MSG_POST, 3, ROOM, &body), 0));
+    peer_flush(gw1);
+    cr_assert(eq(int, peer_await_refusal(gw1, 3), CF_EUNCONFIRMED)); /* storage says nothing */
+}
