@@ -413,11 +413,8 @@ void cf_storage_destroy(cf_storage_t **self)
 {
     if (!*self)
         return;
-    unsettled_t *run, *next;
-    HASH_ITER(hh, (*self)->unsettled, run, next)
-    {
-        drop_unsettled(*self, run);
-    }
+    while ((*self)->unsettled)
+        drop_unsettled(*self, (*self)->unsettled);
     cf_store_link_close(&(*self)->link);
     free((*self)->writes);
     free((*self)->requests);

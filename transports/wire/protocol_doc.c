@@ -186,8 +186,8 @@ void cf_protocol_doc(FILE *out)
     fprintf(out, intro, CF_MSG_VERSION, CF_MSG_BODY_MAX, CF_TRACE_SIZE, CF_ID_SIZE,
             CF_MSG_HEAD_SIZE);
     fputs("| kind of actor | number |\n|---|---|\n", out);
-    for (uint16_t kind = 1; kind < CF_ACTOR_KINDS; kind++)
-        fprintf(out, "| %s | %u |\n", cf_actor_name(kind), kind);
+    for (int kind = 1; kind < CF_ACTOR_KINDS; kind++)
+        fprintf(out, "| %s | %d |\n", cf_actor_name((uint16_t)kind), kind);
     fputs(body_rules, out);
     cf_msg_visit(print_message, &table);
     fputs("\n## Parts\n\n| part | fields |\n|---|---|\n", out);
