@@ -281,11 +281,16 @@ int cf_room_on_verdict(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         return rc;
     if (verdict.status == CF_VERDICT_UNKNOWN)
         return 0; /* the numbers stay taken; the final verdict follows */
-    uint32_t n = self->run_size, stored = verdict.status == CF_VERDICT_STORED ? n : verdict.stored;
-    for (uint32_t i = 0; i < stored && i < n; i++)
+    uint32_t stored = verdict.stored < self->run_size ? verdict.stored : self->run_size;
+    for (uint32_t i = 0; i < stored; i++)
         commit_first(self, turn);
-    self->run_size = n - stored;
+    self->run_size -= stored;
     switch (verdict.status) {
+    case CF_VERDICT_STORED:
+        /* Read back after its answer was lost, a run may be stored in part. The store had a reason
+         * to leave the rest out: the next run will tell it */
+        self->run_size = 0;
+        break;
     case CF_VERDICT_DUPLICATE:
         answer_repeated(turn, self->queue, verdict.same_body,
                         &(cf_posted_t){verdict.id, verdict.seq, verdict.at_us});

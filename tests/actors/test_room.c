@@ -487,6 +487,21 @@ Test(room, numbers_nothing_new_while_the_outcome_is_unknown)
     cr_assert(eq(str, heard(), "gw1 refused #2 storage failed"));
 }
 
+Test(room, sends_again_what_was_not_stored_of_a_run_whose_answer_was_lost)
+{
+    room_ready(1, 0);
+    with_ann();
+    post_key(GW1, 1, "ann", "a", "");
+    post_key(GW1, 1, "ann", "b", "k"); /* stored long ago: it and what follows was left out */
+    post_key(GW1, 1, "ann", "c", "");
+    ignore();
+    verdict(CF_VERDICT_UNKNOWN);
+    verdict_of(append_corr, &(cf_verdict_t){.status = CF_VERDICT_STORED, .stored = 1});
+    cr_assert(eq(str, heard(),
+                 "gw1 posted #1 seq=1; gw1 event 2 post 1:a; "
+                 "storage append epoch=1 prev=1 [2:b 3:c]"));
+}
+
 static void lose_ownership(uint32_t status)
 {
     room_ready(1, 0);
@@ -521,7 +536,7 @@ Test(room, ignores_verdicts_that_are_late_or_of_another_run)
     with_ann();
     post(GW1, 1, "ann", "a");
     ignore();
-    verdict_of(append_corr + 5, &(cf_verdict_t){.status = CF_VERDICT_STORED});
+    verdict_of(append_corr + 5, &(cf_verdict_t){.status = CF_VERDICT_STORED, .stored = 1});
     cr_assert(eq(str, heard(), ""));
     stored();
     ignore();

@@ -58,7 +58,6 @@ static struct {
     uint32_t run_n;
     uint64_t run_corr; /* 0: none in flight */
     bool is_unknown;   /* its first verdict was UNKNOWN */
-    bool was_written;
     uint64_t read_corr[GATEWAYS * 8];
     cf_read_posts_t reads[GATEWAYS * 8];
     int n_reads;
@@ -153,7 +152,7 @@ static void on_append(const cf_msg_t *msg, const cf_append_t *append)
     }
     m.run_n = append->rows.n;
     m.run_corr = msg->corr;
-    m.is_unknown = m.was_written = false;
+    m.is_unknown = false;
 }
 
 static void on_answer(const cf_msg_t *msg, const cf_posted_t *posted)
@@ -327,15 +326,13 @@ static void do_verdict(void)
     if (!m.run_corr)
         return;
     uint32_t what = pick(10);
-    if (m.is_unknown && !m.was_written && pick(2)) { /* it had been written after all */
-        write_rows(m.run_n);
-        m.was_written = true;
-    }
-    if (m.was_written) {
-        say_verdict(CF_VERDICT_STORED, 0);
+    if (m.is_unknown && pick(2)) { /* it had been written after all, or a part of it */
+        uint32_t n = 1 + pick(m.run_n);
+        write_rows(n);
+        say_verdict(CF_VERDICT_STORED, n);
     } else if (what < 5) {
         write_rows(m.run_n);
-        say_verdict(CF_VERDICT_STORED, 0);
+        say_verdict(CF_VERDICT_STORED, m.run_n);
     } else if (what < 6 && !m.is_unknown) {
         m.is_unknown = true;
         tell((cf_address_t){1, CF_ACTOR_STORAGE, 0}, CF_MSG_VERDICT, m.run_corr,
@@ -455,9 +452,8 @@ static void come_to_rest(void)
         answer_finds();
         settle();
         if (m.run_corr) {
-            if (!m.was_written)
-                write_rows(m.run_n);
-            say_verdict(CF_VERDICT_STORED, 0);
+            write_rows(m.run_n);
+            say_verdict(CF_VERDICT_STORED, m.run_n);
             settle();
         }
         do_flush();

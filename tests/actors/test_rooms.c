@@ -103,8 +103,10 @@ static uint64_t post(peer_t *gateway, cf_id_t room, uint64_t conn, const char *t
 static void store_run(void)
 {
     cf_msg_t msg;
-    cr_assert(peer_await_msg(storage, CF_MSG_APPEND, 0, &msg, NULL));
-    peer_answer(storage, &msg, CF_MSG_VERDICT, &(cf_verdict_t){.status = CF_VERDICT_STORED});
+    cf_append_t append;
+    cr_assert(peer_await_msg(storage, CF_MSG_APPEND, 0, &msg, &append));
+    peer_answer(storage, &msg, CF_MSG_VERDICT,
+                &(cf_verdict_t){.status = CF_VERDICT_STORED, .stored = append.rows.n});
 }
 
 typedef struct {
@@ -345,7 +347,8 @@ Test(rooms, has_drained_when_no_post_waits_for_its_commit)
     uint64_t draining = ask(supervisor, CF_MSG_DRAIN, (cf_id_t){0}, NULL);
     uint64_t probing = ask(supervisor, CF_MSG_PROBE, (cf_id_t){0}, NULL);
     cr_assert(peer_expect(supervisor, CF_MSG_PROBED, probing, NULL)); /* and not DRAINED */
-    peer_answer(storage, &msg, CF_MSG_VERDICT, &(cf_verdict_t){.status = CF_VERDICT_STORED});
+    peer_answer(storage, &msg, CF_MSG_VERDICT,
+                &(cf_verdict_t){.status = CF_VERDICT_STORED, .stored = 1});
     cr_assert(peer_await(gw1, CF_MSG_POSTED, first, NULL));
     probing = ask(supervisor, CF_MSG_PROBE, (cf_id_t){0}, NULL);
     cr_assert(peer_expect(supervisor, CF_MSG_PROBED, probing, NULL));

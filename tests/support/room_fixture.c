@@ -30,6 +30,7 @@ cf_room_config_t room_config = {
 };
 int64_t wall_offset_us;
 uint64_t asked, append_corr, read_corr, activate_corr;
+uint32_t append_n;
 bool times_rise = true;
 int keys_shown;
 
@@ -235,7 +236,7 @@ void verdict(uint32_t status)
 
 void stored(void)
 {
-    verdict(CF_VERDICT_STORED);
+    verdict_of(append_corr, &(cf_verdict_t){.status = CF_VERDICT_STORED, .stored = append_n});
 }
 
 void page(uint64_t first, uint64_t last)
@@ -386,6 +387,7 @@ static void show_msg(const cf_msg_t *msg)
         break;
     case CF_MSG_APPEND:
         append_corr = msg->corr;
+        append_n = body.append.rows.n;
         show("append epoch=%llu prev=%llu ", (unsigned long long)body.append.epoch,
              (unsigned long long)body.append.prev);
         show_posts(&body.append.rows);

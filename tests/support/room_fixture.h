@@ -27,6 +27,7 @@ extern cf_room_config_t room_config; /* may be changed before room_open() */
 extern int64_t wall_offset_us;       /* the wall clock was stepped by so much */
 extern uint64_t asked;               /* number of the latest request */
 extern uint64_t append_corr;         /* of the latest APPEND heard */
+extern uint32_t append_n;            /* and its rows */
 extern uint64_t read_corr;           /* of the latest READ_POSTS heard that is the room's own */
 extern uint64_t activate_corr;
 extern int keys_shown;  /* events and pages with a client key in them */
