@@ -33,6 +33,10 @@ typedef struct {
     const char *health_status; /* "ok", "healthy" */
     const char *environment;
     const char *version;
+    const cf_network_t *proxies; /* whose X-Forwarded-For is believed; borrowed */
+    size_t proxy_count;
+    bool
+        only_probes; /* a listener of its own for health and metrics: whoever reaches it may read them */
     const cf_network_t *metrics_allow; /* who may read /metrics besides loopback; borrowed */
     size_t metrics_allow_count;
 } cf_gateway_config_t;

@@ -345,7 +345,7 @@ static void route(cf_gateway_t *self, cf_client_t *client, const cf_request_t *r
     if (!exchange->route) {
         if (allow[0])
             respond(self, client, 405, NULL, allow, NULL, 0);
-        else if (!serve_page(self, client, request))
+        else if (self->config.only_probes || !serve_page(self, client, request))
             not_found(self, client);
         return;
     }
@@ -355,6 +355,10 @@ static void route(cf_gateway_t *self, cf_client_t *client, const cf_request_t *r
     exchange->is_cross_site = request->method != CF_METHOD_GET &&
                               request->method != CF_METHOD_HEAD &&
                               is_cross_site(request, exchange->may_connect);
+    if (self->config.only_probes && exchange->route->access != PROBE) {
+        not_found(self, client);
+        return;
+    }
     if (self->draining && exchange->route->access != PROBE) {
         cf_http_fail(self, client, 503, "Service unavailable", RETRY_STORE_MS);
         return;
@@ -400,6 +404,23 @@ static int copy_text(cf_arena_t *arena, cf_str_t from, cf_str_t *out)
     return 0;
 }
 
+/* Who is asking: the peer, or, when that is a trusted proxy, the last address in X-Forwarded-For that is
+ * not one: what stands before it was written by the client itself. */
+static void note_peer(const cf_gateway_t *self, cf_client_t *client, const cf_request_t *request)
+{
+    const cf_gateway_config_t *config = &self->config;
+    cf_str_t address = request->peer, list = request->forwarded_for;
+    while (list.size && cf_networks_contain(config->proxies, config->proxy_count, address)) {
+        const char *comma = memrchr(list.bytes, ',', list.size);
+        uint32_t skip = comma ? (uint32_t)(comma - list.bytes) + 1 : 0;
+        address = (cf_str_t){list.bytes + skip, list.size - skip};
+        while (address.size && *address.bytes == ' ')
+            address.bytes++, address.size--;
+        list.size = comma ? skip - 1 : 0;
+    }
+    snprintf(client->peer, sizeof client->peer, "%.*s", (int)address.size, address.bytes);
+}
+
 static cf_client_t *new_client(cf_gateway_t *self, cf_conn_t *conn, const cf_request_t *request)
 {
     cf_client_t *client = calloc(1, sizeof *client);
@@ -414,8 +435,7 @@ static cf_client_t *new_client(cf_gateway_t *self, cf_conn_t *conn, const cf_req
     HASH_ADD(hh, self->clients, number, sizeof client->number, client);
     if (!client->hh.tbl)
         goto fail;
-    snprintf(client->peer, sizeof client->peer, "%.*s", (int)request->peer.size,
-             request->peer.bytes);
+    note_peer(self, client, request);
     exchange->upgrade_fault = request->is_upgrade ? request->upgrade_fault : "not an upgrade";
     exchange->began_us = cf_boot_us();
     cf_conn_set_owner_data(conn, client);
@@ -818,7 +838,7 @@ static void on_metrics(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pendin
 static void begin_metrics(cf_gateway_t *self, cf_client_t *client)
 {
     bool is_loopback = strncmp(client->peer, "127.", 4) == 0 || strcmp(client->peer, "::1") == 0;
-    if (!is_loopback &&
+    if (!is_loopback && !self->config.only_probes &&
         !cf_networks_contain(self->config.metrics_allow, self->config.metrics_allow_count,
                              cf_str(client->peer)))
         not_found(self, client);

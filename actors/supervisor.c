@@ -29,6 +29,7 @@
 #define ROOM_STACK (256u << 10)
 #define DEEP_STACK (1024u << 10) /* TLS, SQL and JSON parsers go deeper than our own code */
 #define SECOND_US INT64_C(1000000)
+#define OBSERVER_CONNECTIONS 64 /* scrapers and probes */
 #define STOP_TIMEOUT_US (5 * SECOND_US)
 #define LOOKUPS_MAX 65536 /* every room of a reconnect storm is opening at once; 100 bytes each */
 
@@ -113,6 +114,7 @@ static int add_all(supervisor_t *self)
         {CF_ACTOR_SWEEPER, 1},
         {CF_ACTOR_LOBBY, 1},
         {CF_ACTOR_ROOMS, config->rooms_threads_max},
+        {CF_ACTOR_OBSERVER, config->metrics_listen[0] ? 1 : 0},
         {CF_ACTOR_GATEWAY, config->gateway_count},
     };
     size_t n = sizeof kinds / sizeof kinds[0];
@@ -287,6 +289,45 @@ static cf_server_config_t server_config(const cf_config_t *config, const char *l
                                 .flush_delay_ms = (int)config->ws_flush_delay_ms};
 }
 
+static cf_gateway_config_t gateway_config(supervisor_t *self, const char *listen,
+                                          int connections_max)
+{
+    const cf_config_t *config = self->config;
+    return (cf_gateway_config_t){.server = server_config(config, listen, connections_max),
+                                 .lobby = address_of(CF_ACTOR_LOBBY, 0),
+                                 .accounts = address_of(CF_ACTOR_ACCOUNTS, 0),
+                                 .storage = address_of(CF_ACTOR_STORAGE, 0),
+                                 .stats = address_of(CF_ACTOR_STATS, 0),
+                                 .reader = address_of(CF_ACTOR_READER, 0),
+                                 .readers = (uint32_t)config->store_readers,
+                                 .credits_requests = (uint32_t)config->gateway_credits_requests,
+                                 .credits_bytes = config->gateway_credits_bytes,
+                                 .pool_bytes = config->gateway_pool_bytes,
+                                 .origins = config->http_allowed_origins.items,
+                                 .origin_count = config->http_allowed_origins.count,
+                                 .session_ttl_s = config->auth_session_ttl_ms / 1000,
+                                 .secure_cookie =
+                                     strcmp(config->node_environment, "production") == 0,
+                                 .health_status = config->http_health_status,
+                                 .environment = config->node_environment,
+                                 .version = CF_VERSION,
+                                 .proxies = config->http_trusted_proxies.items,
+                                 .proxy_count = config->http_trusted_proxies.count,
+                                 .metrics_allow = config->metrics_allow.items,
+                                 .metrics_allow_count = config->metrics_allow.count};
+}
+
+static int start_gateway(supervisor_t *self, uint16_t kind, uint32_t index,
+                         const cf_gateway_config_t *config)
+{
+    cf_gateway_t *gateway;
+    int rc = cf_gateway_new(&gateway, config, actor_of(self, kind, index));
+    if (rc < 0)
+        return rc;
+    self->port = cf_gateway_port(gateway);
+    return start(self, kind, index, &cf_gateway_ops, gateway, CF_SCHED_NORMAL, DEEP_STACK);
+}
+
 /* All gateways share one port: the first may pick it, the others follow. */
 static int start_gateways(supervisor_t *self)
 {
@@ -297,39 +338,24 @@ static int start_gateways(supervisor_t *self)
         return CF_EFULL;
     snprintf(listen, sizeof listen, "%s", config->http_listen);
     for (int i = 0; rc == 0 && i < config->gateway_count; i++) {
-        cf_gateway_t *gateway;
-        cf_gateway_config_t gateway_config = {
-            .server = server_config(config, listen, connections),
-            .lobby = address_of(CF_ACTOR_LOBBY, 0),
-            .accounts = address_of(CF_ACTOR_ACCOUNTS, 0),
-            .storage = address_of(CF_ACTOR_STORAGE, 0),
-            .stats = address_of(CF_ACTOR_STATS, 0),
-            .reader = address_of(CF_ACTOR_READER, 0),
-            .readers = (uint32_t)config->store_readers,
-            .credits_requests = (uint32_t)config->gateway_credits_requests,
-            .credits_bytes = config->gateway_credits_bytes,
-            .pool_bytes = config->gateway_pool_bytes,
-            .origins = config->http_allowed_origins.items,
-            .origin_count = config->http_allowed_origins.count,
-            .session_ttl_s = config->auth_session_ttl_ms / 1000,
-            .secure_cookie = strcmp(config->node_environment, "production") == 0,
-            .health_status = config->http_health_status,
-            .environment = config->node_environment,
-            .version = CF_VERSION,
-            .metrics_allow = config->metrics_allow.items,
-            .metrics_allow_count = config->metrics_allow.count};
-        rc = cf_gateway_new(&gateway, &gateway_config,
-                            actor_of(self, CF_ACTOR_GATEWAY, (uint32_t)i));
-        if (rc < 0)
-            return rc;
-        self->port = cf_gateway_port(gateway);
+        cf_gateway_config_t gateway = gateway_config(self, listen, connections);
+        rc = start_gateway(self, CF_ACTOR_GATEWAY, (uint32_t)i, &gateway);
         const char *colon = strrchr(config->http_listen, ':');
         snprintf(listen, sizeof listen, "%.*s:%d", (int)(colon - config->http_listen),
                  config->http_listen, self->port);
-        rc = start(self, CF_ACTOR_GATEWAY, (uint32_t)i, &cf_gateway_ops, gateway, CF_SCHED_NORMAL,
-                   DEEP_STACK);
     }
     return rc;
+}
+
+/* A gateway for health and metrics alone, on metrics.listen. No room ever sends it an event. */
+static int start_observer(supervisor_t *self)
+{
+    if (!self->config->metrics_listen[0])
+        return 0;
+    cf_gateway_config_t gateway =
+        gateway_config(self, self->config->metrics_listen, OBSERVER_CONNECTIONS);
+    gateway.only_probes = true;
+    return start_gateway(self, CF_ACTOR_OBSERVER, 0, &gateway);
 }
 
 /* --- shutting down -----------------------------------------------------------------------------
@@ -484,9 +510,9 @@ static int open_signals(void)
 
 static int make_all(supervisor_t *self)
 {
-    static int (*const starters[])(supervisor_t *) = {start_stats,    start_storage, start_readers,
-                                                      start_accounts, start_sweeper, start_lobby,
-                                                      start_rooms,    start_gateways};
+    static int (*const starters[])(supervisor_t *) = {
+        start_stats, start_storage, start_readers,  start_accounts, start_sweeper,
+        start_lobby, start_rooms,   start_observer, start_gateways};
     int rc = cf_bus_init(&self->bus, NODE);
     self->bus.trace = self->config->log_messages;
     if (rc == 0)
@@ -503,7 +529,7 @@ static void say_where(const supervisor_t *self)
     char url[320], store[256];
     const char *listen = self->config->http_listen, *colon = strrchr(listen, ':');
     snprintf(url, sizeof url, "http://%.*s:%d", (int)(colon - listen), listen, self->port);
-    cf_log_info("serving", CF_STR("url", url),
+    cf_log_info("serving", CF_STR("node", self->config->node_name), CF_STR("url", url),
                 CF_STR("store", cf_store_url_for_log(self->url, store, sizeof store)),
                 CF_INT("connections_max", cf_descriptors_for_connections(self->config)),
                 CF_INT("room_threads", self->config->rooms_threads_max),
@@ -531,6 +557,11 @@ static int give_up(int rc)
     _exit(exit_code_of(rc));
 }
 
+static bool has_server(cf_address_t address)
+{
+    return address.kind == CF_ACTOR_GATEWAY || address.kind == CF_ACTOR_OBSERVER;
+}
+
 /* The gateways end one by one, when no other thread of ours runs: libwebsockets 4.1.6 closes its
  * event descriptor twice when a context on a foreign loop is destroyed, and in between another
  * thread may have been given the same number. */
@@ -538,10 +569,10 @@ static void join_all(supervisor_t *self)
 {
     cf_outbox_t *out = cf_actor_outbox(self->self);
     for (uint32_t i = 0; i < self->count; i++)
-        if (self->addresses[i].kind != CF_ACTOR_GATEWAY)
+        if (!has_server(self->addresses[i]))
             cf_actor_join(&self->actors[i]);
     for (uint32_t i = 0; i < self->count; i++) {
-        if (self->addresses[i].kind != CF_ACTOR_GATEWAY)
+        if (!has_server(self->addresses[i]))
             continue;
         alarm(STOP_TIMEOUT_US / SECOND_US); /* ends the process if the thread cannot be joined */
         cf_outbox_send(out, self->addresses[i], CF_MSG_STOP, 1, (cf_id_t){0}, NULL);

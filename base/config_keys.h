@@ -84,7 +84,7 @@
       "Bytes of requests in flight over all connections of a gateway.")                            \
     X(limits, connections_per_ip, INT, "0", "0", "1000000",                                        \
       "Connections at once from one address; more are refused. 0 is off.")                         \
-    X(node, name, TEXT, "confab", "1", "63", "Name of this node in logs and metrics.")             \
+    X(node, name, TEXT, "confab", "1", "63", "Name of this node in logs.")             \
     X(node, data_dir, TEXT, "./data", "1", "1024",                                                 \
       "Folder for the SQLite database and other files.")                                           \
     X(node, environment, CHOICE, "development",                                                    \

@@ -16,13 +16,14 @@
     X(ACCOUNTS, 7, "accounts")                                                                     \
     X(HASHER, 8, "hasher")                                                                         \
     X(SWEEPER, 9, "sweeper")                                                                       \
-    X(STATS, 10, "stats")
+    X(STATS, 10, "stats")                                                                          \
+    X(OBSERVER, 11, "observer") /* a gateway for health and metrics alone */
 
 typedef enum {
 #define X(name, number, text) CF_ACTOR_##name = (number),
     CF_ACTOR_MAP(X)
 #undef X
-        CF_ACTOR_KINDS = 11 /* one more than the largest */
+        CF_ACTOR_KINDS = 12 /* one more than the largest */
 } cf_actor_kind_t;
 
 typedef struct {
