@@ -32,12 +32,14 @@ def pytest_generate_tests(metafunc):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "only_store(kind...): run only on these stores")
+    config.addinivalue_line("markers", "own_cluster: on PostgreSQL, a cluster of the test's own, for it to harm")
     config.addinivalue_line("markers", "server_env(**variables): settings of the server under test")
 
 
 @pytest.fixture
-def store(store_kind, tmp_path):
-    made = stores.KINDS[store_kind](tmp_path)
+def store(store_kind, tmp_path, request):
+    own_cluster = request.node.get_closest_marker("own_cluster") is not None
+    made = stores.KINDS[store_kind](tmp_path, own_cluster)
     yield made
     made.drop()
 
@@ -79,10 +81,3 @@ def load(tmp_path):
     yield make
     for one in made:
         one.close()
-
-
-@pytest.fixture
-def own_postgres(store):
-    """Stops and starts the cluster the store is in; it runs again after the test."""
-    yield store
-    store.start()

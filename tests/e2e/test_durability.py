@@ -169,16 +169,17 @@ def outage_checks(run):
 
 
 @pytest.mark.only_store("postgres")
+@pytest.mark.own_cluster
 def test_postgres_hung_is_survived(store_kind, under_load, store):
     run = under_load(window=4)
     run.server.allow_errors("store|storage|statement|reader|append")
     for _ in range(min(ROUNDS, 3)):
         run.wait_acks(run.lines("ACK") + 100)
-        frozen = store.freeze()
+        frozen = store.cluster.freeze()
         try:
             acks = outage_checks(run)
         finally:
-            store.thaw(frozen)
+            store.cluster.thaw(frozen)
         run.wait_acks(acks + 100)
         servers.until(lambda: readiness(run.server) == 200, "readiness to turn green again")
     run.stop()
@@ -187,16 +188,17 @@ def test_postgres_hung_is_survived(store_kind, under_load, store):
 
 
 @pytest.mark.only_store("postgres")
-def test_postgres_stopped_and_restarted_is_survived(store_kind, under_load, store, own_postgres):
+@pytest.mark.own_cluster
+def test_postgres_stopped_and_restarted_is_survived(store_kind, under_load, store):
     run = under_load(window=4)
     run.server.allow_errors("store|storage|statement|reader|append")
-    for stop in (own_postgres.stop_fast, own_postgres.kill):
+    for stop in (store.cluster.stop_fast, store.cluster.kill):
         run.wait_acks(run.lines("ACK") + 100)
         stop()
         try:
             acks = outage_checks(run)
         finally:
-            own_postgres.start()
+            store.cluster.start()
         run.wait_acks(acks + 100)
         servers.until(lambda: readiness(run.server) == 200, "readiness to turn green again")
     run.stop()
@@ -205,13 +207,14 @@ def test_postgres_stopped_and_restarted_is_survived(store_kind, under_load, stor
 
 
 @pytest.mark.only_store("postgres")
-def test_both_killed_at_once_lose_nothing_acked(store_kind, under_load, store, own_postgres):
+@pytest.mark.own_cluster
+def test_both_killed_at_once_lose_nothing_acked(store_kind, under_load, store):
     run = under_load()
     for _ in range(min(ROUNDS, 3)):
         run.wait_acks(run.lines("ACK") + random.randint(1, 200))
         run.server.kill()
-        own_postgres.kill()
-        own_postgres.start()
+        store.cluster.kill()
+        store.cluster.start()
         run.server.start()
     run.wait_acks(run.lines("ACK") + 20)
     run.stop()

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import time
+import urllib.parse
 import uuid
 
 import ledger
@@ -15,7 +16,7 @@ import ledger
 class Sqlite:
     name = "sqlite"
 
-    def __init__(self, folder):
+    def __init__(self, folder, own_cluster=False):
         self.path = pathlib.Path(folder) / "confab.db"
         self.url = f"sqlite:{self.path}"
 
@@ -32,20 +33,33 @@ class Sqlite:
         pass  # lies in the test's folder
 
 
-class Postgres:
-    """A database of its own in the cluster that tests/support/with_postgres has started."""
+class Cluster:
+    """A PostgreSQL server: the one that tests/support/with_postgres runs us under, or one of a test's own,
+    which may be stopped, killed and frozen without harm to tests that run beside it."""
 
-    name = "postgres"
+    def __init__(self, own=False):
+        self.process = None
+        if not own:
+            self.url = os.environ["CONFAB_TEST_POSTGRES_URL"]
+            self.folder = pathlib.Path(os.environ["CONFAB_TEST_POSTGRES_FOLDER"])
+            return
+        self.process = subprocess.Popen(
+            [str(pathlib.Path(__file__).parent / "with_postgres"), "sh", "-c",
+             'echo "$CONFAB_TEST_POSTGRES_URL"; echo "$CONFAB_TEST_POSTGRES_FOLDER"; exec tail -f /dev/null'],
+            stdout=subprocess.PIPE, text=True)
+        self.url = self.process.stdout.readline().strip()
+        self.folder = pathlib.Path(self.process.stdout.readline().strip())
+        assert self.url, "no cluster"
 
-    def __init__(self, _folder):
-        self.base = os.environ["CONFAB_TEST_POSTGRES_URL"]
-        self.database = "confab_" + secrets.token_hex(6)
-        self.url = self.base.rsplit("/", 1)[0] + "/" + self.database
-        self.run(f"CREATE DATABASE {self.database}")
+    def close(self):
+        if self.process:
+            self.process.terminate()
+            self.process.wait(120)
+            self.process.stdout.close()
 
     def run(self, sql, url=None):
         import psycopg2  # only where a PostgreSQL is there to test
-        connection = psycopg2.connect(url or self.base)
+        connection = psycopg2.connect(url or self.url)
         connection.autocommit = True
         try:
             cursor = connection.cursor()
@@ -54,91 +68,97 @@ class Postgres:
         finally:
             connection.close()
 
-    def posts(self, room):
-        rows = self.run(f"SELECT seq, id::text, text FROM posts WHERE room = '{uuid.UUID(room)}' ORDER BY seq", self.url)
-        return [ledger.Post(*row) for row in rows]
-
-    def drop(self):
-        self.run(f"DROP DATABASE IF EXISTS {self.database} WITH (FORCE)")
-
-    # -- harm
-
-    def backends(self):
-        """Process ids of the connections to this database."""
-        return [pid for (pid,) in self.run("SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' "
-                                           f"AND datname = '{self.database}'")]
-
-    def kill_backend(self, pid):
-        self.run(f"SELECT pg_terminate_backend({int(pid)})")
-
-    @staticmethod
-    def postmaster():
-        return int(pathlib.Path(os.environ["CONFAB_TEST_POSTGRES_PIDFILE"]).read_text().split()[0])
-
     def processes(self):
         """The postmaster and all its children: a hung server is hung as a whole."""
-        parent = self.postmaster()
+        parent = int((self.folder / "cluster/postmaster.pid").read_text().split()[0])
         children = pathlib.Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
         return [parent, *map(int, children)]
 
+    @staticmethod
+    def signal(pids, number):
+        for pid in pids:
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                pass
+
     def freeze(self):
         frozen = self.processes()
-        for pid in frozen:
-            try:
-                os.kill(pid, signal.SIGSTOP)
-            except ProcessLookupError:
-                pass
+        self.signal(frozen, signal.SIGSTOP)
         return frozen
 
-    @staticmethod
-    def thaw(frozen):
-        for pid in frozen:
-            try:
-                os.kill(pid, signal.SIGCONT)
-            except ProcessLookupError:
-                pass
-
-    # Only for tests that are alone on the cluster (one xdist worker, see docs/testing.md).
+    def thaw(self, frozen):
+        self.signal(frozen, signal.SIGCONT)
 
     def control(self, *arguments):
-        folder = pathlib.Path(os.environ["CONFAB_TEST_POSTGRES_FOLDER"])
-        tool = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))[-1]
-        tool = os.environ.get("CONFAB_TEST_POSTGRES_BIN", str(tool.parent)) + "/pg_ctl"
+        tool = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
+        tool = os.environ.get("CONFAB_TEST_POSTGRES_BIN") or str(tool[0])
         user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"] if os.getuid() == 0 else []
-        return subprocess.run([*user, tool, "-D", str(folder / "cluster"), *arguments], check=False, cwd=folder,
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120).returncode
-
-    def is_up(self):
-        return self.control("status") == 0
+        return subprocess.run([*user, tool + "/pg_ctl", "-D", str(self.folder / "cluster"), *arguments], check=False,
+                              cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                              timeout=120).returncode
 
     def stop_fast(self):
         assert self.control("-m", "fast", "-w", "stop") == 0
 
     def kill(self):
         """kill -9 of the whole server: with its postmaster alone, backends would live on for a moment."""
-        for pid in self.processes():
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        pids = self.processes()
+        self.signal(pids, signal.SIGKILL)
+        deadline = time.monotonic() + 60
+        while not all(map(self.is_dead, pids)):
+            assert time.monotonic() < deadline, "PostgreSQL outlives kill -9"
+        # Where nobody collects orphans the dead postmaster keeps its pid, and a new one would not start.
+        (self.folder / "cluster/postmaster.pid").unlink()
+
+    @staticmethod
+    def is_dead(pid):
+        try:
+            return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+        except (FileNotFoundError, ProcessLookupError):
+            return True
 
     def start(self, limit=60):
         """Starts it unless it runs; right after a kill the first attempts may fail."""
-        log = pathlib.Path(os.environ["CONFAB_TEST_POSTGRES_FOLDER"]) / "server.log"
-        deadline = time.monotonic() + limit
-        while not self.is_up():
-            self.control("-l", str(log), "-w", "-t", "60", "start")
-            assert time.monotonic() < deadline, "PostgreSQL does not start"
-        self.wait_ready()
-
-    def wait_ready(self, limit=60):
         import psycopg2
         deadline = time.monotonic() + limit
+        port = urllib.parse.urlsplit(self.url).port
         while True:
+            self.control("-o", f"-p {port}", "-l", str(self.folder / "server.log"), "-w", "-t", "60", "start")
             try:
                 return self.run("SELECT 1")
             except psycopg2.OperationalError:
                 assert time.monotonic() < deadline, "PostgreSQL does not come back"
+
+
+class Postgres:
+    """A database of its own in a cluster."""
+
+    name = "postgres"
+
+    def __init__(self, _folder, own_cluster=False):
+        self.cluster = Cluster(own_cluster)
+        self.database = "confab_" + secrets.token_hex(6)
+        self.url = self.cluster.url.rsplit("/", 1)[0] + "/" + self.database
+        self.cluster.run(f"CREATE DATABASE {self.database}")
+
+    def posts(self, room):
+        rows = self.cluster.run("SELECT seq, id::text, text FROM posts "
+                                f"WHERE room = '{uuid.UUID(room)}' ORDER BY seq", self.url)
+        return [ledger.Post(*row) for row in rows]
+
+    def backends(self):
+        """Process ids of the connections to this database."""
+        return [pid for (pid,) in self.cluster.run(
+            f"SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND datname = '{self.database}'")]
+
+    def kill_backend(self, pid):
+        self.cluster.run(f"SELECT pg_terminate_backend({int(pid)})")
+
+    def drop(self):
+        if not self.cluster.process:
+            self.cluster.run(f"DROP DATABASE IF EXISTS {self.database} WITH (FORCE)")
+        self.cluster.close()
 
 
 KINDS = {"sqlite": Sqlite, "postgres": Postgres}
