@@ -31,6 +31,7 @@
 #define LATE_MAX_NS 1000000000LL /* a post that could not be sent for so long is skipped */
 #define SETTLE_NS 1000000000LL   /* from the last join to the first post */
 #define SECOND_NS 1000000000LL
+#define STALL_NS (30 * SECOND_NS)
 
 static volatile sig_atomic_t interrupted;
 
@@ -459,6 +460,20 @@ static bool all_gone(const cf_load_t *load)
     return load->ready == 0 && load->connecting == 0 && !load->options.reconnect;
 }
 
+/* Nothing is left that could still happen: a writer waits for a copy that does not come. */
+static bool is_stalled(const cf_load_t *load)
+{
+    static uint64_t seen;
+    static int64_t since_ns;
+    uint64_t now = load->counts.deliveries + load->counts.acked + load->counts.posts;
+    if (now != seen || since_ns == 0) {
+        seen = now;
+        since_ns = load->now_ns;
+    }
+    return load->options.rate <= 0 && !load->options.reconnect && load->writer_count > 0 &&
+           load->now_ns - since_ns > STALL_NS;
+}
+
 static void measure(cf_load_t *load)
 {
     const cf_options_t *o = &load->options;
@@ -470,7 +485,7 @@ static void measure(cf_load_t *load)
     if (o->rate > 0)
         arm_timer(load, load->start_ns + 1);
     post_some(load);
-    while (load->now_ns < until_ns && !interrupted && !all_gone(load) &&
+    while (load->now_ns < until_ns && !interrupted && !all_gone(load) && !is_stalled(load) &&
            !(o->posts_max && load->counts.posts >= o->posts_max))
         turn(load);
     load->posting = false;

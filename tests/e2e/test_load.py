@@ -1,0 +1,38 @@
+"""The load generator itself: it passes an honest server and names what a lying one did."""
+
+import json
+import subprocess
+import uuid
+
+import pytest
+
+import liar
+import server as servers
+
+
+def run_against(lie, folder):
+    server = liar.Liar(lie)
+    room = uuid.uuid4()
+    (folder / "targets").write_text("".join(f"{room} token{i}\n" for i in range(4)))
+    try:
+        ended = subprocess.run([str(servers.LOAD), "--url", server.url, "--targets", str(folder / "targets"), "--posts", "40",
+                                "--rate", "100", "--drain-limit", "1", "--json", str(folder / "report")],
+                               check=False, timeout=servers.LIMIT_S, stdout=subprocess.DEVNULL)
+    finally:
+        server.close()
+    report = json.loads((folder / "report").read_text())
+    return ended.returncode, {name for name, count in report["faults"].items() if count}
+
+
+def test_an_honest_server_passes(tmp_path):
+    assert run_against(None, tmp_path) == (0, set())
+
+
+@pytest.mark.parametrize("lie, fault", [
+    ("drop_one_copy", "lost"), ("double_one_copy", "doubled"), ("swap_with_the_next", "lost"),
+    ("swap_with_the_next", "out_of_order"), ("change_one_copy", "differing"), ("change_every_copy", "broken"),
+    ("show_before_the_ack", "ack_after_copy"), ("never_ack", "unsettled"), ("ack_another_id", "ack_wrong"),
+    ("post_it_twice", "doubled"), ("another_room", "misrouted"), ("show_what_nobody_said", "broken")])
+def test_each_lie_is_named(tmp_path, lie, fault):
+    status, faults = run_against(lie, tmp_path)
+    assert status == 1 and fault in faults, faults
