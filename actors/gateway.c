@@ -114,8 +114,12 @@ static int on_answer(void *state, cf_turn_t *turn, const cf_msg_t *msg)
             cf_place_lookup_refused(self, turn, msg);
         return 0; /* given up by the timer, or a lookup's */
     }
-    if (msg->type == CF_MSG_MOVED && pending->place) {
+    if (msg->type == CF_MSG_MOVED && pending->place && pending->client) {
         cf_place_answered(self, pending, true);
+        return 0;
+    }
+    if (msg->type == CF_MSG_MOVED) { /* nothing was done, and nobody waits for it any more */
+        cf_gateway_drop_pending(self, pending);
         return 0;
     }
     pending->answer(self, turn, pending, msg);
@@ -129,7 +133,7 @@ static cf_seen_t *seen_from(cf_gateway_t *self, cf_address_t from)
     for (uint32_t i = 0; i < self->seen_count; i++)
         if (self->seen[i].address == address)
             return &self->seen[i];
-    if (self->seen_count == CF_THREADS_SEEN_MAX)
+    if (self->seen_count == CF_ROOM_THREADS_MAX)
         return NULL;
     self->seen[self->seen_count] = (cf_seen_t){.address = address};
     return &self->seen[self->seen_count++];
@@ -314,7 +318,7 @@ static void give_up_old(cf_gateway_t *self, int64_t boot_us)
         if (client && client->exchange)
             cf_http_timed_out(self, client);
         else if (client)
-            cf_socket_post_failed(self, pending, CF_EUNCONFIRMED, 1000);
+            cf_socket_gave_up(self, pending);
         cf_gateway_drop_pending(self, pending);
     }
 }

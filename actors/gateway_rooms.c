@@ -80,6 +80,7 @@ static void send_pending(cf_gateway_t *self, cf_place_t *place, cf_pending_t *pe
         return; /* we encoded it */
     pending->is_in_flight = true;
     place->in_flight++;
+    place->sent_to = place->at;
     cf_outbox_forward(self->out, &msg, place->at);
 }
 
@@ -96,7 +97,12 @@ static void go_on(cf_gateway_t *self, cf_place_t *place)
             cf_socket_attach(self, client, true);
     for (cf_pending_t *next; held; held = next) {
         next = held->next_held;
-        send_pending(self, place, held);
+        if (held->client) {
+            send_pending(self, place, held);
+        } else { /* it has gone: its ATTACH would leave a connection in the room for ever */
+            held->place = NULL;
+            cf_gateway_drop_pending(self, held);
+        }
     }
 }
 
@@ -130,6 +136,8 @@ int cf_place_ask(cf_gateway_t *self, cf_client_t *client, cf_id_t room, uint16_t
     return 0;
 }
 
+static void settle_forget(cf_gateway_t *self, cf_place_t *place);
+
 /* An answer came: out of flight; MOVED: to be sent again. Without `moved` the caller drops it. */
 void cf_place_answered(cf_gateway_t *self, cf_pending_t *pending, bool moved)
 {
@@ -142,11 +150,12 @@ void cf_place_answered(cf_gateway_t *self, cf_pending_t *pending, bool moved)
     }
     if (moved) {
         hold(place, pending);
-        if (place->state == CF_PLACE_KNOWN)
+        if (place->state != CF_PLACE_LOOKING) /* UNKNOWN: an earlier lookup was refused */
             look_up(self, place);
     } else {
         pending->place = NULL;
     }
+    settle_forget(self, place);
     go_on(self, place);
     if (!moved)
         cf_place_drop_if_idle(self, place);
@@ -225,20 +234,38 @@ void cf_place_lookup_refused(cf_gateway_t *self, cf_turn_t *turn, const cf_msg_t
     cf_place_drop_if_idle(self, place);
 }
 
+/* FORGOTTEN says that nothing of ours can reach the old place any more. It waits for the last answer from
+ * there: a request still in the old place's inbox would otherwise meet a new room on the same thread, ahead
+ * of older ones that come back MOVED. */
+static void settle_forget(cf_gateway_t *self, cf_place_t *place)
+{
+    if (!place->owes_forgotten || place->in_flight)
+        return;
+    place->owes_forgotten = false;
+    cf_outbox_send(self->out, self->config.lobby, CF_MSG_FORGOTTEN, 0, place->room, NULL);
+    if (place->state != CF_PLACE_LOOKING || place->lookup_corr)
+        return; /* a LOOKUP that the lobby holds is answered with the new place */
+    if (place->members || place->held)
+        look_up(self, place);
+    else
+        place->state = CF_PLACE_UNKNOWN;
+}
+
 int cf_place_on_forget(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_gateway_t *self = state;
-    (void)turn;
-    /* Before the LOOKUP below, which the lobby holds until the room is gone */
-    cf_outbox_send(self->out, self->config.lobby, CF_MSG_FORGOTTEN, 0, msg->room, NULL);
     cf_place_t *place = cf_place_find(self, msg->room);
-    if (!place || place->state == CF_PLACE_UNKNOWN || place->lookup_corr)
-        return 0; /* a LOOKUP behind this FORGET is answered with the new place */
-    if (place->members || place->held || place->in_flight) {
-        look_up(self, place);
+    (void)turn;
+    if (!place || place->state == CF_PLACE_UNKNOWN) {
+        cf_outbox_send(self->out, self->config.lobby, CF_MSG_FORGOTTEN, 0, msg->room, NULL);
         return 0;
     }
-    place->state = CF_PLACE_UNKNOWN;
+    place->state = CF_PLACE_LOOKING;
+    if (!place->lookup_corr)
+        place->at =
+            (cf_address_t){0}; /* where it was, or where an answer before this FORGET said */
+    place->owes_forgotten = true;
+    settle_forget(self, place);
     cf_place_drop_if_idle(self, place);
     return 0;
 }
@@ -266,6 +293,14 @@ static void recall(cf_gateway_t *self, cf_place_t *place)
     }
 }
 
+/* Room threads of a node that comes back count from nothing. */
+static void forget_seen(cf_gateway_t *self, uint32_t node)
+{
+    for (uint32_t i = 0; i < self->seen_count; i++)
+        if (cf_address_unpack(self->seen[i].address).node == node)
+            self->seen[i] = (cf_seen_t){.address = self->seen[i].address};
+}
+
 int cf_place_on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_gateway_t *self = state;
@@ -274,12 +309,15 @@ int cf_place_on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     int rc = cf_msg_body(&gone, msg, turn->arena);
     if (rc < 0)
         return rc;
+    forget_seen(self, gone.node);
     HASH_ITER(hh, self->places, place, next)
     {
-        if (place->at.node != gone.node)
-            continue;
-        recall(self, place);
-        if (place->members || place->held) {
+        if (place->in_flight && place->sent_to.node == gone.node)
+            recall(self, place);
+        settle_forget(self, place);
+        if (place->at.node != gone.node) {
+            go_on(self, place); /* LOOKING, and waiting for nothing else */
+        } else if (place->members || place->held) {
             look_up(self, place);
         } else {
             place->state = CF_PLACE_UNKNOWN;

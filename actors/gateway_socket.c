@@ -48,7 +48,9 @@ void cf_socket_decide(cf_gateway_t *self, cf_client_t *client)
     /* The contract's order: headers, Origin, key (4.1) */
     const char *fault = exchange->upgrade_fault;
     bool is_key = fault && cf_handshake_fault_is_key(fault);
-    if (fault && (!is_key || exchange->may_connect)) {
+    if (exchange->session_over) {
+        cf_http_fail(self, client, 401, "Invalid or expired session", 0);
+    } else if (fault && (!is_key || exchange->may_connect)) {
         cf_buf_t text = {0};
         if (cf_buf_add_text(&text, "Bad Request\n") == 0)
             cf_conn_respond(client->conn, 400, "text/plain; charset=utf-8",
@@ -64,13 +66,29 @@ void cf_socket_decide(cf_gateway_t *self, cf_client_t *client)
     }
 }
 
+/* The client went while its ATTACH was on its way and the room being looked for, so that no DETACH
+ * could be sent. */
+static void detach_late(cf_gateway_t *self, const cf_pending_t *pending, const cf_msg_t *answer)
+{
+    cf_msg_t request;
+    cf_attach_t attach;
+    if (answer->type == CF_MSG_ATTACHED &&
+        cf_msg_decode(&request, pending->frame.data, pending->frame.size) == 0 &&
+        cf_msg_body(&attach, &request, &self->arena) == 0)
+        cf_outbox_send(self->out, answer->from, CF_MSG_DETACH, 0, answer->room,
+                       &(cf_detach_t){attach.conn});
+    cf_arena_reset(&self->arena);
+}
+
 static void on_attached(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,
                         const cf_msg_t *msg)
 {
     cf_client_t *client = pending->client;
     cf_attached_t attached;
     uint32_t retry_after_ms;
-    if (!client || !client->conn)
+    if (!client)
+        detach_late(self, pending, msg);
+    if (!client || !client->conn || client->phase == CF_CLIENT_CLOSING)
         return;
     int err = cf_gateway_refusal(turn, msg, &retry_after_ms);
     if (err == 0)
@@ -85,6 +103,7 @@ static void on_attached(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pendi
     if (!is_again) {
         client->seen_seq = attached.last_seq;
         client->phase = CF_CLIENT_ATTACHED;
+        self->counts_behind = true; /* it gets the latest even if its coming changes none */
     }
     client->seen_epoch = attached.epoch;
     client->seen_n = attached.last_n;
@@ -221,6 +240,17 @@ void cf_socket_post_failed(cf_gateway_t *self, cf_pending_t *pending, int err,
         row++;
     if (pending->client && pending->client->phase == CF_CLIENT_ATTACHED)
         send_error(pending->client, row->message, row->code, pending->client_key, retry_after_ms);
+}
+
+void cf_socket_gave_up(cf_gateway_t *self, cf_pending_t *pending)
+{
+    cf_client_t *client = pending->client;
+    if (pending->credit) {
+        cf_socket_post_failed(self, pending, CF_EUNCONFIRMED, 1000);
+    } else if (client->conn) { /* an ATTACH: without it no event would come, and nothing say so */
+        client->phase = CF_CLIENT_CLOSING;
+        cf_conn_close(client->conn, 1013, "try again later");
+    }
 }
 
 static void on_posted(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,
@@ -388,12 +418,16 @@ void cf_socket_send_counts(cf_gateway_t *self, int64_t boot_us)
 
 void cf_socket_end_session(cf_gateway_t *self, cf_id_t session)
 {
-    for (cf_client_t *client = self->clients; client; client = client->hh.next)
-        if (client->conn && client->phase >= CF_CLIENT_ATTACHING &&
-            cf_id_equal(client->session, session)) {
+    for (cf_client_t *client = self->clients; client; client = client->hh.next) {
+        if (!client->conn || !cf_id_equal(client->session, session))
+            continue;
+        if (client->phase == CF_CLIENT_UPGRADING) { /* answered 401 once its room is known */
+            client->exchange->session_over = true;
+        } else if (client->phase >= CF_CLIENT_ATTACHING) {
             client->phase = CF_CLIENT_CLOSING;
             cf_conn_close(client->conn, 1008, "session ended");
         }
+    }
 }
 
 void cf_socket_second(cf_gateway_t *self, int64_t wall_us)

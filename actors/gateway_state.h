@@ -9,10 +9,10 @@
 #include "gateway.h"
 #include "log.h"
 #include "table.h"
+#include "windows.h"
 #include "wire/control.h"
 
-#define CF_THREADS_SEEN_MAX 1024 /* room threads, of all nodes, that send events here */
-#define CF_TOKENS_MAX 3          /* cookie, query, bearer */
+#define CF_TOKENS_MAX 3 /* cookie, query, bearer */
 
 typedef struct cf_client cf_client_t;
 typedef struct cf_pending cf_pending_t;
@@ -49,7 +49,9 @@ struct cf_place {
     cf_place_state_t state;
     cf_address_t at;      /* LOOKING: what PLACED said, if it has come; kind 0: not yet */
     uint64_t lookup_corr; /* of the LOOKUP on its way; 0: none */
-    uint32_t in_flight;   /* requests sent to `at` and not answered */
+    uint32_t in_flight;   /* requests sent to sent_to and not answered */
+    cf_address_t sent_to; /* where the room was when they were sent */
+    bool owes_forgotten;  /* FORGET came; answered when nothing is in flight any more */
     cf_pending_t *held;   /* requests that wait, ascending by corr */
     cf_client_t *members; /* connections here, attached or attaching */
     uint32_t member_count;
@@ -79,7 +81,8 @@ typedef struct {
     int64_t user_created_us;
     bool may_connect;          /* the origin is allowed */
     const char *upgrade_fault; /* see server.h; a literal */
-    char cors[400];            /* headers for this request's origin; "" */
+    bool session_over;         /* the session ended before the 101 */
+    char cors[512];            /* headers for this request's origin; "" */
     char request_id[80];       /* echoed */
     int64_t began_us;
     cf_rooms_new_room_t new_room; /* POST /chatrooms, between request and answer */
@@ -128,8 +131,8 @@ struct cf_gateway {
     cf_pending_t *pendings; /* by corr; also in order of sending */
     cf_place_t *places;
     size_t pool_used;
-    bool pool_starved; /* some client waits for the pool */
-    cf_seen_t seen[CF_THREADS_SEEN_MAX];
+    bool pool_starved;                   /* some client waits for the pool */
+    cf_seen_t seen[CF_ROOM_THREADS_MAX]; /* room threads, of all nodes */
     uint32_t seen_count;
     cf_frame_t *counts; /* the latest, rendered */
     uint64_t counts_version, counts_sent;
@@ -177,6 +180,7 @@ void cf_socket_end_session(cf_gateway_t *self, cf_id_t session);
 void cf_socket_second(cf_gateway_t *self, int64_t wall_us);
 void cf_socket_post_failed(cf_gateway_t *self, cf_pending_t *pending, int err,
                            uint32_t retry_after_ms);
+void cf_socket_gave_up(cf_gateway_t *self, cf_pending_t *pending); /* nobody answered it */
 void cf_socket_close_all(cf_gateway_t *self);
 void cf_socket_give_credit(cf_gateway_t *self, cf_client_t *client, uint32_t bytes);
 

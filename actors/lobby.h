@@ -17,7 +17,7 @@
 #include "windows.h"
 
 typedef struct {
-    cf_address_t threads[1024]; /* room threads, of this node */
+    cf_address_t threads[CF_ROOM_THREADS_MAX]; /* room threads, of this node */
     uint32_t thread_count;
     cf_address_t gateways[CF_GATEWAYS_MAX]; /* of all nodes */
     uint32_t gateway_count;

@@ -8,6 +8,7 @@
 #include "wire/append.h"
 #include "wire/control.h"
 #include "wire/place.h"
+#include "wire/room.h"
 
 #include <stdlib.h>
 
@@ -118,6 +119,33 @@ void cf_room_release(cf_room_t *self, cf_turn_t *turn, cf_id_t user)
             cf_outbox_trace(turn->out, msg.trace);
             cf_room_handle(self, turn, &msg);
         }
+        free(held);
+    }
+}
+
+static bool is_attach_of(const cf_held_t *held, cf_turn_t *turn, cf_address_t gateway,
+                         uint64_t conn)
+{
+    cf_msg_t msg;
+    cf_attach_t attach;
+    return cf_msg_decode(&msg, held->frame, held->size) == 0 && msg.type == CF_MSG_ATTACH &&
+           cf_address_equal(msg.from, gateway) && cf_msg_body(&attach, &msg, turn->arena) == 0 &&
+           attach.conn == conn;
+}
+
+void cf_room_drop_held_attach(cf_room_t *self, cf_turn_t *turn, cf_address_t gateway, uint64_t conn)
+{
+    for (cf_held_t **at = &self->held; *at;) {
+        cf_held_t *held = *at;
+        if (!is_attach_of(held, turn, gateway, conn)) {
+            at = &held->next;
+            continue;
+        }
+        *at = held->next;
+        if (self->held_end == &held->next)
+            self->held_end = at;
+        self->held_count--;
+        self->held_bytes -= held->size;
         free(held);
     }
 }

@@ -334,6 +334,8 @@ int cf_room_on_detach(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     cf_room_t *self = state;
     cf_detach_t body;
     int rc = cf_msg_body(&body, msg, turn->arena);
+    if (rc == 0)
+        cf_room_drop_held_attach(self, turn, msg->from, body.conn);
     cf_attachment_t *attachment = rc == 0 ? cf_room_attachment(self, msg->from, body.conn) : NULL;
     if (attachment)
         detach(self, turn, attachment);

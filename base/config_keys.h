@@ -104,7 +104,7 @@
     X(storage, batch_rows, INT, "500", "1", "500", "Posts written in one transaction.")            \
     X(storage, batch_bytes, SIZE, "1MiB", "16KiB", "16MiB",                                        \
       "Bytes of posts written in one transaction.")                                                \
-    X(rooms, threads_max, INT, "16", "1", "4096",                                                  \
+    X(rooms, threads_max, INT, "16", "1", "1024",                                                  \
       "Threads that run rooms; past it rooms share the least loaded one.")                         \
     X(rooms, ring_posts, INT, "128", "1", "4096", "Newest posts a room keeps in memory.")          \
     X(rooms, ring_bytes, SIZE, "256KiB", "8KiB", "16MiB",                                          \
@@ -130,7 +130,7 @@
     X(auth, argon2_passes, INT, "2", "1", "10", "Passes of one password hash (argon2id).")         \
     X(auth, hash_workers, INT, "2", "1", "16", "Threads that hash passwords, at idle priority.")   \
     X(auth, hash_queue, INT, "512", "1", "65536",                                                  \
-      "Registrations and logins that may wait for a hash; beyond it 503.")                         \
+      "Registrations and logins that may wait for a hash; beyond it 429.")                         \
     X(auth, hash_rate, INT, "60", "1", "10000",                                                    \
       "Registrations and logins a second; beyond it 429.")                                         \
     X(auth, session_cache, INT, "20000", "0", "1000000",                                           \
