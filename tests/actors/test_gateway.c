@@ -1,0 +1,937 @@
+/* A gateway as a real thread with real clients: the test is every actor behind it, and sockets. */
+#include "gateway.h"
+
+#include "clock.h"
+#include "metrics.h"
+#include "peer.h"
+#include "socket_client.h"
+#include "store.h"
+#include "wire/account.h"
+#include "wire/control.h"
+#include "wire/observe.h"
+#include "wire/place.h"
+#include "wire/record.h"
+#include "wire/room.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define ROOM_PATH "/ws/chat/02010000-0000-0000-0000-000000000000"
+#define POSTS_PATH "/api/v1/chatrooms/02010000-0000-0000-0000-000000000000/messages"
+#define JOIN_PATH "/api/v1/chatrooms/02010000-0000-0000-0000-000000000000/join"
+#define ROOM ((cf_id_t){{2, 1}})
+#define HOUR_US INT64_C(3600000000)
+
+static const char *const origins[] = {"https://listed.test"};
+static cf_gateway_config_t config = {
+    .server = {.listen = "127.0.0.1:0",
+               .connections_max = 200,
+               .head_max = 16384,
+               .body_max = 65536,
+               .message_max = 16384,
+               .head_ms = 10000,
+               .body_ms = 15000,
+               .keepalive_ms = 60000,
+               .answer_ms = 30000,
+               .ping_ms = 25000,
+               .idle_ms = 60000,
+               .queue_bytes_max = 1u << 20,
+               .queue_age_ms = 10000,
+               .close_ms = 5000,
+               .send_buffer_bytes = 131072},
+    .lobby = {NODE, CF_ACTOR_LOBBY, 0},
+    .accounts = {NODE, CF_ACTOR_ACCOUNTS, 0},
+    .storage = {NODE, CF_ACTOR_STORAGE, 0},
+    .stats = {NODE, CF_ACTOR_STATS, 0},
+    .reader = {NODE, CF_ACTOR_READER, 0},
+    .readers = 1,
+    .credits_requests = 32,
+    .credits_bytes = 131072,
+    .pool_bytes = 1u << 20,
+    .origins = origins,
+    .origin_count = 1,
+    .session_ttl_s = 3600,
+    .health_status = "ok",
+    .environment = "test",
+    .version = "1",
+};
+static cf_actor_t *actor;
+static peer_t *lobby, *accounts, *storage, *reader, *stats, *rooms, *rooms2;
+static int port;
+
+static void start(void)
+{
+    cf_gateway_t *state;
+    actor = actor_at(CF_ACTOR_GATEWAY, 0);
+    lobby = peer_at(CF_ACTOR_LOBBY, 0);
+    accounts = peer_at(CF_ACTOR_ACCOUNTS, 0);
+    storage = peer_at(CF_ACTOR_STORAGE, 0);
+    reader = peer_at(CF_ACTOR_READER, 0);
+    stats = peer_at(CF_ACTOR_STATS, 0);
+    rooms = peer_at(CF_ACTOR_ROOMS, 0);
+    rooms2 = peer_at(CF_ACTOR_ROOMS, 1);
+    cr_assert(eq(int, cf_gateway_new(&state, &config, actor), 0));
+    port = cf_gateway_port(state);
+    actor_run(actor, &cf_gateway_ops, state);
+}
+
+TestSuite(gateway, .init = start, .fini = actors_stop, .timeout = 120);
+
+/* --- the actors behind it -----------------------------------------------------------------------
+ */
+
+static cf_id_t user_id(const char *name)
+{
+    return (cf_id_t){{1, (uint8_t)name[0], (uint8_t)name[1], (uint8_t)name[2]}};
+}
+
+/* Its session is the same with another first byte. */
+static cf_id_t session_id(const char *name)
+{
+    cf_id_t id = user_id(name);
+    id.bytes[0] = 9;
+    return id;
+}
+
+/* The next credential that is tried is `token`; it is `name`'s, or nobody's (NULL). */
+static void authenticate(const char *token, const char *name)
+{
+    cf_msg_t msg;
+    cf_token_t asked;
+    cr_assert(peer_await_msg(accounts, CF_MSG_AUTHENTICATE, 0, &msg, &asked));
+    cr_assert(cf_str_equal(asked.token, cf_str(token)), "%.*s", (int)asked.token.size,
+              asked.token.bytes);
+    if (!name) {
+        peer_refuse(accounts, &msg, CF_EAUTH);
+        return;
+    }
+    cf_session_msg_t session = {.session = session_id(name),
+                                .user = user_id(name),
+                                .username = cf_str(name),
+                                .email = cf_str("somebody@test.com"),
+                                .created_us = 1,
+                                .expires_us = cf_wall_us() + HOUR_US};
+    peer_answer(accounts, &msg, CF_MSG_SESSION, &session);
+}
+
+static void place_room(peer_t *at)
+{
+    cf_msg_t msg;
+    cr_assert(peer_await_msg(lobby, CF_MSG_LOOKUP, 0, &msg, NULL));
+    cr_assert(cf_id_equal(msg.room, ROOM));
+    peer_answer(lobby, &msg, CF_MSG_PLACED, &(cf_placed_t){cf_address_pack(at->address)});
+}
+
+/* The next request of that type at a room thread; body may be NULL. */
+static cf_msg_t request(peer_t *at, uint16_t type, void *body)
+{
+    cf_msg_t msg;
+    do
+        cr_assert(peer_next(at, &msg), "no %s", cf_msg_name(type));
+    while (msg.type == CF_MSG_FLUSHED);
+    cr_assert(eq(int, msg.type, type), "%s", cf_msg_name(msg.type));
+    cr_assert(body == NULL || cf_msg_body(body, &msg, &at->arena) == 0);
+    return msg;
+}
+
+static void answer(peer_t *at, uint16_t type, uint16_t with, const void *body)
+{
+    cf_msg_t msg = request(at, type, NULL);
+    peer_answer(at, &msg, with, body);
+}
+
+static void refuse(peer_t *at, uint16_t type, int err)
+{
+    cf_msg_t msg = request(at, type, NULL);
+    peer_refuse(at, &msg, err);
+}
+
+/* An upgrade was asked for on fd with name as the cookie: let it through, with the room at `at`.
+ * Returns the gateway's number of the connection. */
+static uint64_t let_in(int fd, const char *name, peer_t *at)
+{
+    cf_attach_t attach;
+    authenticate(name, name);
+    answer(at, CF_MSG_CHECK, CF_MSG_DONE, NULL);
+    cr_assert(eq(int, client_answer(fd), 101));
+    cf_msg_t msg = request(at, CF_MSG_ATTACH, &attach);
+    uint64_t conn = attach.conn;
+    cr_assert(cf_id_equal(attach.user, user_id(name)));
+    peer_answer(at, &msg, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 1});
+    return conn;
+}
+
+static int ask_to_enter(const char *name)
+{
+    char cookie[64];
+    int fd = client_dial(port);
+    snprintf(cookie, sizeof cookie, "Cookie: session_id=%s\r\n", name);
+    client_ask_upgrade(fd, ROOM_PATH, cookie);
+    return fd;
+}
+
+/* The first socket: the room is looked up for it. */
+static int enter_first(const char *name, uint64_t *conn)
+{
+    int fd = ask_to_enter(name);
+    authenticate(name, name);
+    place_room(rooms);
+    answer(rooms, CF_MSG_CHECK, CF_MSG_DONE, NULL);
+    cr_assert(eq(int, client_answer(fd), 101));
+    cf_attach_t attach;
+    cf_msg_t msg = request(rooms, CF_MSG_ATTACH, &attach);
+    if (conn)
+        *conn = attach.conn;
+    peer_answer(rooms, &msg, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 1});
+    return fd;
+}
+
+/* Vanishes: no close frame, and what was not read is thrown away. */
+static void vanish(int fd)
+{
+    struct linger at_once = {1, 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    close(fd);
+}
+
+static void wait_for_websockets(uint64_t n)
+{
+    int64_t until_us = cf_boot_us() + PEER_WAIT_MS * INT64_C(1000);
+    while (actor_counter(actor, CF_M_WEBSOCKETS) != n)
+        cr_assert(lt(i64, cf_boot_us(), until_us));
+}
+
+static int enter(const char *name)
+{
+    int fd = ask_to_enter(name);
+    let_in(fd, name, rooms);
+    return fd;
+}
+
+static void post(int fd, const char *text, const char *key)
+{
+    char frame[512];
+    int n = snprintf(frame, sizeof frame, "{\"content\":\"%s\"", text);
+    snprintf(frame + n, sizeof frame - (size_t)n, *key ? ",\"client_key\":\"%s\"}" : "}", key);
+    client_say(fd, frame);
+}
+
+static void tell_event(peer_t *at, uint64_t epoch, uint64_t n, uint64_t seq, const char *text)
+{
+    cf_event_t event = {
+        .epoch = epoch,
+        .n = n,
+        .kind = CF_EVENT_POST,
+        .post = {
+            .seq = seq, .kind = CF_POST_TEXT, .username = cf_str("ann"), .text = cf_str(text)}};
+    peer_send(at, CF_ACTOR_GATEWAY, CF_MSG_EVENT, 0, ROOM, &event);
+}
+
+static bool has(const char *text, const char *part)
+{
+    return strstr(text, part) != NULL;
+}
+
+/* Several passes of the gateway's loop: what it would read by itself it has read. */
+static void let_it_read(void)
+{
+    for (int i = 0; i < 5; i++)
+        cr_assert(eq(int, client_ask(port, "GET", "/health", "", ""), 200));
+}
+
+static void expect_post(peer_t *at, const char *text, cf_msg_t *msg)
+{
+    cf_post_msg_t body;
+    *msg = request(at, CF_MSG_POST, &body);
+    cr_assert(cf_str_equal(body.text, cf_str(text)), "%.*s", (int)body.text.size, body.text.bytes);
+}
+
+static void answer_post(peer_t *at, const char *text, uint64_t seq)
+{
+    cf_msg_t msg;
+    expect_post(at, text, &msg);
+    peer_answer(at, &msg, CF_MSG_POSTED, &(cf_posted_t){{{3}}, seq, (int64_t)seq});
+}
+
+/* --- who may come in ----------------------------------------------------------------------------
+ */
+
+Test(gateway, asks_for_a_credential_and_has_a_text_for_each_failure)
+{
+    int fd = client_dial(port);
+    client_ask_upgrade(fd, ROOM_PATH, "");
+    cr_assert(eq(int, client_answer(fd), 401));
+    cr_assert(eq(str, client_body, "{\"error\":\"No session token provided\"}\n"));
+    close(fd);
+    cr_assert(eq(int, client_ask(port, "GET", "/api/v1/auth/me", "", ""), 401));
+    cr_assert(eq(str, client_body, "{\"error\":\"Not authenticated\"}\n"));
+    fd = ask_to_enter("old");
+    authenticate("old", NULL);
+    cr_assert(eq(int, client_answer(fd), 401));
+    cr_assert(eq(str, client_body, "{\"error\":\"Invalid or expired session\"}\n"));
+    close(fd);
+    cr_assert(eq(int, client_ask(port, "GET", "/api/v1/auth/me", "Cookie: session_id=\r\n", ""),
+                 401)); /* presented, though empty */
+    cr_assert(eq(str, client_body, "{\"error\":\"Invalid or expired session\"}\n"));
+}
+
+Test(gateway, tries_cookie_query_and_bearer_and_takes_the_first_that_is_valid)
+{
+    int fd = client_dial(port);
+    client_ask_upgrade(fd, ROOM_PATH "?token=by%20query",
+                       "Cookie: a=b; session_id=stale\r\nAuthorization: Bearer by-bearer\r\n");
+    authenticate("stale", NULL);
+    authenticate("by query", NULL);
+    authenticate("by-bearer", "ann");
+    place_room(rooms);
+    refuse(rooms, CF_MSG_CHECK, CF_EPERM);
+    cr_assert(eq(int, client_answer(fd), 403));
+    close(fd);
+    fd = client_dial(port);
+    client_ask_upgrade(fd, ROOM_PATH "?token=good", "Cookie: session_id=stale\r\n");
+    authenticate("stale", NULL);
+    authenticate("good", "ann");
+    refuse(rooms, CF_MSG_CHECK, CF_EPERM);
+    cr_assert(eq(int, client_answer(fd), 403));
+    close(fd);
+}
+
+Test(gateway, takes_no_outage_for_a_verdict_about_a_session)
+{
+    int fd = ask_to_enter("ann");
+    cf_msg_t msg;
+    cr_assert(peer_await_msg(accounts, CF_MSG_AUTHENTICATE, 0, &msg, NULL));
+    peer_refuse(accounts, &msg, CF_EIO);
+    cr_assert(eq(int, client_answer(fd), 503));
+    cr_assert(has(client_head, "Retry-After:"));
+    close(fd);
+}
+
+Test(gateway, answers_403_and_404_before_any_101)
+{
+    int fd = ask_to_enter("eve");
+    authenticate("eve", "eve");
+    place_room(rooms);
+    refuse(rooms, CF_MSG_CHECK, CF_EPERM);
+    cr_assert(eq(int, client_answer(fd), 403));
+    cr_assert(eq(str, client_body, "{\"error\":\"Not a member of this chatroom\"}\n"));
+    close(fd);
+    fd = ask_to_enter("eve");
+    authenticate("eve", "eve");
+    refuse(rooms, CF_MSG_CHECK, CF_ENOENT);
+    cr_assert(eq(int, client_answer(fd), 404));
+    cr_assert(eq(str, client_body, "{\"error\":\"chatroom not found\"}\n"));
+    close(fd);
+    fd = client_dial(port); /* the canonical form alone is a room */
+    client_ask_upgrade(fd, "/ws/chat/0201ABCD-0000-0000-0000-000000000000",
+                       "Cookie: session_id=eve\r\n");
+    authenticate("eve", "eve");
+    cr_assert(eq(int, client_answer(fd), 404));
+    close(fd);
+}
+
+Test(gateway, lets_no_foreign_page_open_a_socket)
+{
+    static const struct {
+        const char *origin;
+        int status;
+    } cases[] = {{"https://evil.test", 403},
+                 {"null", 403},
+                 {"https://listed.test.evil.test", 403},
+                 {"https://listed.test", 101},
+                 {"http://test.local", 101}}; /* the Host the client itself sent */
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char headers[128];
+        int fd = client_dial(port);
+        snprintf(headers, sizeof headers, "Cookie: session_id=ann\r\nOrigin: %s\r\n",
+                 cases[i].origin);
+        client_ask_upgrade(fd, ROOM_PATH, headers);
+        authenticate("ann", "ann");
+        if (i == 0)
+            place_room(rooms);
+        cf_msg_t msg;
+        do /* DETACH of those before */
+            cr_assert(peer_next(rooms, &msg));
+        while (msg.type != CF_MSG_CHECK);
+        peer_answer(rooms, &msg, CF_MSG_DONE, NULL);
+        cr_assert(eq(int, client_answer(fd), cases[i].status), "%s", cases[i].origin);
+        if (cases[i].status == 101)
+            answer(rooms, CF_MSG_ATTACH, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 1});
+        close(fd);
+    }
+}
+
+Test(gateway, refuses_a_state_change_a_foreign_page_makes_by_cookie)
+{
+    static const struct {
+        const char *headers;
+        bool is_refused;
+    } cases[] = {
+        {"Cookie: session_id=ann\r\nOrigin: https://evil.test\r\n", true},
+        {"Cookie: session_id=ann\r\nSec-Fetch-Site: cross-site\r\n", true},
+        {"Cookie: session_id=ann\r\nSec-Fetch-Site: cross-site\r\nOrigin: https://listed.test\r\n",
+         true},
+        {"Cookie: session_id=ann\r\nSec-Fetch-Site: same-origin\r\n", false},
+        {"Cookie: session_id=ann\r\nSec-Fetch-Site: same-site\r\n", false},
+        {"Cookie: session_id=ann\r\nSec-Fetch-Site: none\r\n", false},
+        {"Cookie: session_id=ann\r\nOrigin: https://listed.test\r\n", false},
+        {"Cookie: session_id=ann\r\nOrigin: http://test.local\r\n", false},
+        {"Cookie: session_id=ann\r\n", false},
+        {"Authorization: Bearer ann\r\nOrigin: https://evil.test\r\n", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char head[512];
+        int fd = client_dial(port);
+        snprintf(head, sizeof head, "POST " JOIN_PATH " HTTP/1.1\r\nHost: test.local\r\n%s\r\n",
+                 cases[i].headers);
+        client_put(fd, head);
+        if (cases[i].is_refused) {
+            cr_assert(eq(int, client_answer(fd), 403), "%s", cases[i].headers);
+            cr_assert(eq(str, client_body, "{\"error\":\"Forbidden\"}\n"));
+        } else {
+            authenticate("ann", "ann");
+            if (i == 3)
+                place_room(rooms);
+            answer(rooms, CF_MSG_JOIN, CF_MSG_DONE, NULL);
+            cr_assert(eq(int, client_answer(fd), 200), "%s", cases[i].headers);
+        }
+        close(fd);
+    }
+}
+
+Test(gateway, keeps_headers_whole_for_a_long_origin)
+{
+    char headers[512], host[201];
+    memset(host, 'a', 192);
+    host[192] = '\0';
+    snprintf(headers, sizeof headers,
+             "GET /health HTTP/1.1\r\nHost: %s\r\nOrigin: http://%s\r\n\r\n", host, host);
+    int fd = client_dial(port);
+    client_put(fd, headers);
+    cr_assert(eq(int, client_answer(fd), 200));
+    cr_assert(has(client_head, "Content-Type, Authorization\r\n"));
+    cr_assert(has(client_head, "\r\nX-Request-Id: "));
+    close(fd);
+}
+
+Test(gateway, answers_401_when_the_session_ends_before_the_101)
+{
+    int fd = ask_to_enter("ann");
+    authenticate("ann", "ann");
+    place_room(rooms);
+    cf_msg_t msg = request(rooms, CF_MSG_CHECK, NULL);
+    peer_send(accounts, CF_ACTOR_GATEWAY, CF_MSG_SESSION_ENDED, 0, (cf_id_t){0},
+              &(cf_session_ended_t){session_id("ann")});
+    cr_assert(eq(int, client_ask(port, "GET", "/health", "", ""), 200)); /* it has been read */
+    peer_answer(rooms, &msg, CF_MSG_DONE, NULL);
+    cr_assert(eq(int, client_answer(fd), 401));
+    close(fd);
+}
+
+/* --- in the room --------------------------------------------------------------------------------
+ */
+
+Test(gateway, attaches_behind_the_101_and_gives_each_client_its_answers)
+{
+    uint64_t conn;
+    cf_post_msg_t body;
+    int ann = enter_first("ann", &conn), bob = enter("bob");
+    post(ann, "hi", "k1");
+    cf_msg_t msg = request(rooms, CF_MSG_POST, &body);
+    cr_assert(eq(u64, body.conn, conn));
+    cr_assert(cf_id_equal(body.sender, user_id("ann")));
+    cr_assert(cf_str_equal(body.text, cf_str("hi")));
+    cr_assert(cf_str_equal(body.client_key, cf_str("k1")));
+    peer_answer(rooms, &msg, CF_MSG_POSTED, &(cf_posted_t){{{3}}, 1, 1000000});
+    tell_event(rooms, 1, 1, 1, "hi");
+    cr_assert(has(client_heard(ann), "\"type\":\"message_ack\""));
+    char *heard = client_heard(ann);
+    cr_assert(has(heard, "\"type\":\"chat_message\"") && has(heard, "\"content\":\"hi\""));
+    cr_assert(has(client_heard(bob), "\"content\":\"hi\""));
+    close(ann);
+    close(bob);
+}
+
+Test(gateway, reads_what_a_client_sent_before_it_was_in_its_room)
+{
+    for (int posts = 1; posts <= 40; posts += 13) {
+        char text[16];
+        int ann = ask_to_enter("ann");
+        authenticate("ann", "ann");
+        if (posts == 1)
+            place_room(rooms);
+        cf_msg_t msg;
+        do /* DETACH of the one before */
+            cr_assert(peer_next(rooms, &msg));
+        while (msg.type != CF_MSG_CHECK);
+        peer_answer(rooms, &msg, CF_MSG_DONE, NULL);
+        cr_assert(eq(int, client_answer(ann), 101));
+        for (int i = 0; i < posts; i++) {
+            snprintf(text, sizeof text, "%d", i);
+            post(ann, text, "");
+        }
+        let_it_read();
+        answer(rooms, CF_MSG_ATTACH, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 1});
+        for (int i = 0; i < posts; i++) {
+            snprintf(text, sizeof text, "%d", i);
+            answer_post(rooms, text, (uint64_t)i + 1);
+        }
+        close(ann);
+    }
+}
+
+Test(gateway, says_each_failure_of_a_post_in_the_contracts_words)
+{
+    static const struct {
+        int err;
+        const char *text, *code;
+    } cases[] = {{CF_EPERM, "Not a member of this chatroom", "NOT_A_MEMBER"},
+                 {CF_EFULL, "Rate limit exceeded", "ROOM_BUSY"},
+                 {CF_ELIMIT, "Rate limit exceeded", "RATE_LIMIT_EXCEEDED"},
+                 {CF_ECONFLICT, "client_key was used with other content", "CLIENT_KEY_CONFLICT"},
+                 {CF_EUNCONFIRMED, "Failed to save message", "NOT_CONFIRMED"},
+                 {CF_EIO, "Failed to save message", "NOT_SAVED"}};
+    int ann = enter_first("ann", NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        post(ann, "hi", "k1");
+        refuse(rooms, CF_MSG_POST, cases[i].err);
+        char *heard = client_heard_type(ann, "error");
+        cr_assert(has(heard, cases[i].text) && has(heard, cases[i].code) &&
+                      has(heard, "\"client_key\":\"k1\""),
+                  "%s", heard);
+    }
+    client_say(ann, "no JSON");
+    cr_assert(has(client_heard_type(ann, "error"), "Invalid message format"));
+    client_say(ann, "{\"content\":\"\"}");
+    cr_assert(has(client_heard_type(ann, "error"), "between 1 and 1000"));
+    client_say(ann, "{\"content\":\"a\\u0001\"}");
+    cr_assert(has(client_heard_type(ann, "error"), "control characters"));
+    client_say(ann, "{\"content\":\"/hello\"}");
+    cr_assert(has(client_heard_type(ann, "error"), "Failed to process command"));
+    close(ann);
+}
+
+Test(gateway, drops_events_of_an_older_epoch_and_those_it_has_shown)
+{
+    int ann = enter_first("ann", NULL);
+    tell_event(rooms, 1, 1, 1, "a");
+    tell_event(rooms, 1, 1, 1, "again");
+    tell_event(rooms, 0, 9, 9, "an older epoch");
+    tell_event(rooms, 1, 0, 2, "read back");
+    tell_event(rooms, 1, 2, 2, "the same from the ring");
+    tell_event(rooms, 1, 3, 3, "c");
+    cr_assert(has(client_heard(ann), "\"content\":\"a\""));
+    cr_assert(has(client_heard(ann), "\"content\":\"read back\""));
+    cr_assert(has(client_heard(ann), "\"content\":\"c\""));
+    close(ann);
+}
+
+Test(gateway, confirms_what_it_was_sent)
+{
+    cf_flushed_t flushed = {0};
+    int ann = enter_first("ann", NULL);
+    for (uint64_t n = 1; n <= 3; n++)
+        tell_event(rooms, 1, n, n, "a");
+    while (flushed.events < 3) /* it may confirm them together or apart */
+        cr_assert(peer_await(rooms, CF_MSG_FLUSHED, 0, &flushed));
+    cr_assert(gt(u64, flushed.bytes, 3 * CF_MSG_HEAD_SIZE));
+    close(ann);
+}
+
+Test(gateway, tells_the_room_that_a_client_has_gone)
+{
+    uint64_t conn;
+    cf_detach_t detach;
+    int ann = enter_first("ann", &conn);
+    close(ann);
+    request(rooms, CF_MSG_DETACH, &detach);
+    cr_assert(eq(u64, detach.conn, conn));
+}
+
+/* --- rooms that move ----------------------------------------------------------------------------
+ */
+
+Test(gateway, keeps_the_order_of_posts_while_their_room_moves)
+{
+    cf_msg_t first, second, msg, looking;
+    cf_attach_t attach;
+    int ann = enter_first("ann", NULL);
+    tell_event(rooms, 1, 1, 1, "seen");
+    cr_assert(has(client_heard(ann), "seen"));
+    peer_await(rooms, CF_MSG_FLUSHED, 0, NULL);
+    post(ann, "a", "1");
+    post(ann, "b", "2");
+    expect_post(rooms, "a", &first);
+    uint64_t first_corr = first.corr;
+    expect_post(rooms, "b", &second);
+    uint64_t second_corr = second.corr;
+    peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_FORGET, 0, ROOM, NULL);
+    let_it_read();
+    post(ann, "c", "3"); /* held */
+    let_it_read();
+    peer_send(rooms, CF_ACTOR_GATEWAY, CF_MSG_MOVED, second_corr, ROOM, NULL); /* in any order */
+    peer_send(rooms, CF_ACTOR_GATEWAY, CF_MSG_MOVED, first_corr, ROOM, NULL);
+    cr_assert(peer_expect(lobby, CF_MSG_FORGOTTEN, 0, NULL)); /* when nothing is there any more */
+    cr_assert(peer_await_msg(lobby, CF_MSG_LOOKUP, 0, &looking, NULL));
+    peer_answer(lobby, &looking, CF_MSG_PLACED, &(cf_placed_t){cf_address_pack(rooms2->address)});
+    msg = request(rooms2, CF_MSG_ATTACH, &attach);
+    cr_assert(attach.again && attach.resume);
+    cr_assert(eq(u64, attach.since, 1));
+    cr_assert(eq(u64, attach.epoch, 1));
+    cf_post_t missed = {.seq = 2, .kind = CF_POST_TEXT, .text = cf_str("missed")};
+    peer_answer(rooms2, &msg, CF_MSG_ATTACHED,
+                &(cf_attached_t){.epoch = 2, .last_seq = 2, .backlog = {&missed, 1}});
+    cr_assert(has(client_heard(ann), "missed"));
+    tell_event(rooms, 1, 2, 3, "of the former owner");
+    answer_post(rooms2, "a", 3);
+    answer_post(rooms2, "b", 4);
+    answer_post(rooms2, "c", 5);
+    for (int i = 1; i <= 3; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "\"client_key\":\"%d\"", i);
+        char *heard = client_heard(ann);
+        cr_assert(has(heard, "message_ack") && has(heard, key), "%s", heard);
+    }
+    close(ann);
+}
+
+Test(gateway, closes_a_client_that_cannot_be_brought_up_to_date)
+{
+    int ann = enter_first("ann", NULL);
+    peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_FORGET, 0, ROOM, NULL);
+    place_room(rooms2);
+    answer(rooms2, CF_MSG_ATTACH, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 2, .reload = true});
+    cr_assert(eq(str, client_heard(ann), "close 1013 reload"));
+    close(ann);
+}
+
+Test(gateway, forgets_a_room_nobody_needs_and_looks_it_up_again)
+{
+    int ann = enter_first("ann", NULL);
+    close(ann);
+    request(rooms, CF_MSG_DETACH, NULL);
+    peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_FORGET, 0, ROOM, NULL);
+    cr_assert(peer_expect(lobby, CF_MSG_FORGOTTEN, 0, NULL));
+    int bob = ask_to_enter("bob");
+    authenticate("bob", "bob");
+    place_room(rooms2);
+    answer(rooms2, CF_MSG_CHECK, CF_MSG_DONE, NULL);
+    cr_assert(eq(int, client_answer(bob), 101));
+    close(bob);
+}
+
+static cf_msg_t refuse_lookup(int err)
+{
+    cf_msg_t msg;
+    cr_assert(peer_await_msg(lobby, CF_MSG_LOOKUP, 0, &msg, NULL));
+    peer_refuse(lobby, &msg, err);
+    return msg;
+}
+
+Test(gateway, says_so_when_a_room_cannot_be_looked_up)
+{
+    int fd = ask_to_enter("ann");
+    authenticate("ann", "ann");
+    refuse_lookup(CF_EFULL);
+    cr_assert(eq(int, client_answer(fd), 503));
+    close(fd);
+    int ann = enter_first("ann", NULL);
+    peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_FORGET, 0, ROOM, NULL);
+    refuse_lookup(CF_EFULL);
+    cr_assert(has(client_heard(ann), "close 1013"));
+    close(ann);
+}
+
+/* A request for the history, which has come to the room; its correlation id. */
+static int ask_history(const char *name, bool is_first, uint64_t *corr)
+{
+    char get[256];
+    int fd = client_dial(port);
+    snprintf(get, sizeof get,
+             "GET " POSTS_PATH " HTTP/1.1\r\nHost: test.local\r\nCookie: session_id=%s\r\n\r\n",
+             name);
+    client_put(fd, get);
+    authenticate(name, name);
+    if (is_first)
+        place_room(rooms);
+    cf_msg_t msg = request(rooms, CF_MSG_HISTORY, NULL);
+    *corr = msg.corr;
+    return fd;
+}
+
+Test(gateway, looks_up_again_for_what_comes_back_after_a_lookup_was_refused)
+{
+    uint64_t ann_corr, bob_corr;
+    int ann = ask_history("ann", true, &ann_corr), bob = ask_history("bob", false, &bob_corr);
+    peer_send(rooms, CF_ACTOR_GATEWAY, CF_MSG_MOVED, ann_corr, ROOM, NULL);
+    refuse_lookup(CF_EFULL);
+    cr_assert(eq(int, client_answer(ann), 503));
+    peer_send(rooms, CF_ACTOR_GATEWAY, CF_MSG_MOVED, bob_corr, ROOM, NULL);
+    place_room(rooms2);
+    answer(rooms2, CF_MSG_HISTORY, CF_MSG_PAGE, &(cf_page_t){{NULL, 0}});
+    cr_assert(eq(int, client_answer(bob), 200));
+    close(ann);
+    close(bob);
+}
+
+/* ann's room moves: her ATTACH to rooms2 is on its way. */
+static cf_msg_t move_ann(void)
+{
+    peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_FORGET, 0, ROOM, NULL);
+    place_room(rooms2);
+    cf_attach_t attach;
+    cf_msg_t msg = request(rooms2, CF_MSG_ATTACH, &attach);
+    cr_assert(attach.again);
+    return msg;
+}
+
+Test(gateway, leaves_no_connection_in_a_room_for_a_client_that_went_while_it_moved)
+{
+    cf_msg_t looking;
+    int ann = enter_first("ann", NULL);
+    cf_msg_t attaching = move_ann();
+    peer_answer(rooms2, &attaching, CF_MSG_MOVED, NULL);
+    cr_assert(peer_await_msg(lobby, CF_MSG_LOOKUP, 0, &looking, NULL));
+    vanish(ann);
+    wait_for_websockets(0);
+    peer_answer(lobby, &looking, CF_MSG_PLACED, &(cf_placed_t){cf_address_pack(rooms2->address)});
+    int bob = ask_to_enter("bob");
+    authenticate("bob", "bob");
+    request(rooms2, CF_MSG_CHECK, NULL); /* and no ATTACH of ann before it */
+    close(bob);
+}
+
+Test(gateway, detaches_a_client_that_went_while_its_room_was_looked_for)
+{
+    uint64_t conn;
+    cf_detach_t detach;
+    int ann = enter_first("ann", &conn);
+    cf_msg_t attaching = move_ann();
+    uint64_t corr = attaching.corr;
+    peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_FORGET, 0, ROOM, NULL);
+    let_it_read();
+    vanish(ann);
+    wait_for_websockets(0);
+    cf_attached_t attached = {.epoch = 2};
+    peer_send(rooms2, CF_ACTOR_GATEWAY, CF_MSG_ATTACHED, corr, ROOM, &attached);
+    request(rooms2, CF_MSG_DETACH, &detach);
+    cr_assert(eq(u64, detach.conn, conn));
+}
+
+Test(gateway, asks_elsewhere_when_a_node_is_lost_and_says_which_posts_are_not_confirmed)
+{
+    peer_t *far = peer_at_other_node(CF_ACTOR_ROOMS);
+    cf_post_msg_t body;
+    int ann = ask_to_enter("ann");
+    authenticate("ann", "ann");
+    place_room(far);
+    answer(far, CF_MSG_CHECK, CF_MSG_DONE, NULL);
+    cr_assert(eq(int, client_answer(ann), 101));
+    answer(far, CF_MSG_ATTACH, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 1});
+    post(ann, "a", "1");
+    request(far, CF_MSG_POST, &body);
+    peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_NODE_GONE, 0, (cf_id_t){0},
+              &(cf_node_gone_t){OTHER_NODE});
+    cr_assert(has(client_heard_type(ann, "error"), "NOT_CONFIRMED"));
+    place_room(rooms);
+    cf_attach_t attach;
+    cf_msg_t msg = request(rooms, CF_MSG_ATTACH, &attach);
+    cr_assert(attach.again);
+    peer_answer(rooms, &msg, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 2});
+    post(ann, "a", "1");
+    answer_post(rooms, "a", 1);
+    cr_assert(has(client_heard(ann), "message_ack"));
+    close(ann);
+}
+
+/* --- credits ------------------------------------------------------------------------------------
+ */
+
+/* The next n posts at the room. */
+static void take_posts(peer_t *at, cf_msg_t *heads, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        heads[i] = request(at, CF_MSG_POST, NULL);
+}
+
+/* Those that come by themselves after that. */
+static uint32_t take_more(peer_t *at, cf_msg_t *heads)
+{
+    cf_msg_t msg;
+    uint32_t n = 0;
+    let_it_read();
+    while (cf_inbox_read(at->inbox, &msg) == 1)
+        if (msg.type == CF_MSG_POST)
+            heads[n++] = msg;
+    return n;
+}
+
+Test(gateway, reads_no_more_of_a_client_with_32_requests_in_flight)
+{
+    cf_msg_t heads[64];
+    char text[16];
+    int ann = enter_first("ann", NULL);
+    for (int i = 0; i < 40; i++) {
+        snprintf(text, sizeof text, "%d", i);
+        post(ann, text, "");
+    }
+    take_posts(rooms, heads, 32);
+    cr_assert(eq(u32, take_more(rooms, heads + 32), 0));
+    peer_answer(rooms, &heads[0], CF_MSG_POSTED, &(cf_posted_t){{{3}}, 1, 1});
+    answer_post(rooms, "32", 33); /* one answered, one more read */
+    answer_post(rooms, "33", 34);
+    cr_assert(eq(u64, actor_counter(actor, CF_M_CREDIT_STOPS) > 0, 1));
+    close(ann);
+}
+
+Test(gateway, leaks_nothing_of_a_client_that_vanishes_with_requests_in_flight)
+{
+    cf_msg_t heads[8];
+    int ann = enter_first("ann", NULL);
+    for (int i = 0; i < 5; i++)
+        post(ann, "x", "");
+    take_posts(rooms, heads, 5);
+    vanish(ann);
+    wait_for_websockets(0);
+    for (uint32_t i = 0; i < 5; i++)
+        peer_answer(rooms, &heads[i], CF_MSG_POSTED, &(cf_posted_t){{{3}}, i + 1, 1});
+    request(rooms, CF_MSG_DETACH, NULL);
+    let_it_read(); /* the answers have been thrown away */
+}
+
+/* --- small bounds -------------------------------------------------------------------------------
+ */
+
+static void start_with_little(void)
+{
+    config.credits_bytes = 2500;
+    config.pool_bytes = 4500; /* of posts of 1,000 bytes */
+    start();
+}
+
+TestSuite(gateway_with_little, .init = start_with_little, .fini = actors_stop, .timeout = 120);
+
+static void post_a_thousand_bytes(int fd)
+{
+    char frame[1024];
+    snprintf(frame, sizeof frame, "{\"content\":\"%0900d\"}", 0);
+    client_say(fd, frame);
+}
+
+Test(gateway_with_little, reads_no_more_of_a_client_with_too_many_bytes_in_flight)
+{
+    cf_msg_t heads[8];
+    int ann = enter_first("ann", NULL);
+    for (int i = 0; i < 5; i++)
+        post_a_thousand_bytes(ann);
+    take_posts(rooms, heads, 3); /* the third goes past the bound */
+    cr_assert(eq(u32, take_more(rooms, heads + 3), 0));
+    for (uint64_t i = 0; i < 3; i++)
+        peer_answer(rooms, &heads[i], CF_MSG_POSTED, &(cf_posted_t){{{3}}, i + 1, 1});
+    request(rooms, CF_MSG_POST, NULL);
+    request(rooms, CF_MSG_POST, NULL);
+    close(ann);
+}
+
+Test(gateway_with_little, reads_no_more_of_anybody_when_the_pool_is_used_up)
+{
+    static const char *const names[] = {"ann", "bob", "carl"};
+    cf_msg_t heads[16];
+    int fds[3];
+    for (int i = 0; i < 3; i++)
+        fds[i] = i ? enter(names[i]) : enter_first(names[i], NULL);
+    for (int round = 0; round < 5; round++)
+        for (int i = 0; i < 3; i++)
+            post_a_thousand_bytes(fds[i]);
+    take_posts(rooms, heads, 5);
+    uint32_t n = 5 + take_more(rooms, heads + 5);
+    cr_assert(le(u32, n, 7)); /* five reach it, and one more of each other client */
+    for (uint64_t i = 0; i < n; i++)
+        peer_answer(rooms, &heads[i], CF_MSG_POSTED, &(cf_posted_t){{{3}}, i + 1, 1});
+    for (; n < 15; n++) { /* all of them come in the end */
+        cf_msg_t msg = request(rooms, CF_MSG_POST, NULL);
+        peer_answer(rooms, &msg, CF_MSG_POSTED, &(cf_posted_t){{{3}}, n + 1, 1});
+    }
+    for (int i = 0; i < 3; i++)
+        close(fds[i]);
+}
+
+/* --- counts -------------------------------------------------------------------------------------
+ */
+
+Test(gateway, gives_clients_the_latest_counts_and_few_of_them)
+{
+    int ann = enter_first("ann", NULL), frames = 0;
+    char *heard;
+    for (uint32_t i = 1; i <= 50; i++) {
+        cf_count_t count = {ROOM, i};
+        peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_COUNTS, 0, (cf_id_t){0},
+                  &(cf_counts_t){{&count, 1}});
+    }
+    do {
+        heard = client_heard(ann);
+        cr_assert(has(heard, "user_count_update"), "%s", heard);
+        frames++;
+    } while (!has(heard, "000000\":50}"));
+    cr_assert(le(int, frames, 10));
+    close(ann);
+}
+
+/* --- endings ------------------------------------------------------------------------------------
+ */
+
+Test(gateway, closes_every_socket_of_a_session_that_ended_and_no_other)
+{
+    int first = enter_first("ann", NULL), second = enter("ann"), bob = enter("bob");
+    peer_send(accounts, CF_ACTOR_GATEWAY, CF_MSG_SESSION_ENDED, 0, (cf_id_t){0},
+              &(cf_session_ended_t){session_id("ann")});
+    cr_assert(eq(str, client_heard(first), "close 1008 session ended"));
+    cr_assert(eq(str, client_heard(second), "close 1008 session ended"));
+    tell_event(rooms, 1, 1, 1, "still here");
+    cr_assert(has(client_heard(bob), "still here"));
+    close(first);
+    close(second);
+    close(bob);
+}
+
+Test(gateway, drains_when_what_was_asked_is_answered_and_closes_1001)
+{
+    cf_msg_t msg;
+    peer_t *supervisor = peer_at(CF_ACTOR_SUPERVISOR, 0);
+    int ann = enter_first("ann", NULL), bob = enter("bob");
+    post(ann, "a", "1");
+    expect_post(rooms, "a", &msg);
+    peer_send(supervisor, CF_ACTOR_GATEWAY, CF_MSG_DRAIN, 77, (cf_id_t){0}, NULL);
+    cr_assert(eq(u64, actor_counter(actor, CF_M_WEBSOCKETS), 2)); /* DRAIN was read before */
+    post(ann, "b", "2");                                          /* is not read any more */
+    peer_answer(rooms, &msg, CF_MSG_POSTED, &(cf_posted_t){{{3}}, 1, 1});
+    cr_assert(has(client_heard_type(ann, "message_ack"), "message_ack"));
+    cr_assert(has(client_heard_type(ann, "none"), "close 1001 going away; retry_after_ms="));
+    cr_assert(has(client_heard_type(bob, "none"), "close 1001 going away; retry_after_ms="));
+    close(ann);
+    close(bob);
+    cr_assert(peer_await(supervisor, CF_MSG_DRAINED, 77, NULL));
+}
+
+Test(gateway, gives_up_what_nobody_answers)
+{
+    int ann = enter_first("ann", NULL), bob = ask_to_enter("bob");
+    authenticate("bob", "bob");
+    answer(rooms, CF_MSG_CHECK, CF_MSG_DONE, NULL);
+    cr_assert(eq(int, client_answer(bob), 101));
+    request(rooms, CF_MSG_ATTACH, NULL); /* no answer to any of these three */
+    post(ann, "a", "1");
+    request(rooms, CF_MSG_POST, NULL);
+    int fd = client_dial(port);
+    client_put(fd, "GET /api/v1/auth/me HTTP/1.1\r\nHost: test.local\r\n"
+                   "Cookie: session_id=carl\r\n\r\n");
+    cr_assert(eq(int, client_answer(fd), 503));
+    cr_assert(has(client_heard_type(ann, "error"), "NOT_CONFIRMED"));
+    cr_assert(has(client_heard_type(bob, "none"), "close 1013"));
+    close(fd);
+    close(ann);
+    close(bob);
+}
