@@ -79,6 +79,7 @@ def test_a_page_that_was_away_refills_from_history(store_kind, server, browser):
     ann = server.user("ann")
     room = ann.create_room()
     page = browser.page(server.url)
+    page.until("!document.querySelector('#account').hidden")
     page.fill("login", username="ann", password="password123")
     page.until("document.querySelector('#rooms button')")
     page.run("document.querySelector('#rooms button').click()")
