@@ -99,6 +99,8 @@ static void finish(cf_accounts_t *self, operation_t *op)
 
 static void fail(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, int rc)
 {
+    if (op->step == FINDING_ENDED || op->step == REMOVING_SESSION)
+        cf_session_cache_unend(&self->cache, op->session.token_hash);
     cf_outbox_refuse(turn->out, &op->request, rc, rc == CF_EIO ? FULL_RETRY_MS : 0);
     finish(self, op);
 }

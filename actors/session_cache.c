@@ -108,6 +108,15 @@ int cf_session_cache_end(cf_session_cache_t *self, const uint8_t token_hash[CF_T
     return 0;
 }
 
+void cf_session_cache_unend(cf_session_cache_t *self, const uint8_t token_hash[CF_TOKEN_HASH_SIZE])
+{
+    cf_ended_session_t *ended = find_ended(self, token_hash);
+    if (!ended)
+        return;
+    HASH_DEL(self->ended, ended);
+    free(ended);
+}
+
 bool cf_session_cache_is_ended(cf_session_cache_t *self,
                                const uint8_t token_hash[CF_TOKEN_HASH_SIZE], int64_t now_us)
 {

@@ -46,6 +46,8 @@ uint32_t cf_session_cache_count(const cf_session_cache_t *self);
  */
 int cf_session_cache_end(cf_session_cache_t *self, const uint8_t token_hash[CF_TOKEN_HASH_SIZE],
                          int64_t until_us);
+/* The logout could not be stored: the session is good again, and the next logout is a real one. */
+void cf_session_cache_unend(cf_session_cache_t *self, const uint8_t token_hash[CF_TOKEN_HASH_SIZE]);
 bool cf_session_cache_is_ended(cf_session_cache_t *self,
                                const uint8_t token_hash[CF_TOKEN_HASH_SIZE], int64_t now_us);
 void cf_session_cache_expire(cf_session_cache_t *self, int64_t now_us); /* of the ended ones */

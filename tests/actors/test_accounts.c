@@ -496,6 +496,24 @@ Test(accounts, finds_the_session_to_end_when_it_is_not_remembered)
     cr_assert(cf_id_equal(ended.session, row.session.id));
 }
 
+Test(accounts, a_logout_that_was_not_stored_leaves_the_session_good_and_may_be_repeated)
+{
+    char *token = log_in(1);
+    send_token(CF_MSG_LOGOUT, 2, token);
+    cf_msg_t msg = sent(CF_MSG_REMOVE_SESSION, CF_ACTOR_STORAGE, NULL);
+    refuse(&msg, CF_EIO);
+    cr_assert(eq(int, refused(2), CF_EIO));
+    send_token(CF_MSG_LOGOUT, 3, token);
+    cf_msg_t find = sent(CF_MSG_FIND_SESSION, CF_ACTOR_READER, NULL);
+    cf_session_row_t row = row_of(token, WALL0 + now_us + TTL_US);
+    tell(find.to, CF_MSG_SESSION_ROW, find.corr, &row);
+    msg = sent(CF_MSG_REMOVE_SESSION, CF_ACTOR_STORAGE, NULL);
+    done(&msg);
+    for (uint16_t i = 0; i < config.gateways; i++)
+        sent(CF_MSG_SESSION_ENDED, CF_ACTOR_GATEWAY, NULL);
+    sent(CF_MSG_DONE, CF_ACTOR_GATEWAY, NULL);
+}
+
 Test(accounts, a_logout_of_nobody_is_done)
 {
     send_token(CF_MSG_LOGOUT, 1, STRANGE_TOKEN);
