@@ -27,10 +27,12 @@ struct cf_actor {
     pthread_t thread;
     bool has_thread;
     bool stopping;
-    cf_msg_t stop;     /* whom to tell STOPPED; head only */
-    cf_msg_t drain;    /* whom to tell DRAINED; head only */
-    bool draining;     /* DRAIN came and was not answered yet */
-    cf_buf_t later;    /* whole frames that came while a handler waited */
+    cf_msg_t stop;  /* whom to tell STOPPED; head only */
+    cf_msg_t drain; /* whom to tell DRAINED; head only */
+    bool draining;  /* DRAIN came and was not answered yet */
+    cf_buf_t later; /* whole frames that came while a handler waited */
+    uint32_t later_count;
+    uint32_t deepest;  /* most messages found waiting in one turn, since the last probe */
     cf_buf_t handling; /* those of them that are being handled */
     int64_t next_due_us;
     int watch_fd;
@@ -81,7 +83,8 @@ void cf_actor_watch(cf_actor_t *self, int fd, void (*readable)(void *self, cf_tu
 
 static void on_probe(cf_actor_t *self, const cf_msg_t *msg, cf_arena_t *arena)
 {
-    cf_gauge(CF_M_INBOX_BACKLOG, self->later.size ? self->later.size / CF_MSG_HEAD_SIZE : 0);
+    cf_gauge(CF_M_INBOX_BACKLOG, self->deepest + self->later_count);
+    self->deepest = 0;
     if (self->ops->gauges)
         self->ops->gauges(self->state);
     cf_counter_t *counters = cf_arena_take(arena, CF_METRIC_SLOTS * sizeof *counters);
@@ -166,6 +169,7 @@ static int handle_later(cf_actor_t *self, cf_turn_t *turn)
     cf_buf_t batch = self->later;
     self->later = self->handling; /* empty, its memory is used again */
     self->handling = batch;
+    self->later_count = 0;
     int n = 0;
     for (size_t at = 0; at < self->handling.size; n++) {
         const uint8_t *frame = self->handling.data + at;
@@ -195,6 +199,8 @@ int cf_actor_turn(cf_actor_t *self, int budget)
 {
     cf_turn_t turn = {cf_wall_us(), cf_boot_us(), self->out, &self->arena};
     int n = self->later.size ? handle_later(self, &turn) : handle_inbox(self, &turn, budget);
+    if ((uint32_t)n > self->deepest)
+        self->deepest = (uint32_t)n;
     if (n > 0 && self->ops->after_batch)
         self->ops->after_batch(self->state, &turn);
     self->next_due_us = self->ops->due ? self->ops->due(self->state, &turn) : INT64_MAX;
@@ -250,9 +256,11 @@ static void keep_for_later(cf_actor_t *self)
         size_t size = CF_MSG_HEAD_SIZE + (size_t)msg.size;
         if (msg.type == CF_MSG_PROBE)
             on_probe(self, &msg, &arena);
-        else if (self->later.size <= CF_ACTOR_LATER_MAX)
+        if (msg.type != CF_MSG_PROBE && self->later.size <= CF_ACTOR_LATER_MAX) {
+            self->later_count++;
             continue; /* kept */
-        else if (msg.corr)
+        }
+        if (msg.type != CF_MSG_PROBE && msg.corr)
             cf_outbox_refuse(self->out, &msg, CF_EAGAIN, 1000);
         self->later.size -= size;
     }

@@ -16,6 +16,7 @@
 #define JSON_TYPE "application/json"
 #define TEXT_TYPE "text/plain; charset=utf-8"
 #define LIMIT_DEFAULT 50
+#define NUMBER_MAX 1000000000L
 #define RETRY_STORE_MS 1000 /* advice while the store is away */
 
 typedef enum {
@@ -144,6 +145,15 @@ static void not_found(cf_gateway_t *self, cf_client_t *client)
 /* --- origin ------------------------------------------------------------------------------------
  */
 
+/* An entry "*" lets every page in, but never with the visitor's cookie (contract, 2.5 NEW). */
+static bool lets_all_in(const cf_gateway_t *self)
+{
+    for (size_t i = 0; i < self->config.origin_count; i++)
+        if (strcmp(self->config.origins[i], "*") == 0)
+            return true;
+    return false;
+}
+
 static bool is_listed(const cf_gateway_t *self, cf_str_t origin)
 {
     for (size_t i = 0; i < self->config.origin_count; i++)
@@ -164,18 +174,23 @@ static bool is_same_host(cf_str_t origin, cf_str_t host)
 
 static void judge_origin(cf_gateway_t *self, cf_exchange_t *exchange, const cf_request_t *request)
 {
-    bool is_allowed =
+    static const char allow[] = "Access-Control-Allow-Methods: GET, POST, PUT, DELETE, OPTIONS\r\n"
+                                "Access-Control-Allow-Headers: Content-Type, Authorization\r\n";
+    bool is_known =
         is_listed(self, request->origin) || is_same_host(request->origin, request->host);
-    exchange->may_connect = request->origin.size == 0 || is_allowed;
-    if (request->origin.size == 0 || !is_allowed || request->origin.size > 200)
+    bool is_any = !is_known && request->origin.size > 0 && lets_all_in(self);
+    exchange->may_connect = request->origin.size == 0 || is_known || is_any;
+    exchange->is_foreign = request->origin.size > 0 && !is_known;
+    if (is_any)
+        snprintf(exchange->cors, sizeof exchange->cors,
+                 "Vary: Origin\r\nAccess-Control-Allow-Origin: *\r\n%s", allow);
+    else if (request->origin.size == 0 || !is_known || request->origin.size > 200)
         snprintf(exchange->cors, sizeof exchange->cors, "Vary: Origin\r\n");
     else
         snprintf(exchange->cors, sizeof exchange->cors,
                  "Vary: Origin\r\nAccess-Control-Allow-Origin: %.*s\r\n"
-                 "Access-Control-Allow-Credentials: true\r\n"
-                 "Access-Control-Allow-Methods: GET, POST, PUT, DELETE, OPTIONS\r\n"
-                 "Access-Control-Allow-Headers: Content-Type, Authorization\r\n",
-                 (int)request->origin.size, request->origin.bytes);
+                 "Access-Control-Allow-Credentials: true\r\n%s",
+                 (int)request->origin.size, request->origin.bytes, allow);
 }
 
 /* A state change by cookie must come from our own pages or listed ones (contract, 2.6). */
@@ -354,7 +369,7 @@ static void route(cf_gateway_t *self, cf_client_t *client, const cf_request_t *r
     exchange->id_malformed = has_room && cf_id_parse(&client->room, id.bytes, id.size) < 0;
     exchange->is_cross_site = request->method != CF_METHOD_GET &&
                               request->method != CF_METHOD_HEAD &&
-                              is_cross_site(request, exchange->may_connect);
+                              is_cross_site(request, !exchange->is_foreign);
     if (self->config.only_probes && exchange->route->access != PROBE) {
         not_found(self, client);
         return;
@@ -601,18 +616,20 @@ static void on_room_list(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pend
     finish(self, pending->client, 200, NULL, &body, rc);
 }
 
-/* A decimal number of at most 9 digits with optional sign; false: anything else. */
+/* A decimal number with optional sign, of any length; huge ones come out as NUMBER_MAX. False: it is
+ * none. */
 static bool read_number(cf_str_t text, long *out)
 {
     bool is_negative = text.size && text.bytes[0] == '-';
     uint32_t i = text.size && (text.bytes[0] == '-' || text.bytes[0] == '+');
     long value = 0;
-    if (i == text.size || text.size - i > 9)
+    if (i == text.size)
         return false;
     for (; i < text.size; i++) {
         if (text.bytes[i] < '0' || text.bytes[i] > '9')
             return false;
         value = value * 10 + (text.bytes[i] - '0');
+        value = value < NUMBER_MAX ? value : NUMBER_MAX;
     }
     *out = is_negative ? -value : value;
     return true;

@@ -75,6 +75,7 @@ typedef struct {
     uint32_t token_count, token_at;
     cf_str_t query, body;
     bool has_cookie;    /* the first of tokens is the cookie's */
+    bool is_foreign;    /* its Origin is neither listed nor ours */
     bool is_cross_site; /* a state change a browser made for a foreign page */
     bool id_missing, id_malformed;
     char email[CF_EMAIL_MAX + 1];

@@ -12,6 +12,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 
+#define RETRY_MS 1000 /* advice to whoever may repeat a post */
 #define RUN_BYTES_MAX                                                                              \
     (1u << 20) /* of text in one run; a run of the largest posts still fits a message */
 
@@ -102,7 +103,8 @@ static void refuse(cf_turn_t *turn, cf_queued_post_t *queued, int err)
     queued->answered = true;
     cf_outbox_trace(turn->out, queued->request.trace);
     cf_count(err == CF_EUNCONFIRMED ? CF_M_POSTS_UNCONFIRMED : CF_M_POSTS_REFUSED);
-    cf_outbox_refuse(turn->out, &queued->request, err, 1000);
+    bool may_help = err == CF_EIO || err == CF_EUNCONFIRMED || err == CF_EFULL || err == CF_ETIME;
+    cf_outbox_refuse(turn->out, &queued->request, err, may_help ? RETRY_MS : 0);
 }
 
 /* Answer and drop the first n posts. */

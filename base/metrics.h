@@ -10,7 +10,7 @@
 
 #define CF_METRIC_MAP(X)                                                                           \
     X(INBOX_MESSAGES, COUNTER, "confab_actor_messages_total", "messages an actor handled")         \
-    X(INBOX_BACKLOG, GAUGE, "confab_actor_inbox_depth", "messages read ahead of their handling")   \
+    X(INBOX_BACKLOG, GAUGE, "confab_actor_inbox_depth", "messages found waiting at once, at most") \
     X(REFUSED_MESSAGES, COUNTER, "confab_actor_refused_total", "requests answered REFUSED")        \
     X(MALFORMED, COUNTER, "confab_actor_malformed_total", "messages that could not be decoded")    \
     X(UNDELIVERABLE, COUNTER, "confab_link_undeliverable_total", "messages no link would take")    \
