@@ -185,11 +185,10 @@ static int classify(cf_pg_link_t *link, const PGresult *result)
     return value ? CF_ERANGE : CF_EIO;
 }
 
-int cf_pg_run(cf_pg_link_t *link, const char *sql, PGresult **out)
+/* The last result of what was sent outside of pipeline mode. */
+static int finish_run(cf_pg_link_t *link, PGresult **out)
 {
     PGresult *last = NULL, *result;
-    if (!PQsendQuery(link->conn, sql))
-        return lose(link, "send");
     for (;;) {
         int rc = get_result(link, &result);
         if (rc < 0) {
@@ -212,6 +211,18 @@ int cf_pg_run(cf_pg_link_t *link, const char *sql, PGresult **out)
     else
         PQclear(last);
     return 0;
+}
+
+int cf_pg_run(cf_pg_link_t *link, const char *sql, PGresult **out)
+{
+    return PQsendQuery(link->conn, sql) ? finish_run(link, out) : lose(link, "send");
+}
+
+int cf_pg_run_with(cf_pg_link_t *link, const char *sql, const char *const *values, int n)
+{
+    if (!PQsendQueryParams(link->conn, sql, n, NULL, values, NULL, NULL, 0))
+        return lose(link, "send");
+    return finish_run(link, NULL);
 }
 
 int cf_pg_send(cf_pg_link_t *link, int statement, const cf_pg_param_t *params, int n)

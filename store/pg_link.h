@@ -44,6 +44,8 @@ int cf_pg_prepare(cf_pg_link_t *link);
 /* Runs SQL without parameters outside of pipeline mode and gives its last result (*out may be NULL:
  * do not care). Caller clears. 0 or CF_EIO. */
 int cf_pg_run(cf_pg_link_t *link, const char *sql, PGresult **out);
+/* The same for one statement with parameters, given as text; its result is dropped. */
+int cf_pg_run_with(cf_pg_link_t *link, const char *sql, const char *const *values, int n);
 
 int cf_pg_send(cf_pg_link_t *link, int statement, const cf_pg_param_t *params, int n);
 /* Ends the pipeline and takes the results of the n statements sent since the last one; the caller

@@ -1286,15 +1286,22 @@ static int ask_version(postgres_t *self)
     return version;
 }
 
+/* Writes the row that says a migration was applied. */
+static int note(postgres_t *self, const cf_migration_t *migration)
+{
+    char version[12], now[24];
+    snprintf(version, sizeof version, "%d", migration->version);
+    snprintf(now, sizeof now, "%lld", (long long)cf_wall_us());
+    return cf_pg_run_with(&self->link, "INSERT INTO schema_version VALUES ($1, $2, $3)",
+                          (const char *const[]){version, migration->name, now}, 3);
+}
+
 static int apply(postgres_t *self, const cf_migration_t *migration)
 {
-    char note[160];
-    snprintf(note, sizeof note, "INSERT INTO schema_version VALUES (%d, '%s', %lld)",
-             migration->version, migration->name, (long long)cf_wall_us());
     int rc = cf_pg_run(&self->link, migration->sql, NULL);
     cf_crash_point("in_migrate");
     if (rc == 0)
-        rc = cf_pg_run(&self->link, note, NULL);
+        rc = note(self, migration);
     if (rc == 0)
         cf_log_info("postgres: migrated", CF_STR("migration", migration->name));
     return rc;

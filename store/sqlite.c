@@ -282,16 +282,28 @@ static int connect_file(sqlite_t *self)
     return rc == SQLITE_OK ? 0 : fail(self, "set up");
 }
 
+/* Writes the row that says a migration was applied. */
+static int note(sqlite_t *self, const cf_migration_t *migration)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = sqlite3_prepare_v2(self->db, "INSERT INTO schema_version VALUES (?, ?, ?)", -1, &stmt,
+                                NULL);
+    if (rc != SQLITE_OK)
+        return rc;
+    sqlite3_bind_int(stmt, 1, migration->version);
+    sqlite3_bind_text(stmt, 2, migration->name, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 3, cf_wall_us());
+    sqlite3_step(stmt);
+    return sqlite3_finalize(stmt); /* the step's error, if it had one */
+}
+
 /* Applies one migration and its row in schema_version in one transaction. */
 static int apply(sqlite_t *self, const cf_migration_t *migration)
 {
-    char note[160];
-    snprintf(note, sizeof note, "INSERT INTO schema_version VALUES (%d, '%s', %lld)",
-             migration->version, migration->name, (long long)cf_wall_us());
     if (exec(self, "BEGIN EXCLUSIVE") != SQLITE_OK || exec(self, migration->sql) != SQLITE_OK)
         return fail(self, migration->name);
     cf_crash_point("in_migrate");
-    if (exec(self, note) != SQLITE_OK || exec(self, "COMMIT") != SQLITE_OK)
+    if (note(self, migration) != SQLITE_OK || exec(self, "COMMIT") != SQLITE_OK)
         return fail(self, migration->name);
     cf_log_info("sqlite: migrated", CF_STR("migration", migration->name));
     return 0;
