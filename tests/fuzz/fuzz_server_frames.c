@@ -3,7 +3,8 @@
  *
  * Input: byte 0: bit 0 set = behind a granted upgrade, else from the first byte of the connection;
  * byte 1: how many bytes go into one send (0: all); the rest is sent. Then the sending side is
- * closed and the server has 10 s to end the connection: a hang is a find. */
+ * closed and the server has 10 s to end the connection: a hang is a find. libFuzzer's own clock
+ * interrupts calls every few seconds, and one on a socket with a time limit is never restarted. */
 #include "http/server.h"
 #include "utf8.h"
 
@@ -150,7 +151,7 @@ static int dial(void)
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     check(bind(fd, (struct sockaddr *)&from, sizeof from) == 0, "bind");
-    check(connect(fd, (struct sockaddr *)&to, sizeof to) == 0, "connect");
+    check(TEMP_FAILURE_RETRY(connect(fd, (struct sockaddr *)&to, sizeof to)) == 0, "connect");
     return fd;
 }
 
@@ -160,8 +161,10 @@ static void upgrade(int fd)
         "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     char answer[500];
-    check(send(fd, handshake, sizeof handshake - 1, MSG_NOSIGNAL) > 0, "the handshake is sent");
-    check(recv(fd, answer, sizeof answer, 0) > 12 && memcmp(answer + 9, "101", 3) == 0, "101");
+    ssize_t n = TEMP_FAILURE_RETRY(send(fd, handshake, sizeof handshake - 1, MSG_NOSIGNAL));
+    check(n == sizeof handshake - 1, "the handshake is sent");
+    n = TEMP_FAILURE_RETRY(recv(fd, answer, sizeof answer, 0));
+    check(n > 12 && memcmp(answer + 9, "101", 3) == 0, "101");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
@@ -176,11 +179,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     if (bytes[0] & 1)
         upgrade(fd);
     size_t step = bytes[1] ? bytes[1] : size;
-    for (size_t at = 2; at < size; at += step)
-        if (send(fd, bytes + at, step < size - at ? step : size - at, MSG_NOSIGNAL) < 0)
+    for (size_t at = 2; at < size; at += step) {
+        size_t part = step < size - at ? step : size - at;
+        if (TEMP_FAILURE_RETRY(send(fd, bytes + at, part, MSG_NOSIGNAL)) < 0)
             break; /* refused already */
+    }
     shutdown(fd, SHUT_WR);
-    while ((n = recv(fd, answer, sizeof answer, 0)) > 0)
+    while ((n = TEMP_FAILURE_RETRY(recv(fd, answer, sizeof answer, 0))) > 0)
         ;
     check(n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK), "the server lets go");
     close(fd);
