@@ -251,6 +251,38 @@ Test(rooms, goes_on_with_an_ephemeral_room_when_the_last_closed_window_opens)
     cr_assert(eq(u64, first.last_seq, 8));
 }
 
+/* Read the answers to n posts at one gateway; each is POSTED. Events are counted. */
+static void await_acks(peer_t *gateway, uint32_t n, received_t *received)
+{
+    cf_msg_t msg;
+    while (n > 0) {
+        cr_assert(peer_next(gateway, &msg));
+        cr_assert(not(eq(int, msg.type, CF_MSG_REFUSED)));
+        n -= msg.type == CF_MSG_POSTED;
+        received->events += msg.type == CF_MSG_EVENT;
+        received->bytes += msg.type == CF_MSG_EVENT ? CF_MSG_HEAD_SIZE + (size_t)msg.size : 0;
+    }
+}
+
+Test(rooms, keeps_in_mind_that_one_room_waits_when_another_goes_on)
+{
+    received_t first = {0}, second = {0};
+    open_room(room_id(1), 1, true);
+    open_room(room_id(2), 1, true);
+    attach(gw1, room_id(1), 10);
+    attach(gw2, room_id(2), 20);
+    for (int i = 0; i < 6; i++) {
+        post(gw1, room_id(1), 10, "hi");
+        post(gw2, room_id(2), 20, "hi");
+    }
+    await_acks(gw1, WINDOW_EVENTS, &first); /* joined, three posts, and one that is not shown yet */
+    await_acks(gw2, WINDOW_EVENTS, &second);
+    confirm(gw1, &first);
+    await_acks(gw1, 2, &first);
+    confirm(gw2, &second);
+    await_acks(gw2, 2, &second);
+}
+
 Test(rooms, believes_no_confirmation_of_what_was_not_sent)
 {
     received_t received = {0};
