@@ -366,6 +366,8 @@ static void gauges(void *state)
     cf_gauge(CF_M_REFUSED_CAP, stats->refused_cap + stats->refused_per_ip);
     cf_gauge(CF_M_BAD_HEADS, stats->refused_head);
     cf_gauge(CF_M_BAD_BODIES, stats->refused_body);
+    cf_gauge(CF_M_REFUSED_POOL, stats->refused_pool);
+    cf_gauge(CF_M_REQUEST_BYTES, stats->request_bytes);
     cf_gauge(CF_M_SLOW_HEADS, stats->slow_heads);
     cf_gauge(CF_M_WS_MESSAGES_IN, stats->messages_in);
     cf_gauge(CF_M_WS_MESSAGES_OUT, stats->messages_out);
@@ -375,6 +377,7 @@ static void gauges(void *state)
     cf_gauge(CF_M_QUEUED_BYTES, stats->queued_bytes);
     cf_gauge(CF_M_CLOSED_SLOW, stats->closed_slow);
     cf_gauge(CF_M_CLOSED_IDLE, stats->closed_idle);
+    cf_gauge(CF_M_CLOSED_FLOOD, stats->closed_flood);
     cf_gauge(CF_M_CLOSED_PROTOCOL,
              stats->closed_protocol + stats->closed_too_big + stats->closed_utf8);
 }

@@ -73,10 +73,8 @@ static void respond(cf_gateway_t *self, cf_client_t *client, int status, const c
     char headers[1024];
     if (!client->conn || !exchange)
         return;
-    snprintf(headers, sizeof headers,
-             "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
-             "Cache-Control: no-store\r\n%sX-Request-Id: %s\r\n%s",
-             exchange->cors, exchange->request_id, extra ? extra : "");
+    snprintf(headers, sizeof headers, "%sX-Request-Id: %s\r\n%s", exchange->cors,
+             exchange->request_id, extra ? extra : "");
     cf_count(CF_M_HTTP_REQUESTS);
     cf_observe(CF_H_HTTP, cf_boot_us() - exchange->began_us);
     cf_log_debug(

@@ -49,6 +49,9 @@
     X(http, head_max_bytes, SIZE, "16KiB", "1KiB", "64KiB",                                        \
       "Request line and headers; beyond it 431.")                                                  \
     X(http, body_max_bytes, SIZE, "64KiB", "1KiB", "1MiB", "Request body; beyond it 413.")         \
+    X(http, request_pool_bytes, SIZE, "64MiB", "4MiB", "4GiB",                                     \
+      "Memory for heads and bodies not answered yet, over all clients of a gateway that hold "     \
+      "more than 4 KiB each; beyond it 503.")                                                      \
     X(http, head_timeout, DURATION, "10s", "100ms", "5m",                                          \
       "Time a client has to send a whole head.")                                                   \
     X(http, body_timeout, DURATION, "15s", "100ms", "5m",                                          \
@@ -64,8 +67,8 @@
       "Word that /health answers with when all is well.")                                          \
     X(ws, message_max_bytes, SIZE, "16KiB", "1KiB", "1MiB",                                        \
       "One whole message from a client; beyond it the socket is closed with 1009.")                \
-    X(ws, ping, DURATION, "25s", "1s", "10m", "How often the server pings a quiet client.")     \
-    X(ws, idle, DURATION, "60s", "3s", "1h",                                                    \
+    X(ws, ping, DURATION, "25s", "1s", "10m", "How often the server pings a quiet client.")        \
+    X(ws, idle, DURATION, "60s", "3s", "1h",                                                       \
       "A client of which nothing was heard for this long is gone.")                                \
     X(ws, queue_max_bytes, SIZE, "1MiB", "16KiB", "64MiB",                                         \
       "Bytes that may wait for a slow client; beyond it the socket is closed with 1013.")          \
@@ -84,7 +87,7 @@
       "Bytes of requests in flight over all connections of a gateway.")                            \
     X(limits, connections_per_ip, INT, "0", "0", "1000000",                                        \
       "Connections at once from one address; more are refused. 0 is off.")                         \
-    X(node, name, TEXT, "confab", "1", "63", "Name of this node in logs.")             \
+    X(node, name, TEXT, "confab", "1", "63", "Name of this node in logs.")                         \
     X(node, data_dir, TEXT, "./data", "1", "1024",                                                 \
       "Folder for the SQLite database and other files.")                                           \
     X(node, environment, CHOICE, "development",                                                    \

@@ -48,6 +48,10 @@
     X(REFUSED_CAP, COUNTER, "confab_connections_refused_total", "sockets over a connection cap")   \
     X(BAD_HEADS, COUNTER, "confab_http_bad_heads_total", "requests refused for their head")        \
     X(BAD_BODIES, COUNTER, "confab_http_bad_bodies_total", "requests refused for their body")      \
+    X(REFUSED_POOL, COUNTER, "confab_http_pool_refused_total",                                     \
+      "requests refused as no memory was left for them")                                           \
+    X(REQUEST_BYTES, GAUGE, "confab_http_request_bytes",                                           \
+      "memory of big requests not answered yet")                                                   \
     X(SLOW_HEADS, COUNTER, "confab_http_slow_heads_total", "requests that did not arrive in time") \
     X(HTTP_REQUESTS, COUNTER, "confab_http_requests_total", "requests answered")                   \
     X(WS_MESSAGES_IN, COUNTER, "confab_ws_messages_received_total", "WebSocket messages in")       \
@@ -58,6 +62,7 @@
     X(QUEUED_BYTES, GAUGE, "confab_send_queue_bytes", "bytes waiting for slow clients")            \
     X(CLOSED_SLOW, COUNTER, "confab_closed_slow_total", "clients closed 1013")                     \
     X(CLOSED_IDLE, COUNTER, "confab_closed_idle_total", "clients without a sign of life")          \
+    X(CLOSED_FLOOD, COUNTER, "confab_closed_flood_total", "clients reset: sent on behind a Close") \
     X(CLOSED_PROTOCOL, COUNTER, "confab_closed_protocol_total", "clients closed 1002, 1007, 1009") \
     X(BAD_FRAMES, COUNTER, "confab_ws_bad_messages_total",                                         \
       "messages answered with an error frame")                                                     \

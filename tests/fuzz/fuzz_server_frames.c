@@ -116,6 +116,7 @@ static void start(void)
                                               .connections_max = 1000,
                                               .head_max = 4000,
                                               .body_max = MESSAGE_MAX,
+                                              .request_pool_max = 1 << 20,
                                               .message_max = MESSAGE_MAX,
                                               .head_ms = 60000,
                                               .body_ms = 60000,

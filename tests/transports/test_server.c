@@ -226,6 +226,7 @@ static void set_up(void)
                                   .connections_max = 2000,
                                   .head_max = 16384,
                                   .body_max = 65536,
+                                  .request_pool_max = 64 << 20,
                                   .message_max = 16384,
                                   .head_ms = 60000,
                                   .body_ms = 60000,
@@ -414,6 +415,21 @@ static void expect_end(int fd)
     close(fd);
 }
 
+static void expect_security_headers(void)
+{
+    cr_assert(ne(ptr, strstr(head, CF_SECURITY_HEADERS), NULL), "%s", head);
+}
+
+/* The server's own refusals look like any other failure: rooms contract, 2.2. */
+static void expect_failure(void)
+{
+    size_t size = strlen(body);
+    expect_security_headers();
+    cr_assert(ne(ptr, strstr(head, "Content-Type: application/json\r\n"), NULL), "%s", head);
+    cr_assert(size > 13 && memcmp(body, "{\"error\":\"", 10) == 0, "%s", body);
+    cr_assert(strcmp(body + size - 3, "\"}\n") == 0, "%s", body);
+}
+
 static int ask_once(const char *request)
 {
     int fd = dial();
@@ -508,6 +524,7 @@ Test(server, answers_and_keeps_the_connection)
     expect_body("1 /a ");
     cr_assert(ne(ptr, strstr(head, "X-Extra: 1\r\n"), NULL));
     cr_assert(ne(ptr, strstr(head, "\r\nDate: "), NULL));
+    expect_security_headers();
     put(fd, "POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nxyz");
     cr_assert(eq(int, get_answer(fd), 200));
     expect_body("3 /b xyz");
@@ -599,6 +616,7 @@ Test(server, refuses_by_status_and_closes)
             put(fd, cases[i].request);
             cr_assert(eq(int, get_answer(fd), cases[i].status), "case %zu", i);
             cr_assert(ne(ptr, strstr(head, "Connection: close\r\n"), NULL));
+            expect_failure();
             expect_end(fd);
         }
     }
@@ -618,11 +636,74 @@ static char *head_of(size_t size)
     return text;
 }
 
+/* A POST of `announced` bytes of which `sent` come. */
+static int post_part(size_t announced, size_t sent)
+{
+    static char text[70000];
+    int at = snprintf(text, sizeof text,
+                      "POST /hold HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n", announced);
+    memset(text + at, 'p', sent);
+    int fd = dial();
+    put_bytes(fd, text, (size_t)at + sent);
+    return fd;
+}
+
+Test(server, memory_is_taken_for_bytes_that_came_not_for_announced_ones)
+{
+    open_server();
+    int fds[] = {post_part(60000, 1), post_part(60000, 1000), post_part(60000, 6000)};
+    UNTIL(facts.stats.bytes_in > 7000);
+    cr_assert(eq(u64, ask().stats.request_bytes, 8192)); /* the first two are within their own */
+    put_bytes(fds[2], body, 20000);
+    UNTIL(facts.stats.request_bytes == 32768);
+    for (int i = 0; i < 3; i++)
+        close(fds[i]);
+    UNTIL(facts.stats.request_bytes == 0);
+}
+
+Test(server, request_pool_holds_to_its_bound_and_small_requests_need_none_of_it)
+{
+    config.request_pool_max = 3 * 8192;
+    open_server();
+    int fds[3];
+    for (int i = 0; i < 3; i++)
+        fds[i] = post_part(6000, i < 2 ? 5000 : 6000); /* the last one waits for its answer */
+    UNTIL(facts.stats.request_bytes == config.request_pool_max && facts.held == 1);
+    cr_assert(eq(u64, ask().stats.refused_pool, 0));
+    for (int i = 0; i < 2; i++) { /* one more, as a body and as a head */
+        int over = i ? dial() : post_part(60000, 5000);
+        if (i)
+            put(over, head_of(5000));
+        cr_assert(eq(int, get_answer(over), 503));
+        cr_assert(ne(ptr, strstr(head, "Retry-After: "), NULL));
+        expect_failure();
+        expect_end(over);
+    }
+    cr_assert(eq(u64, ask().stats.refused_pool, 2));
+    cr_assert(eq(u64, ask().stats.request_bytes, config.request_pool_max));
+    cr_assert(
+        eq(int, ask_once("POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nxyz"), 200));
+    tell(ANSWER_HELD, 0, 0);
+    cr_assert(eq(int, get_answer(fds[2]), 200)); /* its place is free again */
+    close(fds[2]);
+    fds[2] = post_part(6000, 6000);
+    UNTIL(facts.held == 1);
+    for (int i = 0; i < 2; i++)
+        close(fds[i]);
+    UNTIL(facts.stats.request_bytes == 8192);
+    tell(ANSWER_HELD, 0, 0);
+    cr_assert(eq(int, get_answer(fds[2]), 200));
+    UNTIL(facts.stats.request_bytes == 0);
+    cr_assert(eq(u64, ask().stats.refused_pool, 2));
+    close(fds[2]);
+}
+
 Test(server, head_max_holds_to_the_byte)
 {
     open_server();
     cr_assert(eq(int, ask_once(head_of(config.head_max)), 200));
     cr_assert(eq(int, ask_once(head_of(config.head_max + 1)), 431));
+    expect_failure();
     int fd = dial(); /* also behind another request, and without an end */
     put(fd, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     put(fd, head_of(config.head_max + 30000));
@@ -632,6 +713,7 @@ Test(server, head_max_holds_to_the_byte)
     static char line[20000] = "GET /";
     memset(line + 5, 'x', sizeof line - 6);
     cr_assert(eq(int, ask_once(line), 414));
+    expect_failure();
     cr_assert(eq(u64, ask().stats.refused_head, 3));
 }
 
@@ -647,10 +729,12 @@ Test(server, body_max_holds_to_the_byte)
         int fd = dial();
         put_bytes(fd, request, (size_t)at + size);
         cr_assert(eq(int, get_answer(fd), over ? 413 : 200));
-        if (over)
-            expect_end(fd); /* the answer was not eaten by a reset */
-        else
+        if (!over) {
             cr_assert(eq(sz, strlen(body), size + strlen("3 /b ")));
+            continue;
+        }
+        expect_failure();
+        expect_end(fd); /* the answer was not eaten by a reset */
     }
     cr_assert(eq(u64, ask().stats.refused_body, 1));
 }
@@ -685,6 +769,7 @@ Test(server, slow_heads_and_bodies_get_408_and_silent_ones_nothing)
     cr_assert(eq(int, get_answer(second), 408));
     cr_assert(eq(int, get_answer(slow), 408));
     cr_assert(eq(int, get_answer(body_only), 408));
+    expect_failure();
     expect_end(silent);
     expect_end(idle);
     close(slow);
@@ -702,6 +787,7 @@ Test(server, answers_503_for_an_owner_that_does_not)
     put(ws, HANDSHAKE("/wait"));
     cr_assert(eq(int, get_answer(fd), 503));
     cr_assert(eq(int, get_answer(ws), 503));
+    expect_failure();
     expect_end(fd);
     expect_end(ws);
     UNTIL(facts.gone == 2 && facts.by_reason[CF_GONE_OURS] == 2);
@@ -965,6 +1051,59 @@ Test(server, own_close_is_followed_by_nothing_and_has_a_deadline)
     UNTIL(facts.by_reason[CF_GONE_OURS] == 2 && facts.stats.open_websockets == 0);
 }
 
+/* Sends `frame` over and over, 64 MiB at most or until the connection is reset. */
+static size_t flood(int fd, const uint8_t *frame, size_t size)
+{
+    static uint8_t many[65536];
+    size_t fit = sizeof many / size * size, sent = 0;
+    for (size_t at = 0; at < fit; at += size)
+        memcpy(many + at, frame, size);
+    ssize_t n = 1;
+    for (; n > 0 && sent<64 << 20; sent += n> 0 ? (size_t)n : 0)
+        n = send(fd, many + sent % fit, fit - sent % fit, MSG_NOSIGNAL);
+    return sent;
+}
+
+Test(server, who_sends_on_behind_the_servers_close_is_cut)
+{
+    static const uint8_t empty[6] = {0x81, 0x80}, text[206] = {0x81, 0xFE, 0, 198},
+                         pong[7] = {0x8A, 0x81};
+    static const struct {
+        const uint8_t *frame;
+        size_t size;
+    } cases[] = {{empty, sizeof empty}, {text, sizeof text}, {pong, sizeof pong}};
+    open_server();
+    for (int i = 0; i < 3; i++) {
+        int fd = open_websocket();
+        UNTIL(facts.sockets == 1);
+        uint64_t before = ask().stats.bytes_in;
+        tell(CLOSE_ALL, 1013, 0);
+        cr_assert(lt(sz, flood(fd, cases[i].frame, cases[i].size), 64 << 20), "case %d", i);
+        UNTIL(facts.sockets == 0 && facts.stats.open_sockets == 0); /* long before close_ms */
+        cr_assert(eq(u64, ask().stats.closed_flood, (uint64_t)i + 1));
+        cr_assert(lt(u64, ask().stats.bytes_in - before, CF_AFTER_CLOSE_MAX + 65536));
+        close(fd);
+    }
+}
+
+Test(server, what_was_under_way_behind_the_servers_close_is_forgiven)
+{
+    static char text[16000];
+    open_server();
+    int fd = open_websocket();
+    UNTIL(facts.sockets == 1);
+    tell(CLOSE_ALL, 1013, 0);
+    memset(text, 'm', sizeof text);
+    for (int i = 0; i < CF_AFTER_CLOSE_MAX / 16006; i++)
+        put_frame(fd, TEXT, text, sizeof text);
+    cr_assert(eq(int, get_close(fd), 1013));
+    put_frame(fd, CLOSE, "\x03\xf5", 2);
+    expect_end(fd);
+    UNTIL(facts.by_reason[CF_GONE_OURS] == 1);
+    cr_assert(eq(u64, ask().stats.closed_flood, 0));
+    cr_assert(eq(u64, ask().stats.messages_in, 0));
+}
+
 /* ---- liveness ---- */
 
 Test(server, pings_and_drops_who_shows_no_life)
@@ -1058,7 +1197,7 @@ Test(server, answer_to_a_broken_head_behind_a_head_request_has_its_body)
     cr_assert(eq(int, get_answer_to(fd, true), 200));
     put(fd, "broken\n");
     cr_assert(eq(int, get_answer(fd), 400));
-    expect_body("Bad Request\n");
+    expect_body("{\"error\":\"Bad Request\"}\n");
     expect_end(fd);
 }
 
@@ -1163,6 +1302,7 @@ Test(server, connection_cap_answers_503)
     int over = dial();
     cr_assert(eq(int, get_answer(over), 503));
     cr_assert(ne(ptr, strstr(head, "Retry-After: "), NULL));
+    expect_failure();
     expect_end(over);
     close(fds[0]);
     UNTIL(facts.stats.open_sockets == 4);

@@ -9,9 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define READ_STEP 4096        /* bytes asked for at a time while a head is incomplete */
-#define DISCARD_MAX (1 << 20) /* bytes thrown away behind a last answer */
-#define REFUSED_OPEN_MAX 64   /* sockets beyond the cap that wait for their 503 to arrive */
+#define READ_STEP 4096      /* bytes asked for at a time while a head is incomplete */
+#define REFUSED_OPEN_MAX 64 /* sockets beyond the cap that wait for their 503 to arrive */
 
 typedef enum {
     READ_HEAD, /* also: idle between requests */
@@ -33,6 +32,7 @@ struct cf_client {
     cf_conn_t *conn; /* the request at the owner; else NULL */
     cf_peer_address_t *address;
     cf_buf_t in;         /* from the first byte of the current request on */
+    size_t counted;      /* of its memory, what the request pool holds */
     size_t scanned;      /* of the head, see cf_head_end() */
     size_t head_size;    /* once known */
     size_t request_size; /* head and body */
@@ -63,6 +63,20 @@ static void set_deadline(cf_http_client_t *client, int ms)
     cf_wheel_set(&client->server->wheel, &client->timer, cf_server_now_ms(client->server) + ms);
 }
 
+/* What the pool holds for this client follows its buffer. */
+static void count_request(cf_http_client_t *client)
+{
+    size_t held = client->in.cap > CF_REQUEST_OWN ? client->in.cap : 0;
+    client->server->stats.request_bytes += held - client->counted;
+    client->counted = held;
+}
+
+static void free_request(cf_http_client_t *client)
+{
+    cf_buf_free(&client->in);
+    count_request(client);
+}
+
 static void on_poll_closed(uv_handle_t *handle)
 {
     free(handle->data);
@@ -79,7 +93,7 @@ static int release(cf_http_client_t *client)
     }
     cf_wheel_cancel(&client->timer);
     cf_ring_remove(&client->place);
-    cf_buf_free(&client->in);
+    free_request(client);
     client->server->stats.queued_bytes -= client->out.size - client->sent;
     cf_buf_free(&client->out);
     if (client->refused)
@@ -101,7 +115,7 @@ static void close_client(cf_http_client_t *client, cf_gone_t why)
 static void linger(cf_http_client_t *client)
 {
     client->state = LINGER;
-    cf_buf_free(&client->in);
+    free_request(client);
     shutdown(client->fd, SHUT_WR);
     watch(client, UV_READABLE);
     set_deadline(client, client->server->config.close_ms);
@@ -122,7 +136,7 @@ static void answer_sent(cf_http_client_t *client)
     }
     cf_buf_consume(&client->in, client->request_size);
     if (client->in.size == 0)
-        cf_buf_free(&client->in); /* idle connections hold no buffer */
+        free_request(client); /* idle connections hold no buffer */
     client->state = READ_HEAD;
     client->scanned = client->head_size = client->request_size = 0;
     client->skipped_line = client->is_head = client->is_minor_0 = false;
@@ -212,8 +226,8 @@ static int put_response(cf_http_client_t *client, int status, const char *conten
     cf_buf_t *out = &client->out;
     size_t before = out->size;
     bool bodyless = status == 204 || status == 304 || status < 200; /* RFC 9110, 8.6 */
-    int rc = cf_buf_addf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\n", status, reason_phrase(status),
-                         cf_server_date(client->server));
+    int rc = cf_buf_addf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\n" CF_SECURITY_HEADERS, status,
+                         reason_phrase(status), cf_server_date(client->server));
     if (rc == 0 && content_type)
         rc = cf_buf_addf(out, "Content-Type: %s\r\n", content_type);
     if (rc == 0 && !bodyless)
@@ -238,14 +252,11 @@ static int put_response(cf_http_client_t *client, int status, const char *conten
 static void refuse(cf_http_client_t *client, int status, const char *extra_headers)
 {
     char text[64];
-    int length = snprintf(text, sizeof text, "%s\n", reason_phrase(status));
-    char extra[128];
-    snprintf(extra, sizeof extra, "X-Content-Type-Options: nosniff\r\n%s",
-             extra_headers ? extra_headers : "");
+    int length = snprintf(text, sizeof text, "{\"error\":\"%s\"}\n", reason_phrase(status));
     client->keep_alive = false;
     client->request_size = 0; /* what came is not understood: linger */
-    if (put_response(client, status, "text/plain; charset=utf-8", extra, text, (size_t)length) <
-        0) {
+    free_request(client);     /* not only once the answer is out */
+    if (put_response(client, status, "application/json", extra_headers, text, (size_t)length) < 0) {
         close_client(client, CF_GONE_OURS);
         return;
     }
@@ -392,27 +403,38 @@ static void advance(cf_http_client_t *client)
     hand_over(client, &head);
 }
 
+/* Memory is taken for what has come, not for what was announced. False: refused. */
+static bool keep(cf_http_client_t *client, const uint8_t *bytes, size_t size)
+{
+    cf_server_t *server = client->server;
+    size_t before = client->counted;
+    int rc = cf_buf_add(&client->in, bytes, size);
+    count_request(client);
+    if (rc == 0 && (client->counted == before ||
+                    server->stats.request_bytes <= server->config.request_pool_max))
+        return true;
+    server->stats.refused_pool++;
+    refuse(client, 503, "Retry-After: 1\r\n");
+    return false;
+}
+
 static void read_more(cf_http_client_t *client)
 {
     cf_server_t *server = client->server;
     size_t room = client->state == READ_BODY ? client->request_size - client->in.size
                                              : server->config.head_max + 1 - client->in.size;
-    if (client->state == READ_HEAD && room > READ_STEP)
-        room = READ_STEP;
+    size_t step = client->state == READ_HEAD ? READ_STEP : sizeof server->scratch;
     bool was_idle = client->in.size == 0;
-    if (cf_buf_reserve(&client->in, room) < 0) {
-        refuse(client, 503, "Retry-After: 1\r\n");
-        return;
-    }
-    ssize_t n = recv(client->fd, client->in.data + client->in.size, room, 0);
+    ssize_t n = recv(client->fd, server->scratch, room < step ? room : step, 0);
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return;
     if (n <= 0) {
         close_client(client, CF_GONE_PEER);
         return;
     }
-    client->in.size += (size_t)n;
     server->stats.bytes_in += (size_t)n;
+    if (!keep(client, server->scratch, (size_t)n))
+        return;
     if (was_idle && client->state == READ_HEAD && client->any_request)
         set_deadline(client, server->config.head_ms);
     advance(client);
@@ -424,7 +446,7 @@ static void discard(cf_http_client_t *client)
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return;
     client->discarded += n > 0 ? (size_t)n : 0;
-    if (n <= 0 || client->discarded > DISCARD_MAX)
+    if (n <= 0 || client->discarded > CF_AFTER_CLOSE_MAX)
         close_client(client, CF_GONE_OURS);
 }
 

@@ -82,31 +82,46 @@ typedef struct {
     void (*on_second)(void *owner, int64_t boot_us); /* once a second */
 } cf_server_events_t;
 
+/* Bytes of a request that each client may hold without asking the pool, so that a few with big
+ * half-sent bodies cannot keep everyone else from logging in. */
+#define CF_REQUEST_OWN 4096
+#define CF_AFTER_CLOSE_MAX (1 << 20) /* bytes thrown away behind our last word */
+
+/* Stands on every answer, the owner's and the server's own. */
+#define CF_SECURITY_HEADERS                                                                        \
+    "X-Content-Type-Options: nosniff\r\n"                                                          \
+    "Referrer-Policy: no-referrer\r\n"                                                             \
+    "Cache-Control: no-store\r\n"
+
 typedef struct {
-    const char *listen;     /* "host:port"; port 0 picks one; [::1]:80 for IPv6 */
-    int connections_max;    /* beyond it: 503 and close */
-    int connections_per_ip; /* 0: off */
-    size_t head_max;        /* 16 KiB: 431 beyond */
-    size_t body_max;        /* 64 KiB: 413 beyond */
-    size_t message_max;     /* 16 KiB: close 1009 beyond, summed over fragments */
-    int head_ms;            /* 10,000: time for a whole head */
-    int body_ms;            /* 15,000: time for a whole body */
-    int keepalive_ms;       /* 60,000 */
-    int answer_ms;          /* 30,000: the owner did not answer: 503 */
-    int ping_ms;            /* 25,000: server ping */
-    int idle_ms;            /* 60,000: no inbound frame at all: gone */
-    size_t queue_bytes_max; /* 1 MiB unsent: close 1013 */
-    int queue_age_ms;       /* 10,000: oldest unsent byte older: close 1013 */
-    int close_ms;           /* 5,000: from our Close to reset */
-    int send_buffer_bytes;  /* SO_SNDBUF, 128 KiB */
-    int flush_delay_ms;     /* 0: flush each loop pass */
+    const char *listen;      /* "host:port"; port 0 picks one; [::1]:80 for IPv6 */
+    int connections_max;     /* beyond it: 503 and close */
+    int connections_per_ip;  /* 0: off */
+    size_t head_max;         /* 16 KiB: 431 beyond */
+    size_t body_max;         /* 64 KiB: 413 beyond */
+    size_t request_pool_max; /* 64 MiB: buffers of heads and bodies, of all clients that hold more
+                                than CF_REQUEST_OWN; 503 beyond */
+    size_t message_max;      /* 16 KiB: close 1009 beyond, summed over fragments */
+    int head_ms;             /* 10,000: time for a whole head */
+    int body_ms;             /* 15,000: time for a whole body */
+    int keepalive_ms;        /* 60,000 */
+    int answer_ms;           /* 30,000: the owner did not answer: 503 */
+    int ping_ms;             /* 25,000: server ping */
+    int idle_ms;             /* 60,000: no inbound frame at all: gone */
+    size_t queue_bytes_max;  /* 1 MiB unsent: close 1013 */
+    int queue_age_ms;        /* 10,000: oldest unsent byte older: close 1013 */
+    int close_ms;            /* 5,000: from our Close to reset */
+    int send_buffer_bytes;   /* SO_SNDBUF, 128 KiB */
+    int flush_delay_ms;      /* 0: flush each loop pass */
 } cf_server_config_t;
 
 typedef struct { /* counters; only ever grow, except the gauges */
-    uint64_t accepted, refused_cap, refused_per_ip, refused_head, refused_body, slow_heads;
+    uint64_t accepted, refused_cap, refused_per_ip, refused_head, refused_body, refused_pool,
+        slow_heads;
     uint64_t upgrades, messages_in, messages_out, bytes_in, bytes_out, sends;
     uint64_t closed_slow, closed_idle, closed_protocol, closed_too_big, closed_utf8;
-    uint64_t open_sockets, open_websockets, queued_bytes; /* gauges */
+    uint64_t closed_flood; /* still sent CF_AFTER_CLOSE_MAX bytes behind our Close */
+    uint64_t open_sockets, open_websockets, queued_bytes, request_bytes; /* gauges */
 } cf_server_stats_t;
 
 /* Bind, listen and build everything that can fail. inbox_fd: a descriptor to watch (ZMQ_FD) or -1.
@@ -121,9 +136,9 @@ void cf_server_stop_listening(cf_server_t *self);
 const cf_server_stats_t *cf_server_stats(const cf_server_t *self);
 void cf_server_destroy(cf_server_t **self);
 
-/* extra_headers: "Name: value\r\n" lines or NULL. Content-Length is added; for HEAD the body is left
- * out. content_type NULL: none. The connection stays open if the client allows. Returns 0 or
- * CF_ECLOSING when the client is gone (nothing to do: on_gone follows). */
+/* extra_headers: "Name: value\r\n" lines or NULL. Content-Length and CF_SECURITY_HEADERS are added;
+ * for HEAD the body is left out. content_type NULL: none. The connection stays open if the client
+ * allows. Returns 0 or CF_ECLOSING when the client is gone (nothing to do: on_gone follows). */
 int cf_conn_respond(cf_conn_t *conn, int status, const char *content_type,
                     const char *extra_headers, const void *body, size_t size);
 int cf_conn_upgrade(cf_conn_t *conn);

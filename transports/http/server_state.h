@@ -56,6 +56,7 @@ struct cf_conn {
     /* WebSocket only */
     cf_timer_t timer;    /* pings, idle, age of the queue, close deadline */
     cf_buf_t message;    /* fragments so far */
+    size_t discarded;    /* bytes that came behind our Close */
     int64_t heard_ms;    /* last sign of life */
     int64_t pinged_ms;   /* last ping */
     int64_t close_by_ms; /* once closing */
@@ -93,7 +94,7 @@ struct cf_server {
         *gathered; /* frames whose bytes are in `gather` now: borrowed, for comparing only */
     uint32_t gathered_count;
     size_t gathered_size;
-    uint8_t scratch[16384]; /* input that is thrown away */
+    uint8_t scratch[16384]; /* input on its way into a buffer, or thrown away */
 };
 
 /* server.c */

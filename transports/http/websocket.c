@@ -15,6 +15,7 @@
 #define RX_BUFFER 1024 /* lws holds this much per connection: 2.6 KiB in all instead of 5.5 */
 #define PING_SPREAD_STEP 997
 #define GATHERED_MAX 4096 /* frames whose gathered bytes are remembered */
+#define FRAME_HEAD 6      /* bytes of the smallest head of a client's frame */
 
 enum { CLOSE_PROTOCOL = 1002, CLOSE_UTF8 = 1007, CLOSE_TOO_BIG = 1009, CLOSE_SLOW = 1013 };
 
@@ -300,6 +301,19 @@ static void deliver(cf_conn_t *conn, const uint8_t *bytes, size_t size, bool is_
     server->events.on_message(server->owner, conn, bytes, size, is_text);
 }
 
+/* Input behind our Close, until the peer's own. Who just goes on sending is not listened to for
+ * all of close_ms. */
+static void discard(cf_conn_t *conn, size_t size)
+{
+    if (conn->state != CF_CONN_CLOSING)
+        return;
+    conn->discarded += size;
+    if (conn->discarded <= CF_AFTER_CLOSE_MAX)
+        return;
+    conn->server->stats.closed_flood++;
+    doom(conn, conn->why, true);
+}
+
 static void on_fragment(cf_conn_t *conn, const uint8_t *bytes, size_t size)
 {
     struct lws *wsi = conn->wsi;
@@ -307,8 +321,10 @@ static void on_fragment(cf_conn_t *conn, const uint8_t *bytes, size_t size)
     bool is_final = lws_is_final_fragment(wsi), is_text = !lws_frame_is_binary(wsi);
     conn->heard_ms = cf_server_now_ms(server);
     server->stats.bytes_in += size;
-    if (conn->state != CF_CONN_OPEN)
+    if (conn->state != CF_CONN_OPEN) {
+        discard(conn, lws_remaining_packet_payload(wsi) ? size : size + FRAME_HEAD);
         return;
+    }
     /* By what the frame's head announces: nothing is gathered that cannot become a message. */
     size_t announced = size + lws_remaining_packet_payload(wsi);
     if (announced > server->config.message_max - conn->message.size) {
@@ -380,8 +396,10 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
             on_fragment(conn, in, size);
         return 0;
     case LWS_CALLBACK_RECEIVE_PONG:
-        if (conn)
-            conn->heard_ms = cf_server_now_ms(server);
+        if (!conn)
+            return 0;
+        conn->heard_ms = cf_server_now_ms(server);
+        discard(conn, FRAME_HEAD + size);
         return 0;
     case LWS_CALLBACK_SERVER_WRITEABLE:
         return conn && send_waiting(conn) < 0 ? -1 : 0;
