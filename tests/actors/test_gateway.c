@@ -556,24 +556,27 @@ Test(gateway, tells_the_room_that_a_client_has_gone)
 
 Test(gateway, keeps_the_order_of_posts_while_their_room_moves)
 {
-    cf_msg_t first, second, msg, looking;
+    cf_msg_t msg, looking;
     cf_attach_t attach;
     int ann = enter_first("ann", NULL);
     tell_event(rooms, 1, 1, 1, "seen");
     cr_assert(has(client_heard(ann), "seen"));
     peer_await(rooms, CF_MSG_FLUSHED, 0, NULL);
-    post(ann, "a", "1");
-    post(ann, "b", "2");
-    expect_post(rooms, "a", &first);
-    uint64_t first_corr = first.corr;
-    expect_post(rooms, "b", &second);
-    uint64_t second_corr = second.corr;
+    static const char *const texts[] = {"a", "b", "c", "d"}, *const keys[] = {"1", "2", "3", "4"};
+    static const int moved[] = {1, 2, 0}; /* in any order */
+    uint64_t corrs[3];
+    for (int i = 0; i < 3; i++)
+        post(ann, texts[i], keys[i]);
+    for (int i = 0; i < 3; i++) {
+        expect_post(rooms, texts[i], &msg);
+        corrs[i] = msg.corr;
+    }
     peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_FORGET, 0, ROOM, NULL);
     let_it_read();
-    post(ann, "c", "3"); /* held */
+    post(ann, texts[3], keys[3]); /* held */
     let_it_read();
-    peer_send(rooms, CF_ACTOR_GATEWAY, CF_MSG_MOVED, second_corr, ROOM, NULL); /* in any order */
-    peer_send(rooms, CF_ACTOR_GATEWAY, CF_MSG_MOVED, first_corr, ROOM, NULL);
+    for (int i = 0; i < 3; i++)
+        peer_send(rooms, CF_ACTOR_GATEWAY, CF_MSG_MOVED, corrs[moved[i]], ROOM, NULL);
     cr_assert(peer_expect(lobby, CF_MSG_FORGOTTEN, 0, NULL)); /* when nothing is there any more */
     cr_assert(peer_await_msg(lobby, CF_MSG_LOOKUP, 0, &looking, NULL));
     peer_answer(lobby, &looking, CF_MSG_PLACED, &(cf_placed_t){cf_address_pack(rooms2->address)});
@@ -586,12 +589,11 @@ Test(gateway, keeps_the_order_of_posts_while_their_room_moves)
                 &(cf_attached_t){.epoch = 2, .last_seq = 2, .backlog = {&missed, 1}});
     cr_assert(has(client_heard(ann), "missed"));
     tell_event(rooms, 1, 2, 3, "of the former owner");
-    answer_post(rooms2, "a", 3);
-    answer_post(rooms2, "b", 4);
-    answer_post(rooms2, "c", 5);
-    for (int i = 1; i <= 3; i++) {
+    for (int i = 0; i < 4; i++)
+        answer_post(rooms2, texts[i], (uint64_t)i + 3);
+    for (int i = 0; i < 4; i++) {
         char key[32];
-        snprintf(key, sizeof key, "\"client_key\":\"%d\"", i);
+        snprintf(key, sizeof key, "\"client_key\":\"%s\"", keys[i]);
         char *heard = client_heard(ann);
         cr_assert(has(heard, "message_ack") && has(heard, key), "%s", heard);
     }
