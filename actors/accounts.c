@@ -97,10 +97,22 @@ static void finish(cf_accounts_t *self, operation_t *op)
     free(op);
 }
 
+/* Sockets opened with a session end with it; also when the store did not say whether it is gone: whoever
+ * is still logged in connects again. */
+static void tell_session_ended(const cf_accounts_t *self, cf_turn_t *turn, const operation_t *op)
+{
+    cf_session_ended_t ended = {op->session.id};
+    for (uint16_t i = 0; i < self->config.gateways; i++)
+        cf_outbox_send(turn->out, address(turn, CF_ACTOR_GATEWAY, i), CF_MSG_SESSION_ENDED, 0,
+                       (cf_id_t){0}, &ended);
+}
+
 static void fail(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, int rc)
 {
     if (op->step == FINDING_ENDED || op->step == REMOVING_SESSION)
         cf_session_cache_unend(&self->cache, op->session.token_hash);
+    if (op->step == REMOVING_SESSION)
+        tell_session_ended(self, turn, op);
     cf_outbox_refuse(turn->out, &op->request, rc, rc == CF_EIO ? FULL_RETRY_MS : 0);
     finish(self, op);
 }
@@ -562,10 +574,7 @@ static void on_session_removed(cf_accounts_t *self, cf_turn_t *turn, operation_t
                                const cf_msg_t *msg)
 {
     (void)msg;
-    cf_session_ended_t ended = {op->session.id};
-    for (uint16_t i = 0; i < self->config.gateways; i++)
-        cf_outbox_send(turn->out, address(turn, CF_ACTOR_GATEWAY, i), CF_MSG_SESSION_ENDED, 0,
-                       (cf_id_t){0}, &ended);
+    tell_session_ended(self, turn, op);
     cf_outbox_answer(turn->out, &op->request, CF_MSG_DONE, NULL);
     finish(self, op);
 }

@@ -123,13 +123,13 @@ void cf_room_release(cf_room_t *self, cf_turn_t *turn, cf_id_t user)
     }
 }
 
-static bool is_attach_of(const cf_held_t *held, cf_turn_t *turn, cf_address_t gateway,
-                         uint64_t conn)
+/* Reads a held ATTACH of this connection into *msg; false: it is something else. */
+static bool read_attach_of(cf_msg_t *msg, const cf_held_t *held, cf_turn_t *turn,
+                           cf_address_t gateway, uint64_t conn)
 {
-    cf_msg_t msg;
     cf_attach_t attach;
-    return cf_msg_decode(&msg, held->frame, held->size) == 0 && msg.type == CF_MSG_ATTACH &&
-           cf_address_equal(msg.from, gateway) && cf_msg_body(&attach, &msg, turn->arena) == 0 &&
+    return cf_msg_decode(msg, held->frame, held->size) == 0 && msg->type == CF_MSG_ATTACH &&
+           cf_address_equal(msg->from, gateway) && cf_msg_body(&attach, msg, turn->arena) == 0 &&
            attach.conn == conn;
 }
 
@@ -137,7 +137,8 @@ void cf_room_drop_held_attach(cf_room_t *self, cf_turn_t *turn, cf_address_t gat
 {
     for (cf_held_t **at = &self->held; *at;) {
         cf_held_t *held = *at;
-        if (!is_attach_of(held, turn, gateway, conn)) {
+        cf_msg_t msg;
+        if (!read_attach_of(&msg, held, turn, gateway, conn)) {
             at = &held->next;
             continue;
         }
@@ -146,6 +147,7 @@ void cf_room_drop_held_attach(cf_room_t *self, cf_turn_t *turn, cf_address_t gat
             self->held_end = at;
         self->held_count--;
         self->held_bytes -= held->size;
+        cf_outbox_refuse(turn->out, &msg, CF_ENOENT, 0); /* the gateway counts what is in flight */
         free(held);
     }
 }

@@ -110,7 +110,7 @@ struct cf_room {
 uint64_t cf_room_next_corr(cf_room_t *self);
 cf_address_t cf_room_reader(const cf_room_t *self);
 int cf_room_hold(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, cf_id_t user);
-/* This connection has gone before it could be let in: its ATTACH is not carried out any more. */
+/* This connection has gone before it could be let in: its ATTACH is refused. */
 void cf_room_drop_held_attach(cf_room_t *self, cf_turn_t *turn, cf_address_t gateway,
                               uint64_t conn);
 /* Hand out again what was held for this user (zero: for loading), in order. */

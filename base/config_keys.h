@@ -86,7 +86,8 @@
     X(gateway, pool_bytes, SIZE, "64MiB", "1MiB", "4GiB",                                          \
       "Bytes of requests in flight over all connections of a gateway.")                            \
     X(limits, connections_per_ip, INT, "0", "0", "1000000",                                        \
-      "Connections at once from one address; more are refused. 0 is off.")                         \
+      "Connections at once from one address, on each gateway thread; more are refused. 0 is "      \
+      "off.")                                                                                      \
     X(node, name, TEXT, "confab", "1", "63", "Name of this node in logs.")                         \
     X(node, data_dir, TEXT, "./data", "1", "1024",                                                 \
       "Folder for the SQLite database and other files.")                                           \
@@ -100,8 +101,8 @@
       "How long an unreachable store is waited for at start before exit 69; 0 is for ever.")       \
     X(store, statement_timeout, DURATION, "4s", "100ms", "1m",                                     \
       "Time the store has for one call; then the connection is given up.")                         \
-    X(store, key_ttl, DURATION, "1h", "10m", "7d",                                                 \
-      "How long a repeated client key finds the post it made.")                                    \
+    X(store, key_ttl, DURATION, "24h", "3h", "7d",                                                 \
+      "How long a repeated client key finds the post it made; longer than any step of the clock.") \
     X(store, readers, INT, "2", "1", "16",                                                         \
       "Threads that answer history, sessions and memberships, each with its own connection.")      \
     X(storage, batch_rows, INT, "500", "1", "500", "Posts written in one transaction.")            \

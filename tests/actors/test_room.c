@@ -40,6 +40,22 @@ Test(room, hands_out_what_it_held_in_the_order_it_came)
                  "gw1 event 1 joined ann; lobby presence 1"));
 }
 
+Test(room, lets_nobody_in_who_has_gone_while_it_was_loading)
+{
+    room_open();
+    ignore();
+    attach(GW1, 1, "ann");
+    attach(GW1, 2, "ann");
+    detach(GW1, 1);
+    cr_assert(
+        eq(str, heard(), "gw1 refused #1 not found")); /* answered: the gateway counts on it */
+    activated(4, 9, false);
+    ignore();
+    member("ann", true);
+    cr_assert(eq(str, heard(),
+                 "gw1 attached #2 epoch=4 seq=9 n=0; gw1 event 1 joined ann; lobby presence 1"));
+}
+
 Test(room, that_does_not_exist_refuses_everything_and_retires)
 {
     room_open();

@@ -8,15 +8,16 @@ import pytest
 import runs
 import server as servers
 from rest import Refused
+from ws import Chat
 
 LIBRARY = next(pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
-pytestmark = [pytest.mark.skipif(LIBRARY is None, reason="package faketime is not installed"),
-              pytest.mark.only_store("sqlite")]
+pytestmark = [pytest.mark.only_store("sqlite")]
 
 
 @pytest.fixture
 def clock(tmp_path):
     """A function that sets how far the server's wall clock is off, in seconds."""
+    assert LIBRARY, "package faketime is not installed"
     file = tmp_path / "clock"
 
     def step(seconds):
@@ -46,6 +47,20 @@ def test_steps_change_no_order_lose_nothing_and_drop_nobody(store_kind, make_ser
     if max(steps) > 0:
         hours = {time[:13] for time in times}
         assert len(hours) > 1, "the clock did step"
+
+
+@pytest.mark.parametrize("step", [7200, -7200])
+def test_a_key_is_known_after_the_clock_has_stepped(store_kind, make_server, clock, step):
+    server = make_server(clock.env).start()
+    ann = server.user("ann")
+    room = ann.create_room("General")
+    chat = Chat(ann, room)
+    chat.post("once", "key-1")
+    first = chat.until("message_ack")
+    clock(step)
+    chat.post("once", "key-1")
+    assert chat.until("message_ack")["id"] == first["id"]
+    assert [message["content"] for message in ann.messages(room)] == ["once"]
 
 
 def test_a_session_obeys_the_new_clock(store_kind, make_server, clock):
