@@ -1372,6 +1372,34 @@ Test(server, out_of_descriptors_it_refuses_and_recovers)
     cr_assert(eq(int, ask_once("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), 200));
 }
 
+Test(server, costs_no_cpu_while_a_storm_waits_for_descriptors_that_do_not_come)
+{
+    struct rlimit none = {3, 4096}, files = {4096, 4096};
+    int waiting[200];
+    open_server();
+    int open_one = open_websocket();
+    for (int i = 0; i < 200; i++)
+        waiting[i] = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)cf_server_port(host.server)),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    setrlimit(RLIMIT_NOFILE, &none); /* not even the spare one comes back */
+    int64_t before = cpu_us();
+    for (int i = 0; i < 200; i++)
+        cr_assert(eq(int, connect(waiting[i], (struct sockaddr *)&to, sizeof to), 0));
+    poll(NULL, 0, 2000);
+    cr_assert(lt(i64, cpu_us() - before, 500000), "a spinning loop would use both seconds");
+    put_text(open_one, "served meanwhile");
+    expect_text(open_one, "served meanwhile");
+    setrlimit(RLIMIT_NOFILE, &files);
+    for (int i = 0; i < 200; i++) {
+        put(waiting[i], "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        cr_assert(eq(int, get_answer(waiting[i]), 200));
+        close(waiting[i]);
+    }
+    close(open_one);
+}
+
 Test(server, costs_no_cpu_while_clients_are_stuck_halfway)
 {
     open_server();
