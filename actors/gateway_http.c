@@ -224,11 +224,13 @@ static void collect_tokens(cf_client_t *client, const cf_request_t *request, boo
     cf_exchange_t *exchange = client->exchange;
     cf_str_t token;
     bool has_cookie = cf_rooms_cookie(request->cookie, "session_id", &token);
-    exchange->has_cookie = has_cookie && token.size > 0 && token.size <= CF_TOKEN_MAX &&
-                           !(is_socket && exchange->is_foreign);
+    /* A page that only "*" lets in never acts with its visitor's cookie (contract, 2.5 NEW). One
+     * that nothing lets in is told so, 403, behind the checks that come before (4.1) */
+    bool ignores_cookie = is_socket && exchange->is_foreign && exchange->may_connect;
+    exchange->has_cookie =
+        has_cookie && token.size > 0 && token.size <= CF_TOKEN_MAX && !ignores_cookie;
     *presented = has_cookie && (!is_socket || token.size > 0);
-    /* A page that only "*" lets in never acts with its visitor's cookie (contract, 2.5 NEW) */
-    if (has_cookie && !(is_socket && exchange->is_foreign))
+    if (has_cookie && !ignores_cookie)
         add_token(exchange, token);
     if (is_socket && cf_rooms_query(request->query, "token", &token, &exchange->texts) &&
         token.size) {

@@ -861,6 +861,35 @@ Test(gateway_with_little, reads_no_more_of_anybody_when_the_pool_is_used_up)
         close(fds[i]);
 }
 
+/* --- any origin ---------------------------------------------------------------------------------
+ */
+
+static void start_for_all(void)
+{
+    static const char *const any[] = {"*"};
+    config.origins = any;
+    start();
+}
+
+TestSuite(gateway_for_all, .init = start_for_all, .fini = actors_stop, .timeout = 120);
+
+Test(gateway_for_all, lets_a_foreign_page_in_by_a_token_of_its_own_and_never_by_a_cookie)
+{
+    int fd = client_dial(port);
+    client_ask_upgrade(fd, ROOM_PATH,
+                       "Cookie: session_id=ann\r\nOrigin: https://anywhere.test\r\n");
+    cr_assert(eq(int, client_answer(fd), 401)); /* accounts was not even asked */
+    close(fd);
+    fd = client_dial(port);
+    client_ask_upgrade(fd, ROOM_PATH "?token=bob",
+                       "Cookie: session_id=ann\r\nOrigin: https://anywhere.test\r\n");
+    authenticate("bob", "bob");
+    place_room(rooms);
+    answer(rooms, CF_MSG_CHECK, CF_MSG_DONE, NULL);
+    cr_assert(eq(int, client_answer(fd), 101));
+    close(fd);
+}
+
 /* --- counts -------------------------------------------------------------------------------------
  */
 
