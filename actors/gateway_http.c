@@ -1,73 +1,21 @@
-/* gateway_http.c: HTTP requests: the route table, who may call what, and the answers of the actors
- * as the rooms contract wants them. */
-#include "gateway_state.h"
+/* gateway_http.c: an HTTP request arrives: from which page, by whom, to which route; and how answers
+ * leave. */
+#include "gateway_routes.h"
 
 #include "clock.h"
 #include "err.h"
 #include "metrics.h"
-#include "store.h"
 #include "web.h"
-#include "wire/record.h"
 
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define JSON_TYPE "application/json"
-#define TEXT_TYPE "text/plain; charset=utf-8"
-#define LIMIT_DEFAULT 50
-#define NUMBER_MAX 1000000000L
-#define RETRY_STORE_MS 1000 /* advice while the store is away */
-
-typedef enum {
-    PROBE, /* anyone, also while draining */
-    ANYONE,
-    SESSION,
-    SOCKET
-} access_t;
-
-typedef void begin_fn(cf_gateway_t *self, cf_client_t *client);
-static begin_fn begin_register, begin_login, begin_me, begin_logout, begin_list, begin_create,
-    begin_join, begin_history, begin_socket, begin_health, begin_ready, begin_live, begin_metrics;
-
-struct cf_route {
-    cf_method_t method;
-    const char *path; /* one segment may be {id}: a room */
-    access_t access;
-    begin_fn *begin;
-};
-
-static const cf_route_t routes[] = {
-    {CF_METHOD_POST, "/api/v1/auth/register", ANYONE, begin_register},
-    {CF_METHOD_POST, "/api/v1/auth/login", ANYONE, begin_login},
-    {CF_METHOD_GET, "/api/v1/auth/me", SESSION, begin_me},
-    {CF_METHOD_POST, "/api/v1/auth/logout", SESSION, begin_logout},
-    {CF_METHOD_GET, "/api/v1/chatrooms", SESSION, begin_list},
-    {CF_METHOD_POST, "/api/v1/chatrooms", SESSION, begin_create},
-    {CF_METHOD_POST, "/api/v1/chatrooms/{id}/join", SESSION, begin_join},
-    {CF_METHOD_GET, "/api/v1/chatrooms/{id}/messages", SESSION, begin_history},
-    {CF_METHOD_GET, "/ws/chat/{id}", SOCKET, begin_socket},
-    {CF_METHOD_GET, "/api/v1/ws/chat/{id}", SOCKET, begin_socket},
-    {CF_METHOD_GET, "/health", PROBE, begin_health},
-    {CF_METHOD_GET, "/api/v1/health", PROBE, begin_health},
-    {CF_METHOD_GET, "/health/ready", PROBE, begin_ready},
-    {CF_METHOD_GET, "/api/v1/health/ready", PROBE, begin_ready},
-    {CF_METHOD_GET, "/readyz", PROBE, begin_ready},
-    {CF_METHOD_GET, "/livez", PROBE, begin_live},
-    {CF_METHOD_GET, "/metrics", PROBE, begin_metrics},
-};
-#define ROUTES (sizeof routes / sizeof routes[0])
-
-static const char *const method_names[] = {
-    [CF_METHOD_GET] = "GET", [CF_METHOD_HEAD] = "HEAD",     [CF_METHOD_POST] = "POST",
-    [CF_METHOD_PUT] = "PUT", [CF_METHOD_DELETE] = "DELETE", [CF_METHOD_OPTIONS] = "OPTIONS",
-};
-
 /* --- answers -----------------------------------------------------------------------------------
  */
 
-static void respond(cf_gateway_t *self, cf_client_t *client, int status, const char *type,
-                    const char *extra, const void *body, size_t size)
+void cf_http_respond_as(cf_gateway_t *self, cf_client_t *client, int status, const char *type,
+                        const char *extra, const void *body, size_t size)
 {
     cf_exchange_t *exchange = client->exchange;
     char headers[1024];
@@ -78,7 +26,8 @@ static void respond(cf_gateway_t *self, cf_client_t *client, int status, const c
     cf_count(CF_M_HTTP_REQUESTS);
     cf_observe(CF_H_HTTP, cf_boot_us() - exchange->began_us);
     cf_log_debug(
-        "answered", CF_STR("method", exchange->route ? method_names[exchange->route->method] : ""),
+        "answered",
+        CF_STR("method", exchange->route ? cf_route_method_name(exchange->route->method) : ""),
         CF_STR("route", exchange->route ? exchange->route->path : ""), CF_INT("status", status));
     (void)self;
     cf_conn_respond(client->conn, status, type, headers, body, size);
@@ -87,7 +36,7 @@ static void respond(cf_gateway_t *self, cf_client_t *client, int status, const c
 void cf_http_respond(cf_gateway_t *self, cf_client_t *client, int status, const char *extra,
                      const cf_buf_t *body)
 {
-    respond(self, client, status, JSON_TYPE, extra, body->data, body->size);
+    cf_http_respond_as(self, client, status, CF_JSON_TYPE, extra, body->data, body->size);
 }
 
 void cf_http_fail(cf_gateway_t *self, cf_client_t *client, int status, const char *text,
@@ -104,12 +53,11 @@ void cf_http_fail(cf_gateway_t *self, cf_client_t *client, int status, const cha
 
 void cf_http_timed_out(cf_gateway_t *self, cf_client_t *client)
 {
-    cf_http_fail(self, client, 503, "Service unavailable", RETRY_STORE_MS);
+    cf_http_fail(self, client, 503, "Service unavailable", CF_RETRY_STORE_MS);
 }
 
-/* Sends what a writer has put into body, or 500 when there was no memory for it; frees body. */
-static void finish(cf_gateway_t *self, cf_client_t *client, int status, const char *extra,
-                   cf_buf_t *body, int rc)
+void cf_http_finish(cf_gateway_t *self, cf_client_t *client, int status, const char *extra,
+                    cf_buf_t *body, int rc)
 {
     if (rc == 0)
         cf_http_respond(self, client, status, extra, body);
@@ -118,26 +66,40 @@ static void finish(cf_gateway_t *self, cf_client_t *client, int status, const ch
     cf_buf_free(body);
 }
 
-typedef struct {
-    int err;
-    int status;
-    const char *text;
-} failure_t;
-
 /* Answer with the row for err; the last row (err 0) is for all others. */
-static void fail_by(cf_gateway_t *self, cf_client_t *client, const failure_t *rows, int err,
+static void fail_by(cf_gateway_t *self, cf_client_t *client, const cf_http_failure_t *rows, int err,
                     uint32_t retry_after_ms)
 {
     while (rows->err && rows->err != err)
         rows++;
     if (rows->status == 503 && !retry_after_ms)
-        retry_after_ms = RETRY_STORE_MS;
+        retry_after_ms = CF_RETRY_STORE_MS;
     cf_http_fail(self, client, rows->status, rows->text, retry_after_ms);
 }
 
-static void not_found(cf_gateway_t *self, cf_client_t *client)
+void cf_http_not_found(cf_gateway_t *self, cf_client_t *client)
 {
-    respond(self, client, 404, TEXT_TYPE, NULL, "Not Found\n", 10);
+    cf_http_respond_as(self, client, 404, CF_TEXT_TYPE, NULL, "Not Found\n", 10);
+}
+
+bool cf_http_take_answer(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,
+                         const cf_msg_t *msg, void *out, const cf_http_failure_t *rows)
+{
+    uint32_t retry_after_ms;
+    if (!pending->client || !pending->client->exchange)
+        return false;
+    int err = cf_gateway_refusal(turn, msg, &retry_after_ms);
+    if (err == 0 && out)
+        err = cf_msg_body(out, msg, turn->arena);
+    if (err < 0)
+        fail_by(self, pending->client, rows, err, retry_after_ms);
+    return err == 0;
+}
+
+void cf_http_ask_or_fail(cf_gateway_t *self, cf_client_t *client, int rc)
+{
+    if (rc < 0)
+        cf_http_fail(self, client, 500, "Internal server error", 0);
 }
 
 /* --- origin ------------------------------------------------------------------------------------
@@ -262,7 +224,7 @@ static void on_session(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pendin
         return;
     }
     if (err < 0) { /* an outage is no verdict about the session */
-        cf_http_fail(self, client, 503, "Service unavailable", RETRY_STORE_MS);
+        cf_http_fail(self, client, 503, "Service unavailable", CF_RETRY_STORE_MS);
         return;
     }
     client->session = session.session;
@@ -295,45 +257,6 @@ static void try_next_token(cf_gateway_t *self, cf_client_t *client)
 /* --- routing -----------------------------------------------------------------------------------
  */
 
-/* Does path fit the template? *id gets the segment in place of {id}. */
-static bool fits(const char *template, cf_str_t path, cf_str_t *id)
-{
-    const char *at = path.bytes, *end = path.bytes + path.size;
-    for (; *template; template ++) {
-        if (*template != '{') {
-            if (at >= end || *at++ != *template)
-                return false;
-            continue;
-        }
-        const char *stop = memchr(at, '/', (size_t)(end - at));
-        if (!stop)
-            stop = end;
-        *id = (cf_str_t){at, (uint32_t)(stop - at)};
-        at = stop;
-        template += 3; /* onto the closing brace */
-    }
-    return at == end;
-}
-
-/* The route of a request. NULL: none; *known says whether the path has other methods, listed in
- * allow. */
-static const cf_route_t *find_route(const cf_request_t *request, cf_str_t *id, char *allow,
-                                    size_t size)
-{
-    cf_method_t method = request->method == CF_METHOD_HEAD ? CF_METHOD_GET : request->method;
-    size_t used = 0;
-    allow[0] = '\0';
-    for (size_t i = 0; i < ROUTES; i++) {
-        if (!fits(routes[i].path, request->path, id))
-            continue;
-        if (routes[i].method == method)
-            return &routes[i];
-        used += (size_t)snprintf(allow + used, size - used, "Allow: %s\r\n",
-                                 method_names[routes[i].method]);
-    }
-    return NULL;
-}
-
 static bool serve_page(cf_gateway_t *self, cf_client_t *client, const cf_request_t *request)
 {
     const cf_web_file_t *file = cf_web_find(request->path.bytes, request->path.size);
@@ -341,10 +264,10 @@ static bool serve_page(cf_gateway_t *self, cf_client_t *client, const cf_request
         return false;
     bool is_read = request->method == CF_METHOD_GET || request->method == CF_METHOD_HEAD;
     if (is_read)
-        respond(self, client, 200, file->content_type,
-                "Content-Security-Policy: " CF_WEB_CSP "\r\n", file->bytes, file->size);
+        cf_http_respond_as(self, client, 200, file->content_type,
+                           "Content-Security-Policy: " CF_WEB_CSP "\r\n", file->bytes, file->size);
     else
-        respond(self, client, 405, NULL, "Allow: GET\r\n", NULL, 0);
+        cf_http_respond_as(self, client, 405, NULL, "Allow: GET\r\n", NULL, 0);
     return true;
 }
 
@@ -355,15 +278,15 @@ static void route(cf_gateway_t *self, cf_client_t *client, const cf_request_t *r
     char allow[128];
     bool presented = false;
     if (request->method == CF_METHOD_OPTIONS) {
-        respond(self, client, 200, NULL, NULL, NULL, 0);
+        cf_http_respond_as(self, client, 200, NULL, NULL, NULL, 0);
         return;
     }
-    exchange->route = find_route(request, &id, allow, sizeof allow);
+    exchange->route = cf_route_find(request, &id, allow, sizeof allow);
     if (!exchange->route) {
         if (allow[0])
-            respond(self, client, 405, NULL, allow, NULL, 0);
+            cf_http_respond_as(self, client, 405, NULL, allow, NULL, 0);
         else if (self->config.only_probes || !serve_page(self, client, request))
-            not_found(self, client);
+            cf_http_not_found(self, client);
         return;
     }
     bool has_room = strchr(exchange->route->path, '{') != NULL;
@@ -372,19 +295,19 @@ static void route(cf_gateway_t *self, cf_client_t *client, const cf_request_t *r
     exchange->is_cross_site = request->method != CF_METHOD_GET &&
                               request->method != CF_METHOD_HEAD &&
                               is_cross_site(request, !exchange->is_foreign);
-    if (self->config.only_probes && exchange->route->access != PROBE) {
-        not_found(self, client);
+    if (self->config.only_probes && exchange->route->access != CF_ACCESS_PROBE) {
+        cf_http_not_found(self, client);
         return;
     }
-    if (self->draining && exchange->route->access != PROBE) {
-        cf_http_fail(self, client, 503, "Service unavailable", RETRY_STORE_MS);
+    if (self->draining && exchange->route->access != CF_ACCESS_PROBE) {
+        cf_http_fail(self, client, 503, "Service unavailable", CF_RETRY_STORE_MS);
         return;
     }
-    if (exchange->route->access <= ANYONE) {
+    if (exchange->route->access <= CF_ACCESS_ANYONE) {
         exchange->route->begin(self, client);
         return;
     }
-    bool is_socket = exchange->route->access == SOCKET;
+    bool is_socket = exchange->route->access == CF_ACCESS_SOCKET;
     collect_tokens(client, request, is_socket, &presented);
     if (!presented)
         cf_http_fail(self, client, 401,
@@ -471,398 +394,10 @@ void cf_http_begin(cf_gateway_t *self, cf_conn_t *conn, const cf_request_t *requ
     cf_client_t *client = new_client(self, conn, request);
     if (!client) {
         cf_conn_set_owner_data(conn, NULL);
-        cf_conn_respond(conn, 500, JSON_TYPE, NULL, no_memory, sizeof no_memory - 1);
+        cf_conn_respond(conn, 500, CF_JSON_TYPE, NULL, no_memory, sizeof no_memory - 1);
         return;
     }
     name_request(self, client->exchange, request->request_id);
     judge_origin(self, client->exchange, request);
     route(self, client, request);
-}
-
-/* --- accounts ----------------------------------------------------------------------------------
- */
-
-/* The answer's body into *out; false: there is nobody to tell, or the refusal was told by rows. */
-static bool take_answer(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,
-                        const cf_msg_t *msg, void *out, const failure_t *rows)
-{
-    uint32_t retry_after_ms;
-    if (!pending->client || !pending->client->exchange)
-        return false;
-    int err = cf_gateway_refusal(turn, msg, &retry_after_ms);
-    if (err == 0 && out)
-        err = cf_msg_body(out, msg, turn->arena);
-    if (err < 0)
-        fail_by(self, pending->client, rows, err, retry_after_ms);
-    return err == 0;
-}
-
-static void ask_or_fail(cf_gateway_t *self, cf_client_t *client, int rc)
-{
-    if (rc < 0)
-        cf_http_fail(self, client, 500, "Internal server error", 0);
-}
-
-static const failure_t account_failures[] = {
-    {CF_EEXIST, 409, "User already exists"}, {CF_EAUTH, 401, "Invalid credentials"},
-    {CF_EFULL, 429, "Rate limit exceeded"},  {CF_ELIMIT, 429, "Rate limit exceeded"},
-    {CF_EAGAIN, 429, "Rate limit exceeded"}, {0, 503, "Service unavailable"},
-};
-
-static void on_registered(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,
-                          const cf_msg_t *msg)
-{
-    cf_registered_t registered;
-    cf_buf_t body = {0};
-    if (!take_answer(self, turn, pending, msg, &registered, account_failures))
-        return;
-    cf_client_t *client = pending->client;
-    int rc = cf_rooms_write_user(&body, registered.user, cf_str(client->username),
-                                 cf_str(client->exchange->email), registered.created_us);
-    finish(self, client, 201, NULL, &body, rc);
-}
-
-static void begin_register(cf_gateway_t *self, cf_client_t *client)
-{
-    cf_register_t fields;
-    cf_exchange_t *exchange = client->exchange;
-    int rc = cf_rooms_read_register(&fields, exchange->body, &exchange->texts);
-    if (rc < 0) {
-        cf_http_fail(self, client, 400, rc == CF_ERANGE ? "Invalid input" : "Invalid request body",
-                     0);
-        return;
-    }
-    if (cf_rooms_is_reserved_name(fields.username)) {
-        cf_http_fail(self, client, 409, "User already exists", 0);
-        return;
-    }
-    memcpy(client->username, fields.username.bytes, fields.username.size);
-    memcpy(exchange->email, fields.email.bytes, fields.email.size);
-    ask_or_fail(self, client,
-                cf_gateway_ask(self, client, self->config.accounts, CF_MSG_REGISTER, &fields,
-                               (cf_id_t){0}, on_registered));
-}
-
-static void on_logged_in(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,
-                         const cf_msg_t *msg)
-{
-    cf_logged_in_t login;
-    cf_buf_t body = {0};
-    char cookie[CF_TOKEN_MAX + 128];
-    if (!take_answer(self, turn, pending, msg, &login, account_failures))
-        return;
-    snprintf(cookie, sizeof cookie,
-             "Set-Cookie: session_id=%.*s; Path=/; Max-Age=%lld; HttpOnly; %sSameSite=Lax\r\n",
-             (int)login.token.size, login.token.bytes, (long long)self->config.session_ttl_s,
-             self->config.secure_cookie ? "Secure; " : "");
-    int rc = cf_rooms_write_login(&body, &login);
-    finish(self, pending->client, 200, cookie, &body, rc);
-    sodium_memzero(cookie, sizeof cookie);
-}
-
-static void begin_login(cf_gateway_t *self, cf_client_t *client)
-{
-    cf_login_t fields;
-    int rc = cf_rooms_read_login(&fields, client->exchange->body, &client->exchange->texts);
-    if (rc < 0) {
-        cf_http_fail(self, client, rc == CF_ERANGE ? 401 : 400,
-                     rc == CF_ERANGE ? "Invalid credentials" : "Invalid request body", 0);
-        return;
-    }
-    ask_or_fail(self, client,
-                cf_gateway_ask(self, client, self->config.accounts, CF_MSG_LOGIN, &fields,
-                               (cf_id_t){0}, on_logged_in));
-}
-
-static void begin_me(cf_gateway_t *self, cf_client_t *client)
-{
-    cf_buf_t body = {0};
-    int rc =
-        cf_rooms_write_user(&body, client->user, cf_str(client->username),
-                            cf_str(client->exchange->email), client->exchange->user_created_us);
-    finish(self, client, 200, NULL, &body, rc);
-}
-
-static void on_logged_out(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,
-                          const cf_msg_t *msg)
-{
-    static const failure_t failures[] = {{0, 503, "Failed to logout"}};
-    cf_buf_t body = {0};
-    if (!take_answer(self, turn, pending, msg, NULL, failures))
-        return;
-    int rc = cf_rooms_write_success(&body);
-    finish(self, pending->client, 200,
-           "Set-Cookie: session_id=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax\r\n", &body, rc);
-}
-
-static void begin_logout(cf_gateway_t *self, cf_client_t *client)
-{
-    cf_token_t body = {client->exchange->tokens[client->exchange->token_at]};
-    ask_or_fail(self, client,
-                cf_gateway_ask(self, client, self->config.accounts, CF_MSG_LOGOUT, &body,
-                               (cf_id_t){0}, on_logged_out));
-}
-
-/* --- rooms -------------------------------------------------------------------------------------
- */
-
-static void on_room_list(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,
-                         const cf_msg_t *msg)
-{
-    static const failure_t failures[] = {{0, 503, "Failed to retrieve chatrooms"}};
-    cf_room_list_t list;
-    cf_buf_t body = {0};
-    if (!take_answer(self, turn, pending, msg, &list, failures))
-        return;
-    int rc = cf_rooms_write_room_list(&body, &list);
-    finish(self, pending->client, 200, NULL, &body, rc);
-}
-
-/* A decimal number with optional sign, of any length; huge ones come out as NUMBER_MAX. False: it is
- * none. */
-static bool read_number(cf_str_t text, long *out)
-{
-    bool is_negative = text.size && text.bytes[0] == '-';
-    uint32_t i = text.size && (text.bytes[0] == '-' || text.bytes[0] == '+');
-    long value = 0;
-    if (i == text.size)
-        return false;
-    for (; i < text.size; i++) {
-        if (text.bytes[i] < '0' || text.bytes[i] > '9')
-            return false;
-        value = value * 10 + (text.bytes[i] - '0');
-        value = value < NUMBER_MAX ? value : NUMBER_MAX;
-    }
-    *out = is_negative ? -value : value;
-    return true;
-}
-
-static void begin_list(cf_gateway_t *self, cf_client_t *client)
-{
-    cf_exchange_t *exchange = client->exchange;
-    cf_list_rooms_t list = {.from_newest = true, .limit = LIMIT_DEFAULT};
-    cf_str_t text;
-    long limit;
-    if (cf_rooms_query(exchange->query, "limit", &text, &exchange->texts) &&
-        read_number(text, &limit) && limit >= 1 && limit <= CF_ROOM_LIST_MAX)
-        list.limit = (uint32_t)limit;
-    if (cf_rooms_query(exchange->query, "cursor", &text, &exchange->texts) && text.size) {
-        list.from_newest = false;
-        if (cf_id_parse(&list.after, text.bytes, text.size) < 0) {
-            cf_http_fail(self, client, 400, "Invalid cursor", 0);
-            return;
-        }
-    }
-    cf_address_t reader = self->config.reader;
-    reader.index = (uint16_t)(reader.index + client->number % self->config.readers);
-    ask_or_fail(
-        self, client,
-        cf_gateway_ask(self, client, reader, CF_MSG_LIST_ROOMS, &list, (cf_id_t){0}, on_room_list));
-}
-
-static void on_created(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,
-                       const cf_msg_t *msg)
-{
-    static const failure_t failures[] = {{0, 503, "Service unavailable"}};
-    cf_buf_t body = {0};
-    if (!take_answer(self, turn, pending, msg, NULL, failures))
-        return;
-    cf_exchange_t *exchange = pending->client->exchange;
-    int rc = cf_rooms_write_room(&body, exchange->new_id, &exchange->new_room, exchange->new_us,
-                                 pending->client->user);
-    finish(self, pending->client, 201, NULL, &body, rc);
-}
-
-static void begin_create(cf_gateway_t *self, cf_client_t *client)
-{
-    cf_exchange_t *exchange = client->exchange;
-    int rc = cf_rooms_read_new_room(&exchange->new_room, exchange->body, &exchange->texts);
-    if (rc < 0) {
-        cf_http_fail(self, client, 400, rc == CF_ERANGE ? "invalid input" : "Invalid request body",
-                     0);
-        return;
-    }
-    exchange->new_us = cf_wall_us();
-    exchange->new_id = cf_id_new(exchange->new_us);
-    cf_create_room_t create = {.id = exchange->new_id,
-                               .name = exchange->new_room.name,
-                               .creator = client->user,
-                               .created_us = exchange->new_us,
-                               .ephemeral = exchange->new_room.ephemeral};
-    ask_or_fail(self, client,
-                cf_gateway_ask(self, client, self->config.storage, CF_MSG_CREATE_ROOM, &create,
-                               exchange->new_id, on_created));
-}
-
-/* Answers a room path without a usable room id; true: it was answered. */
-static bool refuse_room_id(cf_gateway_t *self, cf_client_t *client)
-{
-    if (client->exchange->id_missing)
-        cf_http_fail(self, client, 400, "Chatroom ID required", 0);
-    else if (client->exchange->id_malformed)
-        cf_http_fail(self, client, 404, "chatroom not found", 0);
-    return client->exchange->id_missing || client->exchange->id_malformed;
-}
-
-static void on_joined(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,
-                      const cf_msg_t *msg)
-{
-    static const failure_t failures[] = {{CF_ENOENT, 404, "chatroom not found"},
-                                         {0, 503, "Service unavailable"}};
-    cf_buf_t body = {0};
-    if (!take_answer(self, turn, pending, msg, NULL, failures))
-        return;
-    int rc = cf_rooms_write_success(&body);
-    finish(self, pending->client, 200, NULL, &body, rc);
-}
-
-static void begin_join(cf_gateway_t *self, cf_client_t *client)
-{
-    if (!refuse_room_id(self, client))
-        ask_or_fail(self, client,
-                    cf_place_ask(self, client, client->room, CF_MSG_JOIN,
-                                 &(cf_join_t){client->user}, on_joined, NULL));
-}
-
-static void on_page(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending, const cf_msg_t *msg)
-{
-    static const failure_t by_room[] = {{CF_EPERM, 403, "Not a member of this chatroom"},
-                                        {CF_ENOENT, 404, "chatroom not found"},
-                                        {CF_ERANGE, 400, "Invalid cursor"},
-                                        {0, 503, "Failed to retrieve messages"}};
-    static const failure_t by_reader[] = {{CF_ENOENT, 400, "Invalid cursor"},
-                                          {0, 503, "Failed to retrieve messages"}};
-    bool is_reader = msg->from.kind == CF_ACTOR_READER;
-    cf_page_t page;
-    cf_buf_t body = {0};
-    if (!take_answer(self, turn, pending, msg, &page, is_reader ? by_reader : by_room))
-        return;
-    int rc = cf_rooms_write_page(&body, pending->client->room, &page);
-    finish(self, pending->client, 200, NULL, &body, rc);
-}
-
-/* Fill the range from limit and before; CF_ERANGE: a cursor that is none. */
-static int read_range(cf_client_t *client, cf_history_t *history)
-{
-    cf_exchange_t *exchange = client->exchange;
-    cf_str_t text;
-    long limit = LIMIT_DEFAULT;
-    if (cf_rooms_query(exchange->query, "limit", &text, &exchange->texts) &&
-        !read_number(text, &limit))
-        limit = LIMIT_DEFAULT;
-    *history = (cf_history_t){.user = client->user,
-                              .from = CF_POSTS_NEWEST,
-                              .limit = (uint32_t)(limit < 1                ? 1
-                                                  : limit > CF_HISTORY_MAX ? CF_HISTORY_MAX
-                                                                           : limit)};
-    if (!cf_rooms_query(exchange->query, "before", &text, &exchange->texts) || text.size == 0)
-        return 0;
-    if (cf_id_parse(&history->id, text.bytes, text.size) == 0)
-        history->from = CF_POSTS_BEFORE_ID;
-    else if (cf_time_parse(&history->at, text.bytes, text.size) == 0)
-        history->from = CF_POSTS_BEFORE_TIME;
-    else
-        return CF_ERANGE;
-    return 0;
-}
-
-static void begin_history(cf_gateway_t *self, cf_client_t *client)
-{
-    cf_history_t history;
-    if (refuse_room_id(self, client))
-        return;
-    if (read_range(client, &history) < 0)
-        cf_http_fail(self, client, 400, "Invalid cursor", 0);
-    else
-        ask_or_fail(
-            self, client,
-            cf_place_ask(self, client, client->room, CF_MSG_HISTORY, &history, on_page, NULL));
-}
-
-static void on_checked(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,
-                       const cf_msg_t *msg)
-{
-    static const failure_t failures[] = {{CF_EPERM, 403, "Not a member of this chatroom"},
-                                         {CF_ENOENT, 404, "chatroom not found"},
-                                         {0, 503, "Service unavailable"}};
-    if (take_answer(self, turn, pending, msg, NULL, failures))
-        cf_socket_decide(self, pending->client);
-}
-
-static void begin_socket(cf_gateway_t *self, cf_client_t *client)
-{
-    if (!refuse_room_id(self, client))
-        ask_or_fail(self, client,
-                    cf_place_ask(self, client, client->room, CF_MSG_CHECK,
-                                 &(cf_check_t){client->user}, on_checked, NULL));
-}
-
-/* --- health and metrics ------------------------------------------------------------------------
- */
-
-static const failure_t health_failures[] = {{0, 503, "Service unavailable"}};
-
-static void begin_health(cf_gateway_t *self, cf_client_t *client)
-{
-    cf_buf_t body = {0};
-    int rc = cf_rooms_write_health(&body, self->config.health_status, self->config.version,
-                                   self->config.environment, cf_wall_us());
-    finish(self, client, 200, NULL, &body, rc);
-}
-
-static void on_ready(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,
-                     const cf_msg_t *msg)
-{
-    cf_health_state_t state;
-    cf_buf_t body = {0};
-    if (!take_answer(self, turn, pending, msg, &state, health_failures))
-        return;
-    state.ready = state.ready && !self->draining;
-    int rc = cf_rooms_write_ready(&body, &state, cf_wall_us());
-    finish(self, pending->client, state.ready ? 200 : 503, NULL, &body, rc);
-}
-
-static void begin_ready(cf_gateway_t *self, cf_client_t *client)
-{
-    ask_or_fail(self, client,
-                cf_gateway_ask(self, client, self->config.stats, CF_MSG_HEALTH, NULL, (cf_id_t){0},
-                               on_ready));
-}
-
-static void on_live(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending, const cf_msg_t *msg)
-{
-    cf_health_state_t state;
-    if (!take_answer(self, turn, pending, msg, &state, health_failures))
-        return;
-    const char *text = state.live ? "ok\n" : "an actor does not answer\n";
-    respond(self, pending->client, state.live ? 200 : 503, TEXT_TYPE, NULL, text, strlen(text));
-}
-
-static void begin_live(cf_gateway_t *self, cf_client_t *client)
-{
-    ask_or_fail(self, client,
-                cf_gateway_ask(self, client, self->config.stats, CF_MSG_HEALTH, NULL, (cf_id_t){0},
-                               on_live));
-}
-
-static void on_metrics(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,
-                       const cf_msg_t *msg)
-{
-    cf_metrics_text_t text;
-    if (take_answer(self, turn, pending, msg, &text, health_failures))
-        respond(self, pending->client, 200, "text/plain; version=0.0.4; charset=utf-8", NULL,
-                text.text.bytes, text.text.size);
-}
-
-static void begin_metrics(cf_gateway_t *self, cf_client_t *client)
-{
-    bool is_loopback = strncmp(client->peer, "127.", 4) == 0 || strcmp(client->peer, "::1") == 0;
-    if (!is_loopback && !self->config.only_probes &&
-        !cf_networks_contain(self->config.metrics_allow, self->config.metrics_allow_count,
-                             cf_str(client->peer)))
-        not_found(self, client);
-    else
-        ask_or_fail(self, client,
-                    cf_gateway_ask(self, client, self->config.stats, CF_MSG_METRICS, NULL,
-                                   (cf_id_t){0}, on_metrics));
 }

@@ -1,0 +1,70 @@
+#include "gateway_routes.h"
+
+#include <stdio.h>
+
+static const cf_route_t routes[] = {
+    {CF_METHOD_POST, "/api/v1/auth/register", CF_ACCESS_ANYONE, cf_route_register},
+    {CF_METHOD_POST, "/api/v1/auth/login", CF_ACCESS_ANYONE, cf_route_login},
+    {CF_METHOD_GET, "/api/v1/auth/me", CF_ACCESS_SESSION, cf_route_me},
+    {CF_METHOD_POST, "/api/v1/auth/logout", CF_ACCESS_SESSION, cf_route_logout},
+    {CF_METHOD_GET, "/api/v1/chatrooms", CF_ACCESS_SESSION, cf_route_list},
+    {CF_METHOD_POST, "/api/v1/chatrooms", CF_ACCESS_SESSION, cf_route_create},
+    {CF_METHOD_POST, "/api/v1/chatrooms/{id}/join", CF_ACCESS_SESSION, cf_route_join},
+    {CF_METHOD_GET, "/api/v1/chatrooms/{id}/messages", CF_ACCESS_SESSION, cf_route_history},
+    {CF_METHOD_GET, "/ws/chat/{id}", CF_ACCESS_SOCKET, cf_route_socket},
+    {CF_METHOD_GET, "/api/v1/ws/chat/{id}", CF_ACCESS_SOCKET, cf_route_socket},
+    {CF_METHOD_GET, "/health", CF_ACCESS_PROBE, cf_route_health},
+    {CF_METHOD_GET, "/api/v1/health", CF_ACCESS_PROBE, cf_route_health},
+    {CF_METHOD_GET, "/health/ready", CF_ACCESS_PROBE, cf_route_ready},
+    {CF_METHOD_GET, "/api/v1/health/ready", CF_ACCESS_PROBE, cf_route_ready},
+    {CF_METHOD_GET, "/readyz", CF_ACCESS_PROBE, cf_route_ready},
+    {CF_METHOD_GET, "/livez", CF_ACCESS_PROBE, cf_route_live},
+    {CF_METHOD_GET, "/metrics", CF_ACCESS_PROBE, cf_route_metrics},
+};
+#define ROUTES (sizeof routes / sizeof routes[0])
+
+static const char *const method_names[] = {
+    [CF_METHOD_GET] = "GET", [CF_METHOD_HEAD] = "HEAD",     [CF_METHOD_POST] = "POST",
+    [CF_METHOD_PUT] = "PUT", [CF_METHOD_DELETE] = "DELETE", [CF_METHOD_OPTIONS] = "OPTIONS",
+};
+
+/* Does path fit the template? *id gets the segment in place of {id}. */
+static bool fits(const char *template, cf_str_t path, cf_str_t *id)
+{
+    const char *at = path.bytes, *end = path.bytes + path.size;
+    for (; *template; template ++) {
+        if (*template != '{') {
+            if (at >= end || *at++ != *template)
+                return false;
+            continue;
+        }
+        const char *stop = memchr(at, '/', (size_t)(end - at));
+        if (!stop)
+            stop = end;
+        *id = (cf_str_t){at, (uint32_t)(stop - at)};
+        at = stop;
+        template += 3; /* onto the closing brace */
+    }
+    return at == end;
+}
+
+const cf_route_t *cf_route_find(const cf_request_t *request, cf_str_t *id, char *allow, size_t size)
+{
+    cf_method_t method = request->method == CF_METHOD_HEAD ? CF_METHOD_GET : request->method;
+    size_t used = 0;
+    allow[0] = '\0';
+    for (size_t i = 0; i < ROUTES; i++) {
+        if (!fits(routes[i].path, request->path, id))
+            continue;
+        if (routes[i].method == method)
+            return &routes[i];
+        used += (size_t)snprintf(allow + used, size - used, "Allow: %s\r\n",
+                                 method_names[routes[i].method]);
+    }
+    return NULL;
+}
+
+const char *cf_route_method_name(cf_method_t method)
+{
+    return method_names[method];
+}

@@ -1,0 +1,63 @@
+/* actors/gateway_routes.h: the route table, and what the files that answer HTTP requests share: gateway_http.c
+ * (a request arrives, who asks, how it is answered), gateway_routes.c (the table), gateway_calls.c (what
+ * each route does). Nobody else includes it. */
+#ifndef CF_GATEWAY_ROUTES_H
+#define CF_GATEWAY_ROUTES_H
+
+#include "gateway_state.h"
+
+#define CF_JSON_TYPE "application/json"
+#define CF_TEXT_TYPE "text/plain; charset=utf-8"
+#define CF_RETRY_STORE_MS 1000 /* advice while the store is away */
+
+typedef enum {
+    CF_ACCESS_PROBE, /* anyone, also while draining */
+    CF_ACCESS_ANYONE,
+    CF_ACCESS_SESSION,
+    CF_ACCESS_SOCKET
+} cf_access_t;
+
+/* Begins what a route does, once it is known who asks. */
+typedef void cf_route_fn(cf_gateway_t *self, cf_client_t *client);
+
+struct cf_route {
+    cf_method_t method;
+    const char *path; /* one segment may be {id}: a room */
+    cf_access_t access;
+    cf_route_fn *begin;
+};
+
+/* The route of a request; HEAD is taken like GET. *id gets the segment in place of {id}. NULL: none;
+ * then allow holds an Allow header for each method the path has, "" if it has none. */
+const cf_route_t *cf_route_find(const cf_request_t *request, cf_str_t *id, char *allow,
+                                size_t size);
+const char *cf_route_method_name(cf_method_t method);
+
+/* gateway_calls.c */
+cf_route_fn cf_route_register, cf_route_login, cf_route_me, cf_route_logout, cf_route_list,
+    cf_route_create, cf_route_join, cf_route_history, cf_route_socket, cf_route_health,
+    cf_route_ready, cf_route_live, cf_route_metrics;
+
+/* gateway_http.c: answers */
+void cf_http_respond_as(cf_gateway_t *self, cf_client_t *client, int status, const char *type,
+                        const char *extra_headers, const void *body, size_t size);
+/* Sends what a writer has put into body, or 500 when rc says that there was no memory; frees body. */
+void cf_http_finish(cf_gateway_t *self, cf_client_t *client, int status, const char *extra_headers,
+                    cf_buf_t *body, int rc);
+void cf_http_not_found(cf_gateway_t *self, cf_client_t *client);
+/* 500 if asking an actor failed. */
+void cf_http_ask_or_fail(cf_gateway_t *self, cf_client_t *client, int rc);
+
+/* How an actor's refusal is told; the last row (err 0) is for all others. */
+typedef struct {
+    int err;
+    int status;
+    const char *text;
+} cf_http_failure_t;
+
+/* The answer's body into *out (may be NULL); false: there is nobody to tell, or the refusal was told by
+ * rows. */
+bool cf_http_take_answer(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,
+                         const cf_msg_t *msg, void *out, const cf_http_failure_t *rows);
+
+#endif
