@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define STACK_DEFAULT (256u << 10)
+#define NO_MEMORY_US INT64_C(100000) /* until what could not be sent is tried again */
 
 struct cf_actor {
     cf_address_t address;
@@ -30,6 +31,7 @@ struct cf_actor {
     cf_msg_t stop;  /* whom to tell STOPPED; head only */
     cf_msg_t drain; /* whom to tell DRAINED; head only */
     bool draining;  /* DRAIN came and was not answered yet */
+    bool drained;   /* it could be answered if there were memory */
     cf_buf_t later; /* whole frames that came while a handler waited */
     uint32_t later_count;
     uint32_t deepest;  /* most messages found waiting in one turn, since the last probe */
@@ -97,9 +99,9 @@ static void on_probe(cf_actor_t *self, const cf_msg_t *msg, cf_arena_t *arena)
 
 void cf_actor_drained(cf_actor_t *self)
 {
-    if (self->draining)
-        cf_outbox_answer(self->out, &self->drain, CF_MSG_DRAINED, NULL);
-    self->draining = false;
+    self->drained =
+        self->draining && cf_outbox_answer(self->out, &self->drain, CF_MSG_DRAINED, NULL) < 0;
+    self->draining = self->drained;
 }
 
 static void on_drain(cf_actor_t *self, const cf_msg_t *msg, cf_turn_t *turn)
@@ -207,6 +209,8 @@ int cf_actor_turn(cf_actor_t *self, int budget)
     cf_inbox_release(self->inbox);
     cf_buf_clear(&self->handling);
     cf_arena_reset(&self->arena);
+    if (self->drained)
+        cf_actor_drained(self);
     cf_outbox_flush(self->out);
     if (!self->stopping)
         return n;
@@ -234,8 +238,10 @@ static void loop(cf_actor_t *self)
         if (n > 0 || self->later.size > 0)
             continue; /* look again before sleeping */
         bool watched_ready;
-        cf_inbox_wait(self->inbox, self->watch_fd, false, timeout_ms(self->next_due_us),
-                      &watched_ready);
+        int64_t until_us = self->next_due_us, retry_us = cf_boot_us() + NO_MEMORY_US;
+        if ((self->drained || !cf_outbox_is_empty(self->out)) && retry_us < until_us)
+            until_us = retry_us;
+        cf_inbox_wait(self->inbox, self->watch_fd, false, timeout_ms(until_us), &watched_ready);
         if (watched_ready) {
             cf_turn_t turn = {cf_wall_us(), cf_boot_us(), self->out, &self->arena};
             self->watch(self->state, &turn);
@@ -248,11 +254,13 @@ static void loop(cf_actor_t *self)
 /* --- waiting inside a handler ------------------------------------------------------------------
  */
 
-static void keep_for_later(cf_actor_t *self)
+/* False: there is no memory to keep the next message. */
+static bool keep_for_later(cf_actor_t *self)
 {
     cf_msg_t msg;
     cf_arena_t arena = {0};
-    while (cf_inbox_copy(self->inbox, &self->later, &msg) == 1) {
+    int rc;
+    while ((rc = cf_inbox_copy(self->inbox, &self->later, &msg)) == 1) {
         size_t size = CF_MSG_HEAD_SIZE + (size_t)msg.size;
         if (msg.type == CF_MSG_PROBE)
             on_probe(self, &msg, &arena);
@@ -265,6 +273,7 @@ static void keep_for_later(cf_actor_t *self)
         self->later.size -= size;
     }
     cf_arena_free(&arena);
+    return rc != CF_ENOMEM;
 }
 
 /* Before its thread exists an actor has nobody to answer; its state may be waiting for a store already. */
@@ -291,8 +300,12 @@ int cf_actor_wait(void *arg, int fd, bool for_write, int64_t until_us)
         int left_ms = timeout_ms(until_us);
         cf_outbox_flush(self->out); /* what was said before need not wait with it */
         cf_inbox_wait(self->inbox, fd, for_write, left_ms, &ready);
-        keep_for_later(self);
+        bool kept = keep_for_later(self);
         cf_outbox_flush(self->out);
+        if (!ready && !kept) { /* leave the inbox alone for a moment, it would wake us at once */
+            int64_t retry_us = cf_boot_us() + NO_MEMORY_US;
+            ready = wait_alone(fd, for_write, retry_us < until_us ? retry_us : until_us) == 0;
+        }
         if (ready)
             return 0;
         if (left_ms == 0)

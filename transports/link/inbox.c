@@ -12,6 +12,8 @@ struct cf_inbox {
     bool trace;
     uint32_t held;
     zmq_msg_t batch[CF_INBOX_BATCH_MAX];
+    zmq_msg_t put_back; /* taken off the socket without memory to copy it; the next to be read */
+    bool has_put_back;
 };
 
 int cf_inbox_open_at(cf_inbox_t **out, const cf_bus_t *bus, const char *endpoint)
@@ -61,7 +63,11 @@ void cf_inbox_wait(cf_inbox_t *self, int fd, bool for_write, int timeout_ms, boo
 static int take_frame(cf_inbox_t *self, zmq_msg_t *frame, cf_msg_t *out)
 {
     zmq_msg_init(frame);
-    if (zmq_msg_recv(frame, self->pull, ZMQ_DONTWAIT) < 0) {
+    if (self->has_put_back) {
+        zmq_msg_move(frame, &self->put_back);
+        zmq_msg_close(&self->put_back);
+        self->has_put_back = false;
+    } else if (zmq_msg_recv(frame, self->pull, ZMQ_DONTWAIT) < 0) {
         zmq_msg_close(frame);
         return 0; /* EAGAIN; EINTR and ETERM are looked at on the next turn */
     }
@@ -98,6 +104,10 @@ int cf_inbox_copy(cf_inbox_t *self, cf_buf_t *into, cf_msg_t *out)
         cf_msg_decode(out, into->data + into->size - size,
                       size); /* again, to borrow from the copy */
         rc = 1;
+    } else {
+        zmq_msg_init(&self->put_back);
+        zmq_msg_move(&self->put_back, &frame);
+        self->has_put_back = true;
     }
     zmq_msg_close(&frame);
     return rc;
@@ -120,6 +130,8 @@ void cf_inbox_close(cf_inbox_t **self)
     if (!*self)
         return;
     cf_inbox_release(*self);
+    if ((*self)->has_put_back)
+        zmq_msg_close(&(*self)->put_back);
     if ((*self)->pull)
         zmq_close((*self)->pull);
     free(*self);

@@ -19,13 +19,21 @@ typedef struct {
     UT_hash_handle hh;
 } link_t;
 
+/* A refusal there was no memory for. */
+typedef struct {
+    cf_msg_t head;
+    cf_refused_t body;
+} owed_t;
+
 struct cf_outbox {
     const cf_bus_t *bus;
     cf_address_t self;
     uint8_t trace[CF_TRACE_SIZE];
-    cf_buf_t frames; /* whole frames, one behind the other */
-    size_t taken;    /* bytes of frames already taken by cf_outbox_take */
-    link_t *links;   /* by address; owned */
+    cf_buf_t frames;                 /* whole frames, one behind the other */
+    size_t taken;                    /* bytes of frames already taken by cf_outbox_take */
+    link_t *links;                   /* by address; owned */
+    owed_t owed[CF_OUTBOX_OWED_MAX]; /* oldest first */
+    uint32_t owed_count;
 };
 
 int cf_outbox_new(cf_outbox_t **out, const cf_bus_t *bus, cf_address_t self)
@@ -73,7 +81,7 @@ void cf_outbox_get_trace(const cf_outbox_t *self, uint8_t out[CF_TRACE_SIZE])
     memcpy(out, self->trace, CF_TRACE_SIZE);
 }
 
-int cf_outbox_put(cf_outbox_t *self, const cf_msg_t *head, const void *body)
+static int put(cf_outbox_t *self, const cf_msg_t *head, const void *body)
 {
     cf_msg_t full = *head;
     if (cf_address_pack(full.from) == 0)
@@ -82,6 +90,12 @@ int cf_outbox_put(cf_outbox_t *self, const cf_msg_t *head, const void *body)
     int rc = cf_msg_encode(&self->frames, &full, body);
     assert(rc != CF_ERANGE &&
            rc != CF_EINTERNAL); /* a message of ours that breaks its own bounds */
+    return rc;
+}
+
+int cf_outbox_put(cf_outbox_t *self, const cf_msg_t *head, const void *body)
+{
+    int rc = put(self, head, body);
     if (rc < 0)
         cf_count(CF_M_UNDELIVERABLE);
     return rc;
@@ -101,10 +115,45 @@ int cf_outbox_answer(cf_outbox_t *self, const cf_msg_t *request, uint16_t type, 
 
 int cf_outbox_refuse(cf_outbox_t *self, const cf_msg_t *request, int err, uint32_t retry_after_ms)
 {
+    owed_t owed = {
+        .head = {.type = CF_MSG_REFUSED,
+                 .corr = request->corr,
+                 .to = request->from,
+                 .room = request->room},
+        .body = {.reason = (uint32_t)-err, .retry_after_ms = retry_after_ms},
+    };
     cf_count(CF_M_REFUSED_MESSAGES);
-    return cf_outbox_answer(
-        self, request, CF_MSG_REFUSED,
-        &(cf_refused_t){.reason = (uint32_t)-err, .retry_after_ms = retry_after_ms});
+    int rc = put(self, &owed.head, &owed.body);
+    if (rc == CF_ENOMEM && self->owed_count < CF_OUTBOX_OWED_MAX) {
+        memcpy(owed.head.trace, self->trace, CF_TRACE_SIZE);
+        self->owed[self->owed_count++] = owed;
+        return 0;
+    }
+    if (rc < 0)
+        cf_count(CF_M_UNDELIVERABLE);
+    return rc;
+}
+
+/* Put what is owed behind what is there. */
+static void put_owed(cf_outbox_t *self)
+{
+    uint8_t trace[CF_TRACE_SIZE];
+    uint32_t done = 0;
+    memcpy(trace, self->trace, sizeof trace);
+    for (; done < self->owed_count; done++) {
+        memcpy(self->trace, self->owed[done].head.trace, CF_TRACE_SIZE);
+        if (put(self, &self->owed[done].head, &self->owed[done].body) < 0)
+            break;
+    }
+    memcpy(self->trace, trace, sizeof trace);
+    self->owed_count -= done;
+    memmove(self->owed, self->owed + done, self->owed_count * sizeof self->owed[0]);
+}
+
+void cf_outbox_finish(cf_outbox_t *self, const cf_msg_t *request, uint16_t type, const void *body)
+{
+    if (cf_outbox_answer(self, request, type, body) < 0)
+        cf_outbox_refuse(self, request, CF_ENOMEM, 0);
 }
 
 int cf_outbox_forward(cf_outbox_t *self, const cf_msg_t *msg, cf_address_t to)
@@ -115,8 +164,9 @@ int cf_outbox_forward(cf_outbox_t *self, const cf_msg_t *msg, cf_address_t to)
     return rc;
 }
 
-/* The link to an address, made if need be; NULL when there is none to be had. */
-static link_t *link_to(cf_outbox_t *self, cf_address_t to)
+/* The link to an address, made if need be; NULL when there is none to be had, with *no_memory set if
+ * there may be later. */
+static link_t *link_to(cf_outbox_t *self, cf_address_t to, bool *no_memory)
 {
     bool is_local = to.node == self->bus->node;
     uint64_t key = is_local ? cf_address_pack(to) : (uint64_t)to.node << 32;
@@ -125,8 +175,12 @@ static link_t *link_to(cf_outbox_t *self, cf_address_t to)
     if (link)
         return link;
     char endpoint[CF_ENDPOINT_MAX];
-    if (cf_bus_endpoint(self->bus, to, endpoint) < 0 || !(link = calloc(1, sizeof *link)))
+    if (cf_bus_endpoint(self->bus, to, endpoint) < 0)
         return NULL;
+    if (!(link = calloc(1, sizeof *link))) {
+        *no_memory = true;
+        return NULL;
+    }
     int hwm = is_local ? 0 : REMOTE_HWM, now = 0;
     link->address = key;
     link->push = zmq_socket(self->bus->zmq, ZMQ_PUSH);
@@ -136,6 +190,7 @@ static link_t *link_to(cf_outbox_t *self, cf_address_t to)
         HASH_ADD(hh, self->links, address, sizeof link->address, link);
         if (link->hh.tbl)
             return link;
+        *no_memory = true;
     }
     if (link->push)
         zmq_close(link->push);
@@ -143,13 +198,19 @@ static link_t *link_to(cf_outbox_t *self, cf_address_t to)
     return NULL;
 }
 
-static void send_frame(cf_outbox_t *self, const cf_msg_t *msg, const uint8_t *bytes, size_t size)
+/* False: no memory; everything else that keeps it from going loses the message. */
+static bool send_frame(cf_outbox_t *self, const cf_msg_t *msg, const uint8_t *bytes, size_t size)
 {
-    link_t *link = link_to(self, msg->to);
+    bool no_memory = false;
+    link_t *link = link_to(self, msg->to, &no_memory);
     zmq_msg_t frame;
-    if (!link || zmq_msg_init_size(&frame, size) != 0) {
+    if (link && zmq_msg_init_size(&frame, size) != 0)
+        no_memory = true; /* its only error */
+    if (no_memory)
+        return false;
+    if (!link) {
         cf_count(CF_M_UNDELIVERABLE);
-        return;
+        return true;
     }
     memcpy(zmq_msg_data(&frame), bytes, size);
     if (zmq_msg_send(&frame, link->push, ZMQ_DONTWAIT) < 0) {
@@ -158,16 +219,19 @@ static void send_frame(cf_outbox_t *self, const cf_msg_t *msg, const uint8_t *by
     } else if (self->bus->trace) {
         cf_trace_point("sent", msg);
     }
+    return true;
 }
 
 bool cf_outbox_take(cf_outbox_t *self, cf_msg_t *out)
 {
-    size_t left = self->frames.size - self->taken;
-    if (left == 0) {
+    if (self->taken == self->frames.size) {
         cf_buf_clear(&self->frames);
         self->taken = 0;
-        return false;
+        put_owed(self);
     }
+    size_t left = self->frames.size - self->taken;
+    if (left == 0)
+        return false;
     const uint8_t *frame = self->frames.data + self->taken;
     size_t size = cf_msg_frame_size(frame);
     int rc = cf_msg_decode(out, frame, size);
@@ -180,11 +244,21 @@ bool cf_outbox_take(cf_outbox_t *self, cf_msg_t *out)
 void cf_outbox_flush(cf_outbox_t *self)
 {
     cf_msg_t msg;
-    while (cf_outbox_take(self, &msg))
-        send_frame(self, &msg, msg.body - CF_MSG_HEAD_SIZE, CF_MSG_HEAD_SIZE + (size_t)msg.size);
+    while (cf_outbox_take(self, &msg)) {
+        size_t size = CF_MSG_HEAD_SIZE + (size_t)msg.size;
+        if (!send_frame(self, &msg, msg.body - CF_MSG_HEAD_SIZE, size)) {
+            self->taken -= size;
+            return;
+        }
+    }
 }
 
 size_t cf_outbox_bytes(const cf_outbox_t *self)
 {
     return self->frames.size - self->taken;
+}
+
+bool cf_outbox_is_empty(const cf_outbox_t *self)
+{
+    return cf_outbox_bytes(self) == 0 && self->owed_count == 0;
 }

@@ -26,7 +26,13 @@ int cf_outbox_put(cf_outbox_t *self, const cf_msg_t *head, const void *body);
 int cf_outbox_send(cf_outbox_t *self, cf_address_t to, uint16_t type, uint64_t corr, cf_id_t room,
                    const void *body);
 int cf_outbox_answer(cf_outbox_t *self, const cf_msg_t *request, uint16_t type, const void *body);
+/* Without memory a refusal is kept aside, CF_OUTBOX_OWED_MAX of them, and goes out behind the next
+ * flush that finds some: so whoever asked is answered even then. */
+#define CF_OUTBOX_OWED_MAX 16
 int cf_outbox_refuse(cf_outbox_t *self, const cf_msg_t *request, int err, uint32_t retry_after_ms);
+/* The last word on a request: this answer or, when there is no memory for it, REFUSED CF_ENOMEM,
+ * which takes less. For who could do nothing about a failure. */
+void cf_outbox_finish(cf_outbox_t *self, const cf_msg_t *request, uint16_t type, const void *body);
 
 /* Put a decoded message once more, unchanged but for its destination. */
 int cf_outbox_forward(cf_outbox_t *self, const cf_msg_t *msg, cf_address_t to);
@@ -35,8 +41,10 @@ int cf_outbox_forward(cf_outbox_t *self, const cf_msg_t *msg, cf_address_t to);
 void cf_outbox_trace(cf_outbox_t *self, const uint8_t *trace);
 void cf_outbox_get_trace(const cf_outbox_t *self, uint8_t out[CF_TRACE_SIZE]);
 
+/* What there is no memory to send stays, in order, for the next flush. */
 void cf_outbox_flush(cf_outbox_t *self);
-size_t cf_outbox_bytes(const cf_outbox_t *self); /* waiting */
+size_t cf_outbox_bytes(const cf_outbox_t *self);  /* waiting */
+bool cf_outbox_is_empty(const cf_outbox_t *self); /* nor is a refusal kept aside */
 /* For tests: take the oldest waiting message; false when there is none. Borrowed until the next
  * call. */
 bool cf_outbox_take(cf_outbox_t *self, cf_msg_t *out);
