@@ -64,7 +64,7 @@ void cf_room_answer_moved(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *requ
 {
     (void)self;
     cf_count(CF_M_ROOMS_MOVED);
-    cf_outbox_answer(turn->out, request, CF_MSG_MOVED, NULL);
+    cf_outbox_finish(turn->out, request, CF_MSG_MOVED, NULL);
 }
 
 /* --- held requests -----------------------------------------------------------------------------
@@ -204,10 +204,11 @@ int cf_room_new(cf_room_t **out, cf_room_host_t *host, cf_id_t id, cf_turn_t *tu
 
 static void retire(cf_room_t *self, cf_turn_t *turn)
 {
+    if (cf_outbox_send(turn->out, self->host->config->lobby, CF_MSG_RETIRE, 0, self->id, NULL) < 0)
+        return; /* the tick tries again */
     self->phase = CF_ROOM_RETIRING;
     self->phase_since_us = turn->boot_us;
     cf_count(CF_M_ROOMS_RETIRED);
-    cf_outbox_send(turn->out, self->host->config->lobby, CF_MSG_RETIRE, 0, self->id, NULL);
 }
 
 void cf_room_vacate(cf_room_t *self, cf_turn_t *turn, int err)
@@ -301,11 +302,10 @@ void cf_room_settle(cf_room_t *self, cf_turn_t *turn)
         if (!self->joins)
             retire(self, turn);
     }
-    if (self->connections != self->connections_told) {
-        self->connections_told = self->connections;
+    if (self->connections != self->connections_told &&
         cf_outbox_send(turn->out, self->host->config->lobby, CF_MSG_PRESENCE, 0, self->id,
-                       &(cf_presence_t){self->connections});
-    }
+                       &(cf_presence_t){self->connections}) == 0)
+        self->connections_told = self->connections;
 }
 
 void cf_room_tick(cf_room_t *self, cf_turn_t *turn)

@@ -144,10 +144,15 @@ static int write_member(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, c
                                    .user = user,
                                    .joins = joins,
                                    .since_us = turn->boot_us};
+    int rc = cf_outbox_send(turn->out, self->host->config->storage,
+                            joins ? CF_MSG_ADD_MEMBER : CF_MSG_REMOVE_MEMBER, pending->corr,
+                            self->id, &(cf_member_change_t){user, turn->wall_us});
+    if (rc < 0) {
+        free(pending); /* the caller refuses the request; the timer must not do so again */
+        return rc;
+    }
     self->joins = pending;
-    return cf_outbox_send(turn->out, self->host->config->storage,
-                          joins ? CF_MSG_ADD_MEMBER : CF_MSG_REMOVE_MEMBER, pending->corr, self->id,
-                          &(cf_member_change_t){user, turn->wall_us});
+    return 0;
 }
 
 int cf_room_on_join(void *state, cf_turn_t *turn, const cf_msg_t *msg)
@@ -195,7 +200,7 @@ int cf_room_on_done(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         row->asked = 0;
         cf_room_release(self, turn, pending->user);
     }
-    cf_outbox_answer(turn->out, &pending->request, CF_MSG_DONE, NULL);
+    cf_outbox_finish(turn->out, &pending->request, CF_MSG_DONE, NULL);
     free(pending);
     return 0;
 }
@@ -260,6 +265,17 @@ static int add_attachment(cf_room_t *self, const cf_msg_t *msg, const cf_attach_
     return 0;
 }
 
+static void take_out(cf_room_t *self, cf_attachment_t *attachment)
+{
+    cf_room_gateway_t *gateway = cf_room_gateway(self, attachment->key[0]);
+    if (gateway)
+        gateway->connections--;
+    self->connections--;
+    HASH_DEL(self->attachments, attachment);
+    set_attached(self, attachment->user, -1);
+    free(attachment);
+}
+
 /* The posts since+1 .. committed into *attached, or `reload` when they cannot be had from the ring.
  */
 static int fill_backlog(cf_room_t *self, cf_turn_t *turn, const cf_attach_t *attach,
@@ -309,24 +325,22 @@ int cf_room_on_attach(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         return rc;
     rc = cf_outbox_answer(turn->out, msg, CF_MSG_ATTACHED, &attached);
     cf_post_t name = {.username = attach.username};
-    if (!is_known && !attach.again)
+    if (rc < 0 && !is_known) /* it is refused, and then it is not here */
+        take_out(self, cf_room_attachment(self, msg->from, attach.conn));
+    else if (!is_known && !attach.again)
         cf_room_announce(self, CF_EVENT_JOINED, &name);
     return rc;
 }
 
 static void detach(cf_room_t *self, cf_turn_t *turn, cf_attachment_t *attachment)
 {
-    cf_room_gateway_t *gateway = cf_room_gateway(self, attachment->key[0]);
-    cf_post_t name = only_name(attachment->username);
-    if (gateway)
-        gateway->connections--;
-    self->connections--;
+    char username[CF_USERNAME_MAX + 1];
+    memcpy(username, attachment->username, sizeof username);
+    cf_post_t name = only_name(username);
     self->active_us = turn->boot_us;
-    HASH_DEL(self->attachments, attachment);
-    set_attached(self, attachment->user, -1);
+    take_out(self, attachment);
     if (self->phase == CF_ROOM_OPEN)
         cf_room_announce(self, CF_EVENT_LEFT, &name);
-    free(attachment);
 }
 
 int cf_room_on_detach(void *state, cf_turn_t *turn, const cf_msg_t *msg)

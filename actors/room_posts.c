@@ -142,6 +142,13 @@ void cf_room_drop_queue(cf_room_t *self, cf_turn_t *turn, int64_t until_us, int 
 /* --- commit ------------------------------------------------------------------------------------
  */
 
+static void answer_posted(cf_turn_t *turn, cf_queued_post_t *queued, const cf_posted_t *posted)
+{
+    if (!queued->answered &&
+        cf_outbox_answer(turn->out, &queued->request, CF_MSG_POSTED, posted) < 0)
+        refuse(turn, queued, CF_EUNCONFIRMED); /* no memory to say more; it is stored */
+}
+
 /* The oldest post is stored under the number it has: acknowledge it, then show it. */
 static void commit_first(cf_room_t *self, cf_turn_t *turn)
 {
@@ -150,9 +157,7 @@ static void commit_first(cf_room_t *self, cf_turn_t *turn)
     cf_outbox_trace(turn->out, queued->request.trace);
     self->committed_seq = post->seq;
     self->last_us = post->at_us;
-    if (!queued->answered)
-        cf_outbox_answer(turn->out, &queued->request, CF_MSG_POSTED,
-                         &(cf_posted_t){post->id, post->seq, post->at_us});
+    answer_posted(turn, queued, &(cf_posted_t){post->id, post->seq, post->at_us});
     cf_count(CF_M_POSTS_STORED);
     cf_observe(CF_H_ACK, turn->boot_us - queued->arrived_us);
     cf_room_announce(self, CF_EVENT_POST, post);
@@ -203,8 +208,8 @@ static void answer_repeated(cf_turn_t *turn, cf_queued_post_t *queued, bool same
     cf_count(CF_M_POSTS_REPEATED);
     if (!same_body)
         refuse(turn, queued, CF_ECONFLICT);
-    else if (!queued->answered)
-        cf_outbox_answer(turn->out, &queued->request, CF_MSG_POSTED, posted);
+    else
+        answer_posted(turn, queued, posted);
 }
 
 /* Nothing to wait for but the readers: a post is shown when every gateway can take it. */
