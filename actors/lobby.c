@@ -9,6 +9,8 @@
 #include <stdlib.h>
 
 #define COUNTS_EVERY_US INT64_C(100000)
+#define REPAIR_US INT64_C(1000000) /* after something could not be said */
+#define OPEN_US INT64_C(5000000)   /* an OPEN that nobody answered is said again */
 
 typedef struct lookup {
     struct lookup *next;
@@ -20,8 +22,10 @@ typedef struct {
     cf_address_t at;
     bool retiring;
     uint64_t open_corr;     /* of the OPEN that was not confirmed yet; 0: it was */
+    int64_t opened_us;      /* when it was sent */
     bool place_gone;        /* its node is gone: nobody to tell RETIRED */
     uint64_t not_forgotten; /* bit i: gateways[i] has not confirmed FORGET */
+    uint64_t not_told;      /* bit i: gateways[i] was not even told FORGET, for want of memory */
     cf_address_t target;    /* where it goes when it has retired; kind 0: nowhere */
     lookup_t *lookups, **lookups_end;
     uint32_t connections;
@@ -37,6 +41,7 @@ struct cf_lobby {
     uint64_t gateways_gone; /* bit i: gateways[i] is on a node that is gone */
     bool counts_changed;
     int64_t next_counts_us;
+    int64_t repair_us; /* when to look for what was not said or not answered; INT64_MAX: nothing */
 };
 
 int cf_lobby_new(cf_lobby_t **out, const cf_lobby_config_t *config)
@@ -47,6 +52,7 @@ int cf_lobby_new(cf_lobby_t **out, const cf_lobby_config_t *config)
         return CF_ENOMEM;
     }
     self->config = *config;
+    self->repair_us = INT64_MAX;
     *out = self;
     return 0;
 }
@@ -99,10 +105,15 @@ static void drop_place(cf_lobby_t *self, place_t *place)
     free(place);
 }
 
-static int answer_placed(cf_turn_t *turn, const cf_msg_t *request, const place_t *place)
+static void repair_at(cf_lobby_t *self, int64_t at_us)
 {
-    return cf_outbox_answer(turn->out, request, CF_MSG_PLACED,
-                            &(cf_placed_t){cf_address_pack(place->at)});
+    if (at_us < self->repair_us)
+        self->repair_us = at_us;
+}
+
+static void answer_placed(cf_turn_t *turn, const cf_msg_t *request, const place_t *place)
+{
+    cf_outbox_finish(turn->out, request, CF_MSG_PLACED, &(cf_placed_t){cf_address_pack(place->at)});
 }
 
 /* Answer who waits for this place: where it is, or err. */
@@ -124,6 +135,13 @@ static void answer_lookups(cf_lobby_t *self, cf_turn_t *turn, place_t *place, in
 /* Nobody is told where the room is before its thread has confirmed: a busy thread may read what a
  * gateway sent later before it reads this. The first requests would then be answered MOVED and
  * those behind them be carried out, out of their order. */
+static void not_opened(cf_lobby_t *self, cf_turn_t *turn, place_t *place, int err)
+{
+    count_load(self, place->at, -1);
+    answer_lookups(self, turn, place, err);
+    drop_place(self, place);
+}
+
 static void open_at(cf_lobby_t *self, cf_turn_t *turn, place_t *place, cf_address_t at)
 {
     place->at = at;
@@ -133,11 +151,10 @@ static void open_at(cf_lobby_t *self, cf_turn_t *turn, place_t *place, cf_addres
     place->connections = 0; /* until it tells of those who came again */
     count_load(self, at, 1);
     place->open_corr = ++self->next_corr;
-    if (cf_outbox_send(turn->out, at, CF_MSG_OPEN, place->open_corr, place->id, NULL) == 0)
-        return;
-    count_load(self, at, -1);
-    answer_lookups(self, turn, place, CF_ENOMEM);
-    drop_place(self, place);
+    place->opened_us = turn->boot_us;
+    repair_at(self, turn->boot_us + OPEN_US);
+    if (cf_outbox_send(turn->out, at, CF_MSG_OPEN, place->open_corr, place->id, NULL) < 0)
+        not_opened(self, turn, place, CF_ENOMEM);
 }
 
 static int wait_for_place(cf_lobby_t *self, place_t *place, const cf_msg_t *msg)
@@ -158,8 +175,10 @@ static int on_lookup(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_lobby_t *self = state;
     place_t *place = find(self, msg->room);
-    if (place && !place->retiring && !place->open_corr)
-        return answer_placed(turn, msg, place);
+    if (place && !place->retiring && !place->open_corr) {
+        answer_placed(turn, msg, place);
+        return 0;
+    }
     if (!place && !(place = add_place(self, msg->room)))
         return CF_ENOMEM;
     bool is_new = place->at.kind == 0;
@@ -171,15 +190,31 @@ static int on_lookup(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     return rc;
 }
 
+/* The place whose OPEN this answers; NULL: none. */
+static place_t *opening(cf_lobby_t *self, const cf_msg_t *msg)
+{
+    place_t *place = find(self, msg->room);
+    return place && !place->retiring && msg->corr && place->open_corr == msg->corr ? place : NULL;
+}
+
 static int on_opened(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
-    cf_lobby_t *self = state;
-    place_t *place = find(self, msg->room);
-    if (!place || place->retiring || !msg->corr || place->open_corr != msg->corr)
+    place_t *place = opening(state, msg);
+    if (!place)
         return 0;
     place->open_corr = 0;
-    answer_lookups(self, turn, place, 0);
+    answer_lookups(state, turn, place, 0);
     return 0;
+}
+
+static int on_not_opened(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_refused_t refused;
+    int rc = cf_msg_body(&refused, msg, turn->arena);
+    place_t *place = opening(state, msg);
+    if (rc == 0 && place)
+        not_opened(state, turn, place, -(int)refused.reason);
+    return rc;
 }
 
 /* --- retiring ----------------------------------------------------------------------------------
@@ -188,8 +223,11 @@ static int on_opened(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 /* Everybody has forgotten the room: free it, and open it anew if somebody wants it. */
 static void finish_retirement(cf_lobby_t *self, cf_turn_t *turn, place_t *place)
 {
-    if (!place->place_gone)
-        cf_outbox_send(turn->out, place->at, CF_MSG_RETIRED, 0, place->id, NULL);
+    if (!place->place_gone &&
+        cf_outbox_send(turn->out, place->at, CF_MSG_RETIRED, 0, place->id, NULL) < 0) {
+        repair_at(self, turn->boot_us + REPAIR_US); /* it must go there before it is here again */
+        return;
+    }
     count_load(self, place->at, -1);
     if (!place->lookups && place->target.kind == 0) {
         drop_place(self, place);
@@ -198,17 +236,26 @@ static void finish_retirement(cf_lobby_t *self, cf_turn_t *turn, place_t *place)
     open_at(self, turn, place, place->target.kind ? place->target : least_loaded(self));
 }
 
+static void tell_forget(cf_lobby_t *self, cf_turn_t *turn, place_t *place)
+{
+    for (uint32_t i = 0; i < self->config.gateway_count; i++)
+        if (place->not_told >> i & 1 && cf_outbox_send(turn->out, self->config.gateways[i],
+                                                       CF_MSG_FORGET, 0, place->id, NULL) == 0)
+            place->not_told &= ~(UINT64_C(1) << i);
+    if (place->not_told)
+        repair_at(self, turn->boot_us + REPAIR_US);
+}
+
 static void begin_retirement(cf_lobby_t *self, cf_turn_t *turn, place_t *place)
 {
     place->retiring = true;
     place->open_corr = 0;
     place->not_forgotten = 0;
-    for (uint32_t i = 0; i < self->config.gateway_count; i++) {
-        if (self->gateways_gone >> i & 1)
-            continue;
-        place->not_forgotten |= UINT64_C(1) << i;
-        cf_outbox_send(turn->out, self->config.gateways[i], CF_MSG_FORGET, 0, place->id, NULL);
-    }
+    for (uint32_t i = 0; i < self->config.gateway_count; i++)
+        if (!(self->gateways_gone >> i & 1))
+            place->not_forgotten |= UINT64_C(1) << i;
+    place->not_told = place->not_forgotten;
+    tell_forget(self, turn, place);
     if (place->not_forgotten == 0)
         finish_retirement(self, turn, place);
 }
@@ -251,9 +298,12 @@ static int on_move(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     cf_address_t target = cf_address_unpack(move.address);
     if (target.kind != CF_ACTOR_ROOMS)
         return CF_ERANGE;
+    rc = cf_outbox_send(turn->out, place->at, CF_MSG_VACATE, 0, place->id, NULL);
+    if (rc < 0)
+        return rc;
     place->target = target;
-    cf_outbox_send(turn->out, place->at, CF_MSG_VACATE, 0, place->id, NULL);
-    return cf_outbox_answer(turn->out, msg, CF_MSG_DONE, NULL);
+    cf_outbox_finish(turn->out, msg, CF_MSG_DONE, NULL);
+    return 0;
 }
 
 static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
@@ -275,11 +325,34 @@ static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         place->place_gone = place->place_gone || was_there;
         if (!place->retiring && was_there) {
             begin_retirement(self, turn, place);
-        } else if (place->retiring && (place->not_forgotten &= ~self->gateways_gone) == 0) {
-            finish_retirement(self, turn, place);
+        } else if (place->retiring) {
+            place->not_told &= ~self->gateways_gone;
+            if ((place->not_forgotten &= ~self->gateways_gone) == 0)
+                finish_retirement(self, turn, place);
         }
     }
     return 0;
+}
+
+/* What could not be said is said now; an OPEN that nobody answered is said again. */
+static void repair(cf_lobby_t *self, cf_turn_t *turn)
+{
+    place_t *place, *next;
+    self->repair_us = INT64_MAX;
+    HASH_ITER(hh, self->places, place, next)
+    {
+        if (place->open_corr && turn->boot_us - place->opened_us >= OPEN_US) {
+            place->opened_us = turn->boot_us;
+            cf_outbox_send(turn->out, place->at, CF_MSG_OPEN, place->open_corr, place->id, NULL);
+        }
+        if (place->open_corr)
+            repair_at(self, place->opened_us + OPEN_US);
+        if (!place->retiring)
+            continue;
+        tell_forget(self, turn, place);
+        if (place->not_forgotten == 0)
+            finish_retirement(self, turn, place);
+    }
 }
 
 /* --- counts ------------------------------------------------------------------------------------
@@ -307,6 +380,8 @@ static int newest_first(const void *a, const void *b)
 static void tell_counts(cf_lobby_t *self, cf_turn_t *turn)
 {
     uint32_t n = 0;
+    bool told = true;
+    self->next_counts_us = turn->boot_us + COUNTS_EVERY_US; /* also after a failure */
     cf_count_t *counts =
         cf_arena_take(turn->arena, (HASH_COUNT(self->places) + 1) * sizeof *counts);
     if (!counts)
@@ -318,11 +393,11 @@ static void tell_counts(cf_lobby_t *self, cf_turn_t *turn)
         qsort(counts, n, sizeof *counts, newest_first);
     cf_counts_t body = {{counts, n > CF_COUNTS_MAX ? CF_COUNTS_MAX : n}};
     for (uint32_t i = 0; i < self->config.gateway_count; i++)
-        if (!(self->gateways_gone >> i & 1))
+        if (!(self->gateways_gone >> i & 1) &&
             cf_outbox_send(turn->out, self->config.gateways[i], CF_MSG_COUNTS, 0, (cf_id_t){0},
-                           &body);
-    self->counts_changed = false;
-    self->next_counts_us = turn->boot_us + COUNTS_EVERY_US;
+                           &body) < 0)
+            told = false;
+    self->counts_changed = !told;
 }
 
 static int on_room_list(void *state, cf_turn_t *turn, const cf_msg_t *msg)
@@ -342,9 +417,11 @@ static int on_room_list(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 }
 
 static const cf_handler_t handlers[] = {
-    {CF_MSG_LOOKUP, on_lookup},       {CF_MSG_RETIRE, on_retire}, {CF_MSG_FORGOTTEN, on_forgotten},
-    {CF_MSG_PRESENCE, on_presence},   {CF_MSG_MOVE, on_move},     {CF_MSG_ROOM_LIST, on_room_list},
-    {CF_MSG_NODE_GONE, on_node_gone}, {CF_MSG_DONE, on_opened},   {0, NULL},
+    {CF_MSG_LOOKUP, on_lookup},       {CF_MSG_RETIRE, on_retire},
+    {CF_MSG_FORGOTTEN, on_forgotten}, {CF_MSG_PRESENCE, on_presence},
+    {CF_MSG_MOVE, on_move},           {CF_MSG_ROOM_LIST, on_room_list},
+    {CF_MSG_NODE_GONE, on_node_gone}, {CF_MSG_DONE, on_opened},
+    {CF_MSG_REFUSED, on_not_opened},  {0, NULL},
 };
 
 static int64_t due(void *state, cf_turn_t *turn)
@@ -352,7 +429,10 @@ static int64_t due(void *state, cf_turn_t *turn)
     cf_lobby_t *self = state;
     if (self->counts_changed && turn->boot_us >= self->next_counts_us)
         tell_counts(self, turn);
-    return self->counts_changed ? self->next_counts_us : INT64_MAX;
+    if (turn->boot_us >= self->repair_us)
+        repair(self, turn);
+    int64_t counts_us = self->counts_changed ? self->next_counts_us : INT64_MAX;
+    return counts_us < self->repair_us ? counts_us : self->repair_us;
 }
 
 static void destroy(void *state)

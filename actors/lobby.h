@@ -1,7 +1,8 @@
 /* actors/lobby.h: knows where every active room is, and how many connections each has.
  *
  *     LOOKUP     -> PLACED. A room that is nowhere is OPENed on the least loaded room thread, which
- *                answers DONE; while one is opening or retiring its lookups wait
+ *                answers DONE or REFUSED; while one is opening or retiring its lookups wait. What
+ *                could not be said for want of memory is said later
  *     RETIRE     (room thread) FORGET to every gateway; when all have FORGOTTEN, RETIRED to the
  *                thread; then it is opened anew if somebody waits for it
  *     MOVE       VACATE to the room; when it has retired, OPEN at the address given

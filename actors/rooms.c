@@ -69,16 +69,22 @@ static int on_open(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     if (find(self, msg->room)) /* the lobby's word came twice */
         return cf_outbox_answer(turn->out, msg, CF_MSG_DONE, NULL);
     hosted_t *hosted = calloc(1, sizeof *hosted);
-    if (hosted && cf_room_new(&hosted->room, &self->host, msg->room, turn) == 0) {
-        hosted->id = msg->room;
+    if (!hosted)
+        return CF_ENOMEM;
+    hosted->id = msg->room;
+    int rc = cf_room_new(&hosted->room, &self->host, msg->room, turn);
+    if (rc == 0) {
         HASH_ADD(hh, self->rooms, id, sizeof hosted->id, hosted);
-        if (hosted->hh.tbl)
-            return cf_outbox_answer(turn->out, msg, CF_MSG_DONE, NULL);
-        cf_room_destroy(&hosted->room);
+        rc = hosted->hh.tbl ? cf_outbox_answer(turn->out, msg, CF_MSG_DONE, NULL) : CF_ENOMEM;
     }
+    if (rc == 0)
+        return 0;
+    /* The lobby is refused and takes the place back; a room it does not know of must not stay */
+    if (hosted->hh.tbl)
+        HASH_DEL(self->rooms, hosted);
+    cf_room_destroy(&hosted->room);
     free(hosted);
-    /* No memory: give the place back, or its requests would be answered MOVED for ever */
-    return cf_outbox_send(turn->out, self->config.lobby, CF_MSG_RETIRE, 0, msg->room, NULL);
+    return rc;
 }
 
 static void drop_from_dirty(cf_rooms_t *self, hosted_t *hosted)

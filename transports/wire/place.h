@@ -1,7 +1,7 @@
 /* transports/wire/place.h: where a room is, and how it leaves. The room stands in the header.
  *
  *     LOOKUP     gateway -> lobby        -> PLACED address (held while the room is retiring)
- *     OPEN       lobby -> room thread    the room is yours; it loads itself. -> DONE
+ *     OPEN       lobby -> room thread    the room is yours; it loads itself. -> DONE | REFUSED
  *     RETIRE     room thread -> lobby    may I go? The room answers everything with MOVED from here
  * on FORGET     lobby -> gateways       -> FORGOTTEN: nothing more from me to that address RETIRED
  * lobby -> room thread    all have forgotten; the room is freed MOVE       supervisor -> lobby give
