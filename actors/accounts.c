@@ -15,6 +15,7 @@
 
 #define LOOKUPS_MAX 16384 /* AUTHENTICATE and LOGOUT in flight */
 #define ANSWER_US INT64_C(10000000)
+#define TELL_AGAIN_US INT64_C(100000)
 #define FULL_RETRY_MS 1000
 #define TOKEN_BYTES 32
 #define TOKEN_TEXT 43 /* characters of 32 bytes in base64 without padding */
@@ -30,6 +31,7 @@ typedef enum {
     FINDING_SESSION, /* AUTHENTICATE */
     FINDING_ENDED,   /* LOGOUT of a session that is not remembered */
     REMOVING_SESSION,
+    TELLING_GATEWAYS, /* LOGOUT; there was no memory to tell all of them at once */
 } step_t;
 
 /* What a registration or login carries from step to step; wiped behind it. */
@@ -51,6 +53,7 @@ typedef struct {
     cf_session_t session;       /* as far as it is known */
     credentials_t *credentials; /* owned; NULL for AUTHENTICATE and LOGOUT */
     int hasher;                 /* which one works on it; -1: none */
+    uint16_t told;              /* gateways that know the session has ended */
     UT_hash_handle hh;
 } operation_t;
 
@@ -59,6 +62,7 @@ struct cf_accounts {
     operation_t *operations; /* by id; oldest first, so also by deadline; owned */
     uint64_t last_id;
     uint32_t hashing; /* operations with credentials */
+    uint32_t telling; /* operations in step TELLING_GATEWAYS */
     uint32_t *busy;   /* per hasher: operations it works on */
     int64_t permits;  /* millionths of one registration or login */
     int64_t permits_us;
@@ -89,6 +93,7 @@ static void finish(cf_accounts_t *self, operation_t *op)
 {
     leave_hasher(self, op);
     HASH_DEL(self->operations, op);
+    self->telling -= op->step == TELLING_GATEWAYS;
     if (op->credentials) {
         self->hashing--;
         sodium_memzero(op->credentials, sizeof *op->credentials);
@@ -99,12 +104,14 @@ static void finish(cf_accounts_t *self, operation_t *op)
 
 /* Sockets opened with a session end with it; also when the store did not say whether it is gone: whoever
  * is still logged in connects again. */
-static void tell_session_ended(const cf_accounts_t *self, cf_turn_t *turn, const operation_t *op)
+static bool tell_session_ended(const cf_accounts_t *self, cf_turn_t *turn, operation_t *op)
 {
     cf_session_ended_t ended = {op->session.id};
-    for (uint16_t i = 0; i < self->config.gateways; i++)
-        cf_outbox_send(turn->out, address(turn, CF_ACTOR_GATEWAY, i), CF_MSG_SESSION_ENDED, 0,
-                       (cf_id_t){0}, &ended);
+    for (; op->told < self->config.gateways; op->told++)
+        if (cf_outbox_send(turn->out, address(turn, CF_ACTOR_GATEWAY, op->told),
+                           CF_MSG_SESSION_ENDED, 0, (cf_id_t){0}, &ended) < 0)
+            return false; /* no memory; told is where to go on */
+    return true;
 }
 
 static void fail(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, int rc)
@@ -145,21 +152,32 @@ static operation_t *begin(cf_accounts_t *self, cf_turn_t *turn, const cf_msg_t *
     return op;
 }
 
-static void ask_storage(cf_turn_t *turn, const operation_t *op, uint16_t type, const void *body)
+/* Ask for the next step. Without memory for the question the operation fails, and op is gone. */
+static void ask(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, cf_address_t to, step_t step,
+                uint16_t type, const void *body)
 {
-    cf_outbox_send(turn->out, address(turn, CF_ACTOR_STORAGE, 0), type, op->id, (cf_id_t){0}, body);
+    int rc = cf_outbox_send(turn->out, to, type, op->id, (cf_id_t){0}, body);
+    if (rc < 0)
+        fail(self, turn, op, rc);
+    else
+        op->step = step;
 }
 
-static void ask_reader(cf_accounts_t *self, cf_turn_t *turn, const operation_t *op, uint16_t type,
+static void ask_storage(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, step_t step,
+                        uint16_t type, const void *body)
+{
+    ask(self, turn, op, address(turn, CF_ACTOR_STORAGE, 0), step, type, body);
+}
+
+static void ask_reader(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, uint16_t type,
                        const void *body, cf_str_t key)
 {
     uint32_t index = cf_table_hash(key.bytes, key.size) % self->config.readers;
-    cf_outbox_send(turn->out, address(turn, CF_ACTOR_READER, index), type, op->id, (cf_id_t){0},
-                   body);
+    ask(self, turn, op, address(turn, CF_ACTOR_READER, index), op->step, type, body);
 }
 
-static void ask_hasher(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, uint16_t type,
-                       const void *body)
+static void ask_hasher(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, step_t step,
+                       uint16_t type, const void *body)
 {
     int least = 0;
     for (int i = 1; i < self->config.hashers; i++)
@@ -167,8 +185,7 @@ static void ask_hasher(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, ui
             least = i;
     self->busy[least]++;
     op->hasher = least;
-    cf_outbox_send(turn->out, address(turn, CF_ACTOR_HASHER, (uint32_t)least), type, op->id,
-                   (cf_id_t){0}, body);
+    ask(self, turn, op, address(turn, CF_ACTOR_HASHER, (uint32_t)least), step, type, body);
 }
 
 /* --- bounds ------------------------------------------------------------------------------------
@@ -231,7 +248,7 @@ static int on_register(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         op->credentials->email_size = asked.email.size;
         memcpy(op->credentials->username, asked.username.bytes, asked.username.size);
         memcpy(op->credentials->email, asked.email.bytes, asked.email.size);
-        ask_hasher(self, turn, op, CF_MSG_HASH, &(cf_hash_t){asked.password});
+        ask_hasher(self, turn, op, HASHING, CF_MSG_HASH, &(cf_hash_t){asked.password});
     }
     cf_secret_wipe(asked.password);
     return rc;
@@ -255,8 +272,7 @@ static void on_hashed(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, con
         .password_hash = hashed.password_hash,
         .created_us = person->created_us,
     };
-    op->step = CREATING_USER;
-    ask_storage(turn, op, CF_MSG_CREATE_USER, &user);
+    ask_storage(self, turn, op, CREATING_USER, CF_MSG_CREATE_USER, &user);
 }
 
 static void on_user_created(cf_accounts_t *self, cf_turn_t *turn, operation_t *op,
@@ -264,7 +280,7 @@ static void on_user_created(cf_accounts_t *self, cf_turn_t *turn, operation_t *o
 {
     (void)msg;
     cf_registered_t registered = {op->credentials->user, op->credentials->created_us};
-    cf_outbox_answer(turn->out, &op->request, CF_MSG_REGISTERED, &registered);
+    cf_outbox_finish(turn->out, &op->request, CF_MSG_REGISTERED, &registered);
     cf_count(CF_M_REGISTRATIONS);
     finish(self, op);
 }
@@ -311,10 +327,12 @@ static int on_login(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 static void verify(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, cf_str_t password_hash)
 {
     credentials_t *person = op->credentials;
-    op->step = VERIFYING;
-    cf_verify_t asked = {text_of(person->password, person->password_size), password_hash};
-    ask_hasher(self, turn, op, CF_MSG_VERIFY, &asked);
+    char password[CF_LOGIN_TEXT_MAX];
+    cf_verify_t asked = {text_of(password, person->password_size), password_hash};
+    memcpy(password, person->password, person->password_size);
     sodium_memzero(person->password, sizeof person->password);
+    ask_hasher(self, turn, op, VERIFYING, CF_MSG_VERIFY, &asked);
+    sodium_memzero(password, sizeof password);
 }
 
 static void on_user(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, const cf_msg_t *msg)
@@ -345,7 +363,7 @@ static void on_no_user(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, co
         fail(self, turn, op, -(int)refused.reason);
 }
 
-static void add_session(cf_turn_t *turn, operation_t *op)
+static void add_session(cf_accounts_t *self, cf_turn_t *turn, operation_t *op)
 {
     credentials_t *person = op->credentials;
     uint8_t secret[TOKEN_BYTES];
@@ -354,8 +372,7 @@ static void add_session(cf_turn_t *turn, operation_t *op)
                       sodium_base64_VARIANT_URLSAFE_NO_PADDING);
     sodium_memzero(secret, sizeof secret);
     cf_token_hash(op->session.token_hash, text_of(person->token, TOKEN_TEXT));
-    op->step = ADDING_SESSION;
-    ask_storage(turn, op, CF_MSG_ADD_SESSION, &op->session);
+    ask_storage(self, turn, op, ADDING_SESSION, CF_MSG_ADD_SESSION, &op->session);
 }
 
 static void on_verified(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, const cf_msg_t *msg)
@@ -382,7 +399,7 @@ static void on_verified(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, c
         .created_us = turn->wall_us,
         .expires_us = turn->wall_us + self->config.session_ttl_us,
     };
-    add_session(turn, op);
+    add_session(self, turn, op);
 }
 
 static void on_session_added(cf_accounts_t *self, cf_turn_t *turn, operation_t *op,
@@ -406,7 +423,7 @@ static void on_session_added(cf_accounts_t *self, cf_turn_t *turn, operation_t *
         .created_us = user.created_us,
         .expires_us = op->session.expires_us,
     };
-    cf_outbox_answer(turn->out, &op->request, CF_MSG_LOGGED_IN, &answer);
+    cf_outbox_finish(turn->out, &op->request, CF_MSG_LOGGED_IN, &answer);
     cf_count(CF_M_LOGINS);
     finish(self, op);
 }
@@ -426,7 +443,7 @@ static int take_token(uint8_t token_hash[CF_TOKEN_HASH_SIZE], cf_turn_t *turn, c
     return 0;
 }
 
-static void find_session(cf_accounts_t *self, cf_turn_t *turn, const operation_t *op)
+static void find_session(cf_accounts_t *self, cf_turn_t *turn, operation_t *op)
 {
     cf_find_session_t find;
     memcpy(find.token_hash, op->session.token_hash, sizeof find.token_hash);
@@ -446,7 +463,7 @@ static int answer_cached(cf_turn_t *turn, const cf_msg_t *request, const cf_cach
         .created_us = known->created_us,
         .expires_us = known->expires_us,
     };
-    cf_outbox_answer(turn->out, request, CF_MSG_SESSION, &session);
+    cf_outbox_finish(turn->out, request, CF_MSG_SESSION, &session);
     return 0;
 }
 
@@ -499,7 +516,7 @@ static void on_session_row(cf_accounts_t *self, cf_turn_t *turn, operation_t *op
         .created_us = row.user.created_us,
         .expires_us = row.session.expires_us,
     };
-    cf_outbox_answer(turn->out, &op->request, CF_MSG_SESSION, &session);
+    cf_outbox_finish(turn->out, &op->request, CF_MSG_SESSION, &session);
     finish(self, op);
 }
 
@@ -515,12 +532,11 @@ static void on_no_session(cf_accounts_t *self, cf_turn_t *turn, operation_t *op,
 /* --- LOGOUT ------------------------------------------------------------------------------------
  */
 
-static void remove_session(cf_turn_t *turn, operation_t *op)
+static void remove_session(cf_accounts_t *self, cf_turn_t *turn, operation_t *op)
 {
     cf_remove_session_t remove;
     memcpy(remove.token_hash, op->session.token_hash, sizeof remove.token_hash);
-    op->step = REMOVING_SESSION;
-    ask_storage(turn, op, CF_MSG_REMOVE_SESSION, &remove);
+    ask_storage(self, turn, op, REMOVING_SESSION, CF_MSG_REMOVE_SESSION, &remove);
 }
 
 static int on_logout(void *state, cf_turn_t *turn, const cf_msg_t *msg)
@@ -533,14 +549,19 @@ static int on_logout(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     const cf_cached_session_t *known = cf_session_cache_find(&self->cache, token_hash);
     bool is_known = known != NULL;
     cf_id_t session = known ? known->session : (cf_id_t){0};
+    bool is_ending = cf_session_cache_is_ended(&self->cache, token_hash, turn->boot_us);
     rc = cf_session_cache_end(&self->cache, token_hash, turn->boot_us + ENDED_US);
-    operation_t *op = rc == 0 ? begin(self, turn, msg, FINDING_ENDED, false) : NULL;
+    if (rc < 0)
+        return rc;
+    operation_t *op = begin(self, turn, msg, FINDING_ENDED, false);
+    if (!op && !is_ending) /* nothing was begun; another logout keeps what it has ended */
+        cf_session_cache_unend(&self->cache, token_hash);
     if (!op)
-        return rc < 0 ? rc : CF_ENOMEM;
+        return CF_ENOMEM;
     memcpy(op->session.token_hash, token_hash, sizeof token_hash);
     op->session.id = session;
     if (is_known)
-        remove_session(turn, op);
+        remove_session(self, turn, op);
     else
         find_session(self, turn, op);
     return 0;
@@ -554,7 +575,7 @@ static void on_ended_row(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, 
         return;
     }
     op->session.id = row.session.id;
-    remove_session(turn, op);
+    remove_session(self, turn, op);
 }
 
 static void on_no_ended(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, const cf_msg_t *msg)
@@ -566,7 +587,7 @@ static void on_no_ended(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, c
         fail(self, turn, op, -(int)refused.reason);
         return;
     }
-    cf_outbox_answer(turn->out, &op->request, CF_MSG_DONE, NULL);
+    cf_outbox_finish(turn->out, &op->request, CF_MSG_DONE, NULL);
     finish(self, op);
 }
 
@@ -574,8 +595,12 @@ static void on_session_removed(cf_accounts_t *self, cf_turn_t *turn, operation_t
                                const cf_msg_t *msg)
 {
     (void)msg;
-    tell_session_ended(self, turn, op);
-    cf_outbox_answer(turn->out, &op->request, CF_MSG_DONE, NULL);
+    if (!tell_session_ended(self, turn, op)) {
+        op->step = TELLING_GATEWAYS;
+        self->telling++;
+        return;
+    }
+    cf_outbox_finish(turn->out, &op->request, CF_MSG_DONE, NULL);
     finish(self, op);
 }
 
@@ -623,19 +648,38 @@ static int on_answer(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     return 0;
 }
 
+/* Go on where there was no memory. */
+static void tell_gateways(cf_accounts_t *self, cf_turn_t *turn)
+{
+    for (operation_t *op = self->operations, *next; op && self->telling; op = next) {
+        next = op->hh.next;
+        if (op->step != TELLING_GATEWAYS)
+            continue;
+        cf_outbox_trace(turn->out, op->request.trace);
+        if (!tell_session_ended(self, turn, op))
+            return;
+        cf_outbox_finish(turn->out, &op->request, CF_MSG_DONE, NULL);
+        finish(self, op);
+    }
+}
+
 /* --- life --------------------------------------------------------------------------------------
  */
 
 static int64_t due(void *state, cf_turn_t *turn)
 {
     cf_accounts_t *self = state;
+    if (self->telling)
+        tell_gateways(self, turn);
     while (self->operations && self->operations->deadline_us <= turn->boot_us) {
         cf_outbox_trace(turn->out, self->operations->request.trace);
         fail(self, turn, self->operations, CF_ETIME);
     }
     cf_outbox_trace(turn->out, NULL);
     cf_session_cache_expire(&self->cache, turn->boot_us);
-    return self->operations ? self->operations->deadline_us : INT64_MAX;
+    int64_t next_us = self->operations ? self->operations->deadline_us : INT64_MAX;
+    int64_t tell_us = self->telling ? turn->boot_us + TELL_AGAIN_US : INT64_MAX;
+    return tell_us < next_us ? tell_us : next_us;
 }
 
 static void gauges(void *state)
