@@ -3,8 +3,13 @@
 #include "err.h"
 #include "utf8.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <jansson.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdalign.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -13,26 +18,87 @@
 /* --- JSON --------------------------------------------------------------------------------------
  */
 
-/* Parse the way the rooms REST always has (contract, 2.1): what follows the first value is ignored,
- * NUL in strings is for the rules behind it to refuse. Ill-formed UTF-8 was repaired before. */
-static json_t *parse(const char *bytes, size_t size)
+/* When jansson's lexer has no memory for a byte, it leaves it out of the string and says nothing, or
+ * an assertion of its ends the process (2.14, load.c, lex_save and lex_unget_unsave). So it never
+ * sees a failed allocation: the parse is left by a jump, and what it had taken is freed. */
+typedef struct block {
+    struct block *next, **at; /* at: what points here */
+    alignas(max_align_t) unsigned char bytes[];
+} block_t;
+
+static _Thread_local struct {
+    jmp_buf no_memory;
+    bool parsing;
+    block_t *blocks; /* all that jansson has; nothing between two calls from outside */
+} memory;
+
+static void *take_memory(size_t size)
 {
-    json_error_t error;
-    return json_loadb(bytes, size, JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL, &error);
+    block_t *block = malloc(sizeof *block + size); /* sizes follow from a bounded message */
+    if (!block && memory.parsing)
+        longjmp(memory.no_memory, 1);
+    if (!block)
+        return NULL;
+    block->next = memory.blocks;
+    block->at = &memory.blocks;
+    if (block->next)
+        block->next->at = &block->next;
+    memory.blocks = block;
+    return block->bytes;
 }
 
-static json_t *parse_body(cf_str_t body)
+static void give_memory(void *bytes)
+{
+    if (!bytes)
+        return;
+    block_t *block = (block_t *)(void *)((unsigned char *)bytes - offsetof(block_t, bytes));
+    *block->at = block->next;
+    if (block->next)
+        block->next->at = block->at;
+    free(block);
+}
+
+static void watch_memory(void)
+{
+    json_set_alloc_funcs(take_memory, give_memory);
+}
+
+/* Parse the way the rooms REST always has (contract, 2.1): what follows the first value is ignored,
+ * NUL in strings is for the rules behind it to refuse. Ill-formed UTF-8 was repaired before. Returns
+ * 0; CF_EPROTO: not an object; CF_ENOMEM. */
+static int parse(json_t **out, const char *bytes, size_t size)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    json_error_t error;
+    pthread_once(&once, watch_memory);
+    assert(!memory.blocks);
+    memory.parsing = true;
+    if (setjmp(memory.no_memory)) {
+        memory.parsing = false;
+        while (memory.blocks)
+            give_memory(memory.blocks->bytes);
+        return CF_ENOMEM;
+    }
+    json_t *root = json_loadb(bytes, size, JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL, &error);
+    memory.parsing = false;
+    if (json_is_object(root)) {
+        *out = root;
+        return 0;
+    }
+    json_decref(root);
+    return CF_EPROTO;
+}
+
+static int parse_body(json_t **out, cf_str_t body)
 {
     cf_buf_t text = {0};
-    json_t *root = NULL;
-    if (cf_buf_add(&text, body.bytes, body.size) == 0 && cf_utf8_repair(&text) == 0)
-        root = parse((const char *)text.data, text.size);
+    int rc = cf_buf_add(&text, body.bytes, body.size);
+    if (rc == 0)
+        rc = cf_utf8_repair(&text);
+    if (rc == 0)
+        rc = parse(out, (const char *)text.data, text.size);
     cf_buf_free(&text);
-    if (root && !json_is_object(root)) {
-        json_decref(root);
-        return NULL;
-    }
-    return root;
+    return rc;
 }
 
 /* The member `name` without regard to case; the last one wins. */
@@ -95,8 +161,8 @@ int cf_rooms_read_frame(cf_rooms_frame_t *out, cf_str_t *key_only, const uint8_t
     if (!cf_utf8_valid((const char *)bytes, size))
         return CF_EPROTO; /* a binary message; the server closes text messages like this by itself
                            */
-    json_t *root = parse((const char *)bytes, size);
-    int rc = json_is_object(root) ? 0 : CF_EPROTO;
+    json_t *root = NULL;
+    int rc = parse(&root, (const char *)bytes, size);
     if (rc == 0)
         rc = take_text(&frame.client_key, root, "client_key", arena);
     if (rc == 0 && json_is_string(member(root, "client_key")) && !is_key(frame.client_key))
@@ -184,8 +250,8 @@ static bool is_email(cf_str_t email)
 int cf_rooms_read_register(cf_register_t *out, cf_str_t body, cf_arena_t *arena)
 {
     cf_register_t fields;
-    json_t *root = parse_body(body);
-    int rc = root ? 0 : CF_EPROTO;
+    json_t *root = NULL;
+    int rc = parse_body(&root, body);
     if (rc == 0)
         rc = take_text(&fields.username, root, "username", arena);
     if (rc == 0)
@@ -211,8 +277,8 @@ bool cf_rooms_is_reserved_name(cf_str_t username)
 int cf_rooms_read_login(cf_login_t *out, cf_str_t body, cf_arena_t *arena)
 {
     cf_login_t fields;
-    json_t *root = parse_body(body);
-    int rc = root ? 0 : CF_EPROTO;
+    json_t *root = NULL;
+    int rc = parse_body(&root, body);
     if (rc == 0)
         rc = take_text(&fields.username, root, "username", arena);
     if (rc == 0)
@@ -241,8 +307,8 @@ static bool has_any_control(cf_str_t text)
 int cf_rooms_read_new_room(cf_rooms_new_room_t *out, cf_str_t body, cf_arena_t *arena)
 {
     cf_rooms_new_room_t fields = {0};
-    json_t *root = parse_body(body);
-    int rc = root ? 0 : CF_EPROTO;
+    json_t *root = NULL;
+    int rc = parse_body(&root, body);
     const json_t *ephemeral = root ? member(root, "ephemeral") : NULL;
     if (rc == 0)
         rc = take_text(&fields.name, root, "name", arena);
