@@ -107,6 +107,7 @@ typedef struct {
     cf_options_t options;
     cf_counts_t counts;
     cf_histogram_t ack, delivery;
+    char *targets; /* the file's text; tokens point into it */
     cf_client_t *clients;
     cf_room_t *rooms;
     uint32_t client_count, room_count, ready, connecting, *writers, writer_count, next_writer;
