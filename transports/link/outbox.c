@@ -6,6 +6,7 @@
 #include "wire/control.h"
 
 #include <assert.h>
+#include <stdalign.h>
 #include <stdlib.h>
 #include <zmq.h>
 
@@ -19,10 +20,10 @@ typedef struct {
     UT_hash_handle hh;
 } link_t;
 
-/* A refusal there was no memory for. */
+/* A message there was no memory for. */
 typedef struct {
     cf_msg_t head;
-    cf_refused_t body;
+    alignas(max_align_t) uint8_t body[CF_OUTBOX_OWED_BODY];
 } owed_t;
 
 struct cf_outbox {
@@ -113,18 +114,16 @@ int cf_outbox_answer(cf_outbox_t *self, const cf_msg_t *request, uint16_t type, 
     return cf_outbox_send(self, request->from, type, request->corr, request->room, body);
 }
 
-int cf_outbox_refuse(cf_outbox_t *self, const cf_msg_t *request, int err, uint32_t retry_after_ms)
+int cf_outbox_insist(cf_outbox_t *self, cf_address_t to, uint16_t type, uint64_t corr, cf_id_t room,
+                     const void *body)
 {
-    owed_t owed = {
-        .head = {.type = CF_MSG_REFUSED,
-                 .corr = request->corr,
-                 .to = request->from,
-                 .room = request->room},
-        .body = {.reason = (uint32_t)-err, .retry_after_ms = retry_after_ms},
-    };
-    cf_count(CF_M_REFUSED_MESSAGES);
-    int rc = put(self, &owed.head, &owed.body);
+    owed_t owed = {.head = {.type = type, .corr = corr, .to = to, .room = room}};
+    int rc = put(self, &owed.head, body);
     if (rc == CF_ENOMEM && self->owed_count < CF_OUTBOX_OWED_MAX) {
+        size_t size = cf_msg_shape(type)->size;
+        assert(size <= sizeof owed.body);
+        if (body)
+            memcpy(owed.body, body, size);
         memcpy(owed.head.trace, self->trace, CF_TRACE_SIZE);
         self->owed[self->owed_count++] = owed;
         return 0;
@@ -132,6 +131,14 @@ int cf_outbox_refuse(cf_outbox_t *self, const cf_msg_t *request, int err, uint32
     if (rc < 0)
         cf_count(CF_M_UNDELIVERABLE);
     return rc;
+}
+
+int cf_outbox_refuse(cf_outbox_t *self, const cf_msg_t *request, int err, uint32_t retry_after_ms)
+{
+    cf_refused_t body = {.reason = (uint32_t)-err, .retry_after_ms = retry_after_ms};
+    cf_count(CF_M_REFUSED_MESSAGES);
+    return cf_outbox_insist(self, request->from, CF_MSG_REFUSED, request->corr, request->room,
+                            &body);
 }
 
 /* Put what is owed behind what is there. */
@@ -142,7 +149,7 @@ static void put_owed(cf_outbox_t *self)
     memcpy(trace, self->trace, sizeof trace);
     for (; done < self->owed_count; done++) {
         memcpy(self->trace, self->owed[done].head.trace, CF_TRACE_SIZE);
-        if (put(self, &self->owed[done].head, &self->owed[done].body) < 0)
+        if (put(self, &self->owed[done].head, self->owed[done].body) < 0)
             break;
     }
     memcpy(self->trace, trace, sizeof trace);

@@ -26,9 +26,14 @@ int cf_outbox_put(cf_outbox_t *self, const cf_msg_t *head, const void *body);
 int cf_outbox_send(cf_outbox_t *self, cf_address_t to, uint16_t type, uint64_t corr, cf_id_t room,
                    const void *body);
 int cf_outbox_answer(cf_outbox_t *self, const cf_msg_t *request, uint16_t type, const void *body);
-/* Without memory a refusal is kept aside, CF_OUTBOX_OWED_MAX of them, and goes out behind the next
- * flush that finds some: so whoever asked is answered even then. */
+/* Put a message that the other side must not miss, with a body of at most CF_OUTBOX_OWED_BODY bytes
+ * and nothing borrowed in it. Without memory it is kept aside, CF_OUTBOX_OWED_MAX of them, and goes
+ * out behind the next flush that finds some; it may come later than what was put behind it. */
 #define CF_OUTBOX_OWED_MAX 16
+#define CF_OUTBOX_OWED_BODY 16
+int cf_outbox_insist(cf_outbox_t *self, cf_address_t to, uint16_t type, uint64_t corr, cf_id_t room,
+                     const void *body);
+/* Insists, so that whoever asked is answered. */
 int cf_outbox_refuse(cf_outbox_t *self, const cf_msg_t *request, int err, uint32_t retry_after_ms);
 /* The last word on a request: this answer or, when there is no memory for it, REFUSED CF_ENOMEM,
  * which takes less. For who could do nothing about a failure. */
