@@ -292,10 +292,10 @@ static void after_flush(void *owner)
     cf_gateway_t *self = owner;
     for (uint32_t i = 0; i < self->seen_count; i++) {
         cf_seen_t *seen = &self->seen[i];
-        if (seen->is_due)
+        if (seen->is_due &&
             cf_outbox_send(self->out, cf_address_unpack(seen->address), CF_MSG_FLUSHED, 0,
-                           (cf_id_t){0}, &(cf_flushed_t){seen->events, seen->bytes});
-        seen->is_due = false;
+                           (cf_id_t){0}, &(cf_flushed_t){seen->events, seen->bytes}) == 0)
+            seen->is_due = false; /* else said with the next pass, as the sums of then */
     }
     cf_outbox_flush(self->out);
     if (self->acked)

@@ -40,6 +40,10 @@ void cf_route_register(cf_gateway_t *self, cf_client_t *client)
     cf_register_t fields;
     cf_exchange_t *exchange = client->exchange;
     int rc = cf_rooms_read_register(&fields, exchange->body, &exchange->texts);
+    if (rc == CF_ENOMEM) {
+        cf_http_ask_or_fail(self, client, rc);
+        return;
+    }
     if (rc < 0) {
         cf_http_fail(self, client, 400, rc == CF_ERANGE ? "Invalid input" : "Invalid request body",
                      0);
@@ -77,6 +81,10 @@ void cf_route_login(cf_gateway_t *self, cf_client_t *client)
 {
     cf_login_t fields;
     int rc = cf_rooms_read_login(&fields, client->exchange->body, &client->exchange->texts);
+    if (rc == CF_ENOMEM) {
+        cf_http_ask_or_fail(self, client, rc);
+        return;
+    }
     if (rc < 0) {
         cf_http_fail(self, client, rc == CF_ERANGE ? 401 : 400,
                      rc == CF_ERANGE ? "Invalid credentials" : "Invalid request body", 0);
@@ -191,6 +199,10 @@ void cf_route_create(cf_gateway_t *self, cf_client_t *client)
 {
     cf_exchange_t *exchange = client->exchange;
     int rc = cf_rooms_read_new_room(&exchange->new_room, exchange->body, &exchange->texts);
+    if (rc == CF_ENOMEM) {
+        cf_http_ask_or_fail(self, client, rc);
+        return;
+    }
     if (rc < 0) {
         cf_http_fail(self, client, 400, rc == CF_ERANGE ? "invalid input" : "Invalid request body",
                      0);

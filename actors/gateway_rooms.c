@@ -46,8 +46,8 @@ static void look_up(cf_gateway_t *self, cf_place_t *place)
     place->state = CF_PLACE_LOOKING;
     place->at = (cf_address_t){0};
     place->lookup_corr = ++self->next_corr;
-    cf_outbox_send(self->out, self->config.lobby, CF_MSG_LOOKUP, place->lookup_corr, place->room,
-                   NULL);
+    cf_outbox_insist(self->out, self->config.lobby, CF_MSG_LOOKUP, place->lookup_corr, place->room,
+                     NULL);
 }
 
 /* --- held requests -----------------------------------------------------------------------------
@@ -190,8 +190,8 @@ void cf_place_leave(cf_gateway_t *self, cf_client_t *client)
     client->place = NULL;
     place->member_count--;
     if (place->state == CF_PLACE_KNOWN)
-        cf_outbox_send(self->out, place->at, CF_MSG_DETACH, 0, place->room,
-                       &(cf_detach_t){client->number});
+        cf_outbox_insist(self->out, place->at, CF_MSG_DETACH, 0, place->room,
+                         &(cf_detach_t){client->number});
     cf_place_drop_if_idle(self, place);
 }
 
@@ -242,7 +242,7 @@ static void settle_forget(cf_gateway_t *self, cf_place_t *place)
     if (!place->owes_forgotten || place->in_flight)
         return;
     place->owes_forgotten = false;
-    cf_outbox_send(self->out, self->config.lobby, CF_MSG_FORGOTTEN, 0, place->room, NULL);
+    cf_outbox_insist(self->out, self->config.lobby, CF_MSG_FORGOTTEN, 0, place->room, NULL);
     if (place->state != CF_PLACE_LOOKING || place->lookup_corr)
         return; /* a LOOKUP that the lobby holds is answered with the new place */
     if (place->members || place->held)
@@ -257,7 +257,7 @@ int cf_place_on_forget(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     cf_place_t *place = cf_place_find(self, msg->room);
     (void)turn;
     if (!place || place->state == CF_PLACE_UNKNOWN) {
-        cf_outbox_send(self->out, self->config.lobby, CF_MSG_FORGOTTEN, 0, msg->room, NULL);
+        cf_outbox_insist(self->out, self->config.lobby, CF_MSG_FORGOTTEN, 0, msg->room, NULL);
         return 0;
     }
     place->state = CF_PLACE_LOOKING;

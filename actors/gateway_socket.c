@@ -306,6 +306,8 @@ void cf_socket_message(cf_gateway_t *self, cf_client_t *client, const uint8_t *b
     else if (rc == CF_EPERM)
         send_error(client, "Message must not contain control characters", "CONTROL_CHARACTERS", key,
                    0);
+    else if (rc == CF_ENOMEM)
+        send_error(client, "Failed to save message", "NOT_SAVED", key, 1000);
     else if (rc < 0)
         send_error(client, "Invalid message format", "INVALID_FORMAT", key, 0);
     else if (frame.kind == CF_FRAME_COMMAND) /* no bot serves this node */
