@@ -24,6 +24,12 @@ CRASHED = 137  # exit status of a named crash point, as of kill -9
 QUICK = {"CONFAB_AUTH_ARGON2_MEMORY_KIB": "64", "CONFAB_AUTH_ARGON2_PASSES": "1"}
 
 
+def sanitizer(options):
+    """Environment with these options for AddressSanitizer besides those of the whole run; a server built
+    without it takes no notice."""
+    return {"ASAN_OPTIONS": f"{os.environ.get('ASAN_OPTIONS', '')}:{options}"}
+
+
 class Server:
     """One confab process after the other on one port and one store."""
 
