@@ -292,7 +292,9 @@ def test_memory_is_flat_over_a_thousand_connections(store_kind, server, room):
         servers.until(lambda: open_files(server) <= before, "descriptors to be given back")
         with open(f"/proc/{server.pid}/statm", encoding="ascii") as file:
             sizes.append(int(file.read().split()[1]) * 4)
-    assert sizes[-1] - sizes[1] <= 2048, f"RSS in KiB after each round: {sizes}"
+    # ThreadSanitizer's own records of every address and thread grow, as it likes: 1 to 5 MiB here
+    if not servers.built_with("libtsan"):
+        assert sizes[-1] - sizes[1] <= 2048, f"RSS in KiB after each round: {sizes}"
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -30,6 +30,11 @@ def sanitizer(options):
     return {"ASAN_OPTIONS": f"{os.environ.get('ASAN_OPTIONS', '')}:{options}"}
 
 
+def built_with(library):
+    """Is the server linked with this library, say "libtsan"?"""
+    return f"{library}.so".encode() in BINARY.read_bytes()
+
+
 class Server:
     """One confab process after the other on one port and one store."""
 
