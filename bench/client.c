@@ -2,28 +2,16 @@
  * it measures, and must see the bytes as they came. */
 #include "load.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #define RETRY_FIRST_NS 50000000LL
 #define RETRY_MAX_NS 1000000000LL
 #define RESEND_NS 200000000LL
 #define DRIP_NS 1000000000LL
 #define SLOW_RCVBUF 8192
-
-static void watch(cf_load_t *load, cf_client_t *client, int operation)
-{
-    bool reads = client->reader == CF_READER_NORMAL || client->state < CF_CLIENT_READY;
-    struct epoll_event event = {.data.u32 = client->index};
-    event.events = (reads ? EPOLLIN : 0) | (client->wants_write ? EPOLLOUT : 0);
-    epoll_ctl(load->epoll, operation, client->fd, &event);
-}
 
 static uint32_t jitter(uint32_t bound)
 {
@@ -60,9 +48,7 @@ static void gone(cf_load_t *load, cf_client_t *client, int code, const char *wha
     }
     load->ready -= client->state == CF_CLIENT_READY;
     load->connecting -= client->state == CF_CLIENT_HANDSHAKE || client->state == CF_CLIENT_OPEN;
-    close(client->fd);
-    client->fd = -1;
-    client->in_size = client->out_size = 0;
+    cf_conn_close(&client->conn);
     client->last_seq = 0;
     client->resend_ns = 0;
     if (client->whole) {
@@ -79,34 +65,18 @@ static void gone(cf_load_t *load, cf_client_t *client, int code, const char *wha
     client->retry_ns = load->now_ns + wait_ns / 2 + (int64_t)jitter((uint32_t)(wait_ns / 2));
 }
 
-void cf_client_flush(cf_load_t *load, cf_client_t *client)
+void cf_client_flush(cf_client_t *client)
 {
     client->dirty = false;
-    if (client->out_size == 0 || client->fd < 0)
-        return;
-    ssize_t sent = send(client->fd, client->out, client->out_size, MSG_NOSIGNAL);
-    if (sent < 0 && errno != EAGAIN)
-        return; /* reading tells why it ended */
-    if (sent > 0) {
-        client->out_size -= (size_t)sent;
-        memmove(client->out, client->out + sent, client->out_size);
-    }
-    bool wants = client->out_size > 0;
-    if (wants != client->wants_write) {
-        client->wants_write = wants;
-        watch(load, client, EPOLL_CTL_MOD);
-    }
+    cf_conn_flush(&client->conn);
 }
 
 static bool queue_frame(cf_load_t *load, cf_client_t *client, uint8_t opcode, const void *payload,
                         size_t size)
 {
-    if (client->fd < 0 || client->close_seen ||
-        client->out_size + size + CF_FRAME_HEAD_MAX > CF_OUT_MAX)
-        return false;
     uint32_t mask = 0x9e3779b9u * (client->index + 1) ^ client->next_n;
-    client->out_size +=
-        cf_ws_write(client->out + client->out_size, opcode, payload, size, (uint8_t *)&mask);
+    if (client->close_seen || !cf_conn_add_frame(&client->conn, opcode, payload, size, mask))
+        return false;
     if (!client->dirty) {
         client->dirty = true;
         load->dirty[load->dirty_count++] = client->index;
@@ -116,33 +86,18 @@ static bool queue_frame(cf_load_t *load, cf_client_t *client, uint8_t opcode, co
 
 void cf_client_connect(cf_load_t *load, cf_client_t *client)
 {
-    client->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (client->fd < 0) {
-        perror("cannot make a socket");
-        client->state = CF_CLIENT_GONE;
-        return;
-    }
-    int on = 1, small = SLOW_RCVBUF;
-    setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (client->reader != CF_READER_NORMAL)
-        setsockopt(client->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     client->state = CF_CLIENT_HANDSHAKE;
-    client->close_seen = false;
-    client->wants_write = true;
+    client->close_seen = client->conn.deaf = false;
     load->connecting++;
-    client->out_size =
-        (size_t)snprintf((char *)client->out, CF_OUT_MAX,
+    client->conn.out_size =
+        (size_t)snprintf((char *)client->conn.out, CF_OUT_MAX,
                          "GET /ws/chat/%s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\n"
                          "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
                          "Sec-WebSocket-Key: " CF_WS_KEY "\r\nAuthorization: Bearer %s\r\n\r\n",
                          load->rooms[client->room].id, load->options.host, client->token);
-    if (connect(client->fd, (struct sockaddr *)&load->options.server, sizeof load->options.server) <
-            0 &&
-        errno != EINPROGRESS) {
+    int rcvbuf = client->reader == CF_READER_NORMAL ? 0 : SLOW_RCVBUF;
+    if (cf_conn_open(&client->conn, &load->options.server, rcvbuf) < 0)
         gone(load, client, 1006, "connect");
-        return;
-    }
-    watch(load, client, EPOLL_CTL_ADD);
 }
 
 static void become_ready(cf_load_t *load, cf_client_t *client)
@@ -154,7 +109,8 @@ static void become_ready(cf_load_t *load, cf_client_t *client)
     cf_ledger_add(load->ledger, "OPEN %u %s", client->index, load->rooms[client->room].id);
     if (client->reader != CF_READER_NORMAL) {
         client->next_drip_ns = load->now_ns + DRIP_NS;
-        watch(load, client, EPOLL_CTL_MOD);
+        client->conn.deaf = true;
+        cf_conn_watch(&client->conn);
     }
     if (load->measuring) { /* came back: this dialect has no resume, history fills the gap */
         cf_ledger_add(load->ledger, "RESUME %u 0 reload", client->index);
@@ -304,7 +260,7 @@ static bool on_frame(cf_load_t *load, cf_client_t *client, const cf_ws_frame_t *
     case CF_OP_CLOSE:
         code = frame->size >= 2 ? frame->payload[0] << 8 | frame->payload[1] : 1005;
         queue_frame(load, client, CF_OP_CLOSE, frame->payload, frame->size < 2 ? 0 : 2);
-        cf_client_flush(load, client);
+        cf_client_flush(client);
         client->close_seen = true;
         gone(load, client, code, "");
         return false;
@@ -348,21 +304,17 @@ static size_t take_bytes(cf_load_t *load, cf_client_t *client, const uint8_t *by
 static bool read_some(cf_load_t *load, cf_client_t *client, size_t most)
 {
     uint8_t *bytes = load->scratch;
-    memcpy(bytes, client->in, client->in_size);
-    ssize_t got = recv(client->fd, bytes + client->in_size, most, 0);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
-        return false;
-    if (got <= 0) {
+    size_t size;
+    ssize_t got = cf_conn_read(&client->conn, bytes, most, &size);
+    if (got < 0)
         gone(load, client, 1006, client->state == CF_CLIENT_HANDSHAKE ? "connect" : "");
+    if (got <= 0)
         return false;
-    }
     load->now_ns = cf_now_ns();
-    size_t size = client->in_size + (size_t)got;
     size_t used = take_bytes(load, client, bytes, size);
     if (used == SIZE_MAX)
         return false;
-    client->in_size = size - used;
-    memcpy(client->in, bytes + used, client->in_size);
+    cf_conn_keep(&client->conn, bytes + used, size - used);
     return (size_t)got == most;
 }
 
@@ -374,15 +326,10 @@ void cf_client_drip(cf_load_t *load, cf_client_t *client)
 
 void cf_client_on_event(cf_load_t *load, cf_client_t *client, uint32_t events)
 {
-    if (client->fd < 0)
+    if (client->conn.fd < 0)
         return;
-    if (events & EPOLLOUT) {
-        cf_client_flush(load, client);
-        if (client->wants_write && client->out_size == 0) {
-            client->wants_write = false;
-            watch(load, client, EPOLL_CTL_MOD);
-        }
-    }
+    if (events & EPOLLOUT)
+        cf_client_flush(client);
     if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
         while (read_some(load, client, CF_READ_MAX))
             ;

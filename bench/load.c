@@ -17,8 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -38,13 +36,6 @@ static volatile sig_atomic_t interrupted;
 static void on_signal(int number)
 {
     interrupted = number;
-}
-
-int64_t cf_now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * SECOND_NS + now.tv_nsec;
 }
 
 void cf_count_kind(cf_kind_t *kinds, const char *name, size_t size)
@@ -204,13 +195,6 @@ static int read_options(cf_options_t *o, int argc, char **argv)
 
 /* ---- set-up */
 
-static void *reserve(size_t size)
-{
-    void *bytes = mmap(NULL, size ? size : 1, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return bytes == MAP_FAILED ? NULL : bytes;
-}
-
 static char *read_whole(const char *path, size_t *lines)
 {
     FILE *file = fopen(path, "r");
@@ -235,12 +219,12 @@ static int read_targets(cf_load_t *load)
 {
     size_t lines;
     char *text = load->targets = read_whole(load->options.targets, &lines);
-    if (!text || lines == 0 || !(load->clients = reserve(lines * sizeof *load->clients)) ||
-        !(load->rooms = reserve(lines * sizeof *load->rooms)) ||
-        !(load->dirty = reserve(lines * sizeof *load->dirty)) ||
-        !(load->writers = reserve(lines * sizeof *load->writers)))
+    if (!text || lines == 0 || !(load->clients = cf_conn_reserve(lines * sizeof *load->clients)) ||
+        !(load->rooms = cf_conn_reserve(lines * sizeof *load->rooms)) ||
+        !(load->dirty = cf_conn_reserve(lines * sizeof *load->dirty)) ||
+        !(load->writers = cf_conn_reserve(lines * sizeof *load->writers)))
         return -1;
-    uint8_t *in = reserve(lines * CF_IN_MAX), *out = reserve(lines * CF_OUT_MAX);
+    uint8_t *in = cf_conn_reserve(lines * CF_IN_MAX), *out = cf_conn_reserve(lines * CF_OUT_MAX);
     if (!in || !out)
         return -1;
     char *save = NULL;
@@ -253,12 +237,14 @@ static int read_targets(cf_load_t *load)
                     load->client_count + 1);
             return -1;
         }
-        *client = (cf_client_t){.fd = -1,
+        *client = (cf_client_t){.conn = {.fd = -1,
+                                         .epoll = load->epoll,
+                                         .tag = load->client_count,
+                                         .in = in + load->client_count * (size_t)CF_IN_MAX,
+                                         .out = out + load->client_count * (size_t)CF_OUT_MAX},
                                 .index = load->client_count,
                                 .room = room,
                                 .token = blank + 1,
-                                .in = in + load->client_count * (size_t)CF_IN_MAX,
-                                .out = out + load->client_count * (size_t)CF_OUT_MAX,
                                 .next_n = 1,
                                 .oldest_n = 1};
         load->rooms[room].members++;
@@ -276,7 +262,7 @@ static int choose_roles(cf_load_t *load)
     uint32_t normal = load->client_count - (uint32_t)(o->stopped + o->drip);
     uint32_t wanted =
         o->writers < 0 || (uint32_t)o->writers > normal ? normal : (uint32_t)o->writers;
-    cf_pending_t *pending = reserve(wanted * CF_PENDING_MAX * sizeof *pending);
+    cf_pending_t *pending = cf_conn_reserve(wanted * CF_PENDING_MAX * sizeof *pending);
     if (!pending)
         return -1;
     for (uint32_t i = 0; i < wanted; i++) {
@@ -289,14 +275,10 @@ static int choose_roles(cf_load_t *load)
 
 static int set_up(cf_load_t *load)
 {
-    struct rlimit files;
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-        files.rlim_cur = files.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &files);
-    }
+    cf_conn_raise_limit();
     load->epoll = epoll_create1(EPOLL_CLOEXEC);
     load->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    load->scratch = reserve(CF_IN_MAX + CF_READ_MAX);
+    load->scratch = cf_conn_reserve(CF_SCRATCH_MAX);
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = TIMER};
     if (load->epoll < 0 || load->timer < 0 || !load->scratch ||
         epoll_ctl(load->epoll, EPOLL_CTL_ADD, load->timer, &event) < 0 || read_targets(load) < 0 ||
@@ -409,7 +391,7 @@ static void turn(cf_load_t *load)
     if (load->posting)
         post_some(load);
     for (uint32_t i = 0; i < load->dirty_count; i++)
-        cf_client_flush(load, &load->clients[load->dirty[i]]);
+        cf_client_flush(&load->clients[load->dirty[i]]);
     load->dirty_count = 0;
 }
 
@@ -503,9 +485,9 @@ static bool all_arrived(const cf_load_t *load)
         const cf_client_t *client = &load->clients[i];
         const cf_room_t *room = &load->rooms[client->room];
         if (client->unacked ||
-            (client->whole && client->last_seq != room->last_seq && room->last_seq) ||
+            (client->whole && cf_order_missing(&room->order, client->last_seq)) ||
             (client->state == CF_CLIENT_READY && client->reader == CF_READER_NORMAL &&
-             client->last_seq && client->last_seq != room->last_seq) ||
+             client->last_seq && client->last_seq != room->order.last_seq) ||
             (load->options.reconnect && client->state < CF_CLIENT_READY))
             return false;
     }
@@ -527,7 +509,7 @@ static void drain(cf_load_t *load)
 static void tear_down(cf_load_t *load)
 {
     for (uint32_t i = 0; load->rooms && i < load->room_count; i++)
-        free(load->rooms[i].ring);
+        cf_order_free(&load->rooms[i].order);
     free(load->targets);
     cf_ledger_close(&load->ledger);
 }

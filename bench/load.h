@@ -1,14 +1,16 @@
 /* bench/load.h: the state of one load run; one thread owns all of it.
  *
- * load.c reads the options, decides who posts when and ends the run; client.c moves bytes; rooms.c
- * checks every delivery; report.c prints. Nothing is allocated once the run has started: each
+ * load.c reads the options, decides who posts when and ends the run; client.c speaks the protocol;
+ * rooms.c checks every delivery; report.c prints. Nothing is allocated once the run has started: each
  * client has fixed buffers, each room a ring of the posts it was seen to deliver. */
 #ifndef CF_LOAD_H
 #define CF_LOAD_H
 
+#include "conn.h"
 #include "frame.h"
 #include "histogram.h"
 #include "ledger_file.h"
+#include "order.h"
 #include "payload.h"
 
 #include <netinet/in.h>
@@ -17,9 +19,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define CF_IN_MAX (128 * 1024) /* the longest frame that may arrive */
-#define CF_OUT_MAX (16 * 1024)
-#define CF_READ_MAX (256 * 1024)
 #define CF_PENDING_MAX 64 /* posts of one writer that are not settled */
 #define CF_ID_TEXT_MAX 40
 #define CF_KINDS_MAX 24 /* different close codes, error codes */
@@ -46,35 +45,31 @@ typedef struct {
 typedef struct {
     cf_client_state_t state;
     cf_reader_t reader;
-    int fd;
+    cf_conn_t conn;
     uint32_t index, room;
     const char *token;
     uint64_t last_seq; /* newest post delivered on this connection; 0: none yet */
     bool whole;        /* reads, and READY since posting began: must have got every post */
-    bool dirty, wants_write, close_seen;
+    bool dirty, close_seen;
     int attempts;
     int64_t retry_ns, next_drip_ns, resend_ns;
-    uint8_t *in, *out;
-    size_t in_size, out_size;
     uint32_t next_n, oldest_n, unacked; /* posts: next number, oldest not acked, how many */
     uint32_t seen_n;                    /* highest n of this writer that its room delivered */
     cf_pending_t *pending;              /* CF_PENDING_MAX, slot n % CF_PENDING_MAX; writers only */
 } cf_client_t;
 
 typedef struct {
-    uint64_t seq;
-    uint32_t writer, n, crc, size, delivered;
+    cf_slot_t slot;
+    uint32_t writer, n, crc, delivered;
     bool ours;
     int64_t due_ns;
     char id[CF_ID_TEXT_MAX];
-    char frame[]; /* `size` bytes: what everyone else must get, byte for byte */
 } cf_seen_t;
 
 typedef struct {
     char id[CF_ID_TEXT_MAX];
     uint32_t members, whole_members;
-    uint64_t base_seq, last_seq; /* first and newest seen in this run; 0: none */
-    char *ring;                  /* ring_size slots of ring_stride bytes */
+    cf_order_t order;
 } cf_room_t;
 
 typedef struct {
@@ -85,8 +80,8 @@ typedef struct {
 typedef struct {
     uint64_t posts, acked, refused, deliveries, foreign, skipped, resent, upgrades;
     /* what must be 0 */
-    uint64_t lost, doubled, disordered, differing, misrouted, broken, ack_late, ack_wrong,
-        unsettled, unreadable;
+    cf_order_faults_t order;
+    uint64_t misrouted, broken, ack_late, ack_wrong, unsettled, unreadable;
     cf_kind_t closes[CF_KINDS_MAX], refusals[CF_KINDS_MAX];
 } cf_counts_t;
 
@@ -112,28 +107,26 @@ typedef struct {
     cf_room_t *rooms;
     uint32_t client_count, room_count, ready, connecting, *writers, writer_count, next_writer;
     uint32_t *dirty, dirty_count;
-    size_t ring_size, ring_stride;
     int epoll, timer;
     int64_t now_ns, start_ns, stop_ns;
     uint64_t outstanding,
         due_count; /* posts in flight (--inflight); posts that came due (--rate) */
     bool measuring, posting;
     cf_ledger_t *ledger;
-    uint8_t *scratch; /* CF_IN_MAX + CF_READ_MAX */
+    uint8_t *scratch; /* CF_SCRATCH_MAX */
     int64_t cpu_start_ns, cpu_stop_ns, own_cpu_ns, measured_ns;
     uint64_t measured_deliveries, measured_acked;
     int64_t rss_kib[4096];
     int rss_count;
 } cf_load_t;
 
-int64_t cf_now_ns(void);
 void cf_count_kind(cf_kind_t *kinds, const char *name, size_t size);
 
 /* client.c. Sockets are non-blocking; what fails makes the client AWAY (--reconnect) or GONE. */
 void cf_client_connect(cf_load_t *load, cf_client_t *client);
 void cf_client_on_event(cf_load_t *load, cf_client_t *client, uint32_t events);
 void cf_client_drip(cf_load_t *load, cf_client_t *client); /* read one byte */
-void cf_client_flush(cf_load_t *load, cf_client_t *client);
+void cf_client_flush(cf_client_t *client);
 /* Post one more; false if this writer may not (not in its room, its window or its buffer is full).
  */
 bool cf_client_post(cf_load_t *load, cf_client_t *client, int64_t due_ns);

@@ -15,10 +15,10 @@ typedef struct {
 
 static void list_faults(cf_fault_count_t out[FAULTS], const cf_counts_t *c)
 {
-    const cf_fault_count_t all[FAULTS] = {{"lost", c->lost},
-                                          {"doubled", c->doubled},
-                                          {"out_of_order", c->disordered},
-                                          {"differing", c->differing},
+    const cf_fault_count_t all[FAULTS] = {{"lost", c->order.lost},
+                                          {"doubled", c->order.doubled},
+                                          {"out_of_order", c->order.disordered},
+                                          {"differing", c->order.differing},
                                           {"misrouted", c->misrouted},
                                           {"broken", c->broken},
                                           {"ack_after_copy", c->ack_late},

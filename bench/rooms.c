@@ -1,6 +1,5 @@
 /* Every delivery is checked. The first copy of a post is read in full: its text proves writer,
- * number and content, its seq its place. It is kept, and every later copy must be the same bytes,
- * which is one memcmp: so the check costs less than the delivery it measures. */
+ * number and content; every later one is held against it (order.h). */
 #include "load.h"
 
 #include <stdlib.h>
@@ -31,23 +30,14 @@ uint32_t cf_rooms_find(cf_load_t *load, const char *id, size_t size)
 
 int cf_rooms_build(cf_load_t *load)
 {
-    load->ring_stride =
-        (sizeof(cf_seen_t) + ENVELOPE_MAX + (size_t)load->options.payload + 63) & ~63ul;
-    load->ring_size = RING_MAX;
-    while (load->ring_size > 16 &&
-           load->ring_size * load->ring_stride * load->room_count > RING_BYTES_MAX)
-        load->ring_size /= 2;
-    for (uint32_t i = 0; i < load->room_count; i++) {
-        load->rooms[i].ring = calloc(load->ring_size, load->ring_stride);
-        if (!load->rooms[i].ring)
+    size_t frame_max = ENVELOPE_MAX + (size_t)load->options.payload, count = RING_MAX;
+    while (count > 16 &&
+           count * (sizeof(cf_seen_t) + frame_max) * load->room_count > RING_BYTES_MAX)
+        count /= 2;
+    for (uint32_t i = 0; i < load->room_count; i++)
+        if (cf_order_build(&load->rooms[i].order, sizeof(cf_seen_t), frame_max, count) < 0)
             return -1;
-    }
     return 0;
-}
-
-static cf_seen_t *slot(cf_load_t *load, cf_room_t *room, uint64_t seq)
-{
-    return (cf_seen_t *)(void *)(room->ring + (seq % load->ring_size) * load->ring_stride);
 }
 
 static void judge_own_copy(cf_load_t *load, cf_client_t *client, const cf_seen_t *seen)
@@ -62,25 +52,24 @@ static void judge_own_copy(cf_load_t *load, cf_client_t *client, const cf_seen_t
     }
     load->counts.ack_late += !pending->acked && !pending->refused && !pending->unconfirmed;
     if (pending->acked &&
-        (strcmp(pending->id, seen->id) != 0 || (pending->seq && pending->seq != seen->seq)))
+        (strcmp(pending->id, seen->id) != 0 || (pending->seq && pending->seq != seen->slot.seq)))
         load->counts.ack_wrong++;
 }
 
-/* A position was reached by this client; seen->seq is in order for it. */
+/* This client has reached the post. */
 static void count_delivery(cf_load_t *load, cf_client_t *client, cf_seen_t *seen)
 {
     cf_room_t *room = &load->rooms[client->room];
-    client->last_seq = seen->seq;
     load->counts.deliveries++;
     seen->delivered += client->whole;
     if (!seen->ours) {
         load->counts.foreign++;
         cf_ledger_add(load->ledger, "RECV %u %s %llu - - -", client->index, seen->id,
-                      (unsigned long long)seen->seq);
+                      (unsigned long long)seen->slot.seq);
         return;
     }
     cf_ledger_add(load->ledger, "RECV %u %s %llu %u %u %08x", client->index, seen->id,
-                  (unsigned long long)seen->seq, seen->writer, seen->n, seen->crc);
+                  (unsigned long long)seen->slot.seq, seen->writer, seen->n, seen->crc);
     if (load->measuring && client->reader == CF_READER_NORMAL)
         cf_histogram_add(&load->delivery, load->now_ns - seen->due_ns);
     if (seen->writer == client->index)
@@ -91,27 +80,22 @@ static void count_delivery(cf_load_t *load, cf_client_t *client, cf_seen_t *seen
 
 bool cf_rooms_deliver_known(cf_load_t *load, cf_client_t *client, const char *frame, size_t size)
 {
-    if (client->last_seq == 0)
+    cf_slot_t *known =
+        cf_order_known(&load->rooms[client->room].order, client->last_seq, frame, size);
+    if (!known)
         return false;
-    cf_seen_t *seen = slot(load, &load->rooms[client->room], client->last_seq + 1);
-    if (seen->seq != client->last_seq + 1 || seen->size != size ||
-        memcmp(seen->frame, frame, size) != 0)
-        return false;
-    count_delivery(load, client, seen);
+    client->last_seq = known->seq;
+    count_delivery(load, client, (cf_seen_t *)(void *)known);
     return true;
 }
 
 /* The first copy of a post that anyone got. */
-static void remember(cf_load_t *load, cf_room_t *room, cf_seen_t *seen, uint64_t seq,
-                     const char *frame, size_t size, const cf_members_t *members)
+static void read_first(cf_load_t *load, cf_room_t *room, cf_seen_t *seen,
+                       const cf_members_t *members)
 {
     cf_payload_t payload;
-    bool fits = size <= load->ring_stride - sizeof *seen;
-    *seen = (cf_seen_t){.seq = seq, .size = fits ? (uint32_t)size : 0};
-    memcpy(seen->frame, frame, seen->size);
     size_t id_size = members->id.size < sizeof seen->id ? members->id.size : sizeof seen->id - 1;
     memcpy(seen->id, members->id.at, id_size);
-    room->last_seq = seq > room->last_seq ? seq : room->last_seq;
     if (!cf_payload_read(&payload, members->content.at, members->content.size)) {
         load->counts.broken +=
             members->content.size > 2 && memcmp(members->content.at, "L|", 2) == 0;
@@ -125,8 +109,8 @@ static void remember(cf_load_t *load, cf_room_t *room, cf_seen_t *seen, uint64_t
         return;
     }
     cf_client_t *writer = &load->clients[payload.writer];
-    load->counts.doubled += payload.n == writer->seen_n;
-    load->counts.disordered += payload.n < writer->seen_n;
+    load->counts.order.doubled += payload.n == writer->seen_n;
+    load->counts.order.disordered += payload.n < writer->seen_n;
     load->counts.broken += payload.n >= writer->next_n; /* never sent */
     writer->seen_n = payload.n > writer->seen_n ? payload.n : writer->seen_n;
     seen->ours = true;
@@ -149,24 +133,14 @@ void cf_rooms_deliver(cf_load_t *load, cf_client_t *client, const char *frame, s
         load->counts.foreign++;
         return;
     }
-    if (client->last_seq && seq <= client->last_seq) {
-        if (seq == client->last_seq)
-            load->counts.doubled++;
-        else
-            load->counts.disordered++;
+    bool first;
+    cf_slot_t *slot = cf_order_take(&room->order, &load->counts.order, &client->last_seq,
+                                    client->whole, seq, frame, size, &first);
+    if (!slot)
         return;
-    }
-    if (room->base_seq == 0)
-        room->base_seq = seq;
-    if (client->last_seq && seq > client->last_seq + 1)
-        load->counts.lost += seq - client->last_seq - 1;
-    else if (!client->last_seq && client->whole && seq > room->base_seq)
-        load->counts.lost += seq - room->base_seq;
-    cf_seen_t *seen = slot(load, room, seq);
-    if (seen->seq != seq)
-        remember(load, room, seen, seq, frame, size, members);
-    else if (seen->size && (seen->size != size || memcmp(seen->frame, frame, size) != 0))
-        load->counts.differing++;
+    cf_seen_t *seen = (cf_seen_t *)(void *)slot;
+    if (first)
+        read_first(load, room, seen, members);
     count_delivery(load, client, seen);
 }
 
@@ -179,7 +153,7 @@ static void finish_writer(cf_load_t *load, const cf_client_t *writer)
         if (load->options.acks && !pending->acked)
             load->counts.unsettled++;
         else if (!pending->seen && writer->whole)
-            load->counts.lost++;
+            load->counts.order.lost++;
     }
 }
 
@@ -189,9 +163,8 @@ void cf_rooms_finish(cf_load_t *load)
         const cf_client_t *client = &load->clients[i];
         if (client->pending)
             finish_writer(load, client);
-        const cf_room_t *room = &load->rooms[client->room];
-        if (client->whole && room->base_seq)
-            load->counts.lost +=
-                room->last_seq - (client->last_seq ? client->last_seq : room->base_seq - 1);
+        if (client->whole)
+            load->counts.order.lost +=
+                cf_order_missing(&load->rooms[client->room].order, client->last_seq);
     }
 }
