@@ -24,6 +24,7 @@ cf_pending_t *cf_gateway_pend(cf_gateway_t *self, cf_client_t *client, cf_answer
     pending->corr = ++self->next_corr;
     pending->answer = answer;
     pending->sent_us = cf_boot_us();
+    pending->give_up_us = pending->sent_us + ANSWER_TIMEOUT_US;
     cf_outbox_get_trace(self->out, pending->trace);
     HASH_ADD(hh, self->pendings, corr, sizeof pending->corr, pending);
     if (!pending->hh.tbl) {
@@ -53,16 +54,24 @@ static void forget_client(cf_pending_t *pending)
     pending->client = NULL;
 }
 
+static void free_pending(cf_pending_t *pending)
+{
+    cf_buf_free(&pending->frame);
+    free(pending->typed);
+    free(pending);
+}
+
 void cf_gateway_drop_pending(cf_gateway_t *self, cf_pending_t *pending)
 {
     cf_client_t *client = pending->client;
     uint32_t credit = pending->credit;
     if (pending->place)
         cf_place_answered(self, pending, false);
+    if (pending->typed)
+        cf_command_over(self, pending);
     forget_client(pending);
     HASH_DEL(self->pendings, pending);
-    cf_buf_free(&pending->frame);
-    free(pending);
+    free_pending(pending);
     if (credit) {
         self->pool_used -= credit;
         cf_socket_give_credit(self, client, credit);
@@ -177,6 +186,7 @@ static int on_session_ended(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 static const cf_handler_t handlers[] = {
     {CF_MSG_EVENT, on_event},
     {CF_MSG_POSTED, on_answer},
+    {CF_MSG_COMMANDED, on_answer},
     {CF_MSG_ATTACHED, on_answer},
     {CF_MSG_DONE, on_answer},
     {CF_MSG_REFUSED, on_answer},
@@ -313,6 +323,8 @@ static void give_up_old(cf_gateway_t *self, int64_t boot_us)
     {
         if (boot_us - pending->sent_us < ANSWER_TIMEOUT_US)
             return; /* the table is in order of sending */
+        if (boot_us < pending->give_up_us)
+            continue; /* a command */
         cf_client_t *client = pending->client;
         cf_log_warn("a request was not answered", CF_UINT("corr", pending->corr));
         if (client && client->exchange)
@@ -435,8 +447,7 @@ static void destroy(void *state)
     HASH_ITER(hh, self->pendings, pending, next)
     {
         HASH_DEL(self->pendings, pending);
-        cf_buf_free(&pending->frame);
-        free(pending);
+        free_pending(pending);
     }
     cf_place_free_all(self);
     cf_frame_unref(&self->counts);

@@ -5,12 +5,16 @@
  * connections, who they are, which room each is in, and where rooms are.
  *
  *     from clients   HTTP requests (routes.h), WebSocket messages
- *     to rooms       CHECK JOIN ATTACH DETACH POST HISTORY FLUSHED, after LOOKUP with the lobby;
- * what was answered MOVED is looked up and sent again in its old order from rooms     answers;
- * EVENT, rendered once and handed to every connection in that room from lobby     FORGET ->
- * FORGOTTEN; COUNTS, kept to the latest and bounded in cost from accounts  SESSION_ENDED: its
- * sockets are closed 1008 DRAIN          stops listening and reading, waits for what is in flight,
- * closes all with 1001 */
+ *     to rooms       CHECK JOIN ATTACH DETACH POST COMMAND HISTORY FLUSHED, after LOOKUP with the
+ *                    lobby; what was answered MOVED is looked up and sent again in its old order
+ *     from rooms     answers; EVENT, rendered once and handed to every connection in that room
+ *     from lobby     FORGET -> FORGOTTEN; COUNTS, kept to the latest and bounded in cost
+ *     from accounts  SESSION_ENDED: its sockets are closed 1008
+ *     DRAIN          stops listening and reading, waits for what is in flight, closes all with 1001
+ *
+ * A command may wait for the bot for half a minute. It holds no credit and none of the pool
+ * meanwhile, or a dead quote service would stop the reading of the chat beside it: commands have
+ * bounds of their own. */
 #ifndef CF_GATEWAY_H
 #define CF_GATEWAY_H
 
@@ -25,8 +29,11 @@ typedef struct {
     uint32_t readers;
     uint32_t credits_requests; /* in flight per connection before its socket is not read */
     size_t credits_bytes;
-    size_t pool_bytes;          /* in flight on all connections of this gateway */
-    const char *const *origins; /* exact; borrowed */
+    size_t pool_bytes;           /* in flight on all connections of this gateway */
+    uint32_t commands_in_flight; /* per connection; more are refused */
+    int64_t command_us;          /* time the bot has for a command */
+    bool echo;                   /* show a sender its stock command before the bot's answer */
+    const char *const *origins;  /* exact; borrowed */
     size_t origin_count;
     int64_t session_ttl_s; /* Max-Age of the cookie */
     bool secure_cookie;

@@ -22,7 +22,7 @@
 /* --- outgoing ----------------------------------------------------------------------------------
  */
 
-static void send_buf(cf_client_t *client, const cf_buf_t *text)
+void cf_socket_send(cf_client_t *client, const cf_buf_t *text)
 {
     cf_frame_t *frame = client->conn ? cf_frame_new(text->data, text->size) : NULL;
     if (frame)
@@ -30,12 +30,12 @@ static void send_buf(cf_client_t *client, const cf_buf_t *text)
     cf_frame_unref(&frame);
 }
 
-static void send_error(cf_client_t *client, const char *message, const char *code,
-                       const char *client_key, uint32_t retry_after_ms)
+void cf_socket_send_error(cf_client_t *client, const char *message, const char *code,
+                          const char *client_key, uint32_t retry_after_ms)
 {
     cf_buf_t text = {0};
     if (cf_rooms_write_error(&text, message, code, cf_str(client_key), retry_after_ms) == 0)
-        send_buf(client, &text);
+        cf_socket_send(client, &text);
     cf_buf_free(&text);
 }
 
@@ -115,7 +115,7 @@ static void on_attached(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pendi
         cf_buf_t text = {0};
         if (posts[i].seq > client->seen_seq &&
             cf_rooms_write_event(&text, client->room, &event) == 0) {
-            send_buf(client, &text);
+            cf_socket_send(client, &text);
             client->seen_seq = posts[i].seq;
         }
         cf_buf_free(&text);
@@ -239,7 +239,8 @@ void cf_socket_post_failed(cf_gateway_t *self, cf_pending_t *pending, int err,
     while (row->err && row->err != err)
         row++;
     if (pending->client && pending->client->phase == CF_CLIENT_ATTACHED)
-        send_error(pending->client, row->message, row->code, pending->client_key, retry_after_ms);
+        cf_socket_send_error(pending->client, row->message, row->code, pending->client_key,
+                             retry_after_ms);
 }
 
 void cf_socket_gave_up(cf_gateway_t *self, cf_pending_t *pending)
@@ -247,6 +248,8 @@ void cf_socket_gave_up(cf_gateway_t *self, cf_pending_t *pending)
     cf_client_t *client = pending->client;
     if (pending->credit) {
         cf_socket_post_failed(self, pending, CF_EUNCONFIRMED, 1000);
+    } else if (pending->typed) {
+        cf_command_gave_up(pending);
     } else if (client->conn) { /* an ATTACH: without it no event would come, and nothing say so */
         client->phase = CF_CLIENT_CLOSING;
         cf_conn_close(client->conn, 1013, "try again later");
@@ -267,7 +270,7 @@ static void on_posted(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending
         return;
     }
     if (pending->client && cf_rooms_write_ack(&text, &posted, cf_str(pending->client_key)) == 0)
-        send_buf(pending->client, &text);
+        cf_socket_send(pending->client, &text);
     cf_buf_free(&text);
     self->acked = true;
 }
@@ -282,7 +285,7 @@ static void send_post(cf_gateway_t *self, cf_client_t *client, const cf_rooms_fr
                           .text = frame->content};
     cf_pending_t *pending;
     if (cf_place_ask(self, client, client->room, CF_MSG_POST, &post, on_posted, &pending) < 0) {
-        send_error(client, "Failed to save message", "NOT_SAVED", "", 1000);
+        cf_socket_send_error(client, "Failed to save message", "NOT_SAVED", "", 1000);
         return;
     }
     if (frame->client_key.size)
@@ -301,17 +304,17 @@ void cf_socket_message(cf_gateway_t *self, cf_client_t *client, const uint8_t *b
     if (rc < 0)
         cf_count(CF_M_BAD_FRAMES);
     if (rc == CF_ERANGE)
-        send_error(client, "Message must be between 1 and 1000 characters", "INVALID_LENGTH", key,
-                   0);
+        cf_socket_send_error(client, "Message must be between 1 and 1000 characters",
+                             "INVALID_LENGTH", key, 0);
     else if (rc == CF_EPERM)
-        send_error(client, "Message must not contain control characters", "CONTROL_CHARACTERS", key,
-                   0);
+        cf_socket_send_error(client, "Message must not contain control characters",
+                             "CONTROL_CHARACTERS", key, 0);
     else if (rc == CF_ENOMEM)
-        send_error(client, "Failed to save message", "NOT_SAVED", key, 1000);
+        cf_socket_send_error(client, "Failed to save message", "NOT_SAVED", key, 1000);
     else if (rc < 0)
-        send_error(client, "Invalid message format", "INVALID_FORMAT", key, 0);
-    else if (frame.kind == CF_FRAME_COMMAND) /* no bot serves this node */
-        send_error(client, "Failed to process command", "NO_BOT", key, 0);
+        cf_socket_send_error(client, "Invalid message format", "INVALID_FORMAT", key, 0);
+    else if (frame.kind == CF_FRAME_COMMAND)
+        cf_command_ask(self, client, &frame, key);
     else
         send_post(self, client, &frame);
 }

@@ -1,7 +1,7 @@
 /* actors/gateway_state.h: the state of a gateway, for the files that together are the gateway:
  * gateway.c (life, dispatch, the server's callbacks), gateway_http.c, gateway_routes.c and
- * gateway_calls.c (requests and their answers),
- * gateway_socket.c (WebSockets), gateway_rooms.c (where rooms are, and what is in flight to them).
+ * gateway_calls.c (requests and their answers), gateway_socket.c (WebSockets), gateway_commands.c
+ * (what clients ask the bot), gateway_rooms.c (where rooms are, and what is in flight to them).
  * Nobody else includes it. */
 #ifndef CF_GATEWAY_STATE_H
 #define CF_GATEWAY_STATE_H
@@ -25,14 +25,24 @@ typedef struct cf_place cf_place_t;
 typedef void cf_answer_fn(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,
                           const cf_msg_t *msg);
 
+/* What a command's sender typed. */
+typedef struct {
+    bool has_echo;
+    uint32_t size;
+    size_t bytes; /* that the command takes in all */
+    char text[];
+} cf_typed_t;
+
 /* A request that waits for its answer. */
 struct cf_pending {
     uint64_t corr;
     cf_client_t *client;  /* NULL: it has gone; the answer is thrown away */
     cf_answer_fn *answer; /* gets the answer, a REFUSED included */
     int64_t sent_us;
+    int64_t give_up_us;
     uint8_t trace[CF_TRACE_SIZE];
     uint32_t credit;   /* bytes it holds of its connection's credit; 0: none */
+    cf_typed_t *typed; /* of a command; owned */
     cf_place_t *place; /* the room it is for; NULL: another actor */
     bool is_in_flight; /* to the place's address; else it is held there */
     cf_buf_t frame;    /* of a room request: to be sent again when the room has moved */
@@ -109,7 +119,8 @@ struct cf_client {
     cf_pending_t *pendings;
     uint32_t requests; /* credits in use */
     size_t bytes;
-    bool starved; /* not read: out of credits */
+    uint32_t commands; /* waiting for the bot */
+    bool starved;      /* not read: out of credits */
     bool waits_for_pool;
     uint64_t counts_version; /* of the counts frame it got last */
     int64_t expires_us;      /* of its session, wall clock */
@@ -133,6 +144,7 @@ struct cf_gateway {
     cf_pending_t *pendings; /* by corr; also in order of sending */
     cf_place_t *places;
     size_t pool_used;
+    size_t command_bytes;                /* of commands that wait for the bot; not of the pool */
     bool pool_starved;                   /* some client waits for the pool */
     cf_seen_t seen[CF_ROOM_THREADS_MAX]; /* room threads, of all nodes */
     uint32_t seen_count;
@@ -185,6 +197,16 @@ void cf_socket_post_failed(cf_gateway_t *self, cf_pending_t *pending, int err,
 void cf_socket_gave_up(cf_gateway_t *self, cf_pending_t *pending); /* nobody answered it */
 void cf_socket_close_all(cf_gateway_t *self);
 void cf_socket_give_credit(cf_gateway_t *self, cf_client_t *client, uint32_t bytes);
+void cf_socket_send(cf_client_t *client, const cf_buf_t *text);
+/* client_key may be "" */
+void cf_socket_send_error(cf_client_t *client, const char *message, const char *code,
+                          const char *client_key, uint32_t retry_after_ms);
+
+/* gateway_commands.c */
+void cf_command_ask(cf_gateway_t *self, cf_client_t *client, const cf_rooms_frame_t *frame,
+                    const char *client_key);
+void cf_command_gave_up(cf_pending_t *pending);                  /* nobody answered it */
+void cf_command_over(cf_gateway_t *self, cf_pending_t *pending); /* it waits no more */
 
 /* gateway_rooms.c */
 /* Send one request to a room, or hold it until the room is found. */

@@ -26,6 +26,7 @@ static const cf_handler_t answers[] = {
     {CF_MSG_PAGE, cf_room_on_page},
     {CF_MSG_VACATE, on_vacate},
     {CF_MSG_DETACH, cf_room_on_detach},
+    {CF_MSG_BOT_ANSWER, cf_room_on_bot_answer}, /* what a bot says has no seq */
     {0, NULL},
 };
 
@@ -37,6 +38,7 @@ static const cf_handler_t requests[] = {
     {CF_MSG_ATTACH, cf_room_on_attach},
     {CF_MSG_POST, cf_room_on_post},
     {CF_MSG_HISTORY, cf_room_on_history},
+    {CF_MSG_COMMAND, cf_room_on_command}, /* for the bot */
     {0, NULL},
 };
 
@@ -187,6 +189,7 @@ int cf_room_new(cf_room_t **out, cf_room_host_t *host, cf_id_t id, cf_turn_t *tu
     self->host = host;
     self->held_end = &self->held;
     self->queue_end = &self->queue;
+    self->commands_end = &self->commands;
     self->active_us = self->phase_since_us = turn->boot_us;
     int rc = cf_ring_new(&self->ring, host->config->ring_events, host->config->ring_bytes);
     self->activate_corr = cf_room_next_corr(self);
@@ -218,6 +221,7 @@ void cf_room_vacate(cf_room_t *self, cf_turn_t *turn, int err)
     self->phase = CF_ROOM_VACATING;
     refuse_all_held(self, turn, err);
     cf_room_drop_queue(self, turn, INT64_MAX, err);
+    cf_room_refuse_commands(self, turn, INT64_MAX, err);
     if (self->run_size == 0 && !self->joins)
         retire(self, turn);
 }
@@ -250,7 +254,8 @@ static int on_refused(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         cf_room_vacate(self, turn, err); /* no such room, or no store: nobody can be served */
     else if (self->run_size && msg->corr == self->run_corr)
         cf_room_run_refused(self, turn, err);
-    else if (!cf_room_join_refused(self, turn, msg->corr, err)) {
+    else if (!cf_room_join_refused(self, turn, msg->corr, err) &&
+             !cf_room_command_refused(self, turn, msg->corr, err)) {
         cf_room_read_failed(self, turn, msg->corr);
         cf_room_lookup_failed(self, turn, msg->corr, err);
     }
@@ -315,8 +320,9 @@ void cf_room_tick(cf_room_t *self, cf_turn_t *turn)
         cf_room_vacate(self, turn, CF_ETIME);
     cf_room_posts_tick(self, turn);
     cf_room_members_tick(self, turn);
+    cf_room_commands_tick(self, turn);
     bool is_quiet = self->phase == CF_ROOM_OPEN && self->connections == 0 &&
-                    cf_room_is_idle(self) && !self->held && !self->joins;
+                    cf_room_is_idle(self) && !self->held && !self->joins && !self->commands;
     if (is_quiet && turn->boot_us - self->active_us > self->host->config->idle_us)
         retire(self, turn);
     cf_room_settle(self, turn);
@@ -364,6 +370,7 @@ void cf_room_destroy(cf_room_t **self)
     }
     cf_room_free_members(*self);
     cf_room_free_posts(*self);
+    cf_room_free_commands(*self);
     cf_ring_destroy(&(*self)->ring);
     free(*self);
     *self = NULL;

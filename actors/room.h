@@ -8,9 +8,12 @@
  *     ATTACH               -> ATTACHED, then an EVENT JOINED to every gateway with members
  *     DETACH               -> EVENT LEFT
  *     POST                 -> one APPEND run at a time to storage; after STORED: POSTED to each
- * sender, then EVENT to every gateway with members. Numbers start at 1, no gaps HISTORY -> PAGE
- * from the ring, or READ_POSTS to a reader on behalf of who asked VACATE, long idle    -> RETIRE to
- * the lobby; from there on everything is answered MOVED
+ *                             sender, then EVENT to every gateway with members. Numbers start at
+ *                             1, no gaps
+ *     COMMAND              -> ASK_BOT; after BOT_ANSWER: COMMANDED to the sender, then an EVENT with
+ *                             the bot's words, which are not stored
+ *     HISTORY              -> PAGE from the ring, or READ_POSTS to a reader on behalf of who asked
+ *     VACATE, long idle    -> RETIRE to the lobby; from there on everything is answered MOVED
  *
  * One run is in flight at most, and a post gets its number when its run is built. So a run that was
  * not stored leaves no gap and nothing needs to be numbered anew; while a run commits the next one
@@ -29,10 +32,12 @@ typedef struct {
     size_t ring_bytes;    /* rooms.ring_bytes */
     uint32_t queue_posts; /* posts waiting for their run, and requests held while loading */
     size_t queue_bytes;
+    uint32_t commands_max;      /* commands waiting for the bot */
     uint32_t members_cache;     /* users whose membership is remembered beyond those attached */
     int64_t verdict_timeout_us; /* 5 s */
     int64_t idle_us;            /* retire after so long without a member and a request */
-    cf_address_t lobby, storage;
+    int64_t command_us;         /* time the bot has for a command */
+    cf_address_t lobby, storage, bot;
     cf_address_t reader; /* index 0; a room uses reader id % readers */
     uint32_t readers;
 } cf_room_config_t;

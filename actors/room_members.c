@@ -226,6 +226,17 @@ cf_attachment_t *cf_room_attachment(cf_room_t *self, cf_address_t gateway, uint6
     return attachment;
 }
 
+int cf_room_may_speak(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, uint64_t conn,
+                      cf_id_t sender)
+{
+    /* Membership first: what comes right behind an ATTACH is held with it while that is looked up */
+    int rc = cf_room_membership(self, turn, msg, sender);
+    if (rc != 1)
+        return rc;
+    cf_attachment_t *attachment = cf_room_attachment(self, msg->from, conn);
+    return attachment && cf_id_equal(attachment->user, sender);
+}
+
 static void set_attached(cf_room_t *self, cf_id_t user, int by)
 {
     cf_membership_t *row = find_membership(self, user);

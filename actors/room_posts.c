@@ -82,12 +82,10 @@ int cf_room_on_post(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         return rc;
     cf_crash_point("after_recv");
     cf_count(CF_M_POSTS_IN);
-    /* Membership first: a post right behind an ATTACH is held with it while that is looked up */
-    rc = cf_room_membership(self, turn, msg, body.sender);
+    rc = cf_room_may_speak(self, turn, msg, body.conn, body.sender);
     if (rc == CF_EAGAIN)
         return 0;
-    cf_attachment_t *attachment = cf_room_attachment(self, msg->from, body.conn);
-    if (rc == 0 || (rc == 1 && (!attachment || !cf_id_equal(attachment->user, body.sender))))
+    if (rc == 0)
         rc = CF_EPERM;
     else if (rc == 1)
         rc = enqueue(self, turn, msg, &body);

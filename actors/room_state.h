@@ -1,6 +1,7 @@
 /* actors/room_state.h: the state of a room, for the files that together are the room: room.c (life
  * and dispatch), room_members.c (who is here, who may), room_posts.c (order and durability),
- * room_fanout.c (events and history). Nobody else includes it. */
+ * room_commands.c (what is asked of the bot), room_fanout.c (events and history). Nobody else
+ * includes it. */
 #ifndef CF_ROOM_STATE_H
 #define CF_ROOM_STATE_H
 
@@ -63,6 +64,14 @@ typedef struct cf_queued_post {
     char texts[]; /* username, text, client_key */
 } cf_queued_post_t;
 
+/* A command that the bot has not answered yet. */
+typedef struct cf_open_command {
+    struct cf_open_command *next;
+    uint64_t corr;    /* of its ASK_BOT */
+    cf_msg_t request; /* head only: whom to answer */
+    int64_t since_us;
+} cf_open_command_t;
+
 /* JOIN or LEAVE that storage is writing. */
 typedef struct cf_pending_join {
     struct cf_pending_join *next;
@@ -92,6 +101,8 @@ struct cf_room {
     uint32_t connections;
     uint32_t connections_told; /* to the lobby */
     cf_pending_join_t *joins;
+    cf_open_command_t *commands, **commands_end; /* oldest first; owned */
+    uint32_t command_count;
 
     bool ephemeral;
     uint64_t epoch;
@@ -130,6 +141,9 @@ bool cf_room_join_refused(cf_room_t *self, cf_turn_t *turn, uint64_t corr, int e
 /* The lookup under corr failed: whoever waits for it is refused; the next to come asks again. */
 void cf_room_lookup_failed(cf_room_t *self, cf_turn_t *turn, uint64_t corr, int err);
 cf_attachment_t *cf_room_attachment(cf_room_t *self, cf_address_t gateway, uint64_t conn);
+/* As cf_room_membership(), and the connection that msg came over must be here and the sender's. */
+int cf_room_may_speak(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, uint64_t conn,
+                      cf_id_t sender);
 void cf_room_detach_node(cf_room_t *self, cf_turn_t *turn, uint32_t node);
 void cf_room_members_tick(cf_room_t *self, cf_turn_t *turn);
 void cf_room_free_members(cf_room_t *self);
@@ -142,6 +156,15 @@ void cf_room_posts_tick(cf_room_t *self, cf_turn_t *turn);
 /* Answer and drop every post that is not in flight and came at until_us or before. */
 void cf_room_drop_queue(cf_room_t *self, cf_turn_t *turn, int64_t until_us, int err);
 void cf_room_free_posts(cf_room_t *self);
+
+/* room_commands.c */
+cf_handler_fn cf_room_on_command, cf_room_on_bot_answer;
+/* The bot has not taken it; true if corr was one of ours. */
+bool cf_room_command_refused(cf_room_t *self, cf_turn_t *turn, uint64_t corr, int err);
+/* Answer and forget every open command that came at until_us or before. */
+void cf_room_refuse_commands(cf_room_t *self, cf_turn_t *turn, int64_t until_us, int err);
+void cf_room_commands_tick(cf_room_t *self, cf_turn_t *turn);
+void cf_room_free_commands(cf_room_t *self);
 
 /* room_fanout.c */
 cf_handler_fn cf_room_on_history, cf_room_on_page;

@@ -30,6 +30,7 @@
     X(store, "Where posts, users and rooms stay.")                                                 \
     X(storage, "The one writer to the store.")                                                     \
     X(rooms, "Rooms and the threads that run them.")                                               \
+    X(stock, "The bot that answers commands with stock quotes.")                                   \
     X(auth, "Passwords and sessions.")                                                             \
     X(sweeper, "Expiry of what has outlived its time.")                                            \
     X(log, "Log lines on stderr.")                                                                 \
@@ -88,6 +89,8 @@
     X(limits, connections_per_ip, INT, "0", "0", "1000000",                                        \
       "Connections at once from one address, on each gateway thread; more are refused. 0 is "      \
       "off.")                                                                                      \
+    X(limits, commands_in_flight, INT, "16", "1", "1024",                                          \
+      "Commands of one connection that may wait for the bot; beyond it a command is refused.")     \
     X(node, name, TEXT, "confab", "1", "63", "Name of this node in logs.")                         \
     X(node, data_dir, TEXT, "./data", "1", "1024",                                                 \
       "Folder for the SQLite database and other files.")                                           \
@@ -127,6 +130,12 @@
       "Events a room thread may have on the way to one gateway.")                                  \
     X(rooms, window_bytes, SIZE, "1MiB", "16KiB", "64MiB",                                         \
       "Bytes of events a room thread may have on the way to one gateway.")                         \
+    X(rooms, commands_max, INT, "512", "1", "65536",                                               \
+      "Commands of one room that may wait for the bot; beyond it a command is refused.")           \
+    X(stock, deadline, DURATION, "30s", "100ms", "10m",                                            \
+      "Time a command has, from its arrival to the bot's answer.")                                 \
+    X(stock, echo, BOOL, "true", "", "",                                                           \
+      "Show a sender its own stock command, as typed and to it alone, before the bot answers.")    \
     X(auth, session_ttl, DURATION, "24h", "1s", "30d", "How long a login lasts.")                  \
     X(auth, argon2_memory_kib, INT, "19456", "8", "1048576",                                       \
       "Memory of one password hash (argon2id), KiB; existing hashes are redone at the next "       \

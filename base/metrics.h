@@ -66,6 +66,9 @@
     X(CLOSED_PROTOCOL, COUNTER, "confab_closed_protocol_total", "clients closed 1002, 1007, 1009") \
     X(BAD_FRAMES, COUNTER, "confab_ws_bad_messages_total",                                         \
       "messages answered with an error frame")                                                     \
+    X(COMMANDS, COUNTER, "confab_commands_total", "commands that clients gave")                    \
+    X(COMMANDS_REFUSED, COUNTER, "confab_commands_refused_total",                                  \
+      "commands answered with an error frame")                                                     \
     X(CREDIT_STOPS, COUNTER, "confab_credit_stops_total", "times a client's socket was not read")  \
     X(LOG_DROPPED, GAUGE, "confab_log_dropped", "log lines dropped")
 

@@ -19,6 +19,8 @@
 #define CF_RUN_ROWS_MAX 500        /* rows in one append run */
 #define CF_TOKEN_MAX 255           /* characters of a session token */
 #define CF_TOKEN_HASH_SIZE 32
+#define CF_STOCK_CODE_MAX 20   /* bytes; rooms contract section 7 */
+#define CF_COMMAND_TYPE_MAX 32 /* bytes of the name of a kind of command */
 #define CF_BODY_HASH_SIZE 16
 
 #endif

@@ -1,5 +1,5 @@
 /* Failed allocations: a lobby, a room thread with its rooms, and accounts, driven by messages on one
- * thread while storage, reader, hasher and two gateways are played. The scenario is run once to
+ * thread while storage, reader, hasher, bot and two gateways are played. The scenario is run once to
  * count what those three allocate, then once for each allocation with that one failing; what was
  * promised must hold, and the same scenario afterwards must go as if nothing had happened. */
 #include "accounts.h"
@@ -12,6 +12,7 @@
 #include "token.h"
 #include "wire/account.h"
 #include "wire/append.h"
+#include "wire/bot.h"
 #include "wire/control.h"
 #include "wire/hash.h"
 #include "wire/place.h"
@@ -58,6 +59,7 @@ typedef struct {
     uint64_t events, bytes;
     uint32_t counted; /* connections of the room, by the latest COUNTS */
     uint32_t sessions_ended;
+    uint32_t bot_words;
 } gateway_t;
 
 /* What the store holds. */
@@ -219,6 +221,7 @@ typedef union {
     cf_user_t user;
     cf_page_t page;
     cf_placed_t placed;
+    cf_ask_bot_t ask_bot;
 } body_t;
 
 static void play_storage(const cf_msg_t *msg, const body_t *body)
@@ -313,6 +316,13 @@ static void play_hasher(const cf_msg_t *msg)
         answer(msg, CF_MSG_VERIFIED, &(cf_verified_t){true, cf_str("$again")});
 }
 
+static void play_bot(const cf_msg_t *msg)
+{
+    cf_bot_answer_t words = {
+        .bot = user_id("bot"), .username = cf_str("StockBot"), .text = cf_str("hello")};
+    answer(msg, CF_MSG_BOT_ANSWER, &words);
+}
+
 /* --- gateways ----------------------------------------------------------------------------------
  */
 
@@ -328,6 +338,7 @@ static void on_event(gateway_t *self, const cf_msg_t *msg, const cf_event_t *eve
     self->bytes += CF_MSG_HEAD_SIZE + (size_t)msg->size;
     say(msg->to, msg->from, CF_MSG_FLUSHED, 0, (cf_id_t){0},
         &(cf_flushed_t){self->events, self->bytes});
+    self->bot_words += event->kind == CF_EVENT_BOT;
     if (event->kind != CF_EVENT_POST)
         return;
     ensure(is_stored(event->post.seq, event->post.id)); /* nothing is shown that is not stored */
@@ -402,6 +413,8 @@ static void deliver(const cf_msg_t *msg)
         play_reader(msg, &body);
     else if (msg->to.kind == CF_ACTOR_HASHER)
         play_hasher(msg);
+    else if (msg->to.kind == CF_ACTOR_STOCKBOT)
+        play_bot(msg);
     else
         play_gateway(msg, &body);
     cf_arena_free(&arena);
@@ -445,11 +458,14 @@ static const cf_room_config_t room_config = {
     .ring_bytes = 65536,
     .queue_posts = 8,
     .queue_bytes = 65536,
+    .commands_max = 8,
     .members_cache = 16,
     .verdict_timeout_us = 5000000,
     .idle_us = 60000000,
+    .command_us = 30000000,
     .lobby = {NODE, CF_ACTOR_LOBBY, 0},
     .storage = {NODE, CF_ACTOR_STORAGE, 0},
+    .bot = {NODE, CF_ACTOR_STOCKBOT, 0},
     .reader = {NODE, CF_ACTOR_READER, 0},
     .readers = 1,
 };
@@ -575,6 +591,18 @@ static void talk(uint64_t ann_conn, uint64_t bob_conn)
         read_history(CF_POSTS_AFTER_SEQ, 0);
 }
 
+static void ask_the_bot(uint64_t ann_conn)
+{
+    uint32_t before = world.gateways[0].bot_words;
+    cf_command_t hello = {.id = user_id("command"),
+                          .conn = ann_conn,
+                          .sender = user_id("ann"),
+                          .type = cf_str("hello")};
+    ask(0, rooms_at, CF_MSG_COMMAND, &hello, CF_MSG_COMMANDED);
+    if (world.strict)
+        ensure(world.gateways[0].bot_words == before + 1);
+}
+
 static void meet_in_the_room(void)
 {
     uint64_t before = world.gateways[0].events;
@@ -593,6 +621,7 @@ static void meet_in_the_room(void)
         ensure(world.bob_is_member);
     request_t *bob_in = ask(1, rooms_at, CF_MSG_ATTACH, &bob, CF_MSG_ATTACHED);
     talk(ann.conn, bob.conn);
+    ask_the_bot(ann.conn);
     pass_ms(8000 + 1000 * world.in_a_row); /* what could not be said is said now */
     if (in->got == CF_MSG_ATTACHED && bob_in->got == CF_MSG_ATTACHED)
         ensure(world.gateways[0].counted == 2 && world.gateways[1].counted == 2);

@@ -51,6 +51,9 @@ static cf_gateway_config_t config = {
     .credits_requests = 32,
     .credits_bytes = 131072,
     .pool_bytes = 1u << 20,
+    .commands_in_flight = 16,
+    .command_us = 30000000,
+    .echo = true,
     .origins = origins,
     .origin_count = 1,
     .session_ttl_s = 3600,
@@ -79,6 +82,8 @@ static void start(void)
 }
 
 TestSuite(gateway, .init = start, .fini = actors_stop, .timeout = 120);
+/* For tests that change the configuration first. */
+TestSuite(tuned_gateway, .fini = actors_stop, .timeout = 120);
 
 /* --- the actors behind it -----------------------------------------------------------------------
  */
@@ -509,8 +514,208 @@ Test(gateway, says_each_failure_of_a_post_in_the_contracts_words)
     cr_assert(has(client_heard_type(ann, "error"), "between 1 and 1000"));
     client_say(ann, "{\"content\":\"a\\u0001\"}");
     cr_assert(has(client_heard_type(ann, "error"), "control characters"));
+    close(ann);
+}
+
+/* --- commands -----------------------------------------------------------------------------------
+ */
+
+/* The next request of the room is this command. */
+static cf_msg_t expect_command(const char *type, const char *code, cf_command_t *body)
+{
+    cf_msg_t msg = request(rooms, CF_MSG_COMMAND, body);
+    cr_assert(cf_str_equal(body->type, cf_str(type)), "%.*s", (int)body->type.size,
+              body->type.bytes);
+    cr_assert(cf_str_equal(body->code, cf_str(code)), "%.*s", (int)body->code.size,
+              body->code.bytes);
+    return msg;
+}
+
+static void tell_bot_event(uint32_t kind, uint64_t n, const char *text)
+{
+    cf_event_t event = {
+        .epoch = 1,
+        .n = n,
+        .kind = kind,
+        .post = {.kind = CF_POST_BOT, .username = cf_str("StockBot"), .text = cf_str(text)}};
+    peer_send(rooms, CF_ACTOR_GATEWAY, CF_MSG_EVENT, 0, ROOM, &event);
+}
+
+Test(gateway, echoes_a_stock_command_to_its_sender_alone_before_the_bots_words)
+{
+    cf_command_t command;
+    uint64_t conn;
+    int ann = enter_first("ann", &conn), bob = enter("bob");
+    client_say(ann, "{\"content\":\" /stock=aapl.us\\t\"}");
+    cf_msg_t msg = expect_command("stock", "AAPL.US", &command);
+    cr_assert(eq(u64, command.conn, conn));
+    cr_assert(cf_id_equal(command.sender, user_id("ann")));
+    cr_assert(not(cf_id_is_zero(command.id)));
+    peer_answer(rooms, &msg, CF_MSG_COMMANDED, NULL);
+    tell_bot_event(CF_EVENT_BOT, 1, "the words");
+    char *heard = client_heard(ann);
+    cr_assert(has(heard, "\"type\":\"chat_message\"") &&
+                  has(heard, "\"content\":\" /stock=aapl.us\\t\"") &&
+                  has(heard, "\"username\":\"ann\"") && has(heard, "\"is_bot\":false") &&
+                  has(heard, "\"chatroom_id\":\"02010000-") && has(heard, "\"created_at\":\"2") &&
+                  !has(heard, "\"seq\"") && !has(heard, "is_error"),
+              "%s", heard);
+    heard = client_heard(ann);
+    cr_assert(has(heard, "\"content\":\"the words\"") && has(heard, "\"is_bot\":true") &&
+                  has(heard, "\"username\":\"StockBot\"") && !has(heard, "is_error") &&
+                  !has(heard, "\"seq\""),
+              "%s", heard);
+    heard = client_heard(bob);
+    cr_assert(has(heard, "\"content\":\"the words\""), "%s", heard);
+    close(ann);
+    close(bob);
+}
+
+Test(gateway, echoes_no_hello_and_says_what_is_an_error)
+{
+    cf_command_t command;
+    int ann = enter_first("ann", NULL);
     client_say(ann, "{\"content\":\"/hello\"}");
-    cr_assert(has(client_heard_type(ann, "error"), "Failed to process command"));
+    cf_msg_t msg = expect_command("hello", "", &command);
+    peer_answer(rooms, &msg, CF_MSG_COMMANDED, NULL);
+    tell_bot_event(CF_EVENT_BOT_ERROR, 1, "oh dear");
+    char *heard = client_heard(ann);
+    cr_assert(has(heard, "\"content\":\"oh dear\"") && has(heard, "\"is_error\":true"), "%s",
+              heard);
+    close(ann);
+}
+
+static void without_echo(void)
+{
+    config.echo = false;
+    start();
+}
+
+Test(tuned_gateway, echoes_nothing_when_told_not_to, .init = without_echo)
+{
+    cf_command_t command;
+    int ann = enter_first("ann", NULL);
+    client_say(ann, "{\"content\":\"/stock=a\"}");
+    cf_msg_t msg = expect_command("stock", "A", &command);
+    peer_answer(rooms, &msg, CF_MSG_COMMANDED, NULL);
+    tell_bot_event(CF_EVENT_BOT, 1, "the words");
+    cr_assert(has(client_heard(ann), "the words"));
+    close(ann);
+}
+
+Test(gateway, says_each_failure_of_a_command_in_the_contracts_words)
+{
+    static const struct {
+        int err;
+        const char *text, *code;
+    } cases[] = {{CF_EPERM, "Not a member of this chatroom", "NOT_A_MEMBER"},
+                 {CF_EFULL, "Failed to process command", "TOO_MANY_COMMANDS"},
+                 {CF_ETIME, "Failed to process command", "NOT_ANSWERED"},
+                 {CF_ECLOSING, "Failed to process command", "BOT_UNAVAILABLE"}};
+    int ann = enter_first("ann", NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        post(ann, "/stock=a", "k1");
+        refuse(rooms, CF_MSG_COMMAND, cases[i].err);
+        char *heard = client_heard(ann);
+        cr_assert(has(heard, "\"type\":\"error\"") && has(heard, cases[i].text) &&
+                      has(heard, cases[i].code) && has(heard, "\"client_key\":\"k1\"") &&
+                      !has(heard, "content"),
+                  "%s", heard);
+    }
+    cr_assert(eq(u64, actor_counter(actor, CF_M_COMMANDS), 4));
+    cr_assert(eq(u64, actor_counter(actor, CF_M_COMMANDS_REFUSED), 4));
+    close(ann);
+}
+
+static void with_one_credit(void)
+{
+    config.credits_requests = 1;
+    config.commands_in_flight = 3;
+    start();
+}
+
+Test(tuned_gateway, bounds_the_commands_of_a_connection_and_reads_its_posts_meanwhile,
+     .init = with_one_credit)
+{
+    cf_command_t command;
+    cf_msg_t msg = {0};
+    int ann = enter_first("ann", NULL), bob = enter("bob");
+    for (int i = 0; i < 3; i++) {
+        client_say(ann, "{\"content\":\"/stock=a\"}");
+        msg = expect_command("stock", "A", &command);
+    }
+    client_say(ann, "{\"content\":\"/stock=b\"}");
+    cr_assert(has(client_heard(ann), "TOO_MANY_COMMANDS"));
+    post(ann, "chat goes on", "k");
+    answer_post(rooms, "chat goes on", 1);
+    cr_assert(has(client_heard(ann), "message_ack"));
+    client_say(bob, "{\"content\":\"/stock=c\"}"); /* another connection has its own */
+    expect_command("stock", "C", &command);
+    peer_answer(rooms, &msg, CF_MSG_COMMANDED, NULL);
+    cr_assert(has(client_heard(ann), "/stock=a"));
+    client_say(ann, "{\"content\":\"/stock=d\"}");
+    expect_command("stock", "D", &command);
+    close(ann);
+    close(bob);
+}
+
+static void with_a_small_pool(void)
+{
+    config.pool_bytes = 8 * 16384;
+    config.commands_in_flight = 1000;
+    start();
+}
+
+Test(tuned_gateway, bounds_what_commands_take_in_all_without_touching_posts,
+     .init = with_a_small_pool)
+{
+    static char wide[16000];
+    cf_command_t command;
+    cf_msg_t msg;
+    memset(wide, ' ', sizeof wide - 1);
+    memcpy(wide, "{\"content\":\"", 12);
+    memcpy(wide + sizeof wide - 11, "/stock=a\"}", 11);
+    int ann = enter_first("ann", NULL), bob = enter("bob");
+    client_say(ann, "{\"content\":\"/stock=b\"}");
+    expect_command("stock", "B", &command);
+    client_say(ann, wide);
+    msg = expect_command("stock", "A", &command); /* the bound was not reached before it */
+    client_say(bob, "{\"content\":\"/hello\"}");
+    cr_assert(has(client_heard(bob), "TOO_MANY_COMMANDS"));
+    post(bob, "chat goes on", "k");
+    answer_post(rooms, "chat goes on", 1);
+    cr_assert(has(client_heard(bob), "message_ack"));
+    peer_answer(rooms, &msg, CF_MSG_COMMANDED, NULL);
+    cr_assert(has(client_heard(ann), "/stock=a"));
+    client_say(ann, wide);
+    msg = expect_command("stock", "A", &command);
+    close(ann);
+    request(rooms, CF_MSG_DETACH, NULL); /* she has gone; her command has not */
+    client_say(bob, "{\"content\":\"/hello\"}");
+    cr_assert(has(client_heard(bob), "TOO_MANY_COMMANDS"));
+    peer_answer(rooms, &msg, CF_MSG_COMMANDED, NULL);
+    let_it_read();
+    client_say(bob, "{\"content\":\"/hello\"}");
+    expect_command("hello", "", &command);
+    close(bob);
+}
+
+Test(gateway, sends_a_command_again_under_its_id_when_the_room_has_moved)
+{
+    cf_command_t first, again;
+    cf_attach_t attach;
+    int ann = enter_first("ann", NULL);
+    client_say(ann, "{\"content\":\"/stock=a\"}");
+    cf_msg_t msg = expect_command("stock", "A", &first);
+    cf_id_t id = first.id;
+    peer_answer(rooms, &msg, CF_MSG_MOVED, NULL);
+    place_room(rooms2);
+    msg = request(rooms2, CF_MSG_ATTACH, &attach);
+    peer_answer(rooms2, &msg, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 2});
+    msg = request(rooms2, CF_MSG_COMMAND, &again);
+    cr_assert(cf_id_equal(again.id, id));
+    peer_answer(rooms2, &msg, CF_MSG_COMMANDED, NULL);
+    cr_assert(has(client_heard(ann), "/stock=a"));
     close(ann);
 }
 

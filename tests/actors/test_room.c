@@ -1291,6 +1291,188 @@ Test(room, shows_a_lagging_gateway_the_rest_even_when_it_leaves)
     cr_assert(eq(str, heard(), "gw1 event 3 post 2:b"));
 }
 
+/* --- commands -----------------------------------------------------------------------------------
+ */
+
+Test(room, asks_the_bot_and_shows_its_words_to_all_behind_the_answer_to_the_sender)
+{
+    room_ready(1, 0);
+    with_ann();
+    with(GW2, 2, "bob");
+    command(GW1, 1, "ann", "AAPL");
+    cr_assert(eq(str, heard(), "stockbot ask stock AAPL id=AAPL left=30000"));
+    bot_says("AAPL", "AAPL quote is $1.00 per share", false);
+    cr_assert(eq(str, heard(),
+                 "gw1 commanded #1; "
+                 "gw1 event 3 bot bot:AAPL quote is $1.00 per share; "
+                 "gw2 event 3 bot bot:AAPL quote is $1.00 per share"));
+}
+
+Test(room, says_that_the_bots_words_are_an_error_and_keeps_them_in_order_with_posts)
+{
+    room_ready(1, 0);
+    with_ann();
+    post(GW1, 1, "ann", "a");
+    command(GW1, 1, "ann", "X");
+    ignore();
+    bot_says("X", "Stock X not found", true);
+    cr_assert(eq(str, heard(), "gw1 commanded #2; gw1 event 2 bot error bot:Stock X not found"));
+    stored();
+    cr_assert(eq(str, heard(), "gw1 posted #1 seq=1; gw1 event 3 post 1:a"));
+    history(GW1, "ann", CF_POSTS_NEWEST, 0, 10);
+    cr_assert(eq(str, heard(), "gw1 page #3 [1:a]")); /* words of a bot are not stored */
+}
+
+Test(room, answers_commands_in_any_order_and_each_once)
+{
+    room_ready(1, 0);
+    with_ann();
+    command(GW1, 1, "ann", "A");
+    command(GW1, 1, "ann", "B");
+    ignore();
+    bot_says("B", "b", false);
+    cr_assert(eq(str, heard(), "gw1 commanded #2; gw1 event 2 bot bot:b"));
+    bot_says("B", "b", false);
+    cr_assert(eq(str, heard(), ""));
+    bot_says("A", "a", false);
+    cr_assert(eq(str, heard(), "gw1 commanded #1; gw1 event 3 bot bot:a"));
+}
+
+Test(room, takes_commands_of_members_that_are_here_alone)
+{
+    room_ready(1, 0);
+    with_ann();
+    command(GW1, 2, "ann", "A"); /* not her connection */
+    command(GW2, 1, "ann", "A");
+    command(GW1, 1, "eve", "A"); /* not eve's */
+    cr_assert(eq(str, heard(),
+                 "gw1 refused #1 not allowed; gw2 refused #2 not allowed; reader find eve"));
+    member("eve", true);
+    cr_assert(eq(str, heard(), "gw1 refused #3 not allowed"));
+    command(GW1, 9, "bob", "A");
+    ignore();
+    member("bob", false);
+    cr_assert(eq(str, heard(), "gw1 refused #4 not allowed"));
+    detach(GW1, 1);
+    command(GW1, 1, "ann", "A");
+    cr_assert(eq(str, heard(), "gw1 refused #6 not allowed; lobby presence 0"));
+}
+
+Test(room, holds_a_command_behind_the_attach_it_came_after)
+{
+    room_ready(1, 0);
+    attach(GW1, 1, "ann");
+    command(GW1, 1, "ann", "A");
+    cr_assert(eq(str, heard(), "reader find ann"));
+    member("ann", true);
+    cr_assert(eq(str, heard(),
+                 "gw1 attached #1 epoch=1 seq=0 n=0; stockbot ask stock A id=A left=30000; "
+                 "gw1 event 1 joined ann; lobby presence 1"));
+}
+
+Test(room, bounds_the_commands_that_wait_for_the_bot)
+{
+    room_ready(1, 0);
+    with_ann();
+    command(GW1, 1, "ann", "A");
+    command(GW1, 1, "ann", "B");
+    command(GW1, 1, "ann", "C");
+    ignore();
+    command(GW1, 1, "ann", "D");
+    cr_assert(eq(str, heard(), "gw1 refused #4 a bound is reached"));
+    bot_says("A", "a", false);
+    ignore();
+    command(GW1, 1, "ann", "E");
+    cr_assert(eq(str, heard(), "stockbot ask stock E id=E left=30000"));
+}
+
+Test(room, tells_the_sender_that_the_bot_has_not_taken_a_command)
+{
+    room_ready(1, 0);
+    with_ann();
+    command(GW1, 1, "ann", "A");
+    ignore();
+    refused(bot_corr("A"), CF_EFULL);
+    cr_assert(eq(str, heard(), "gw1 refused #1 a bound is reached"));
+    bot_says("A", "a", false);
+    cr_assert(eq(str, heard(), ""));
+}
+
+Test(room, without_a_bot_refuses_commands)
+{
+    room_config.bot = (cf_address_t){0};
+    room_ready(1, 0);
+    with_ann();
+    command(GW1, 1, "ann", "A");
+    cr_assert(eq(str, heard(), "gw1 refused #1 not now"));
+}
+
+Test(room, gives_a_command_up_a_little_after_its_time)
+{
+    room_ready(1, 0);
+    with_ann();
+    at_ms(0);
+    command(GW1, 1, "ann", "A");
+    at_ms(10);
+    command(GW1, 1, "ann", "B");
+    ignore();
+    at_ms(31999);
+    tick();
+    cr_assert(eq(str, heard(), ""));
+    at_ms(32000);
+    tick();
+    cr_assert(eq(str, heard(), "gw1 refused #1 deadline passed"));
+    bot_says("A", "a", false);
+    bot_says("B", "b", false);
+    cr_assert(eq(str, heard(), "gw1 commanded #2; gw1 event 2 bot bot:b"));
+}
+
+Test(room, that_moves_answers_its_open_commands_with_moved)
+{
+    room_ready(1, 0);
+    with_ann();
+    command(GW1, 1, "ann", "A");
+    ignore();
+    vacate();
+    cr_assert(eq(str, heard(), "gw1 moved #1; lobby retire"));
+    bot_says("A", "a", false); /* the room at the new place asks for it again */
+    command(GW1, 1, "ann", "B");
+    cr_assert(eq(str, heard(), "gw1 moved #2"));
+}
+
+Test(room, stays_while_a_command_is_open)
+{
+    room_ready(1, 0);
+    with_ann();
+    at_ms(0);
+    room_config.command_us = 300000000;
+    command(GW1, 1, "ann", "A");
+    detach(GW1, 1);
+    ignore();
+    at_ms(61000);
+    tick();
+    cr_assert(eq(str, heard(), ""));
+    bot_says("A", "a", false);
+    tick();
+    cr_assert(eq(str, heard(), "gw1 commanded #1; lobby retire"));
+}
+
+Test(room, gives_the_bots_words_a_time_that_is_not_before_the_newest_post)
+{
+    room_ready(1, 0);
+    with_ann();
+    post(GW1, 1, "ann", "a");
+    ignore();
+    stored();
+    ignore();
+    wall_offset_us = -INT64_C(7200000000);
+    command(GW1, 1, "ann", "A");
+    ignore();
+    bot_says("A", "a", false);
+    ignore();
+    cr_assert(ge(i64, bot_us, T0 + 1000000));
+}
+
 /* --- what is not for a room ---------------------------------------------------------------------
  */
 

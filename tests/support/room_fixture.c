@@ -1,5 +1,6 @@
 #include "room_fixture.h"
 
+#include "wire/bot.h"
 #include "wire/control.h"
 #include "wire/place.h"
 #include "wire/read.h"
@@ -12,6 +13,7 @@
 #define NODE_OF_ROOM 1
 #define HEARD_MAX 200000
 #define USERS_ASKED 64
+#define COMMANDS_ASKED 64
 
 cf_room_t *room;
 cf_room_host_t host;
@@ -20,17 +22,21 @@ cf_room_config_t room_config = {
     .ring_bytes = 65536,
     .queue_posts = 8,
     .queue_bytes = 65536,
+    .commands_max = 3,
     .members_cache = 16,
     .verdict_timeout_us = 5000000,
     .idle_us = 60000000,
+    .command_us = 30000000,
     .lobby = {NODE_OF_ROOM, CF_ACTOR_LOBBY, 0},
     .storage = {NODE_OF_ROOM, CF_ACTOR_STORAGE, 0},
+    .bot = {NODE_OF_ROOM, CF_ACTOR_STOCKBOT, 0},
     .reader = {NODE_OF_ROOM, CF_ACTOR_READER, 0},
     .readers = 1,
 };
 int64_t wall_offset_us;
 uint64_t asked, append_corr, read_corr, activate_corr;
 uint32_t append_n;
+int64_t bot_us;
 bool times_rise = true;
 int keys_shown;
 
@@ -40,6 +46,11 @@ static struct {
     uint64_t corr;
 } finds[USERS_ASKED]; /* the latest question about each user */
 static int n_finds;
+static struct {
+    char code[CF_STOCK_CODE_MAX + 1];
+    uint64_t corr;
+} commands[COMMANDS_ASKED]; /* of every ASK_BOT heard */
+static int n_commands;
 static int64_t now_us = 1000000;
 static cf_outbox_t *out, *scratch;
 static cf_arena_t arena;
@@ -174,6 +185,16 @@ void post(cf_address_t from, uint64_t conn, const char *name, const char *text)
     post_key(from, conn, name, text, "");
 }
 
+void command(cf_address_t from, uint64_t conn, const char *name, const char *code)
+{
+    cf_command_t body = {.id = user_id(code),
+                         .conn = conn,
+                         .sender = user_id(name),
+                         .type = cf_str("stock"),
+                         .code = cf_str(code)};
+    tell(from, CF_MSG_COMMAND, 0, &body);
+}
+
 void history(cf_address_t from, const char *name, uint32_t posts_from, int64_t at, uint32_t limit)
 {
     tell(from, CF_MSG_HISTORY, 0,
@@ -237,6 +258,24 @@ void verdict(uint32_t status)
 void stored(void)
 {
     verdict_of(append_corr, &(cf_verdict_t){.status = CF_VERDICT_STORED, .stored = append_n});
+}
+
+uint64_t bot_corr(const char *code)
+{
+    for (int i = n_commands - 1; i >= 0; i--)
+        if (strcmp(commands[i].code, code) == 0)
+            return commands[i].corr;
+    cr_assert_fail("the bot was not asked for this code");
+    return 0;
+}
+
+void bot_says(const char *code, const char *text, bool is_error)
+{
+    cf_bot_answer_t answer = {.bot = user_id("bot"),
+                              .username = cf_str("StockBot"),
+                              .text = cf_str(text),
+                              .is_error = is_error};
+    tell(room_config.bot, CF_MSG_BOT_ANSWER, bot_corr(code), &answer);
 }
 
 void page(uint64_t first, uint64_t last)
@@ -330,14 +369,18 @@ typedef union {
     cf_member_change_t change;
     cf_presence_t presence;
     cf_page_t page;
+    cf_ask_bot_t ask_bot;
 } body_t;
 
 static void show_event(const cf_event_t *event)
 {
-    static const char *const kinds[] = {"", "post", "joined", "left"};
+    static const char *const kinds[] = {"", "post", "joined", "left", "bot", "bot error"};
     show("event %llu %s ", (unsigned long long)event->n, kinds[event->kind]);
     if (event->kind == CF_EVENT_POST)
         show("%llu:%.*s", (unsigned long long)event->post.seq, (int)event->post.text.size,
+             event->post.text.bytes);
+    else if (event->kind >= CF_EVENT_BOT && (bot_us = event->post.at_us))
+        show("%s:%.*s", (const char *)event->post.sender.bytes, (int)event->post.text.size,
              event->post.text.bytes);
     else
         show("%.*s", (int)event->post.username.size, event->post.username.bytes);
@@ -354,6 +397,16 @@ static void show_read(const cf_msg_t *msg, const cf_read_posts_t *read)
         show_name(msg->from);
         shown[--shown_size] = '\0';
     }
+}
+
+static void show_ask_bot(const cf_msg_t *msg, const cf_ask_bot_t *ask)
+{
+    cr_assert(n_commands < COMMANDS_ASKED);
+    commands[n_commands].corr = msg->corr;
+    snprintf(commands[n_commands++].code, CF_STOCK_CODE_MAX + 1, "%.*s", (int)ask->code.size,
+             ask->code.bytes);
+    show("ask %.*s %.*s id=%s left=%u", (int)ask->type.size, ask->type.bytes, (int)ask->code.size,
+         ask->code.bytes, (const char *)ask->id.bytes, ask->left_ms);
 }
 
 static void show_attached(const cf_msg_t *msg, const cf_attached_t *attached)
@@ -429,9 +482,16 @@ static void show_msg(const cf_msg_t *msg)
     case CF_MSG_PRESENCE:
         show("presence %u", body.presence.connections);
         break;
+    case CF_MSG_ASK_BOT:
+        show_ask_bot(msg, &body.ask_bot);
+        break;
     case CF_MSG_DONE:
+    case CF_MSG_COMMANDED:
     case CF_MSG_MOVED:
-        show("%s #%llu", msg->type == CF_MSG_DONE ? "done" : "moved",
+        show("%s #%llu",
+             msg->type == CF_MSG_DONE    ? "done"
+             : msg->type == CF_MSG_MOVED ? "moved"
+                                         : "commanded",
              (unsigned long long)msg->corr);
         break;
     default:

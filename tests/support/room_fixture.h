@@ -30,6 +30,7 @@ extern uint64_t append_corr;         /* of the latest APPEND heard */
 extern uint32_t append_n;            /* and its rows */
 extern uint64_t read_corr;           /* of the latest READ_POSTS heard that is the room's own */
 extern uint64_t activate_corr;
+extern int64_t bot_us;  /* time of the newest words of the bot heard */
 extern int keys_shown;  /* events and pages with a client key in them */
 extern bool times_rise; /* so far, over the posts that GW1 was shown */
 
@@ -55,6 +56,8 @@ void detach(cf_address_t from, uint64_t conn);
 void post(cf_address_t from, uint64_t conn, const char *name, const char *text);
 void post_key(cf_address_t from, uint64_t conn, const char *name, const char *text,
               const char *key);
+/* /stock=code, or another kind of command without a code. Its id is the code's bytes. */
+void command(cf_address_t from, uint64_t conn, const char *name, const char *code);
 void history(cf_address_t from, const char *name, uint32_t posts_from, int64_t at, uint32_t limit);
 void vacate(void);
 
@@ -68,6 +71,9 @@ void refused(uint64_t corr, int err);
 void verdict(uint32_t status); /* for the latest APPEND */
 void verdict_of(uint64_t corr, const cf_verdict_t *verdict);
 void stored(void);
+/* The answer to the question about this code. */
+void bot_says(const char *code, const char *text, bool is_error);
+uint64_t bot_corr(const char *code); /* of that question, the latest */
 /* The answer to the latest READ_POSTS: posts first..last, their texts "t<seq>". */
 void page(uint64_t first, uint64_t last);
 uint64_t join_corr(void); /* of the latest ADD_MEMBER or REMOVE_MEMBER heard */

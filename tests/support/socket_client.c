@@ -94,7 +94,7 @@ void client_ask_upgrade(int fd, const char *path, const char *headers)
 
 void client_say(int fd, const char *text)
 {
-    uint8_t frame[8192];
+    static uint8_t frame[65536];
     size_t size = strlen(text), at = 0;
     cr_assert(size + 8 <= sizeof frame && size < 65536);
     frame[at++] = 0x81;

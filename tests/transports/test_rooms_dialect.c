@@ -160,44 +160,75 @@ Test(dialect, takes_a_client_key_of_1_to_64_bytes_and_names_it_in_errors)
 Test(dialect, knows_the_two_commands_and_takes_all_else_for_text)
 {
     static const struct {
-        const char *text;
-        bool is_command;
+        const char *text, *type, *code; /* type NULL: an ordinary message */
     } cases[] = {
-        {"/stock=aapl.us", true},
-        {"/stock=A", true},
-        {"/stock=.", true},
-        {"/stock=12345678901234567890", true},
-        {" \t\r\n/stock=A\r\n ", true},
-        {"/hello", true},
-        {"  /hello\n", true},
-        {"/stock=", false},
-        {"/stock=123456789012345678901", false},
-        {"/stock= A", false},
-        {"/stock =A", false},
-        {"/stock=A B", false},
-        {"/stock=A-B", false},
-        {"/stock=A_B", false},
-        {"/stock=^A", false},
-        {"/stock=A@B", false},
-        {"/stock=A=B", false},
-        {"/stock=\xc3\xa4", false},
-        {"/STOCK=A", false},
-        {"/Stock=A", false},
-        {"/HELLO", false},
-        {"/hello bob", false},
-        {"/help", false},
-        {"say /hello", false},
-        {"\xc2\xa0/hello", false}, /* trimming takes blanks, tabs, CR and LF */
-        {"", false},
-        {" ", false},
+        {"/stock=aapl.us", "stock", "AAPL.US"},
+        {"/stock=A", "stock", "A"},
+        {"/stock=.", "stock", "."},
+        {"/stock=zZ9.", "stock", "ZZ9."},
+        {"/stock=1234567890123456789a", "stock", "1234567890123456789A"},
+        {" \t\r\n/stock=A\r\n ", "stock", "A"},
+        {"/hello", "hello", ""},
+        {"  /hello\n", "hello", ""},
+        {"\xc2\xa0/hello\xe3\x80\x80", "hello", ""}, /* white space of Unicode */
+        {"\xe2\x80\x80\xe2\x80\x8a/stock=A\xe2\x80\xa8\xe2\x80\xaf", "stock", "A"},
+        {"\xc2\x85\xe1\x9a\x80\xe2\x81\x9f\xe2\x80\xa9/hello\xc2\xa0 ", "hello", ""},
+        {"\xe2\x80\x8b/hello", NULL, ""}, /* a zero-width space is none */
+        {"/hello\xef\xbb\xbf", NULL, ""},
+        {"/hello\xc3\xa0", NULL, ""},
+        {"/stock=", NULL, ""},
+        {"/stock=123456789012345678901", NULL, ""},
+        {"/stock= A", NULL, ""},
+        {"/stock =A", NULL, ""},
+        {"/stock=A B", NULL, ""},
+        {"/stock=A\xc2\xa0\x42", NULL, ""},
+        {"/stock=A-B", NULL, ""},
+        {"/stock=A_B", NULL, ""},
+        {"/stock=^A", NULL, ""},
+        {"/stock=A@B", NULL, ""},
+        {"/stock=A=B", NULL, ""},
+        {"/stock=A\nB", NULL, ""},
+        {"/stock=\xc3\xa4", NULL, ""},
+        {"/STOCK=A", NULL, ""},
+        {"/Stock=A", NULL, ""},
+        {"/HELLO", NULL, ""},
+        {"/Hello", NULL, ""},
+        {"/hello bob", NULL, ""},
+        {"/hello/hello", NULL, ""},
+        {"/help", NULL, ""},
+        {"say /hello", NULL, ""},
+        {"", NULL, ""},
+        {" ", NULL, ""},
+        {"\xc2\xa0", NULL, ""},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        cr_assert(eq(int, cf_rooms_is_command(cf_str(cases[i].text)), cases[i].is_command), "'%s'",
-                  cases[i].text);
-    cr_assert(eq(int, cf_rooms_is_command(STR("/hello\0")), 0));
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        cf_rooms_command_t command = {.code = "?"};
+        bool is_command = cf_rooms_read_command(&command, cf_str(cases[i].text));
+        cr_assert(eq(int, is_command, cases[i].type != NULL), "'%s'", cases[i].text);
+        cr_assert(eq(str, command.code, (char *)(is_command ? cases[i].code : "?")));
+        if (is_command)
+            cr_assert(cf_str_equal(command.type, cf_str(cases[i].type)));
+    }
+    cf_rooms_command_t command;
+    cr_assert(eq(int, cf_rooms_read_command(&command, STR("/hello\0")), 0));
+}
+
+Test(dialect, leaves_a_command_as_it_was_typed_and_of_any_length)
+{
+    static char text[8192];
     cf_rooms_frame_t frame;
-    cr_assert(eq(int, read_frame(&frame, STR("{\"content\":\" /hello \"}")), 0));
+    cr_assert(
+        eq(int, read_frame(&frame, STR("{\"content\":\" /stock=aB \",\"client_key\":\"k\"}")), 0));
     cr_assert(eq(int, frame.kind, CF_FRAME_COMMAND));
+    cr_assert(cf_str_equal(frame.content, cf_str(" /stock=aB ")));
+    cr_assert(cf_str_equal(frame.client_key, cf_str("k")));
+    cr_assert(eq(str, frame.command.code, "AB"));
+    snprintf(text, sizeof text, "{\"content\":\"%5000s/hello\"}", "");
+    cr_assert(eq(int, read_frame(&frame, cf_str(text)), 0));
+    cr_assert(eq(int, frame.kind, CF_FRAME_COMMAND));
+    cr_assert(eq(u32, frame.content.size, 5006));
+    /* a control character is refused before anything else */
+    cr_assert(eq(int, read_frame(&frame, STR("{\"content\":\"\\u000b/hello\"}")), CF_EPERM));
 }
 
 /* --- REST bodies --------------------------------------------------------------------------------
@@ -476,6 +507,21 @@ Test(dialect, writes_events)
     event.kind = CF_EVENT_LEFT;
     cr_assert(eq(str, written(cf_rooms_write_event(&buf, room_id, &event)),
                  "{\"type\":\"user_left\",\"username\":\"bob\"}"));
+}
+
+Test(dialect, writes_what_a_bot_says_without_a_seq_and_marks_errors_only)
+{
+    cf_event_t event = {.kind = CF_EVENT_BOT, .post = some_post()};
+    event.post.kind = CF_POST_BOT;
+    event.post.seq = 0;
+    char *said = written(cf_rooms_write_event(&buf, room_id, &event));
+    cr_assert(strstr(said, "\"type\":\"chat_message\"") && strstr(said, "\"is_bot\":true") &&
+                  strstr(said, "\"id\":\"" ID "\"") && !strstr(said, "is_error") &&
+                  !strstr(said, "\"seq\""),
+              "%s", said);
+    event.kind = CF_EVENT_BOT_ERROR;
+    said = written(cf_rooms_write_event(&buf, room_id, &event));
+    cr_assert(strstr(said, "\"is_bot\":true") && strstr(said, "\"is_error\":true"), "%s", said);
 }
 
 Test(dialect, writes_acks_errors_and_counts_without_a_member_content)

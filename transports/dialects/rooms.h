@@ -17,9 +17,15 @@
 typedef enum { CF_FRAME_POST = 1, CF_FRAME_COMMAND } cf_frame_kind_t;
 
 typedef struct {
+    cf_str_t type;                    /* "stock", "hello" */
+    char code[CF_STOCK_CODE_MAX + 1]; /* of a stock, upper case; else "" */
+} cf_rooms_command_t;
+
+typedef struct {
     cf_frame_kind_t kind;
-    cf_str_t content;    /* 1..CF_POST_CHARS_MAX code points, byte for byte as sent */
+    cf_str_t content;    /* byte for byte as sent; of a post 1..CF_POST_CHARS_MAX code points */
     cf_str_t client_key; /* our extension; empty: none */
+    cf_rooms_command_t command; /* COMMAND only */
 } cf_rooms_frame_t;
 
 /* One WebSocket message. Returns 0; CF_EPROTO (no JSON object with a string content, or a malformed
@@ -28,8 +34,9 @@ typedef struct {
 int cf_rooms_read_frame(cf_rooms_frame_t *out, cf_str_t *key_only, const uint8_t *bytes,
                         size_t size, cf_arena_t *arena);
 
-/* Is this text, trimmed of white space, one of the two commands (contract, 7)? */
-bool cf_rooms_is_command(cf_str_t content);
+/* Is this text (valid UTF-8), trimmed of white space, one of the two commands (contract, 7)? Which
+ * one goes to *out. */
+bool cf_rooms_read_command(cf_rooms_command_t *out, cf_str_t content);
 
 /* REST bodies. Returns 0; CF_EPROTO: "Invalid request body"; CF_ERANGE: a rule of 3.1 or 3.6 is
  * broken. */

@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#define STOCK_CODE_MAX 20
-
 /* --- JSON --------------------------------------------------------------------------------------
  */
 
@@ -174,7 +172,7 @@ int cf_rooms_read_frame(cf_rooms_frame_t *out, cf_str_t *key_only, const uint8_t
     if (rc == 0)
         rc = take_text(&frame.content, root, "content", arena);
     json_decref(root);
-    if (rc == 0 && cf_rooms_is_command(frame.content))
+    if (rc == 0 && cf_rooms_read_command(&frame.command, frame.content))
         frame.kind = CF_FRAME_COMMAND;
     else if (rc == 0)
         rc = check_content(frame.content);
@@ -183,32 +181,72 @@ int cf_rooms_read_frame(cf_rooms_frame_t *out, cf_str_t *key_only, const uint8_t
     return rc;
 }
 
+/* White_Space of Unicode but for the control characters that no content may hold. Returns the bytes
+ * of the one at `at`, or 0. */
+static uint32_t white_space(const char *at, size_t size)
+{
+    static const struct {
+        const char *bytes;
+        uint32_t size;
+    } others[] = {
+        {"\xc2\x85", 2},     {"\xc2\xa0", 2},     {"\xe1\x9a\x80", 3}, {"\xe2\x80\xa8", 3},
+        {"\xe2\x80\xa9", 3}, {"\xe2\x80\xaf", 3}, {"\xe2\x81\x9f", 3}, {"\xe3\x80\x80", 3},
+    };
+    if (size && (*at == ' ' || *at == '\t' || *at == '\r' || *at == '\n'))
+        return 1;
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (size >= others[i].size && memcmp(at, others[i].bytes, others[i].size) == 0)
+            return others[i].size;
+    bool is_width = size >= 3 && memcmp(at, "\xe2\x80", 2) == 0 && (unsigned char)at[2] >= 0x80 &&
+                    (unsigned char)at[2] <= 0x8a; /* U+2000..200A */
+    return is_width ? 3 : 0;
+}
+
 static cf_str_t trim(cf_str_t text)
 {
-    while (text.size && strchr(" \t\r\n", text.bytes[0]) && text.bytes[0])
-        text.bytes++, text.size--;
-    while (text.size && strchr(" \t\r\n", text.bytes[text.size - 1]) && text.bytes[text.size - 1])
-        text.size--;
+    uint32_t n;
+    while ((n = white_space(text.bytes, text.size)) != 0) {
+        text.bytes += n;
+        text.size -= n;
+    }
+    while (text.size) { /* back to the beginning of the last character */
+        n = 1;
+        while (n < text.size && ((unsigned char)text.bytes[text.size - n] & 0xc0) == 0x80)
+            n++;
+        if (white_space(text.bytes + text.size - n, n) != n)
+            break;
+        text.size -= n;
+    }
     return text;
 }
 
-static bool is_stock_code(const char *code, uint32_t size)
+static bool read_stock_code(char *out, const char *code, uint32_t size)
 {
-    for (uint32_t i = 0; i < size; i++)
+    if (size < 1 || size > CF_STOCK_CODE_MAX)
+        return false;
+    for (uint32_t i = 0; i < size; i++) {
         if (!isalnum((unsigned char)code[i]) && code[i] != '.')
             return false;
-    return size >= 1 && size <= STOCK_CODE_MAX;
+        out[i] = (char)toupper((unsigned char)code[i]);
+    }
+    out[size] = '\0';
+    return true;
 }
 
-bool cf_rooms_is_command(cf_str_t content)
+bool cf_rooms_read_command(cf_rooms_command_t *out, cf_str_t content)
 {
     static const char stock[] = "/stock=";
     uint32_t prefix = sizeof stock - 1;
     cf_str_t text = trim(content);
-    if (cf_str_equal(text, cf_str("/hello")))
-        return true;
-    return text.size > prefix && memcmp(text.bytes, stock, prefix) == 0 &&
-           is_stock_code(text.bytes + prefix, text.size - prefix);
+    cf_rooms_command_t command = {.type = cf_str("hello")};
+    if (!cf_str_equal(text, cf_str("/hello"))) {
+        command.type = cf_str("stock");
+        if (text.size <= prefix || memcmp(text.bytes, stock, prefix) != 0 ||
+            !read_stock_code(command.code, text.bytes + prefix, text.size - prefix))
+            return false;
+    }
+    *out = command;
+    return true;
 }
 
 /* --- REST bodies -------------------------------------------------------------------------------

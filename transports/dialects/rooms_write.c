@@ -44,7 +44,8 @@ static int end_body(cf_json_t *json)
     return json->rc < 0 ? json->rc : cf_buf_add_byte(json->out, '\n');
 }
 
-/* The members of a stored post, as history and socket share them (contract, 6.3). */
+/* The members of a post, as history and socket share them (contract, 6.3). What is not stored has no
+ * seq. */
 static void write_post(cf_json_t *json, cf_id_t room, const cf_post_t *post)
 {
     write_id(json, "id", post->id);
@@ -55,22 +56,30 @@ static void write_post(cf_json_t *json, cf_id_t room, const cf_post_t *post)
     cf_json_key(json, "is_bot");
     cf_json_bool(json, post->kind == CF_POST_BOT);
     write_time(json, "created_at", post->at_us);
-    cf_json_key(json, "seq");
-    cf_json_uint(json, post->seq);
+    if (post->seq) {
+        cf_json_key(json, "seq");
+        cf_json_uint(json, post->seq);
+    }
 }
 
 int cf_rooms_write_event(cf_buf_t *out, cf_id_t room, const cf_event_t *event)
 {
     static const char *const types[] = {[CF_EVENT_POST] = "chat_message",
                                         [CF_EVENT_JOINED] = "user_joined",
-                                        [CF_EVENT_LEFT] = "user_left"};
+                                        [CF_EVENT_LEFT] = "user_left",
+                                        [CF_EVENT_BOT] = "chat_message",
+                                        [CF_EVENT_BOT_ERROR] = "chat_message"};
     cf_json_t json = {.out = out};
     cf_json_object(&json);
     write_text(&json, "type", types[event->kind]);
-    if (event->kind == CF_EVENT_POST)
-        write_post(&json, room, &event->post);
-    else
+    if (event->kind == CF_EVENT_JOINED || event->kind == CF_EVENT_LEFT)
         write_str(&json, "username", event->post.username);
+    else
+        write_post(&json, room, &event->post);
+    if (event->kind == CF_EVENT_BOT_ERROR) {
+        cf_json_key(&json, "is_error");
+        cf_json_bool(&json, true);
+    }
     return end_frame(&json);
 }
 

@@ -1,6 +1,7 @@
 #include "msg.h"
 #include "account.h"
 #include "append.h"
+#include "bot.h"
 #include "control.h"
 #include "err.h"
 #include "hash.h"

@@ -72,6 +72,8 @@
     X(FLUSHED, 0x040a, flushed)                                                                    \
     X(HISTORY, 0x040b, history)                                                                    \
     X(PAGE, 0x040c, page)                                                                          \
+    X(COMMAND, 0x040d, command)                                                                    \
+    X(COMMANDED, 0x040e, nothing)                                                                  \
     /* append.h */                                                                                 \
     X(ACTIVATE, 0x0501, nothing)                                                                   \
     X(ACTIVATED, 0x0502, activated)                                                                \
@@ -109,7 +111,10 @@
     X(HASH, 0x0901, hash)                                                                          \
     X(HASHED, 0x0902, hashed)                                                                      \
     X(VERIFY, 0x0903, verify)                                                                      \
-    X(VERIFIED, 0x0904, verified)
+    X(VERIFIED, 0x0904, verified)                                                                  \
+    /* bot.h */                                                                                    \
+    X(ASK_BOT, 0x0a01, ask_bot)                                                                    \
+    X(BOT_ANSWER, 0x0a02, bot_answer)
 
 typedef enum {
 #define X(name, number, shape) CF_MSG_##name = (number),

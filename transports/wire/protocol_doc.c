@@ -20,6 +20,7 @@ static const struct {
     {0x07, "read.h", "questions to a reader"},
     {0x08, "account.h", "who a client is"},
     {0x09, "hash.h", "password work"},
+    {0x0a, "bot.h", "what a room asks the bot"},
 };
 
 static const char intro[] =

@@ -63,7 +63,7 @@ const cf_shape_t cf_shape_posted = CF_SHAPE(cf_posted_t, posted);
 static const cf_field_t event[] = {
     CF_F_U64(cf_event_t, epoch),
     CF_F_U64(cf_event_t, n),
-    CF_F_U32(cf_event_t, kind, CF_EVENT_POST, CF_EVENT_LEFT),
+    CF_F_U32(cf_event_t, kind, CF_EVENT_POST, CF_EVENT_BOT_ERROR),
     CF_F_STRUCT(cf_event_t, post, &cf_shape_post_row),
 };
 const cf_shape_t cf_shape_event = CF_SHAPE(cf_event_t, event);
@@ -87,3 +87,12 @@ static const cf_field_t page[] = {
     CF_F_LIST(cf_page_t, posts, CF_RUN_ROWS_MAX, &cf_shape_post_row),
 };
 const cf_shape_t cf_shape_page = CF_SHAPE(cf_page_t, page);
+
+static const cf_field_t command[] = {
+    CF_F_FIXED(cf_command_t, id),
+    CF_F_U64(cf_command_t, conn),
+    CF_F_FIXED(cf_command_t, sender),
+    CF_F_TEXT(cf_command_t, type, 1, CF_COMMAND_TYPE_MAX),
+    CF_F_TEXT(cf_command_t, code, 0, CF_STOCK_CODE_MAX),
+};
+const cf_shape_t cf_shape_command = CF_SHAPE(cf_command_t, command);

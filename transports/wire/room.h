@@ -1,13 +1,17 @@
 /* transports/wire/room.h: between a gateway and a room. The room stands in the header.
  *
- *     CHECK    user                       -> DONE | REFUSED CF_EPERM, CF_ENOENT: is this user a
- * member? JOIN     user                       -> DONE | REFUSED: durable membership LEAVE    user
- * -> DONE | REFUSED ATTACH   a connection of a member   -> ATTACHED, then EVENTs; | REFUSED DETACH
- * that connection is gone       no answer POST     from an attached connection -> POSTED once
- * durable, before its EVENT; | REFUSED HISTORY  user and range             -> PAGE (from the ring,
- * or by a reader directly) | REFUSED EVENT    room -> every gateway with attached connections, in
- * room order FLUSHED  gateway -> room thread (no room in the header): so much was handed to
- * connections; opens the window. Cumulative since start
+ *     CHECK    is this user a member?              -> DONE | REFUSED CF_EPERM, CF_ENOENT
+ *     JOIN     durable membership                  -> DONE | REFUSED
+ *     LEAVE    the end of it                       -> DONE | REFUSED
+ *     ATTACH   a connection of a member            -> ATTACHED, then EVENTs; | REFUSED
+ *     DETACH   that connection is gone             no answer
+ *     POST     from an attached connection         -> POSTED once durable, before its EVENT; | REFUSED
+ *     HISTORY  user and range                      -> PAGE (the room's or a reader's) | REFUSED
+ *     COMMAND  from an attached connection         -> COMMANDED right before the EVENT with the
+ *                                                     bot's words; | REFUSED: the bot was not asked
+ *     EVENT    room -> every gateway with attached connections, in room order
+ *     FLUSHED  gateway -> room thread (no room in the header): so much was handed to connections;
+ *              opens the window. Cumulative since start
  *
  * Any request may also be answered MOVED (place.h). */
 #ifndef CF_ROOM_MSG_H
@@ -59,7 +63,13 @@ typedef struct {
     int64_t at_us;
 } cf_posted_t;
 
-typedef enum { CF_EVENT_POST = 1, CF_EVENT_JOINED, CF_EVENT_LEFT } cf_event_kind_t;
+typedef enum {
+    CF_EVENT_POST = 1,
+    CF_EVENT_JOINED,
+    CF_EVENT_LEFT,
+    CF_EVENT_BOT,       /* what a bot says; in room order, but it has no seq and is never stored */
+    CF_EVENT_BOT_ERROR, /* the same about something that did not work */
+} cf_event_kind_t;
 
 typedef struct {
     uint64_t epoch;
@@ -85,9 +95,17 @@ typedef struct {
     cf_list_t posts; /* of cf_post_t, ascending */
 } cf_page_t;
 
+typedef struct {
+    cf_id_t id; /* made by the gateway; the same when it is sent again because the room has moved */
+    uint64_t conn;
+    cf_id_t sender;
+    cf_str_t type; /* "stock", "hello" */
+    cf_str_t code; /* of a stock, upper case; else empty */
+} cf_command_t;
+
 extern const cf_shape_t cf_shape_check, cf_shape_join, cf_shape_leave, cf_shape_attach,
     cf_shape_attached, cf_shape_detach, cf_shape_post, cf_shape_posted, cf_shape_event,
-    cf_shape_flushed, cf_shape_history, cf_shape_page;
+    cf_shape_flushed, cf_shape_history, cf_shape_page, cf_shape_command;
 
 /* One stored or shown post, as it stands in lists. */
 extern const cf_shape_t cf_shape_post_row;
