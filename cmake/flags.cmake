@@ -29,6 +29,7 @@ endif()
 # binary, as flags alone prove nothing.
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 check_pie_supported(LANGUAGES C)
+set(CMAKE_REQUIRED_FLAGS -Werror) # clang takes a flag of another processor, and warns at every file
 foreach(flag -fstack-protector-strong -fstack-clash-protection -fcf-protection
              -mbranch-protection=standard)
     string(MAKE_C_IDENTIFIER "HAVE${flag}" have)
@@ -37,6 +38,7 @@ foreach(flag -fstack-protector-strong -fstack-clash-protection -fcf-protection
         add_compile_options(${flag})
     endif()
 endforeach()
+unset(CMAKE_REQUIRED_FLAGS)
 add_link_options(-Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed)
 if(HAVE_fcf_protection)
     # Debian's start files carry no CET mark, so the linker would drop it from the binary. A shadow
