@@ -1,0 +1,183 @@
+"""Each bound set to a value of the test's own: what the key says holds in the running server, at the bound and
+one beyond. The C tests hold the bounds of actors; here it is seen that keys reach them."""
+
+import pathlib
+import re
+
+import pytest
+
+import rest
+import server as servers
+import ws
+from test_limits import get, padded, raw, register, still_serves
+
+pytestmark = pytest.mark.only_store("sqlite")
+
+
+@pytest.fixture
+def ann(server):
+    return server.user("ann")
+
+
+@pytest.fixture
+def room(ann):
+    return ann.create_room()
+
+
+# ---- heads, bodies, messages
+
+
+@pytest.mark.server_env(CONFAB_HTTP_HEAD_MAX_BYTES="2KiB")
+def test_a_head_up_to_its_key_is_taken(store_kind, server):
+    assert raw(server, padded(2048))[0] == 200
+    assert raw(server, padded(2049))[0] == 431
+
+
+@pytest.mark.server_env(CONFAB_HTTP_BODY_MAX_BYTES="2KiB")
+def test_a_body_up_to_its_key_is_taken(store_kind, server):
+    assert raw(server, register(2048))[0] == 400  # read in full
+    assert raw(server, register(2049))[0] == 413
+
+
+@pytest.mark.server_env(CONFAB_WS_MESSAGE_MAX_BYTES="2KiB")
+def test_a_message_up_to_its_key_is_taken(store_kind, ann, room):
+    frame = '{"content":"hi","pad":"%s"}'
+    bare = len(frame % "")
+    chat = ws.Chat(ann, room)
+    chat.send_text(frame % ("p" * (2048 - bare)))
+    assert chat.until("message_ack")
+    chat.send_text(frame % ("p" * (2049 - bare)))
+    assert chat.wait_closed() == 1009
+
+
+@pytest.mark.server_env(CONFAB_HTTP_REQUEST_POOL_BYTES="4MiB")
+def test_bodies_up_to_their_pool_are_read_and_more_are_503(store_kind, server):
+    """Each holds 60 KB of an unfinished body: 4 MiB have room for 32 at 128 KiB each, not for 70."""
+    head = b"POST /api/v1/auth/register HTTP/1.1\r\nHost: x\r\nContent-Length: 65000\r\n\r\n"
+    held = [ws.Socket(server.port) for _ in range(70)]
+    for one in held:
+        one.send(head + b"x" * 60_000)
+    servers.until(lambda: server.metrics()["confab_http_pool_refused_total"] > 0, "one to be refused")
+    assert server.metrics()["confab_http_request_bytes"] <= 4 << 20
+    still_serves(server)  # small requests go on
+    for one in held:
+        one.close()
+    servers.until(lambda: server.metrics()["confab_http_request_bytes"] == 0, "the pool to be free again")
+    assert raw(server, register(65536))[0] == 400
+
+
+# ---- passwords
+
+
+def hashes(server):
+    return re.findall(rb"\$argon2id\$v=19\$m=(\d+),t=(\d+)", pathlib.Path(server.store.path).read_bytes())
+
+
+@pytest.mark.server_env(CONFAB_AUTH_ARGON2_MEMORY_KIB="96", CONFAB_AUTH_ARGON2_PASSES="3")
+def test_passwords_cost_what_the_keys_say_and_are_redone_at_login(store_kind, server):
+    server.user("ann")
+    server.terminate()
+    assert hashes(server) == [(b"96", b"3")]
+    server.start(CONFAB_AUTH_ARGON2_MEMORY_KIB="128", CONFAB_AUTH_ARGON2_PASSES="2")
+    server.client().login("ann")
+    server.terminate()
+    assert (b"128", b"2") in hashes(server)
+    server.start()
+    server.client().login("ann")
+
+
+@pytest.mark.server_env(CONFAB_AUTH_HASH_RATE="1")
+def test_beyond_the_rate_of_hashes_it_is_429(store_kind, server):
+    """Twenty in a row take less than the twenty seconds that one a second would."""
+    def refused():
+        try:
+            server.client().login("nobody")
+        except rest.Refused as answer:
+            return answer
+    answers = [refused() for _ in range(20)]
+    assert {answer.status for answer in answers} == {401, 429}
+    busy = next(answer for answer in answers if answer.status == 429)
+    assert busy.error == "Rate limit exceeded"
+    assert int(busy.headers["Retry-After"]) >= 1
+
+
+# ---- threads
+
+
+def threads(server):
+    return len(list(pathlib.Path(f"/proc/{server.pid}/task").iterdir()))
+
+
+@pytest.mark.parametrize("key", ["CONFAB_GATEWAY_COUNT", "CONFAB_STORE_READERS", "CONFAB_AUTH_HASH_WORKERS",
+                                 "CONFAB_ROOMS_THREADS_MAX"])
+def test_there_are_as_many_threads_as_the_key_says(store_kind, make_server, key):
+    def count(value):
+        server = make_server({"CONFAB_ROOMS_THREADS_MAX": "1", key: str(value)}).start()
+        ann = server.user(f"ann{value}")
+        for _ in range(8):
+            ws.Chat(ann, ann.create_room())  # a room on each thread that rooms may have
+        found = threads(server)
+        server.terminate()
+        return found
+    assert count(5) - count(1) == 4
+
+
+# ---- posts that wait for the store
+
+
+@pytest.mark.server_env(CONFAB_ROOMS_QUEUE_POSTS="4", CONFAB_ROOMS_VERDICT_TIMEOUT="1m",
+                        CONFAB_STORE_STATEMENT_TIMEOUT="1m")
+def test_posts_up_to_the_rooms_queue_wait_and_more_are_refused(store_kind, make_server, store, tmp_path):
+    script = tmp_path / "faults"
+    script.write_text("")
+    store.url = f"faulty:{script}:{store.url}"
+    server = make_server().start()
+    server.allow_errors("store|storage")
+    ann = server.user("ann")
+    chat = ws.Chat(ann, ann.create_room())
+    script.write_text("write late 3000 1\n")  # one write waits, and all that comes meanwhile with it
+    keys = [f"k{i}" for i in range(8)]
+    for key in keys:
+        chat.post("hi", key=key)
+    busy = [chat.until("error") for _ in range(4)]
+    assert {(frame["code"], frame["message"]) for frame in busy} == {("ROOM_BUSY", "Rate limit exceeded")}
+    assert all(frame["retry_after_ms"] > 0 for frame in busy)
+    acked = [chat.until("message_ack")["client_key"] for _ in range(4)]
+    assert acked + [frame["client_key"] for frame in busy] == keys
+
+
+@pytest.mark.server_env(CONFAB_ROOMS_VERDICT_TIMEOUT="200ms", CONFAB_STORE_STATEMENT_TIMEOUT="1m")
+def test_a_post_without_a_verdict_in_time_is_not_confirmed(store_kind, make_server, store, tmp_path):
+    script = tmp_path / "faults"
+    script.write_text("")
+    store.url = f"faulty:{script}:{store.url}"
+    server = make_server().start()
+    ann = server.user("ann")
+    chat = ws.Chat(ann, ann.create_room())
+    script.write_text("write hang\n")
+    chat.post("hi", key="k")
+    answer = chat.until("error")
+    assert (answer["code"], answer["client_key"]) == ("NOT_CONFIRMED", "k")
+    server.allow_errors(".")
+    script.write_text("")
+    server.kill()
+
+
+# ---- the store
+
+
+def test_a_store_out_of_reach_is_waited_for_as_long_as_the_key_says(store_kind, make_server, store):
+    store.url = "postgres://nobody@127.0.0.1:1/nothing"
+    server = make_server({"CONFAB_STORE_START_WAIT": "1s"})
+    server.allow_errors("store")
+    server.launch()
+    assert server.wait_exit() == 69
+
+
+@pytest.mark.server_env(CONFAB_SWEEPER_INTERVAL="100ms", CONFAB_AUTH_SESSION_TTL="1s")
+def test_expired_sessions_are_swept_at_the_interval(store_kind, server, ann):
+    servers.until(lambda: server.metrics()["confab_sessions_expired_total"] >= 1, "the session to be swept")
+    assert get(server)[0] == 200
+    with pytest.raises(rest.Refused) as ended:
+        ann.call("GET", "/auth/me")
+    assert ended.value.status == 401
