@@ -36,6 +36,7 @@ typedef struct {
     uint32_t members_cache;     /* users whose membership is remembered beyond those attached */
     int64_t verdict_timeout_us; /* 5 s */
     int64_t idle_us;            /* retire after so long without a member and a request */
+    int64_t posts_ttl_us;       /* older posts are not shown as history any more; 0: for ever */
     int64_t command_us;         /* time the bot has for a command */
     cf_address_t lobby, storage, bot;
     cf_address_t reader; /* index 0; a room uses reader id % readers */

@@ -231,11 +231,16 @@ static bool page_from_ring(cf_room_t *self, cf_turn_t *turn, const cf_history_t 
     if (!cut.known || !posts)
         return false;
     uint32_t at = history->limit; /* filled from its end, as the ring is read backwards */
+    int64_t ttl_us = self->host->config->posts_ttl_us;
     for (uint64_t n = cf_ring_last_n(self->ring); at > 0 && n >= cf_ring_first_n(self->ring); n--) {
         const cf_ring_event_t *event = cf_ring_at(self->ring, n);
         if (event->kind != CF_EVENT_POST || event->post.seq >= cut.before_seq ||
             event->post.at_us >= cut.before_us)
             continue;
+        if (ttl_us && event->post.at_us <= turn->wall_us - ttl_us) {
+            has_all = true; /* the history begins behind it, whatever the ring still has */
+            break;
+        }
         posts[--at] = event->post;
         posts[at].client_key = (cf_str_t){0};
     }

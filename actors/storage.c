@@ -87,6 +87,8 @@ static void answer_write(cf_turn_t *turn, const cf_msg_t *request, const cf_outc
         break;
     case CF_MSG_EXPIRE_SESSIONS:
     case CF_MSG_EXPIRE_KEYS:
+    case CF_MSG_EXPIRE_DEAD_LETTERS:
+    case CF_MSG_EXPIRE_POSTS:
         answer(turn, request, CF_MSG_EXPIRED, &(cf_expired_t){outcome->stored});
         break;
     default:
@@ -385,6 +387,23 @@ static int on_expire_keys(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     return gather_expire(state, turn, msg, CF_WRITE_EXPIRE_KEYS);
 }
 
+static int on_expire_dead_letters(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    return gather_expire(state, turn, msg, CF_WRITE_EXPIRE_DEAD_LETTERS);
+}
+
+static int on_expire_posts(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    return gather_expire(state, turn, msg, CF_WRITE_EXPIRE_POSTS);
+}
+
+static int on_dead_letter(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_write_t write = {.kind = CF_WRITE_DEAD_LETTER};
+    int rc = cf_msg_body(&write.dead_letter, msg, turn->arena);
+    return rc < 0 ? rc : gather(state, turn, msg, &write, 1);
+}
+
 static void drain(void *state, cf_turn_t *turn)
 {
     cf_storage_t *self = state;
@@ -462,6 +481,9 @@ static const cf_handler_t handlers[] = {
     {CF_MSG_REMOVE_MEMBER, on_remove_member},
     {CF_MSG_EXPIRE_SESSIONS, on_expire_sessions},
     {CF_MSG_EXPIRE_KEYS, on_expire_keys},
+    {CF_MSG_EXPIRE_DEAD_LETTERS, on_expire_dead_letters},
+    {CF_MSG_EXPIRE_POSTS, on_expire_posts},
+    {CF_MSG_DEAD_LETTER, on_dead_letter},
     {0, NULL},
 };
 

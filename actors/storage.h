@@ -5,7 +5,9 @@
  *     CREATE_USER, SET_PASSWORD, ADD_SESSION, REMOVE_SESSION   accounts -> DONE | REFUSED
  *     CREATE_ROOM      gateway     -> DONE | REFUSED
  *     ADD_MEMBER, REMOVE_MEMBER    room thread -> DONE | REFUSED
- *     EXPIRE_SESSIONS, EXPIRE_KEYS sweeper     -> EXPIRED | REFUSED
+ *     DEAD_LETTER      stockbot    -> DONE | REFUSED
+ *     EXPIRE_SESSIONS, EXPIRE_KEYS, EXPIRE_DEAD_LETTERS, EXPIRE_POSTS
+ *                      sweeper     -> EXPIRED | REFUSED
  *     STORE_STATE      to stats, by store_link.h
  * Without a correlation id nothing is answered.
  *

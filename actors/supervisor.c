@@ -225,7 +225,10 @@ static int start_sweeper(supervisor_t *self)
     cf_sweeper_t *sweeper;
     cf_sweeper_config_t config = {.first_us = SECOND_US,
                                   .interval_us = self->config->sweeper_interval_ms * 1000,
-                                  .key_ttl_us = self->config->store_key_ttl_ms * 1000};
+                                  .key_ttl_us = self->config->store_key_ttl_ms * 1000,
+                                  .dead_letters_ttl_us =
+                                      self->config->sweeper_dead_letters_ttl_ms * 1000,
+                                  .posts_ttl_us = self->config->sweeper_posts_ttl_ms * 1000};
     int rc = cf_sweeper_new(&sweeper, &config);
     return rc < 0 ? rc
                   : start(self, CF_ACTOR_SWEEPER, 0, &cf_sweeper_ops, sweeper, CF_SCHED_NORMAL, 0);
@@ -256,6 +259,7 @@ static int start_rooms(supervisor_t *self)
                              .members_cache = (uint32_t)config->rooms_members_cache,
                              .verdict_timeout_us = config->rooms_verdict_timeout_ms * 1000,
                              .idle_us = config->rooms_idle_ms * 1000,
+                             .posts_ttl_us = config->sweeper_posts_ttl_ms * 1000,
                              .command_us = config->stock_deadline_ms * 1000,
                              .lobby = address_of(CF_ACTOR_LOBBY, 0),
                              .storage = address_of(CF_ACTOR_STORAGE, 0),

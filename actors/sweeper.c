@@ -6,24 +6,34 @@
 
 #include <stdlib.h>
 
-typedef enum { SESSIONS, KEYS, SWEEPS } sweep_t;
+typedef enum { SESSIONS, KEYS, DEAD_LETTERS, POSTS, SWEEPS } sweep_t;
 
 struct cf_sweeper {
     cf_sweeper_config_t config;
+    int64_t ttl_us[SWEEPS]; /* of what goes, counted from the time it carries; KEEP: nothing goes */
     int64_t next_us;        /* of the next sweep; 0: nothing was done yet */
     uint64_t batches;       /* asked for so far */
     uint64_t asked[SWEEPS]; /* correlation id of the newest batch */
+};
+#define KEEP INT64_MAX
+
+static const struct {
+    uint16_t type;
+    cf_metric_t counter;
+} sweeps[SWEEPS] = {
+    [SESSIONS] = {CF_MSG_EXPIRE_SESSIONS, CF_M_SESSIONS_EXPIRED}, /* they carry the time they end */
+    [KEYS] = {CF_MSG_EXPIRE_KEYS, CF_M_KEYS_EXPIRED},
+    [DEAD_LETTERS] = {CF_MSG_EXPIRE_DEAD_LETTERS, CF_M_DEAD_LETTERS_EXPIRED},
+    [POSTS] = {CF_MSG_EXPIRE_POSTS, CF_M_POSTS_EXPIRED},
 };
 
 static void ask(cf_sweeper_t *self, cf_turn_t *turn, sweep_t which)
 {
     cf_address_t storage = {cf_outbox_address(turn->out).node, CF_ACTOR_STORAGE, 0};
-    cf_expire_t expire = {.until_us = turn->wall_us, .limit = CF_SWEEP_LIMIT};
-    if (which == KEYS)
-        expire.until_us -= self->config.key_ttl_us;
+    cf_expire_t expire = {.until_us = turn->wall_us - self->ttl_us[which], .limit = CF_SWEEP_LIMIT};
     self->asked[which] = ++self->batches * SWEEPS + which; /* so the answer tells which it is */
-    cf_outbox_send(turn->out, storage, which == KEYS ? CF_MSG_EXPIRE_KEYS : CF_MSG_EXPIRE_SESSIONS,
-                   self->asked[which], (cf_id_t){0}, &expire);
+    cf_outbox_send(turn->out, storage, sweeps[which].type, self->asked[which], (cf_id_t){0},
+                   &expire);
 }
 
 static int on_expired(void *state, cf_turn_t *turn, const cf_msg_t *msg)
@@ -34,7 +44,7 @@ static int on_expired(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     if (rc < 0)
         return rc;
     sweep_t which = msg->corr % SWEEPS;
-    cf_count_by(which == KEYS ? CF_M_KEYS_EXPIRED : CF_M_SESSIONS_EXPIRED, expired.count);
+    cf_count_by(sweeps[which].counter, expired.count);
     /* after a late answer there is a newer batch, which goes on */
     if (msg->corr == self->asked[which] && expired.count >= CF_SWEEP_LIMIT)
         ask(self, turn, which);
@@ -55,8 +65,9 @@ static int64_t due(void *state, cf_turn_t *turn)
     if (self->next_us == 0)
         self->next_us = turn->boot_us + self->config.first_us;
     if (turn->boot_us >= self->next_us) {
-        ask(self, turn, SESSIONS);
-        ask(self, turn, KEYS);
+        for (sweep_t which = 0; which < SWEEPS; which++)
+            if (self->ttl_us[which] != KEEP)
+                ask(self, turn, which);
         self->next_us = turn->boot_us + self->config.interval_us;
     }
     return self->next_us;
@@ -80,6 +91,9 @@ int cf_sweeper_new(cf_sweeper_t **out, const cf_sweeper_config_t *config)
     if (!self)
         return CF_ENOMEM;
     self->config = *config;
+    self->ttl_us[KEYS] = config->key_ttl_us;
+    self->ttl_us[DEAD_LETTERS] = config->dead_letters_ttl_us ? config->dead_letters_ttl_us : KEEP;
+    self->ttl_us[POSTS] = config->posts_ttl_us ? config->posts_ttl_us : KEEP;
     *out = self;
     return 0;
 }

@@ -149,7 +149,11 @@
     X(auth, session_cache, INT, "20000", "0", "1000000",                                           \
       "Sessions remembered between looks into the store.")                                         \
     X(sweeper, interval, DURATION, "60s", "100ms", "24h",                                          \
-      "How often expired sessions and client keys are removed.")                                   \
+      "How often what has expired is removed: sessions, client keys and the two below.")           \
+    X(sweeper, dead_letters_ttl, DURATION, "14d", "0", "3650d",                                    \
+      "How long commands that failed are kept for inspection; 0 is for ever.")                     \
+    X(sweeper, posts_ttl, DURATION, "0", "0", "3650d",                                             \
+      "How long posts are kept; older ones leave the history for good. 0 is for ever.")            \
     X(log, level, CHOICE, "info", "debug|info|warn|warning=warn|error", "",                        \
       "Least important level that is written.")                                                    \
     X(log, messages, BOOL, "false", "", "",                                                        \

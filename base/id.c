@@ -4,13 +4,25 @@
 #include <sodium.h>
 #include <string.h>
 
+static void put_time(cf_id_t *id, int64_t at_us)
+{
+    uint64_t ms = at_us < 0 ? 0 : (uint64_t)at_us / 1000;
+    for (int i = 0; i < 6; i++)
+        id->bytes[i] = (uint8_t)(ms >> (8 * (5 - i)));
+}
+
+cf_id_t cf_id_least(int64_t at_us)
+{
+    cf_id_t id = {{0}};
+    put_time(&id, at_us);
+    return id;
+}
+
 cf_id_t cf_id_new(int64_t at_us)
 {
     cf_id_t id;
     randombytes_buf(id.bytes, sizeof id.bytes);
-    uint64_t ms = (uint64_t)at_us / 1000;
-    for (int i = 0; i < 6; i++)
-        id.bytes[i] = (uint8_t)(ms >> (8 * (5 - i)));
+    put_time(&id, at_us);
     id.bytes[6] = (uint8_t)(0x70 | (id.bytes[6] & 0x0f)); /* version 7 */
     id.bytes[8] = (uint8_t)(0x80 | (id.bytes[8] & 0x3f)); /* RFC 9562 variant */
     return id;

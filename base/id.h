@@ -15,6 +15,8 @@ typedef struct {
 
 /* A version 7 id: the first 48 bits are at_us in milliseconds, 74 bits are random. */
 cf_id_t cf_id_new(int64_t at_us);
+/* The least id of the millisecond that at_us lies in: no id made before it is greater. */
+cf_id_t cf_id_least(int64_t at_us);
 /* Writes 36 characters and a NUL. */
 void cf_id_text(cf_id_t id, char out[CF_ID_TEXT + 1]);
 /* Reads the canonical form only: 36 characters, lower case, hyphens in place. Any version is taken.

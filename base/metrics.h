@@ -41,6 +41,8 @@
     X(SESSIONS_CACHED, GAUGE, "confab_sessions_cached", "sessions in memory")                      \
     X(SESSIONS_EXPIRED, COUNTER, "confab_sessions_expired_total",                                  \
       "sessions removed by the sweeper")                                                           \
+    X(DEAD_LETTERS_EXPIRED, COUNTER, "confab_dead_letters_expired_total", "dead letters removed")  \
+    X(POSTS_EXPIRED, COUNTER, "confab_posts_expired_total", "posts removed by retention")          \
     X(KEYS_EXPIRED, COUNTER, "confab_keys_expired_total", "idempotency keys removed")              \
     X(CONNECTIONS, GAUGE, "confab_connections", "open sockets")                                    \
     X(WEBSOCKETS, GAUGE, "confab_websockets", "open WebSockets")                                   \

@@ -38,6 +38,23 @@ typedef struct {
     int64_t last_us;   /* time of the newest stored post; 0 = none */
 } cf_room_row_t;
 
+/* The bot, made by the store's migrations: it cannot log in, and nobody can register its name. */
+#define CF_BOT_USERNAME "StockBot"
+#define CF_BOT_EMAIL "stockbot" /* no address that could be registered */
+#define CF_BOT_ID                                                                                  \
+    ((cf_id_t){{0xb0, 0x7b, 0x07, 0xb0, 0x7b, 0x07, 0x8b, 0x07, 0x8b, 0x07, 0xb0, 0x7b, 0x07,      \
+                0xb0, 0x7b, 0x07}})
+
+/* A command that could not be carried out. */
+typedef struct {
+    cf_id_t id; /* of the command */
+    cf_id_t room;
+    int64_t at_us;    /* when it was given up */
+    cf_str_t command; /* 1..CF_DEAD_COMMAND_MAX bytes */
+    cf_str_t reason;  /* 1..CF_DEAD_REASON_MAX bytes */
+    uint32_t attempts;
+} cf_dead_letter_t;
+
 typedef enum { CF_POST_TEXT = 1, CF_POST_BOT = 2 } cf_post_kind_t;
 
 typedef struct {

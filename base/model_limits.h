@@ -21,6 +21,8 @@
 #define CF_TOKEN_HASH_SIZE 32
 #define CF_STOCK_CODE_MAX 20   /* bytes; rooms contract section 7 */
 #define CF_COMMAND_TYPE_MAX 32 /* bytes of the name of a kind of command */
+#define CF_DEAD_COMMAND_MAX 64 /* bytes of a command in a dead letter */
+#define CF_DEAD_REASON_MAX 200 /* bytes */
 #define CF_BODY_HASH_SIZE 16
 
 #endif

@@ -52,6 +52,11 @@ int cf_bounds_write(const cf_write_t *write)
     case CF_WRITE_CREATE_ROOM:
         good = fits(write->create_room.name, 1, CF_ROOM_NAME_MAX, CF_ROOM_NAME_CHARS_MAX);
         break;
+    case CF_WRITE_DEAD_LETTER:
+        good = fits(write->dead_letter.command, 1, CF_DEAD_COMMAND_MAX, CF_DEAD_COMMAND_MAX) &&
+               fits(write->dead_letter.reason, 1, CF_DEAD_REASON_MAX, CF_DEAD_REASON_MAX) &&
+               write->dead_letter.attempts <= INT32_MAX;
+        break;
     default:
         break; /* fixed sizes only */
     }

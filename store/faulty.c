@@ -34,6 +34,7 @@ static const char *const call_names[CF_CALL_COUNT] = {
     [CF_CALL_FIND_MEMBERS] = "find_members",
     [CF_CALL_LIST_ROOMS] = "list_rooms",
     [CF_CALL_READ_POSTS] = "read_posts",
+    [CF_CALL_LIST_DEAD_LETTERS] = "list_dead_letters",
 };
 static const char *const fault_names[] = {
     [CF_FAULT_FAIL] = "fail", [CF_FAULT_HANG] = "hang",     [CF_FAULT_LATE] = "late",
@@ -250,6 +251,13 @@ static int faulty_read_posts(cf_store_t *base, const cf_posts_range_t *ranges, s
     WITH_FAULT(CF_CALL_READ_POSTS, inner->ops->read_posts(inner, ranges, n, row, arg, found));
 }
 
+static int faulty_list_dead_letters(cf_store_t *base, const cf_dead_letter_t *from, uint32_t limit,
+                                    cf_dead_letter_row_fn *row, void *arg)
+{
+    WITH_FAULT(CF_CALL_LIST_DEAD_LETTERS,
+               inner->ops->list_dead_letters(inner, from, limit, row, arg));
+}
+
 static int faulty_ping(cf_store_t *base)
 {
     WITH_FAULT(CF_CALL_PING, inner->ops->ping(inner));
@@ -273,6 +281,7 @@ static const cf_store_ops_t faulty_ops = {
     .find_members = faulty_find_members,
     .list_rooms = faulty_list_rooms,
     .read_posts = faulty_read_posts,
+    .list_dead_letters = faulty_list_dead_letters,
     .ping = faulty_ping,
     .close = faulty_close,
 };

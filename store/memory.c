@@ -40,6 +40,7 @@ typedef struct {
     cf_room_row_t row;
     char name[CF_ROOM_NAME_MAX];
     post_t **posts; /* posts[seq - 1] */
+    uint64_t gone;  /* so many of the first have expired */
     size_t posts_cap;
     post_t *posts_by_id;
     UT_hash_handle hh; /* by id */
@@ -61,6 +62,13 @@ typedef struct {
     UT_hash_handle hh;
 } post_key_t;
 
+typedef struct {
+    cf_dead_letter_t row;
+    char command[CF_DEAD_COMMAND_MAX];
+    char reason[CF_DEAD_REASON_MAX];
+    UT_hash_handle hh; /* by id */
+} dead_letter_t;
+
 typedef struct database database_t;
 struct database {
     char name[64];
@@ -71,6 +79,7 @@ struct database {
     room_t *rooms;
     member_t *members;
     post_key_t *keys;
+    dead_letter_t *dead_letters;
     database_t *next;
 };
 
@@ -82,22 +91,6 @@ typedef struct {
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static database_t *registry;
-
-static database_t *find_database(const char *name)
-{
-    pthread_mutex_lock(&registry_lock);
-    database_t *db = registry;
-    while (db && strncmp(db->name, name, sizeof db->name - 1) != 0)
-        db = db->next;
-    if (!db && (db = calloc(1, sizeof *db))) {
-        strncpy(db->name, name, sizeof db->name - 1);
-        pthread_mutex_init(&db->lock, NULL);
-        db->next = registry;
-        registry = db;
-    }
-    pthread_mutex_unlock(&registry_lock);
-    return db;
-}
 
 static cf_str_t keep_text(char *to, cf_str_t text)
 {
@@ -132,6 +125,50 @@ static user_t *get_user_by_name(database_t *db, cf_str_t name)
     user_t *user;
     HASH_FIND(by_name, db->users_by_name, name.bytes, name.size, user);
     return user;
+}
+
+static user_t *put_user(database_t *db, const cf_user_t *row)
+{
+    user_t *user = new_row(db, sizeof *user);
+    if (!user)
+        return NULL;
+    user->row = *row;
+    user->row.username = keep_text(user->username, row->username);
+    user->row.email = keep_text(user->email, row->email);
+    user->row.password_hash = keep_text(user->password_hash, row->password_hash);
+    HASH_ADD(hh, db->users, row.id, sizeof user->row.id, user);
+    HASH_ADD_KEYPTR(by_name, db->users_by_name, user->username, user->row.username.size, user);
+    HASH_ADD_KEYPTR(by_email, db->users_by_email, user->email, user->row.email.size, user);
+    return user;
+}
+
+/* As the migrations of the other backends leave it. */
+static database_t *new_database(const char *name)
+{
+    cf_user_t bot = {
+        .id = CF_BOT_ID, .username = cf_str(CF_BOT_USERNAME), .email = cf_str(CF_BOT_EMAIL)};
+    database_t *db = calloc(1, sizeof *db);
+    if (!db || !put_user(db, &bot)) {
+        free(db);
+        return NULL;
+    }
+    strncpy(db->name, name, sizeof db->name - 1);
+    pthread_mutex_init(&db->lock, NULL);
+    db->next = registry;
+    registry = db;
+    return db;
+}
+
+static database_t *find_database(const char *name)
+{
+    pthread_mutex_lock(&registry_lock);
+    database_t *db = registry;
+    while (db && strncmp(db->name, name, sizeof db->name - 1) != 0)
+        db = db->next;
+    if (!db)
+        db = new_database(name);
+    pthread_mutex_unlock(&registry_lock);
+    return db;
 }
 
 static room_t *get_room(database_t *db, const cf_id_t *id)
@@ -276,17 +313,7 @@ static int on_create_user(memory_t *self, const cf_write_t *write, cf_outcome_t 
         out->rc = repeat ? 0 : CF_EEXIST;
         return 0;
     }
-    user_t *user = new_row(db, sizeof *user);
-    if (!user)
-        return CF_EIO;
-    user->row = *wanted;
-    user->row.username = keep_text(user->username, wanted->username);
-    user->row.email = keep_text(user->email, wanted->email);
-    user->row.password_hash = keep_text(user->password_hash, wanted->password_hash);
-    HASH_ADD(hh, db->users, row.id, sizeof user->row.id, user);
-    HASH_ADD_KEYPTR(by_name, db->users_by_name, user->username, user->row.username.size, user);
-    HASH_ADD_KEYPTR(by_email, db->users_by_email, user->email, user->row.email.size, user);
-    return 0;
+    return put_user(db, wanted) ? 0 : CF_EIO;
 }
 
 static int on_set_password(memory_t *self, const cf_write_t *write, cf_outcome_t *out)
@@ -409,6 +436,55 @@ static int on_expire_keys(memory_t *self, const cf_write_t *write, cf_outcome_t 
     return 0;
 }
 
+static int on_dead_letter(memory_t *self, const cf_write_t *write, cf_outcome_t *out)
+{
+    const cf_dead_letter_t *wanted = &write->dead_letter;
+    dead_letter_t *letter;
+    (void)out;
+    HASH_FIND(hh, self->db->dead_letters, &wanted->id, sizeof wanted->id, letter);
+    if (letter)
+        return 0; /* a repeat */
+    letter = new_row(self->db, sizeof *letter);
+    if (!letter)
+        return CF_EIO;
+    letter->row = *wanted;
+    letter->row.command = keep_text(letter->command, wanted->command);
+    letter->row.reason = keep_text(letter->reason, wanted->reason);
+    HASH_ADD(hh, self->db->dead_letters, row.id, sizeof letter->row.id, letter);
+    return 0;
+}
+
+static int on_expire_dead_letters(memory_t *self, const cf_write_t *write, cf_outcome_t *out)
+{
+    dead_letter_t *letter = NULL, *next = NULL;
+    HASH_ITER(hh, self->db->dead_letters, letter, next)
+    {
+        if (letter->row.at_us > write->expire.until_us || out->stored >= write->expire.limit)
+            continue;
+        HASH_DELETE(hh, self->db->dead_letters, letter);
+        free_row(self->db, letter);
+        out->stored++;
+    }
+    return 0;
+}
+
+static int on_expire_posts(memory_t *self, const cf_write_t *write, cf_outcome_t *out)
+{
+    room_t *room = NULL, *next = NULL;
+    HASH_ITER(hh, self->db->rooms, room, next)
+    {
+        while (room->gone < room->row.last_seq && out->stored < write->expire.limit &&
+               room->posts[room->gone]->row.at_us <= write->expire.until_us) {
+            post_t *post = room->posts[room->gone];
+            room->posts[room->gone++] = NULL;
+            HASH_DELETE(hh, room->posts_by_id, post);
+            free_row(self->db, post);
+            out->stored++;
+        }
+    }
+    return 0;
+}
+
 static int (*const on_write[])(memory_t *self, const cf_write_t *write, cf_outcome_t *out) = {
     [CF_WRITE_APPEND] = on_append,
     [CF_WRITE_ACTIVATE] = on_activate,
@@ -421,6 +497,9 @@ static int (*const on_write[])(memory_t *self, const cf_write_t *write, cf_outco
     [CF_WRITE_REMOVE_MEMBER] = on_remove_member,
     [CF_WRITE_EXPIRE_SESSIONS] = on_expire_sessions,
     [CF_WRITE_EXPIRE_KEYS] = on_expire_keys,
+    [CF_WRITE_DEAD_LETTER] = on_dead_letter,
+    [CF_WRITE_EXPIRE_DEAD_LETTERS] = on_expire_dead_letters,
+    [CF_WRITE_EXPIRE_POSTS] = on_expire_posts,
 };
 
 /* There is no rollback here: what was written before the database was full stays, and settle()
@@ -455,6 +534,7 @@ static int memory_settle(cf_store_t *base, const cf_run_t *runs, size_t n, cf_ou
         const room_t *room = get_room(db, &runs[i].room);
         uint32_t written = 0;
         while (written < runs[i].n && runs[i].rows[written].seq <= row.last_seq &&
+               runs[i].rows[written].seq > room->gone &&
                cf_id_equal(room->posts[runs[i].rows[written].seq - 1]->row.id,
                            runs[i].rows[written].id))
             written++;
@@ -537,7 +617,8 @@ static int memory_list_rooms(cf_store_t *base, const cf_id_t *after, uint32_t li
     return rooms ? 0 : CF_ENOMEM;
 }
 
-/* The posts of a range as seqs first..last; false if it names an unknown post. */
+/* The posts of a range as seqs first..last, expired ones among them; false if it names an unknown
+ * post. */
 static bool resolve_range(const room_t *room, const cf_posts_range_t *range, uint64_t *first,
                           uint64_t *last)
 {
@@ -555,7 +636,7 @@ static bool resolve_range(const room_t *room, const cf_posts_range_t *range, uin
             *last = (uint64_t)range->at - 1;
         break;
     case CF_POSTS_BEFORE_TIME:
-        while (*last > 0 && room->posts[*last - 1]->row.at_us >= range->at)
+        while (room && *last > room->gone && room->posts[*last - 1]->row.at_us >= range->at)
             --*last;
         break;
     case CF_POSTS_BEFORE_ID:
@@ -567,6 +648,8 @@ static bool resolve_range(const room_t *room, const cf_posts_range_t *range, uin
         break;
     case CF_POSTS_AFTER_SEQ:
         *first = range->at < 0 ? 1 : (uint64_t)range->at + 1;
+        if (room && *first <= room->gone)
+            *first = room->gone + 1;
         if (*first <= newest && newest - *first + 1 > range->limit)
             *last = *first + range->limit - 1;
         return true;
@@ -588,6 +671,8 @@ static int memory_read_posts(cf_store_t *base, const cf_posts_range_t *ranges, s
         if (found)
             found[i] = known;
         for (uint64_t seq = first; known && seq <= last; seq++) {
+            if (seq <= room->gone)
+                continue;
             cf_post_t post = room->posts[seq - 1]->row;
             const user_t *sender = get_user(db, &post.sender);
             post.username = sender ? sender->row.username : (cf_str_t){"", 0};
@@ -596,6 +681,39 @@ static int memory_read_posts(cf_store_t *base, const cf_posts_range_t *ranges, s
     }
     pthread_mutex_unlock(&db->lock);
     return 0;
+}
+
+static int oldest_first(const void *a, const void *b)
+{
+    const cf_dead_letter_t *left = &(*(dead_letter_t *const *)a)->row,
+                           *right = &(*(dead_letter_t *const *)b)->row;
+    if (left->at_us != right->at_us)
+        return left->at_us < right->at_us ? -1 : 1;
+    return cf_id_compare(left->id, right->id);
+}
+
+static int memory_list_dead_letters(cf_store_t *base, const cf_dead_letter_t *after, uint32_t limit,
+                                    cf_dead_letter_row_fn *row, void *arg)
+{
+    database_t *db = ((memory_t *)base)->db;
+    pthread_mutex_lock(&db->lock);
+    dead_letter_t start, *from = &start, *letter, *next;
+    size_t count = HASH_COUNT(db->dead_letters), n = 0;
+    dead_letter_t **letters = calloc(count + 1, sizeof(dead_letter_t *));
+    if (after)
+        start.row = *after;
+    HASH_ITER(hh, db->dead_letters, letter, next)
+    {
+        if (letters && (!after || oldest_first(&from, &letter) < 0))
+            letters[n++] = letter;
+    }
+    if (n > 0)
+        qsort(letters, n, sizeof(dead_letter_t *), oldest_first);
+    for (size_t i = 0; i < n && i < limit; i++)
+        row(arg, &letters[i]->row);
+    pthread_mutex_unlock(&db->lock);
+    free(letters);
+    return letters ? 0 : CF_ENOMEM;
 }
 
 /* --- life --------------------------------------------------------------------------------------
@@ -621,6 +739,7 @@ static const cf_store_ops_t memory_ops = {
     .find_members = memory_find_members,
     .list_rooms = memory_list_rooms,
     .read_posts = memory_read_posts,
+    .list_dead_letters = memory_list_dead_letters,
     .ping = memory_ping,
     .close = memory_close,
 };

@@ -51,6 +51,9 @@ typedef enum {
     REMOVE_MEMBER,
     EXPIRE_SESSIONS,
     EXPIRE_KEYS,
+    PUT_DEAD_LETTER,
+    EXPIRE_DEAD_LETTERS,
+    EXPIRE_POSTS,
     USERS_BY_ID,
     USERS_BY_NAME,
     GET_SESSIONS,
@@ -60,6 +63,7 @@ typedef enum {
     POSTS_BEFORE,
     POSTS_AFTER,
     POST_IDS,
+    DEAD_LETTERS,
     PING,
     STATEMENT_COUNT,
 } statement_t;
@@ -135,6 +139,20 @@ static const char *const statements[STATEMENT_COUNT] = {
     [EXPIRE_KEYS] = "WITH gone AS (DELETE FROM post_keys WHERE ctid = ANY (ARRAY (SELECT ctid"
                     " FROM post_keys WHERE at_us <= $1::int8 ORDER BY at_us"
                     " LIMIT $2::int8)) RETURNING 1) SELECT count(*)::int4 FROM gone",
+    /* a repeat after a lost answer: it is there already */
+    [PUT_DEAD_LETTER] = "WITH put AS (INSERT INTO dead_letters (id, room, at_us, command, reason,"
+                        " attempts) VALUES ($1::uuid, $2::uuid, $3::int8, $4::text, $5::text,"
+                        " $6::int8::int4) ON CONFLICT (id) DO NOTHING) SELECT 0",
+    [EXPIRE_DEAD_LETTERS] = "WITH gone AS (DELETE FROM dead_letters WHERE ctid = ANY (ARRAY (SELECT"
+                            " ctid FROM dead_letters WHERE at_us <= $1::int8 ORDER BY at_us"
+                            " LIMIT $2::int8)) RETURNING 1) SELECT count(*)::int4 FROM gone",
+    /* found by their ids, whose order is that of time: an index on the time would cost every append
+     * a page. ids of before the time may belong to later posts where the clock was stepped back */
+    [EXPIRE_POSTS] =
+        "WITH old AS MATERIALIZED (SELECT room, max(seq) AS last FROM (SELECT room, seq, at_us"
+        " FROM posts WHERE id < $3::uuid ORDER BY id LIMIT $2::int8) o WHERE at_us <= $1::int8"
+        " GROUP BY room), gone AS (DELETE FROM posts p USING old WHERE p.room = old.room"
+        " AND p.seq <= old.last RETURNING 1) SELECT count(*)::int4 FROM gone",
     [USERS_BY_ID] = "SELECT k.place, " USER_COLUMNS " FROM unnest($1::uuid[], $2::int4[])"
                     " k (id, place) JOIN users u ON u.id = k.id",
     [USERS_BY_NAME] = "SELECT k.place, " USER_COLUMNS " FROM unnest($1::text[], $2::int4[])"
@@ -184,6 +202,9 @@ static const char *const statements[STATEMENT_COUNT] = {
                  " CROSS JOIN LATERAL (SELECT seq, id FROM posts WHERE posts.room = q.room"
                  " AND posts.seq BETWEEN q.first AND q.last ORDER BY posts.seq) p"
                  " ORDER BY q.place, p.seq",
+    [DEAD_LETTERS] = "SELECT id, room, at_us, command, reason, attempts FROM dead_letters"
+                     " WHERE (at_us, id) > ($1::int8, $2::uuid) ORDER BY at_us, id"
+                     " LIMIT $3::int8",
     [PING] = "SELECT 1",
 };
 
@@ -596,10 +617,29 @@ static int send_remove_member(postgres_t *self, const cf_write_t *write)
 
 static int send_expire(postgres_t *self, const cf_write_t *write)
 {
+    static const statement_t which[] = {[CF_WRITE_EXPIRE_SESSIONS] = EXPIRE_SESSIONS,
+                                        [CF_WRITE_EXPIRE_KEYS] = EXPIRE_KEYS,
+                                        [CF_WRITE_EXPIRE_DEAD_LETTERS] = EXPIRE_DEAD_LETTERS};
     uint64_t until, limit;
-    return SEND(self, write->kind == CF_WRITE_EXPIRE_KEYS ? EXPIRE_KEYS : EXPIRE_SESSIONS,
-                int8_param(&until, write->expire.until_us),
+    return SEND(self, which[write->kind], int8_param(&until, write->expire.until_us),
                 int8_param(&limit, write->expire.limit));
+}
+
+static int send_expire_posts(postgres_t *self, const cf_write_t *write)
+{
+    uint64_t until, limit;
+    cf_id_t end = cf_id_least(write->expire.until_us + 1000);
+    return SEND(self, EXPIRE_POSTS, int8_param(&until, write->expire.until_us),
+                int8_param(&limit, write->expire.limit), id_param(&end));
+}
+
+static int send_dead_letter(postgres_t *self, const cf_write_t *write)
+{
+    const cf_dead_letter_t *letter = &write->dead_letter;
+    uint64_t at, attempts;
+    return SEND(self, PUT_DEAD_LETTER, id_param(&letter->id), id_param(&letter->room),
+                int8_param(&at, letter->at_us), text_param(letter->command),
+                text_param(letter->reason), int8_param(&attempts, letter->attempts));
 }
 
 /* By kind; appends are not sent one by one. */
@@ -614,7 +654,16 @@ static int (*const send_single[])(postgres_t *self, const cf_write_t *write) = {
     [CF_WRITE_REMOVE_MEMBER] = send_remove_member,
     [CF_WRITE_EXPIRE_SESSIONS] = send_expire,
     [CF_WRITE_EXPIRE_KEYS] = send_expire,
+    [CF_WRITE_DEAD_LETTER] = send_dead_letter,
+    [CF_WRITE_EXPIRE_DEAD_LETTERS] = send_expire,
+    [CF_WRITE_EXPIRE_POSTS] = send_expire_posts,
 };
+
+static bool is_expiry(cf_write_kind_t kind)
+{
+    return kind == CF_WRITE_EXPIRE_SESSIONS || kind == CF_WRITE_EXPIRE_KEYS ||
+           kind == CF_WRITE_EXPIRE_DEAD_LETTERS || kind == CF_WRITE_EXPIRE_POSTS;
+}
 
 static cf_room_row_t column_room(const PGresult *result, int row)
 {
@@ -637,7 +686,7 @@ static void take_single(const cf_write_t *write, const PGresult *result, cf_outc
             out->room = column_room(result, 0);
             out->room.name = (cf_str_t){0};
         }
-    } else if (write->kind == CF_WRITE_EXPIRE_KEYS || write->kind == CF_WRITE_EXPIRE_SESSIONS) {
+    } else if (is_expiry(write->kind)) {
         out->stored = (uint32_t)cf_pg_int4(result, 0, 0);
     } else {
         int32_t answer = cf_pg_int4(result, 0, 0);
@@ -1262,6 +1311,32 @@ static int postgres_read_posts(cf_store_t *base, const cf_posts_range_t *ranges,
     return rc;
 }
 
+static int postgres_list_dead_letters(cf_store_t *base, const cf_dead_letter_t *after,
+                                      uint32_t limit, cf_dead_letter_row_fn *row, void *arg)
+{
+    static const cf_dead_letter_t oldest = {.at_us = INT64_MIN};
+    uint64_t at, most;
+    after = after ? after : &oldest;
+    request_t request = {
+        DEAD_LETTERS,
+        3,
+        {int8_param(&at, after->at_us), id_param(&after->id), int8_param(&most, limit)}};
+    PGresult *result;
+    int rc = ask((postgres_t *)base, &request, 1, &result);
+    for (int i = 0; rc == 0 && i < PQntuples(result); i++) {
+        cf_dead_letter_t letter = {.id = cf_pg_id(result, i, 0),
+                                   .room = cf_pg_id(result, i, 1),
+                                   .at_us = cf_pg_int8(result, i, 2),
+                                   .command = cf_pg_text(result, i, 3),
+                                   .reason = cf_pg_text(result, i, 4),
+                                   .attempts = (uint32_t)cf_pg_int4(result, i, 5)};
+        row(arg, &letter);
+    }
+    if (rc == 0)
+        PQclear(result);
+    return rc;
+}
+
 static int postgres_ping(cf_store_t *base)
 {
     PGresult *result;
@@ -1354,6 +1429,7 @@ static const cf_store_ops_t postgres_ops = {
     .find_members = postgres_find_members,
     .list_rooms = postgres_list_rooms,
     .read_posts = postgres_read_posts,
+    .list_dead_letters = postgres_list_dead_letters,
     .ping = postgres_ping,
     .close = postgres_close,
 };

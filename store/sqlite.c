@@ -53,6 +53,9 @@ typedef enum {
     REMOVE_MEMBER,
     EXPIRE_SESSIONS,
     EXPIRE_KEYS,
+    PUT_DEAD_LETTER,
+    EXPIRE_DEAD_LETTERS,
+    EXPIRE_POSTS,
     USER_BY_ID,
     USER_BY_NAME,
     GET_SESSION,
@@ -64,6 +67,7 @@ typedef enum {
     POSTS_BEFORE,
     POSTS_AFTER,
     POST_ID,
+    DEAD_LETTERS,
     STATEMENT_COUNT,
 } statement_t;
 
@@ -105,6 +109,17 @@ static const char *const statements[STATEMENT_COUNT] = {
     [EXPIRE_KEYS] = "DELETE FROM post_keys WHERE (room, sender, client_key) IN"
                     " (SELECT room, sender, client_key FROM post_keys"
                     " WHERE at_us <= ?1 ORDER BY at_us LIMIT ?2)",
+    /* a repeat after a lost answer: it is there already */
+    [PUT_DEAD_LETTER] = "INSERT INTO dead_letters (id, room, at_us, command, reason, attempts)"
+                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO NOTHING",
+    [EXPIRE_DEAD_LETTERS] = "DELETE FROM dead_letters WHERE id IN (SELECT id FROM dead_letters"
+                            " WHERE at_us <= ?1 ORDER BY at_us LIMIT ?2)",
+    /* found by their ids, whose order is that of time: an index on the time would cost every append
+     * a page. ids of before the time may belong to later posts where the clock was stepped back */
+    [EXPIRE_POSTS] = "DELETE FROM posts WHERE (room, seq) IN (SELECT p.room, p.seq FROM"
+                     " (SELECT room, max(seq) AS last FROM (SELECT room, seq, at_us FROM posts"
+                     " WHERE id < ?3 ORDER BY id LIMIT ?2) WHERE at_us <= ?1 GROUP BY room) old"
+                     " JOIN posts p ON p.room = old.room AND p.seq <= old.last)",
     [USER_BY_ID] = "SELECT " USER_COLUMNS " FROM users u WHERE u.id = ?1",
     [USER_BY_NAME] = "SELECT " USER_COLUMNS " FROM users u WHERE u.username = ?1",
     [GET_SESSION] = "SELECT " USER_COLUMNS ", s.id, s.created_us, s.expires_us"
@@ -125,6 +140,8 @@ static const char *const statements[STATEMENT_COUNT] = {
     [POSTS_AFTER] = "SELECT " POST_COLUMNS " FROM posts p LEFT JOIN users u ON u.id = p.sender"
                     " WHERE p.room = ?1 AND p.seq > ?2 ORDER BY p.seq LIMIT ?3",
     [POST_ID] = "SELECT id FROM posts WHERE room = ?1 AND seq = ?2",
+    [DEAD_LETTERS] = "SELECT id, room, at_us, command, reason, attempts FROM dead_letters"
+                     " WHERE (at_us, id) > (?1, ?2) ORDER BY at_us, id LIMIT ?3",
 };
 
 typedef struct {
@@ -689,12 +706,31 @@ static int on_remove_member(sqlite_t *self, const cf_write_t *write, cf_outcome_
     return answer(out, run(stmt));
 }
 
+static int on_dead_letter(sqlite_t *self, const cf_write_t *write, cf_outcome_t *out)
+{
+    const cf_dead_letter_t *letter = &write->dead_letter;
+    sqlite3_stmt *stmt = stmt_of(self, PUT_DEAD_LETTER);
+    bind_id(stmt, 1, &letter->id);
+    bind_id(stmt, 2, &letter->room);
+    sqlite3_bind_int64(stmt, 3, letter->at_us);
+    bind_text(stmt, 4, letter->command);
+    bind_text(stmt, 5, letter->reason);
+    sqlite3_bind_int64(stmt, 6, letter->attempts);
+    return answer(out, run(stmt));
+}
+
 static int on_expire(sqlite_t *self, const cf_write_t *write, cf_outcome_t *out)
 {
-    sqlite3_stmt *stmt =
-        stmt_of(self, write->kind == CF_WRITE_EXPIRE_SESSIONS ? EXPIRE_SESSIONS : EXPIRE_KEYS);
+    static const statement_t which[] = {[CF_WRITE_EXPIRE_SESSIONS] = EXPIRE_SESSIONS,
+                                        [CF_WRITE_EXPIRE_KEYS] = EXPIRE_KEYS,
+                                        [CF_WRITE_EXPIRE_DEAD_LETTERS] = EXPIRE_DEAD_LETTERS,
+                                        [CF_WRITE_EXPIRE_POSTS] = EXPIRE_POSTS};
+    sqlite3_stmt *stmt = stmt_of(self, which[write->kind]);
+    cf_id_t end = cf_id_least(write->expire.until_us + 1000);
     sqlite3_bind_int64(stmt, 1, write->expire.until_us);
     sqlite3_bind_int64(stmt, 2, write->expire.limit);
+    if (write->kind == CF_WRITE_EXPIRE_POSTS)
+        bind_id(stmt, 3, &end);
     int rc = run(stmt);
     out->stored = rc == 0 ? (uint32_t)sqlite3_changes(self->db) : 0;
     return answer(out, rc);
@@ -712,6 +748,9 @@ static int (*const on_write[])(sqlite_t *self, const cf_write_t *write, cf_outco
     [CF_WRITE_REMOVE_MEMBER] = on_remove_member,
     [CF_WRITE_EXPIRE_SESSIONS] = on_expire,
     [CF_WRITE_EXPIRE_KEYS] = on_expire,
+    [CF_WRITE_DEAD_LETTER] = on_dead_letter,
+    [CF_WRITE_EXPIRE_DEAD_LETTERS] = on_expire,
+    [CF_WRITE_EXPIRE_POSTS] = on_expire,
 };
 
 /* --- transactions ------------------------------------------------------------------------------
@@ -1049,6 +1088,32 @@ static int sqlite_read_posts(cf_store_t *base, const cf_posts_range_t *ranges, s
     return end_reads(self, rc);
 }
 
+static int sqlite_list_dead_letters(cf_store_t *base, const cf_dead_letter_t *after, uint32_t limit,
+                                    cf_dead_letter_row_fn *row, void *arg)
+{
+    static const cf_dead_letter_t oldest = {.at_us = INT64_MIN};
+    sqlite_t *self = (sqlite_t *)base;
+    int rc = begin_call(self);
+    if (rc < 0)
+        return rc;
+    sqlite3_stmt *stmt = stmt_of(self, DEAD_LETTERS);
+    after = after ? after : &oldest;
+    sqlite3_bind_int64(stmt, 1, after->at_us);
+    bind_id(stmt, 2, &after->id);
+    sqlite3_bind_int64(stmt, 3, limit);
+    int code;
+    while ((code = sqlite3_step(stmt)) == SQLITE_ROW) {
+        cf_dead_letter_t letter = {.id = column_id(stmt, 0),
+                                   .room = column_id(stmt, 1),
+                                   .at_us = sqlite3_column_int64(stmt, 2),
+                                   .command = column_text(stmt, 3),
+                                   .reason = column_text(stmt, 4),
+                                   .attempts = (uint32_t)sqlite3_column_int64(stmt, 5)};
+        row(arg, &letter);
+    }
+    return end_read(self, stmt, code);
+}
+
 /* --- life --------------------------------------------------------------------------------------
  */
 
@@ -1079,6 +1144,7 @@ static const cf_store_ops_t sqlite_ops = {
     .find_members = sqlite_find_members,
     .list_rooms = sqlite_list_rooms,
     .read_posts = sqlite_read_posts,
+    .list_dead_letters = sqlite_list_dead_letters,
     .ping = sqlite_ping,
     .close = sqlite_close,
 };

@@ -50,6 +50,9 @@ typedef enum {
     CF_WRITE_REMOVE_MEMBER,
     CF_WRITE_EXPIRE_SESSIONS,
     CF_WRITE_EXPIRE_KEYS,
+    CF_WRITE_DEAD_LETTER,
+    CF_WRITE_EXPIRE_DEAD_LETTERS,
+    CF_WRITE_EXPIRE_POSTS,
 } cf_write_kind_t;
 
 /* A run: rows prev+1 .. prev+n of one room, in order, all or a prefix of it written. */
@@ -81,10 +84,16 @@ typedef struct {
         } member; /* ADD_MEMBER, REMOVE_MEMBER; both idempotent */
         struct {
             int64_t until_us; /* everything that expired at or before this */
-            uint32_t limit;   /* at most so many rows */
+            uint32_t limit;   /* at most so many rows; see EXPIRE_POSTS below */
         } expire;
+        cf_dead_letter_t dead_letter;
     };
 } cf_write_t;
+
+/* EXPIRE_POSTS cuts histories off at their beginning: posts up to until_us go, in order of their ids,
+ * which rise with time (cf_id_new). A post takes every older one of its room with it, so no history
+ * ever has a hole, and a few more than `limit` may go where the clock was stepped back. Numbers stay
+ * used: the rooms' rows are not touched. */
 
 typedef enum {
     CF_VERDICT_STORED = 1,   /* all rows are durable */
@@ -150,6 +159,7 @@ typedef void cf_session_row_fn(void *arg, size_t key, const cf_session_t *sessio
 typedef void cf_member_row_fn(void *arg, size_t key, bool room_exists, bool is_member);
 typedef void cf_room_row_fn(void *arg, const cf_room_row_t *room);
 typedef void cf_post_row_fn(void *arg, size_t key, const cf_post_t *post); /* username is set */
+typedef void cf_dead_letter_row_fn(void *arg, const cf_dead_letter_t *letter);
 
 typedef struct {
     const char *name; /* "sqlite", "postgres", "memory"; for logs */
@@ -189,6 +199,11 @@ typedef struct {
      * for all). */
     int (*read_posts)(cf_store_t *self, const cf_posts_range_t *ranges, size_t n,
                       cf_post_row_fn *row, void *arg, bool *found);
+
+    /* Dead letters by (at_us, id) ascending, those behind (after->at_us, after->id), which need not
+     * exist (NULL: from the oldest). */
+    int (*list_dead_letters)(cf_store_t *self, const cf_dead_letter_t *after, uint32_t limit,
+                             cf_dead_letter_row_fn *row, void *arg);
 
     /* Is the store there? Reconnects if it can. */
     int (*ping)(cf_store_t *self);

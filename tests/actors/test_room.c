@@ -1291,6 +1291,30 @@ Test(room, shows_a_lagging_gateway_the_rest_even_when_it_leaves)
     cr_assert(eq(str, heard(), "gw1 event 3 post 2:b"));
 }
 
+Test(room, shows_no_history_beyond_the_time_posts_are_kept)
+{
+    room_config.posts_ttl_us = 10000000;
+    room_ready(1, 0);
+    with_ann();
+    for (int i = 0; i < 3; i++) {
+        at_ms(i * 1000);
+        post(GW1, 1, "ann", i == 0 ? "a" : i == 1 ? "b" : "c");
+        ignore();
+        stored();
+        ignore();
+    }
+    at_ms(10999);
+    asked = 0;
+    history(GW1, "ann", CF_POSTS_NEWEST, 0, 10);
+    cr_assert(eq(str, heard(), "gw1 page #1 [2:b 3:c]"));
+    at_ms(11000);
+    history(GW1, "ann", CF_POSTS_NEWEST, 0, 10);
+    cr_assert(eq(str, heard(), "gw1 page #2 [3:c]"));
+    at_ms(60000);
+    history(GW1, "ann", CF_POSTS_BEFORE_SEQ, 3, 10);
+    cr_assert(eq(str, heard(), "gw1 page #3 []"));
+}
+
 /* --- commands -----------------------------------------------------------------------------------
  */
 

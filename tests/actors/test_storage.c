@@ -258,6 +258,17 @@ ON_EVERY_STORE(answers_every_other_write)
               &(cf_expire_t){T0, 100});
     cr_assert(peer_await(accounts, CF_MSG_EXPIRED, 11, &expired));
     cr_assert(eq(u32, expired.count, 0));
+    cf_dead_letter_t letter = {{{5}}, {{6}}, T0, cf_str("/stock=A"), cf_str("timed out"), 3};
+    peer_send(accounts, CF_ACTOR_STORAGE, CF_MSG_DEAD_LETTER, 12, (cf_id_t){0}, &letter);
+    cr_assert(peer_await(accounts, CF_MSG_DONE, 12, NULL));
+    peer_send(accounts, CF_ACTOR_STORAGE, CF_MSG_EXPIRE_DEAD_LETTERS, 13, (cf_id_t){0},
+              &(cf_expire_t){T0, 100});
+    cr_assert(peer_await(accounts, CF_MSG_EXPIRED, 13, &expired));
+    cr_assert(eq(u32, expired.count, 1));
+    peer_send(accounts, CF_ACTOR_STORAGE, CF_MSG_EXPIRE_POSTS, 14, (cf_id_t){0},
+              &(cf_expire_t){T0 - 1, 100});
+    cr_assert(peer_await(accounts, CF_MSG_EXPIRED, 14, &expired));
+    cr_assert(eq(u32, expired.count, 0));
 }
 
 ON_EVERY_STORE(refuses_to_activate_a_room_that_is_not_there)

@@ -14,11 +14,16 @@
 static cf_actor_t *actor;
 static peer_t *storage;
 
+static int64_t dead_letters_ttl_us = 2 * KEY_TTL_US, posts_ttl_us;
+
 static void start_every(int64_t interval_us)
 {
     cf_sweeper_t *state;
-    cf_sweeper_config_t config = {
-        .first_us = 1000, .interval_us = interval_us, .key_ttl_us = KEY_TTL_US};
+    cf_sweeper_config_t config = {.first_us = 1000,
+                                  .interval_us = interval_us,
+                                  .key_ttl_us = KEY_TTL_US,
+                                  .dead_letters_ttl_us = dead_letters_ttl_us,
+                                  .posts_ttl_us = posts_ttl_us};
     actor = actor_at(CF_ACTOR_SWEEPER, 0);
     storage = peer_at(CF_ACTOR_STORAGE, 0);
     cr_assert(eq(int, cf_sweeper_new(&state, &config), 0));
@@ -45,6 +50,40 @@ Test(sweeper, asks_for_sessions_until_now_and_keys_until_their_time_ago)
     cr_assert(peer_await_msg(storage, CF_MSG_EXPIRE_KEYS, 0, &msg, &expire));
     cr_assert(ge(i64, expire.until_us, before_us - KEY_TTL_US));
     cr_assert(le(i64, expire.until_us, cf_wall_us() - KEY_TTL_US));
+}
+
+Test(sweeper, asks_for_dead_letters_and_posts_until_their_times_ago)
+{
+    cf_msg_t msg;
+    cf_expire_t expire;
+    int64_t before_us = cf_wall_us();
+    posts_ttl_us = 3 * KEY_TTL_US;
+    start_every(INT64_C(3600000000));
+    cr_assert(peer_await_msg(storage, CF_MSG_EXPIRE_DEAD_LETTERS, 0, &msg, &expire));
+    cr_assert(ge(i64, expire.until_us, before_us - 2 * KEY_TTL_US));
+    cr_assert(le(i64, expire.until_us, cf_wall_us() - 2 * KEY_TTL_US));
+    answer(&msg, 3);
+    cr_assert(peer_await_msg(storage, CF_MSG_EXPIRE_POSTS, 0, &msg, &expire));
+    cr_assert(ge(i64, expire.until_us, before_us - 3 * KEY_TTL_US));
+    cr_assert(le(i64, expire.until_us, cf_wall_us() - 3 * KEY_TTL_US));
+    cr_assert(eq(u32, expire.limit, CF_SWEEP_LIMIT));
+    answer(&msg, CF_SWEEP_LIMIT + 2); /* a store may let a few more go */
+    cr_assert(peer_await_msg(storage, CF_MSG_EXPIRE_POSTS, 0, &msg, NULL));
+    while (actor_counter(actor, CF_M_POSTS_EXPIRED) < CF_SWEEP_LIMIT + 2 ||
+           actor_counter(actor, CF_M_DEAD_LETTERS_EXPIRED) < 3)
+        ; /* ends with the suite's time limit */
+}
+
+Test(sweeper, leaves_alone_what_is_kept_for_ever)
+{
+    cf_msg_t msg;
+    dead_letters_ttl_us = 0;
+    start_every(1000);
+    for (int i = 0; i < 8; i++) {
+        cr_assert(peer_next(storage, &msg));
+        cr_assert(msg.type == CF_MSG_EXPIRE_SESSIONS || msg.type == CF_MSG_EXPIRE_KEYS, "%s",
+                  cf_msg_name(msg.type));
+    }
 }
 
 Test(sweeper, asks_again_at_once_while_batches_come_back_full_and_counts)

@@ -2,6 +2,7 @@
  * others, several processes starting at once. */
 #include "append.h"
 #include "clock.h"
+#include "migrations.h"
 #include "store_fixture.h"
 #include "wait.h"
 
@@ -347,6 +348,43 @@ Test(postgres, starts_from_several_processes_on_an_empty_database)
     }
     place_sql("SELECT count(*) = max(version) FROM schema_version", answer, sizeof answer);
     cr_assert_str_eq(answer, "t");
+    place_sql("SELECT count(*) FROM users WHERE lower(username) = 'stockbot'", answer,
+              sizeof answer);
+    cr_assert_str_eq(answer, "1");
+}
+
+/* A database as version 1 left it, in which somebody has the bot's name, somebody its address and
+ * somebody its id. */
+Test(postgres, gives_the_bot_its_name_and_hurts_nobody_who_had_it)
+{
+    char answer[32];
+    store = NULL;
+    if (!place_new(&postgres))
+        return;
+    place_sql(cf_postgres_migrations[0].sql, NULL, 0);
+    place_sql("CREATE TABLE schema_version (version int PRIMARY KEY, name text NOT NULL,"
+              " applied_us bigint NOT NULL); INSERT INTO schema_version VALUES (1, 'one', 1);"
+              "INSERT INTO users VALUES"
+              " ('01000000-0000-0000-0000-000000000000', 'StockBot', 'a@b.cc', 'h', 1),"
+              " ('02000000-0000-0000-0000-000000000000', 'STOCKBOT', 'stockbot', 'h', 1),"
+              " ('b07b07b0-7b07-8b07-8b07-b07b07b07b07', 'stockBOT', 'c@b.cc', 'h', 1),"
+              " ('04000000-0000-0000-0000-000000000000', 'StockBot2', 'd@b.cc', 'h', 1)",
+              NULL, 0);
+    store = place_open(CF_STORE_WRITER, NULL);
+    cr_assert(store);
+    place_forget(store);
+    place_sql("SELECT count(*) FROM users a, users b, users c, users d"
+              " WHERE a.id = 'b07b07b0-7b07-8b07-8b07-b07b07b07b07' AND a.username = 'StockBot'"
+              " AND a.email = 'stockbot' AND a.password_hash = ''"
+              " AND b.id = '01000000-0000-0000-0000-000000000000'"
+              " AND b.username ~ '^StockBot_[0-9a-f]{32}$'"
+              " AND b.email = 'a@b.cc' AND b.password_hash = 'h'"
+              " AND c.id = '02000000-0000-0000-0000-000000000000'"
+              " AND c.username ~ '^StockBot_[0-9a-f]{32}$' AND c.email ~ '^stockbot_[0-9a-f]{32}$'"
+              " AND d.username = 'StockBot2' AND d.email = 'd@b.cc'"
+              " AND (SELECT count(*) FROM users) = 4",
+              answer, sizeof answer);
+    cr_assert_str_eq(answer, "1");
 }
 
 Test(postgres, refuses_a_schema_newer_than_the_program)

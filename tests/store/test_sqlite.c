@@ -298,6 +298,39 @@ Test(sqlite, migrates_once)
          " (SELECT count(*) FROM proof) <> 1");
 }
 
+/* A database as version 1 left it, in which somebody has the bot's name, somebody its address and
+ * somebody its id. */
+Test(sqlite, gives_the_bot_its_name_and_hurts_nobody_who_had_it)
+{
+    sqlite3 *db;
+    place_close(store);
+    cr_assert_eq(unlink(place_url() + strlen("sqlite:")), 0);
+    cr_assert_eq(sqlite3_open(place_url() + strlen("sqlite:"), &db), SQLITE_OK);
+    sqlite3_close(db);
+    edit(cf_sqlite_migrations[0].sql);
+    edit("CREATE TABLE schema_version (version INTEGER PRIMARY KEY, name TEXT NOT NULL,"
+         " applied_us INTEGER NOT NULL) STRICT; INSERT INTO schema_version VALUES (1, 'one', 1);"
+         "INSERT INTO users VALUES (x'01000000000000000000000000000000', 'StockBot', 'a@b.cc', "
+         "'h', 1),"
+         " (x'02000000000000000000000000000000', 'STOCKBOT', 'stockbot', 'h', 1),"
+         " (x'b07b07b07b078b078b07b07b07b07b07', 'stockBOT', 'c@b.cc', 'h', 1),"
+         " (x'04000000000000000000000000000000', 'StockBot2', 'd@b.cc', 'h', 1)");
+    store = place_open(CF_STORE_WRITER, NULL);
+    cr_assert(store);
+    edit("CREATE TABLE proof AS SELECT 1 FROM users a, users b, users c, users d"
+         " WHERE a.id = x'b07b07b07b078b078b07b07b07b07b07' AND a.username = 'StockBot'"
+         " AND a.email = 'stockbot' AND a.password_hash = ''"
+         " AND b.id = x'01000000000000000000000000000000' AND b.username LIKE 'StockBot\\_%' "
+         "ESCAPE '\\'"
+         " AND length(b.username) = 41 AND b.email = 'a@b.cc' AND b.password_hash = 'h'"
+         " AND c.id = x'02000000000000000000000000000000' AND c.username LIKE 'StockBot\\_%' "
+         "ESCAPE '\\'"
+         " AND c.email LIKE 'stockbot\\_%' ESCAPE '\\'"
+         " AND d.username = 'StockBot2' AND d.email = 'd@b.cc'");
+    edit("INSERT INTO users SELECT NULL, NULL, NULL, NULL, NULL WHERE"
+         " (SELECT count(*) FROM proof) <> 1 OR (SELECT count(*) FROM users) <> 4");
+}
+
 Test(sqlite, refuses_what_is_no_database)
 {
     int rc;

@@ -809,6 +809,209 @@ ON_EVERY_STORE(expires_client_keys_up_to_a_time_and_a_count)
     expect(append_with_key(1, 4, 1, "a", 7, T0 + 5), CF_VERDICT_STORED, 1);
 }
 
+/* --- expiry of posts -----------------------------------------------------------------------------
+ */
+
+/* n posts behind prev, a second apart from `first_us` on; their ids are of `made_us`, as far apart. */
+static void append_aged(uint64_t room, uint64_t prev, uint32_t n, int64_t first_us, int64_t made_us)
+{
+    static cf_post_t rows[CF_RUN_ROWS_MAX];
+    cf_run_t run = make_run(rows, room, prev, n);
+    for (uint32_t i = 0; i < n; i++) {
+        rows[i].at_us = first_us + i * INT64_C(1000000);
+        rows[i].id = cf_id_new(made_us + i * INT64_C(1000000));
+    }
+    expect(append(run), CF_VERDICT_STORED, n);
+}
+
+static uint32_t expire_posts(int64_t until_us, uint32_t limit)
+{
+    cf_outcome_t outcome = do_write(
+        (cf_write_t){.kind = CF_WRITE_EXPIRE_POSTS, .expire = {.until_us = until_us, limit}});
+    cr_assert_eq(outcome.rc, 0);
+    return outcome.stored;
+}
+
+static void expect_kept(uint64_t room, uint64_t first, uint64_t last)
+{
+    read_range(range_of(room, CF_POSTS_AFTER_SEQ, 0, CF_RUN_ROWS_MAX));
+    expect_seqs(first, last);
+}
+
+ON_EVERY_STORE(cuts_histories_off_at_a_time_and_a_count)
+{
+    if (!open_filled(backend))
+        return;
+    append_aged(1, 0, 6, T0, T0);
+    append_aged(2, 0, 2, T0 + 10000000, T0 + 10000000);
+    cr_assert_eq(expire_posts(T0 - 1, 100), 0);
+    cr_assert_eq(expire_posts(T0 + 999999, 100), 1);
+    expect_kept(1, 2, 6);
+    cr_assert_eq(expire_posts(T0 + 3000000, 2), 2); /* the second 3 itself is over */
+    expect_kept(1, 4, 6);
+    cr_assert_eq(expire_posts(T0 + 3000000, 2), 1);
+    cr_assert_eq(expire_posts(T0 + 3000000, 2), 0);
+    expect_kept(1, 5, 6);
+    expect_kept(2, 1, 2);
+    cr_assert_eq(expire_posts(T0 + 10000000, 100), 3);
+    expect_kept(1, 7, 6);
+    expect_kept(2, 2, 2);
+}
+
+ON_EVERY_STORE(goes_on_numbering_and_reading_behind_what_has_expired)
+{
+    if (!open_filled(backend))
+        return;
+    append_aged(1, 0, 6, T0, T0);
+    read_range(range_of(1, CF_POSTS_NEWEST, 0, 1));
+    cf_posts_range_t by_id = {.room = ROOM(1), .from = CF_POSTS_BEFORE_ID, .limit = 10};
+    by_id.id = seen[0].id;
+    cr_assert_eq(expire_posts(T0 + 2000000, 100), 3);
+    append_aged(1, 6, 1, T0 + 9000000, T0 + 9000000);
+    expect_kept(1, 4, 7);
+    read_range(range_of(1, CF_POSTS_NEWEST, 0, 100));
+    expect_seqs(4, 7);
+    read_range(range_of(1, CF_POSTS_BEFORE_SEQ, 3, 100));
+    expect_seqs(1, 0);
+    read_range(range_of(1, CF_POSTS_BEFORE_SEQ, 6, 100));
+    expect_seqs(4, 5);
+    read_range(range_of(1, CF_POSTS_BEFORE_TIME, T0 + 1000000, 100));
+    expect_seqs(1, 0);
+    read_range(range_of(1, CF_POSTS_BEFORE_TIME, T0 + 4000001, 100));
+    expect_seqs(4, 5);
+    cr_assert(read_range(by_id));
+    expect_seqs(4, 5);
+    cf_outcome_t outcome = do_write(activate_write(1));
+    cr_assert_eq(outcome.room.last_seq, 7);
+    cr_assert_eq(expire_posts(INT64_MAX / 2, 100), 4);
+    outcome = do_write(activate_write(1));
+    cr_assert_eq(outcome.room.last_seq, 7);
+    cr_assert_eq(outcome.room.last_us, T0 + 9000000);
+}
+
+ON_EVERY_STORE(leaves_no_hole_where_the_clock_was_stepped_back)
+{
+    if (!open_filled(backend))
+        return;
+    const int64_t step = INT64_C(7200000000);
+    append_aged(1, 0, 3, T0, T0);
+    append_aged(1, 3, 3, T0 + 3000000, T0 - step); /* made two hours before, by their ids */
+    append_aged(2, 0, 3, T0 - step, T0 - step);
+    cr_assert_eq(expire_posts(T0 - 1, 100), 3); /* what is not old enough stays, whatever its id */
+    expect_kept(1, 1, 6);
+    expect_kept(2, 4, 3);
+    expire_posts(T0 + 3000000, 1);
+    read_range(range_of(1, CF_POSTS_AFTER_SEQ, 0, 10));
+    cr_assert_gt(seen_count, 0);
+    expect_seqs(seen[0].seq, 6);
+    while (expire_posts(T0 + 3000000, 1) > 0)
+        ;
+    expect_kept(1, 5, 6);
+}
+
+/* --- dead letters --------------------------------------------------------------------------------
+ */
+
+static cf_write_t letter_write(uint64_t n, int64_t at_us, const char *reason)
+{
+    return (cf_write_t){.kind = CF_WRITE_DEAD_LETTER,
+                        .dead_letter = {.id = id_of(5, n),
+                                        .room = ROOM(1),
+                                        .at_us = at_us,
+                                        .command = cf_str("/stock=AAPL.US"),
+                                        .reason = cf_str(reason),
+                                        .attempts = 3}};
+}
+
+static char letters[1024];
+
+static void on_letter(void *arg, const cf_dead_letter_t *letter)
+{
+    size_t size = strlen(letters);
+    cr_assert(cf_id_equal(letter->room, ROOM(1)));
+    cr_assert_eq(letter->attempts, 3);
+    cr_assert(cf_str_equal(letter->command, cf_str("/stock=AAPL.US")));
+    snprintf(letters + size, sizeof letters - size, "%d@%lld:%.*s ", letter->id.bytes[15],
+             (long long)(letter->at_us - T0), (int)letter->reason.size, letter->reason.bytes);
+    *(cf_dead_letter_t *)arg = *letter;
+}
+
+static char *list_letters(const cf_dead_letter_t *after, uint32_t limit, cf_dead_letter_t *last)
+{
+    cf_dead_letter_t unused;
+    letters[0] = '\0';
+    cr_assert_eq(
+        store->ops->list_dead_letters(store, after, limit, on_letter, last ? last : &unused), 0);
+    return letters;
+}
+
+ON_EVERY_STORE(keeps_dead_letters_once_each_and_lists_them_by_age)
+{
+    if (!open_filled(backend))
+        return;
+    cf_dead_letter_t last;
+    cr_assert_str_eq(list_letters(NULL, 10, NULL), "");
+    cr_assert_eq(do_write(letter_write(2, T0 + 5, "b")).rc, 0);
+    cr_assert_eq(do_write(letter_write(1, T0 + 5, "a")).rc, 0);
+    cr_assert_eq(do_write(letter_write(3, T0 + 1, "c")).rc, 0);
+    cr_assert_eq(do_write(letter_write(2, T0 + 5, "b")).rc, 0); /* a repeat */
+    cr_assert_str_eq(list_letters(NULL, 10, NULL), "3@1:c 1@5:a 2@5:b ");
+    cr_assert_str_eq(list_letters(NULL, 2, &last), "3@1:c 1@5:a ");
+    cr_assert_str_eq(list_letters(&last, 2, NULL), "2@5:b ");
+    cf_write_t other = letter_write(4, T0 + 6, "of a room nobody knows");
+    other.dead_letter.room = ROOM(77);
+    cr_assert_eq(do_write(other).rc, 0);
+}
+
+ON_EVERY_STORE(keeps_dead_letters_within_their_bounds)
+{
+    if (!open_filled(backend))
+        return;
+    char longest[CF_DEAD_REASON_MAX + 2] = "";
+    memset(longest, 'r', CF_DEAD_REASON_MAX + 1);
+    cr_assert_eq(do_write(letter_write(1, T0, "")).rc, CF_ERANGE);
+    cr_assert_eq(do_write(letter_write(1, T0, longest)).rc, CF_ERANGE);
+    cr_assert_eq(do_write(letter_write(1, T0, "\xc3\x28")).rc, CF_ERANGE);
+    longest[CF_DEAD_REASON_MAX] = '\0';
+    cr_assert_eq(do_write(letter_write(1, T0, longest)).rc, 0);
+    cf_write_t write = letter_write(2, T0, "r");
+    memset(longest, 'c', CF_DEAD_COMMAND_MAX + 1);
+    write.dead_letter.command = (cf_str_t){longest, CF_DEAD_COMMAND_MAX + 1};
+    cr_assert_eq(do_write(write).rc, CF_ERANGE);
+    write.dead_letter.command.size = 0;
+    cr_assert_eq(do_write(write).rc, CF_ERANGE);
+    write.dead_letter.command.size = CF_DEAD_COMMAND_MAX;
+    cr_assert_eq(do_write(write).rc, 0);
+}
+
+ON_EVERY_STORE(expires_dead_letters_up_to_a_time_and_a_count)
+{
+    if (!open_filled(backend))
+        return;
+    for (uint64_t n = 1; n <= 4; n++)
+        cr_assert_eq(do_write(letter_write(n, T0 + (int64_t)n, "r")).rc, 0);
+    cf_write_t expire = {.kind = CF_WRITE_EXPIRE_DEAD_LETTERS, .expire = {T0 + 3, 2}};
+    cr_assert_eq(do_write(expire).stored, 2);
+    cr_assert_eq(do_write(expire).stored, 1);
+    cr_assert_eq(do_write(expire).stored, 0);
+    cr_assert_str_eq(list_letters(NULL, 10, NULL), "4@4:r ");
+}
+
+/* --- the bot -------------------------------------------------------------------------------------
+ */
+
+ON_EVERY_STORE(has_one_bot_that_cannot_log_in_and_whose_name_is_taken)
+{
+    if (!open_store(backend))
+        return;
+    cr_assert_eq(find_user((cf_user_key_t){.by = CF_USER_BY_ID, .id = CF_BOT_ID}), 1);
+    cr_assert_str_eq(found_name, CF_BOT_USERNAME);
+    cr_assert_str_eq(found_email, CF_BOT_EMAIL);
+    cr_assert_str_eq(found_hash, "");
+    cf_write_t again = user_write(9, CF_BOT_USERNAME, "x@test.com");
+    cr_assert_eq(do_write(again).rc, CF_EEXIST);
+}
+
 ON_EVERY_STORE(finds_repeats_within_a_run_and_between_runs_of_one_call)
 {
     if (!open_filled(backend))

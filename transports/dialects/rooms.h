@@ -49,7 +49,6 @@ typedef struct {
 int cf_rooms_read_new_room(cf_rooms_new_room_t *out, cf_str_t body, cf_arena_t *arena);
 
 /* The bot's name, in any case: nobody can register it (contract, 9). */
-#define CF_BOT_USERNAME "StockBot"
 bool cf_rooms_is_reserved_name(cf_str_t username);
 
 /* The value of a query parameter, percent-decoded into the arena; false: absent or not decodable. A

@@ -90,6 +90,9 @@
     X(EXPIRE_SESSIONS, 0x0608, expire)                                                             \
     X(EXPIRE_KEYS, 0x0609, expire)                                                                 \
     X(EXPIRED, 0x060a, expired)                                                                    \
+    X(DEAD_LETTER, 0x060b, dead_letter)                                                            \
+    X(EXPIRE_DEAD_LETTERS, 0x060c, expire)                                                         \
+    X(EXPIRE_POSTS, 0x060d, expire)                                                                \
     /* read.h */                                                                                   \
     X(FIND_USER, 0x0701, find_user)                                                                \
     X(USER, 0x0702, create_user)                                                                   \

@@ -44,5 +44,15 @@ static const cf_field_t expire[] = {
 };
 const cf_shape_t cf_shape_expire = CF_SHAPE(cf_expire_t, expire);
 
-static const cf_field_t expired[] = {CF_F_U32(cf_expired_t, count, 0, CF_EXPIRE_MAX)};
+static const cf_field_t expired[] = {CF_F_U32(cf_expired_t, count, 0, UINT32_MAX)};
 const cf_shape_t cf_shape_expired = CF_SHAPE(cf_expired_t, expired);
+
+static const cf_field_t dead_letter[] = {
+    CF_F_FIXED(cf_dead_letter_t, id),
+    CF_F_FIXED(cf_dead_letter_t, room),
+    CF_F_I64(cf_dead_letter_t, at_us),
+    CF_F_TEXT(cf_dead_letter_t, command, 1, CF_DEAD_COMMAND_MAX),
+    CF_F_TEXT(cf_dead_letter_t, reason, 1, CF_DEAD_REASON_MAX),
+    CF_F_U32(cf_dead_letter_t, attempts, 0, INT32_MAX),
+};
+const cf_shape_t cf_shape_dead_letter = CF_SHAPE(cf_dead_letter_t, dead_letter);

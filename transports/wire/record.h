@@ -8,7 +8,8 @@
  *     CREATE_ROOM      gateway  -> DONE; the creator is its first member
  *     ADD_MEMBER       room     -> DONE | REFUSED CF_ENOENT (room or user); room in the header
  *     REMOVE_MEMBER    room     -> DONE
- *     EXPIRE_SESSIONS, EXPIRE_KEYS   sweeper -> EXPIRED so many
+ *     DEAD_LETTER      stockbot -> DONE
+ *     EXPIRE_SESSIONS, EXPIRE_KEYS, EXPIRE_DEAD_LETTERS, EXPIRE_POSTS   sweeper -> EXPIRED so many
  * Each may be REFUSED CF_EIO: not known to be stored, repeat it. */
 #ifndef CF_RECORD_H
 #define CF_RECORD_H
@@ -55,6 +56,6 @@ typedef struct {
 
 extern const cf_shape_t cf_shape_create_user, cf_shape_set_password, cf_shape_add_session,
     cf_shape_remove_session, cf_shape_create_room, cf_shape_member_change, cf_shape_expire,
-    cf_shape_expired;
+    cf_shape_expired, cf_shape_dead_letter;
 
 #endif
