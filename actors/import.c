@@ -1,6 +1,7 @@
 #include "import.h"
 
 #include "clock.h"
+#include "dialects/rooms.h"
 #include "err.h"
 #include "log.h"
 #include "store.h"
@@ -76,7 +77,7 @@ static bool gather(import_t *self, const char *line)
     char token[CF_TOKEN_MAX + 1];
     name_t *name = &self->names[self->n];
     if (sscanf(line, "%50[A-Za-z0-9_] %255s", name->name, token) != 2 ||
-        strlen(name->name) < CF_USERNAME_MIN)
+        strlen(name->name) < CF_USERNAME_MIN || cf_rooms_is_reserved_name(cf_str(name->name)))
         return false;
     strcpy(stpcpy(name->email, name->name), "@imported.invalid");
     cf_write_t *user = &self->writes[2 * self->n], *session = user + 1;

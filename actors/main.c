@@ -1,5 +1,6 @@
 /* confab: the commands. */
 #include "config.h"
+#include "dead_letters.h"
 #include "import.h"
 #include "log.h"
 #include "supervisor.h"
@@ -100,6 +101,11 @@ static int migrate(const options_t *options)
     return with_store(options, cf_import_migrate);
 }
 
+static int dead_letters(const options_t *options)
+{
+    return with_store(options, cf_dead_letters_print);
+}
+
 static int user_import(const options_t *options)
 {
     if (!options->sessions) {
@@ -121,6 +127,7 @@ static const struct {
     {"migrate", NULL, migrate, "bring the store's schema up to date"},
     {"user", "import", user_import,
      "--sessions FILE: make users with sessions, one `name token` a line"},
+    {"dead-letters", NULL, dead_letters, "print the commands that failed, one JSON object a line"},
     {"version", NULL, version, "print the version"},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
