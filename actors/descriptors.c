@@ -18,8 +18,8 @@ static long for_actors(const cf_config_t *config)
     long rooms = config->rooms_threads_max, gateways = config->gateway_count,
          readers = config->store_readers, hashers = config->auth_hash_workers;
     long per_room_thread = 3 + gateways + readers + 4; /* lobby, storage, stats, supervisor */
-    long per_gateway = 3 + rooms + readers + 5;        /* and accounts */
-    long others = 9 + readers + hashers;               /* the observer among them */
+    long per_gateway = 3 + rooms + readers + 6;        /* and accounts, limiter */
+    long others = 10 + readers + hashers;              /* the observer among them */
     long per_other = 3 + rooms + gateways + readers + hashers;
     return rooms * per_room_thread + gateways * per_gateway + others * per_other;
 }

@@ -6,6 +6,7 @@
 #include "err.h"
 #include "gateway.h"
 #include "hasher.h"
+#include "limiter.h"
 #include "lobby.h"
 #include "log.h"
 #include "reader.h"
@@ -50,7 +51,8 @@ static const step_t steps[] = {
     {CF_MSG_STOP, CF_ACTOR_SWEEPER}, {CF_MSG_STOP, CF_ACTOR_LOBBY},
     {CF_MSG_STOP, CF_ACTOR_ROOMS},   {CF_MSG_STOP, CF_ACTOR_ACCOUNTS},
     {CF_MSG_STOP, CF_ACTOR_HASHER},  {CF_MSG_STOP, CF_ACTOR_READER},
-    {CF_MSG_STOP, CF_ACTOR_STORAGE}, {CF_MSG_STOP, CF_ACTOR_STATS},
+    {CF_MSG_STOP, CF_ACTOR_STORAGE}, {CF_MSG_STOP, CF_ACTOR_LIMITER},
+    {CF_MSG_STOP, CF_ACTOR_STATS},
 }; /* then the gateways, by stop_gateways() */
 #define STEPS (sizeof steps / sizeof steps[0])
 #define FIRST_STOP 4 /* index of the first STOP step */
@@ -117,6 +119,7 @@ static int add_all(supervisor_t *self)
         {CF_ACTOR_ACCOUNTS, 1},
         {CF_ACTOR_SWEEPER, 1},
         {CF_ACTOR_LOBBY, 1},
+        {CF_ACTOR_LIMITER, 1},
         {CF_ACTOR_ROOMS, config->rooms_threads_max},
         {CF_ACTOR_OBSERVER, config->metrics_listen[0] ? 1 : 0},
         {CF_ACTOR_GATEWAY, config->gateway_count},
@@ -232,6 +235,16 @@ static int start_sweeper(supervisor_t *self)
     int rc = cf_sweeper_new(&sweeper, &config);
     return rc < 0 ? rc
                   : start(self, CF_ACTOR_SWEEPER, 0, &cf_sweeper_ops, sweeper, CF_SCHED_NORMAL, 0);
+}
+
+static int start_limiter(supervisor_t *self)
+{
+    cf_limiter_t *limiter;
+    cf_limiter_config_t config = {.limits = cf_limits_of(self->config),
+                                  .buckets_max = (uint32_t)self->config->limits_buckets_max};
+    int rc = cf_limiter_new(&limiter, &config);
+    return rc < 0 ? rc
+                  : start(self, CF_ACTOR_LIMITER, 0, &cf_limiter_ops, limiter, CF_SCHED_NORMAL, 0);
 }
 
 static int start_lobby(supervisor_t *self)
@@ -525,8 +538,8 @@ static int open_signals(void)
 static int make_all(supervisor_t *self)
 {
     static int (*const starters[])(supervisor_t *) = {
-        start_stats, start_storage, start_readers,  start_accounts, start_sweeper,
-        start_lobby, start_rooms,   start_observer, start_gateways};
+        start_stats,   start_storage, start_readers, start_accounts, start_sweeper,
+        start_limiter, start_lobby,   start_rooms,   start_observer, start_gateways};
     int rc = cf_bus_init(&self->bus, NODE);
     self->bus.trace = self->config->log_messages;
     if (rc == 0)

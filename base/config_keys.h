@@ -91,6 +91,32 @@
       "off.")                                                                                      \
     X(limits, commands_in_flight, INT, "16", "1", "1024",                                          \
       "Commands of one connection that may wait for the bot; beyond it a command is refused.")     \
+    X(limits, posts_per_minute, INT, "60", "0", "1000000",                                         \
+      "Posts of one user, on all connections together; as many at once. 0 is off, as for all "     \
+      "limits below.")                                                                             \
+    X(limits, commands_per_minute, INT, "10", "0", "1000000",                                      \
+      "Commands of one user; as many at once.")                                                    \
+    X(limits, upgrades_per_second, INT, "2", "0", "1000000", "WebSockets one user opens.")         \
+    X(limits, upgrades_burst, INT, "5", "1", "1000000",                                            \
+      "So many of these at once; at least as many as in a second.")                                \
+    X(limits, auth_per_second, INT, "5", "0", "1000000",                                           \
+      "Registrations and logins on one connection. Behind a trusted proxy: from one address.")     \
+    X(limits, auth_burst, INT, "10", "1", "1000000",                                               \
+      "So many of these at once; at least as many as in a second.")                                \
+    X(limits, api_per_second, INT, "20", "0", "1000000",                                           \
+      "Other calls with a session on one connection. Behind a trusted proxy: from one address.")   \
+    X(limits, api_burst, INT, "50", "1", "1000000",                                                \
+      "So many of these at once; at least as many as in a second.")                                \
+    X(limits, auth_per_second_per_ip, INT, "200", "0", "1000000",                                  \
+      "Registrations and logins from one address on all its connections; as many at once.")        \
+    X(limits, failed_logins, INT, "10", "0", "1000000",                                            \
+      "Wrong passwords for one account from one address within limits.failed_logins_window; "      \
+      "then 429, also for the right one.")                                                         \
+    X(limits, failed_logins_window, DURATION, "15m", "1s", "24h",                                  \
+      "Time in which limits.failed_logins come back, evenly.")                                     \
+    X(limits, buckets_max, INT, "100000", "1000", "10000000",                                      \
+      "Users, addresses and accounts whose limits are kept, 60 bytes each; past it the one not "   \
+      "seen for the longest starts anew.")                                                         \
     X(node, name, TEXT, "confab", "1", "63", "Name of this node in logs.")                         \
     X(node, data_dir, TEXT, "./data", "1", "1024",                                                 \
       "Folder for the SQLite database and other files.")                                           \
@@ -184,6 +210,9 @@
     X(WS_PING_PERIOD, ws, ping)                                                                    \
     X(WS_PONG_WAIT, ws, idle)                                                                      \
     X(SHUTDOWN_TIMEOUT, shutdown, timeout)                                                         \
-    X(SESSION_CLEANUP_INTERVAL, sweeper, interval)
+    X(SESSION_CLEANUP_INTERVAL, sweeper, interval)                                                 \
+    X(RATE_LIMIT_LOGIN, limits, auth_per_second)                                                   \
+    X(RATE_LIMIT_MESSAGES, limits, posts_per_minute)                                               \
+    X(RATE_LIMIT_STOCK_COMMANDS, limits, commands_per_minute)
 
 #endif

@@ -72,6 +72,21 @@
     X(COMMANDS_REFUSED, COUNTER, "confab_commands_refused_total",                                  \
       "commands answered with an error frame")                                                     \
     X(CREDIT_STOPS, COUNTER, "confab_credit_stops_total", "times a client's socket was not read")  \
+    X(LIMITED_POSTS, COUNTER, "confab_limited_posts_total", "posts over their user's limit")       \
+    X(LIMITED_COMMANDS, COUNTER, "confab_limited_commands_total",                                  \
+      "commands over their user's limit")                                                          \
+    X(LIMITED_UPGRADES, COUNTER, "confab_limited_upgrades_total",                                  \
+      "WebSocket upgrades over their user's limit")                                                \
+    X(LIMITED_LOGINS, COUNTER, "confab_limited_logins_total",                                      \
+      "logins refused after too many wrong passwords")                                             \
+    X(LIMITED_ADDRESSES, COUNTER, "confab_limited_addresses_total",                                \
+      "registrations and logins over their address's limit")                                       \
+    X(LIMITED_AUTH, COUNTER, "confab_limited_auth_total",                                          \
+      "registrations and logins over their connection's limit")                                    \
+    X(LIMITED_API, COUNTER, "confab_limited_api_total", "calls over their connection's limit")     \
+    X(BUCKETS, GAUGE, "confab_limiter_buckets", "buckets in memory")                               \
+    X(BUCKETS_EVICTED, COUNTER, "confab_limiter_evicted_total",                                    \
+      "buckets forgotten for newer ones")                                                          \
     X(LOG_DROPPED, GAUGE, "confab_log_dropped", "log lines dropped")
 
 typedef enum {

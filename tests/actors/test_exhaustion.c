@@ -1,10 +1,11 @@
-/* Failed allocations: a lobby, a room thread with its rooms, and accounts, driven by messages on one
+/* Failed allocations: a lobby, a room thread with its rooms, accounts, and a limiter, driven by messages on one
  * thread while storage, reader, hasher, bot and two gateways are played. The scenario is run once to
- * count what those three allocate, then once for each allocation with that one failing; what was
+ * count what those four allocate, then once for each allocation with that one failing; what was
  * promised must hold, and the same scenario afterwards must go as if nothing had happened. */
 #include "accounts.h"
 #include "err.h"
 #include "failing_malloc.h"
+#include "limiter.h"
 #include "lobby.h"
 #include "rooms.h"
 #include "session_cache.h"
@@ -15,6 +16,7 @@
 #include "wire/bot.h"
 #include "wire/control.h"
 #include "wire/hash.h"
+#include "wire/limit.h"
 #include "wire/place.h"
 #include "wire/read.h"
 #include "wire/record.h"
@@ -34,6 +36,7 @@
 static const cf_address_t lobby_at = {NODE, CF_ACTOR_LOBBY, 0};
 static const cf_address_t rooms_at = {NODE, CF_ACTOR_ROOMS, 0};
 static const cf_address_t accounts_at = {NODE, CF_ACTOR_ACCOUNTS, 0};
+static const cf_address_t limiter_at = {NODE, CF_ACTOR_LIMITER, 0};
 static const cf_id_t the_room = {{7, 7, 7}};
 
 /* One actor under test. */
@@ -45,10 +48,10 @@ typedef struct {
     cf_arena_t arena;
 } acting_t;
 
-enum { LOBBY, ROOMS, ACCOUNTS, ACTORS };
+enum { LOBBY, ROOMS, ACCOUNTS, LIMITER, ACTORS };
 
 typedef struct {
-    uint16_t type, wanted, got; /* got 0: not answered */
+    uint16_t type, wanted, got; /* wanted 0: whatever; got 0: not answered */
     int reason;                 /* of a REFUSED, negative */
     int wanted_reason;
 } request_t;
@@ -400,7 +403,8 @@ static void deliver(const cf_msg_t *msg)
 {
     body_t body;
     cf_arena_t arena = {0};
-    static const cf_actor_kind_t kinds[] = {CF_ACTOR_LOBBY, CF_ACTOR_ROOMS, CF_ACTOR_ACCOUNTS};
+    static const cf_actor_kind_t kinds[] = {CF_ACTOR_LOBBY, CF_ACTOR_ROOMS, CF_ACTOR_ACCOUNTS,
+                                            CF_ACTOR_LIMITER};
     for (int i = 0; i < ACTORS; i++)
         if (msg->to.kind == kinds[i]) {
             take_turn(&world.actors[i], msg);
@@ -479,7 +483,10 @@ static void world_begin(bool ephemeral)
                                                          .rate = 100,
                                                          .sessions = 8,
                                                          .session_ttl_us = INT64_C(3600000000)};
+    static const cf_limiter_config_t limiter_config = {
+        .limits = {{[CF_LIMIT_POSTS] = {3, 60000000, 3}}}, .buckets_max = 4};
     static cf_lobby_config_t lobby_config;
+    cf_limiter_t *limiter;
     cf_lobby_t *lobby;
     cf_rooms_t *rooms;
     cf_accounts_t *accounts;
@@ -491,10 +498,12 @@ static void world_begin(bool ephemeral)
     cr_assert(cf_lobby_new(&lobby, &lobby_config) == 0);
     cr_assert(cf_rooms_new(&rooms, &room_config, 16, 1u << 20, NULL) == 0);
     cr_assert(cf_accounts_new(&accounts, &accounts_config) == 0);
+    cr_assert(cf_limiter_new(&limiter, &limiter_config) == 0);
     cr_assert(cf_outbox_new(&world.played, NULL, lobby_at) == 0);
     act(LOBBY, lobby_at, &cf_lobby_ops, lobby);
     act(ROOMS, rooms_at, &cf_rooms_ops, rooms);
     act(ACCOUNTS, accounts_at, &cf_accounts_ops, accounts);
+    act(LIMITER, limiter_at, &cf_limiter_ops, limiter);
     world.ephemeral = ephemeral;
     world.now_us = 1000000;
 }
@@ -517,14 +526,15 @@ static request_t *put(uint16_t gateway, cf_address_t to, uint16_t type, const vo
     cr_assert(world.asked < REQUESTS_MAX);
     request_t *request = &world.requests[world.asked++];
     *request = (request_t){.type = type, .wanted = wanted};
-    cf_id_t room = to.kind == CF_ACTOR_ACCOUNTS ? (cf_id_t){0} : the_room;
+    bool is_of_room = to.kind == CF_ACTOR_LOBBY || to.kind == CF_ACTOR_ROOMS;
+    cf_id_t room = is_of_room ? the_room : (cf_id_t){0};
     say((cf_address_t){NODE, CF_ACTOR_GATEWAY, gateway}, to, type, world.asked, room, body);
     return request;
 }
 
 static void check_answer(const request_t *request)
 {
-    if (world.strict)
+    if (world.strict && request->wanted)
         cr_assert(request->got == request->wanted,
                   "allocation %lu, %u in a row: %s answered %s (%s) instead of %s", world.failing,
                   world.in_a_row, cf_msg_name(request->type), cf_msg_name(request->got),
@@ -672,9 +682,32 @@ static void come_and_go(void)
     ensure(!was_spent || !is_stored_still || known->got == CF_MSG_SESSION);
 }
 
+/* Until there is none; how many there were. */
+static int take_tokens(void)
+{
+    cf_take_t take = {.kind = CF_LIMIT_POSTS, .want = 1, .most = 1};
+    for (int n = 0;;) {
+        request_t *request = ask(0, limiter_at, CF_MSG_TAKE, &take, 0);
+        if (request->got == CF_MSG_REFUSED && request->reason == CF_ELIMIT)
+            return n;
+        n += request->got == CF_MSG_GRANTED; /* else there was no memory to answer */
+    }
+}
+
+/* Whatever fails, a full bucket gives what it holds, no more and no less. */
+static void spend(void)
+{
+    ensure(take_tokens() == 3);
+    say((cf_address_t){NODE, CF_ACTOR_GATEWAY, 0}, limiter_at, CF_MSG_GIVE_BACK, 0, (cf_id_t){0},
+        &(cf_give_back_t){.kind = CF_LIMIT_POSTS, .tokens = 2});
+    pump();
+    ensure(take_tokens() == 2);
+}
+
 static void scenario(bool strict)
 {
     world.strict = strict;
+    spend();
     meet_in_the_room();
     pass_ms(75000); /* the room goes to rest, and comes again */
     meet_in_the_room();

@@ -5,6 +5,7 @@
 #include "control.h"
 #include "err.h"
 #include "hash.h"
+#include "limit.h"
 #include "observe.h"
 #include "place.h"
 #include "read.h"

@@ -117,7 +117,11 @@
     X(VERIFIED, 0x0904, verified)                                                                  \
     /* bot.h */                                                                                    \
     X(ASK_BOT, 0x0a01, ask_bot)                                                                    \
-    X(BOT_ANSWER, 0x0a02, bot_answer)
+    X(BOT_ANSWER, 0x0a02, bot_answer)                                                              \
+    /* limit.h */                                                                                  \
+    X(TAKE, 0x0b01, take)                                                                          \
+    X(GRANTED, 0x0b02, granted)                                                                    \
+    X(GIVE_BACK, 0x0b03, give_back)
 
 typedef enum {
 #define X(name, number, shape) CF_MSG_##name = (number),

@@ -21,6 +21,7 @@ static const struct {
     {0x08, "account.h", "who a client is"},
     {0x09, "hash.h", "password work"},
     {0x0a, "bot.h", "what a room asks the bot"},
+    {0x0b, "limit.h", "tokens of buckets"},
 };
 
 static const char intro[] =
