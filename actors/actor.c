@@ -34,6 +34,7 @@ struct cf_actor {
     bool drained;   /* it could be answered if there were memory */
     cf_buf_t later; /* whole frames that came while a handler waited */
     uint32_t later_count;
+    uint64_t later_us; /* the times at which they came, added up; may wrap around */
     uint32_t deepest;  /* most messages found waiting in one turn, since the last probe */
     cf_buf_t handling; /* those of them that are being handled */
     int64_t next_due_us;
@@ -83,18 +84,39 @@ void cf_actor_watch(cf_actor_t *self, int fd, void (*readable)(void *self, cf_tu
 /* --- what every actor answers ------------------------------------------------------------------
  */
 
+static void gather_counters(cf_list_t *out, cf_arena_t *arena)
+{
+    cf_counter_t *counters = cf_arena_take(arena, CF_METRIC_SLOTS * sizeof *counters);
+    uint32_t n = 0;
+    for (uint32_t slot = 0; counters && slot < CF_METRIC_SLOTS; slot++)
+        if (cf_metric_slots[slot])
+            counters[n++] = (cf_counter_t){slot, cf_metric_slots[slot]};
+    *out = (cf_list_t){counters, n};
+}
+
+static void gather_series(cf_list_t *out, cf_arena_t *arena)
+{
+    uint32_t all, n = 0;
+    const cf_series_t *series = cf_series(&all);
+    cf_series_counter_t *counters =
+        all ? cf_arena_take(arena, all * CF_HISTOGRAM_SLOTS * sizeof *counters) : NULL;
+    for (uint32_t i = 0; counters && i < all; i++)
+        for (uint32_t slot = 0; slot < CF_HISTOGRAM_SLOTS; slot++)
+            if (series[i].slots[slot])
+                counters[n++] = (cf_series_counter_t){series[i].key, slot, series[i].slots[slot]};
+    *out = (cf_list_t){counters, n};
+}
+
 static void on_probe(cf_actor_t *self, const cf_msg_t *msg, cf_arena_t *arena)
 {
     cf_gauge(CF_M_INBOX_BACKLOG, self->deepest + self->later_count);
     self->deepest = 0;
     if (self->ops->gauges)
         self->ops->gauges(self->state);
-    cf_counter_t *counters = cf_arena_take(arena, CF_METRIC_SLOTS * sizeof *counters);
-    uint32_t n = 0;
-    for (uint32_t slot = 0; counters && slot < CF_METRIC_SLOTS; slot++)
-        if (cf_metric_slots[slot])
-            counters[n++] = (cf_counter_t){slot, cf_metric_slots[slot]};
-    cf_outbox_answer(self->out, msg, CF_MSG_PROBED, &(cf_probed_t){{counters, n}});
+    cf_probed_t probed;
+    gather_counters(&probed.counters, arena);
+    gather_series(&probed.series, arena);
+    cf_outbox_answer(self->out, msg, CF_MSG_PROBED, &probed);
 }
 
 void cf_actor_drained(cf_actor_t *self)
@@ -171,7 +193,10 @@ static int handle_later(cf_actor_t *self, cf_turn_t *turn)
     cf_buf_t batch = self->later;
     self->later = self->handling; /* empty, its memory is used again */
     self->handling = batch;
+    cf_count_by(CF_M_WAITED, self->later_count);
+    cf_count_by(CF_M_WAITED_US, self->later_count * (uint64_t)turn->boot_us - self->later_us);
     self->later_count = 0;
+    self->later_us = 0;
     int n = 0;
     for (size_t at = 0; at < self->handling.size; n++) {
         const uint8_t *frame = self->handling.data + at;
@@ -259,6 +284,7 @@ static bool keep_for_later(cf_actor_t *self)
 {
     cf_msg_t msg;
     cf_arena_t arena = {0};
+    int64_t now_us = cf_boot_us();
     int rc;
     while ((rc = cf_inbox_copy(self->inbox, &self->later, &msg)) == 1) {
         size_t size = CF_MSG_HEAD_SIZE + (size_t)msg.size;
@@ -266,6 +292,7 @@ static bool keep_for_later(cf_actor_t *self)
             on_probe(self, &msg, &arena);
         if (msg.type != CF_MSG_PROBE && self->later.size <= CF_ACTOR_LATER_MAX) {
             self->later_count++;
+            self->later_us += (uint64_t)now_us;
             continue; /* kept */
         }
         if (msg.type != CF_MSG_PROBE && msg.corr)
@@ -333,6 +360,7 @@ static void live(cf_actor_t *self)
         loop(self);
     if (self->ops->destroy)
         self->ops->destroy(self->state);
+    cf_series_free();
 }
 
 static void *thread_main(void *arg)

@@ -234,6 +234,12 @@ static void on_request(void *owner, cf_conn_t *conn, const cf_request_t *request
     cf_arena_reset(&self->arena);
 }
 
+static void on_refused(void *owner, int status)
+{
+    (void)owner;
+    cf_http_refused(status);
+}
+
 static void on_open(void *owner, cf_conn_t *conn)
 {
     cf_client_t *client = cf_conn_owner_data(conn);
@@ -382,7 +388,6 @@ static void gauges(void *state)
     cf_gauge(CF_M_REQUEST_BYTES, stats->request_bytes);
     cf_gauge(CF_M_SLOW_HEADS, stats->slow_heads);
     cf_gauge(CF_M_WS_MESSAGES_IN, stats->messages_in);
-    cf_gauge(CF_M_WS_MESSAGES_OUT, stats->messages_out);
     cf_gauge(CF_M_BYTES_IN, stats->bytes_in);
     cf_gauge(CF_M_BYTES_OUT, stats->bytes_out);
     cf_gauge(CF_M_SENDS, stats->sends);
@@ -399,6 +404,7 @@ static void gauges(void *state)
 
 static const cf_server_events_t events = {.on_request = on_request,
                                           .on_upgrade = on_request,
+                                          .on_refused = on_refused,
                                           .on_open = on_open,
                                           .on_message = on_message,
                                           .on_gone = on_gone,

@@ -50,7 +50,7 @@ static void echo(cf_client_t *client, const cf_typed_t *typed, int64_t wall_us)
                                  .text = {typed->text, typed->size}}};
     cf_buf_t text = {0};
     if (cf_rooms_write_event(&text, client->room, &event) == 0)
-        cf_socket_send(client, &text);
+        cf_socket_send(client, &text, CF_M_SENT_CHAT);
     cf_buf_free(&text);
 }
 

@@ -11,26 +11,46 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static const char no_memory[] = "{\"error\":\"Internal server error\"}\n";
+
 /* --- answers -----------------------------------------------------------------------------------
  */
+
+void cf_http_note(const cf_client_t *client, int status)
+{
+    const cf_exchange_t *exchange = client->exchange;
+    cf_series_key_t key = {exchange->label, (uint8_t)exchange->method, (uint16_t)status};
+    if (exchange->method != CF_METHOD_OPTIONS) /* as the contract counts, 2.5 */
+        cf_observe_series(key, cf_boot_us() - exchange->began_us);
+    cf_log_debug("answered", CF_STR("method", cf_route_method_name(exchange->method)),
+                 CF_STR("route", cf_route_label(exchange->label)), CF_INT("status", status));
+}
+
+void cf_http_refused(int status)
+{
+    cf_observe_series(
+        (cf_series_key_t){CF_ROUTE_UNMATCHED, (uint8_t)CF_METHOD_OTHER, (uint16_t)status}, 0);
+}
 
 void cf_http_respond_as(cf_gateway_t *self, cf_client_t *client, int status, const char *type,
                         const char *extra, const void *body, size_t size)
 {
     cf_exchange_t *exchange = client->exchange;
-    char headers[1024];
+    cf_buf_t headers = {0};
+    (void)self;
     if (!client->conn || !exchange)
         return;
-    snprintf(headers, sizeof headers, "%sX-Request-Id: %s\r\n%s", exchange->cors,
-             exchange->request_id, extra ? extra : "");
-    cf_count(CF_M_HTTP_REQUESTS);
-    cf_observe(CF_H_HTTP, cf_boot_us() - exchange->began_us);
-    cf_log_debug(
-        "answered",
-        CF_STR("method", exchange->route ? cf_route_method_name(exchange->route->method) : ""),
-        CF_STR("route", exchange->route ? exchange->route->path : ""), CF_INT("status", status));
-    (void)self;
-    cf_conn_respond(client->conn, status, type, headers, body, size);
+    int rc = cf_buf_addf(&headers, "%sX-Request-Id: %s\r\n%s", exchange->cors, exchange->request_id,
+                         extra ? extra : "");
+    if (rc == 0)
+        rc = cf_buf_add_byte(&headers, '\0');
+    cf_http_note(client, status);
+    /* without memory for its headers an answer would say something else */
+    if (rc == 0)
+        cf_conn_respond(client->conn, status, type, (const char *)headers.data, body, size);
+    else
+        cf_conn_respond(client->conn, 500, CF_JSON_TYPE, NULL, no_memory, sizeof no_memory - 1);
+    cf_buf_free(&headers);
 }
 
 void cf_http_respond(cf_gateway_t *self, cf_client_t *client, int status, const char *extra,
@@ -262,6 +282,7 @@ static bool serve_page(cf_gateway_t *self, cf_client_t *client, const cf_request
     const cf_web_file_t *file = cf_web_find(request->path.bytes, request->path.size);
     if (!file)
         return false;
+    client->exchange->label = CF_ROUTE_FILE;
     bool is_read = request->method == CF_METHOD_GET || request->method == CF_METHOD_HEAD;
     if (is_read)
         cf_http_respond_as(self, client, 200, file->content_type,
@@ -274,40 +295,43 @@ static bool serve_page(cf_gateway_t *self, cf_client_t *client, const cf_request
 static void route(cf_gateway_t *self, cf_client_t *client, const cf_request_t *request)
 {
     cf_exchange_t *exchange = client->exchange;
-    cf_str_t id = {0};
-    char allow[128];
+    cf_route_match_t match;
     bool presented = false;
     if (request->method == CF_METHOD_OPTIONS) {
         cf_http_respond_as(self, client, 200, NULL, NULL, NULL, 0);
         return;
     }
-    exchange->route = cf_route_find(request, &id, allow, sizeof allow);
-    if (!exchange->route) {
-        if (allow[0])
-            cf_http_respond_as(self, client, 405, NULL, allow, NULL, 0);
+    cf_route_match(&match, request);
+    exchange->route = match.route;
+    exchange->label = match.label;
+    if (!match.route) {
+        if (match.allow[0])
+            cf_http_respond_as(self, client, 405, NULL, match.allow, NULL, 0);
         else if (self->config.only_probes || !serve_page(self, client, request))
             cf_http_not_found(self, client);
         return;
     }
-    bool has_room = strchr(exchange->route->path, '{') != NULL;
-    exchange->id_missing = has_room && id.size == 0;
-    exchange->id_malformed = has_room && cf_id_parse(&client->room, id.bytes, id.size) < 0;
+    const cf_route_info_t *info = &match.route->info;
+    bool has_room = strchr(info->path, '{') != NULL;
+    exchange->id_missing = has_room && match.id.size == 0;
+    exchange->id_malformed =
+        has_room && cf_id_parse(&client->room, match.id.bytes, match.id.size) < 0;
     exchange->is_cross_site = request->method != CF_METHOD_GET &&
                               request->method != CF_METHOD_HEAD &&
                               is_cross_site(request, !exchange->is_foreign);
-    if (self->config.only_probes && exchange->route->access != CF_ACCESS_PROBE) {
+    if (self->config.only_probes && info->access != CF_ACCESS_PROBE) {
         cf_http_not_found(self, client);
         return;
     }
-    if (self->draining && exchange->route->access != CF_ACCESS_PROBE) {
+    if (self->draining && info->access != CF_ACCESS_PROBE) {
         cf_http_fail(self, client, 503, "Service unavailable", CF_RETRY_STORE_MS);
         return;
     }
-    if (exchange->route->access <= CF_ACCESS_ANYONE) {
-        exchange->route->begin(self, client);
+    if (info->access <= CF_ACCESS_ANYONE) {
+        match.route->begin(self, client);
         return;
     }
-    bool is_socket = exchange->route->access == CF_ACCESS_SOCKET;
+    bool is_socket = info->access == CF_ACCESS_SOCKET;
     collect_tokens(client, request, is_socket, &presented);
     if (!presented)
         cf_http_fail(self, client, 401,
@@ -377,6 +401,7 @@ static cf_client_t *new_client(cf_gateway_t *self, cf_conn_t *conn, const cf_req
         goto fail;
     note_peer(self, client, request);
     exchange->upgrade_fault = request->is_upgrade ? request->upgrade_fault : "not an upgrade";
+    exchange->method = request->method;
     exchange->began_us = cf_boot_us();
     cf_conn_set_owner_data(conn, client);
     return client;
@@ -390,7 +415,6 @@ fail:
 
 void cf_http_begin(cf_gateway_t *self, cf_conn_t *conn, const cf_request_t *request)
 {
-    static const char no_memory[] = "{\"error\":\"Internal server error\"}\n";
     cf_client_t *client = new_client(self, conn, request);
     if (!client) {
         cf_conn_set_owner_data(conn, NULL);

@@ -5,33 +5,31 @@
 #define CF_GATEWAY_ROUTES_H
 
 #include "gateway_state.h"
+#include "routes.h"
 
 #define CF_JSON_TYPE "application/json"
 #define CF_TEXT_TYPE "text/plain; charset=utf-8"
 #define CF_RETRY_STORE_MS 1000 /* advice while the store is away */
 
-typedef enum {
-    CF_ACCESS_PROBE, /* anyone, also while draining */
-    CF_ACCESS_ANYONE,
-    CF_ACCESS_SESSION,
-    CF_ACCESS_SOCKET
-} cf_access_t;
-
 /* Begins what a route does, once it is known who asks. */
 typedef void cf_route_fn(cf_gateway_t *self, cf_client_t *client);
 
 struct cf_route {
-    cf_method_t method;
-    const char *path; /* one segment may be {id}: a room */
-    cf_access_t access;
+    cf_route_info_t info;
     cf_route_fn *begin;
 };
 
-/* The route of a request; HEAD is taken like GET. *id gets the segment in place of {id}. NULL: none;
- * then allow holds an Allow header for each method the path has, "" if it has none. */
-const cf_route_t *cf_route_find(const cf_request_t *request, cf_str_t *id, char *allow,
-                                size_t size);
-const char *cf_route_method_name(cf_method_t method);
+#define CF_ALLOW_MAX 256 /* Allow headers of one path, with NUL */
+
+/* Which route a request is for; HEAD is taken like GET. */
+typedef struct {
+    const cf_route_t *route;  /* NULL: none */
+    uint8_t label;            /* of its path, also if only its method is wrong */
+    cf_str_t id;              /* the segment in place of {id}; borrowed from the request */
+    char allow[CF_ALLOW_MAX]; /* without a route: an Allow header for each method the path has */
+} cf_route_match_t;
+
+void cf_route_match(cf_route_match_t *out, const cf_request_t *request);
 
 /* gateway_calls.c */
 cf_route_fn cf_route_register, cf_route_login, cf_route_me, cf_route_logout, cf_route_list,

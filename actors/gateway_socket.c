@@ -1,5 +1,5 @@
 /* gateway_socket.c: open WebSockets: into their room, posts out, events in, credits, closing. */
-#include "gateway_state.h"
+#include "gateway_routes.h"
 
 #include "clock.h"
 #include "crash_point.h"
@@ -22,11 +22,11 @@
 /* --- outgoing ----------------------------------------------------------------------------------
  */
 
-void cf_socket_send(cf_client_t *client, const cf_buf_t *text)
+void cf_socket_send(cf_client_t *client, const cf_buf_t *text, cf_metric_t type)
 {
     cf_frame_t *frame = client->conn ? cf_frame_new(text->data, text->size) : NULL;
-    if (frame)
-        cf_conn_send(client->conn, frame);
+    if (frame && cf_conn_send(client->conn, frame) == 0)
+        cf_count(type);
     cf_frame_unref(&frame);
 }
 
@@ -35,7 +35,7 @@ void cf_socket_send_error(cf_client_t *client, const char *message, const char *
 {
     cf_buf_t text = {0};
     if (cf_rooms_write_error(&text, message, code, cf_str(client_key), retry_after_ms) == 0)
-        cf_socket_send(client, &text);
+        cf_socket_send(client, &text, CF_M_SENT_ERROR);
     cf_buf_free(&text);
 }
 
@@ -51,17 +51,16 @@ void cf_socket_decide(cf_gateway_t *self, cf_client_t *client)
     if (exchange->session_over) {
         cf_http_fail(self, client, 401, "Invalid or expired session", 0);
     } else if (fault && (!is_key || exchange->may_connect)) {
-        cf_buf_t text = {0};
-        if (cf_buf_add_text(&text, "Bad Request\n") == 0)
-            cf_conn_respond(client->conn, 400, "text/plain; charset=utf-8",
-                            "Sec-WebSocket-Version: 13\r\n", text.data, text.size);
-        cf_buf_free(&text);
+        cf_http_respond_as(self, client, 400, CF_TEXT_TYPE, "Sec-WebSocket-Version: 13\r\n",
+                           "Bad Request\n", strlen("Bad Request\n"));
     } else if (!exchange->may_connect) {
-        cf_conn_respond(client->conn, 403, "text/plain; charset=utf-8", NULL, "Forbidden\n", 10);
+        cf_http_respond_as(self, client, 403, CF_TEXT_TYPE, NULL, "Forbidden\n",
+                           strlen("Forbidden\n"));
     } else if (self->draining) {
         cf_http_fail(self, client, 503, "Service unavailable", 1000);
     } else {
         client->phase = CF_CLIENT_ATTACHING;
+        cf_http_note(client, 101);
         cf_conn_upgrade(client->conn);
     }
 }
@@ -115,7 +114,7 @@ static void on_attached(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pendi
         cf_buf_t text = {0};
         if (posts[i].seq > client->seen_seq &&
             cf_rooms_write_event(&text, client->room, &event) == 0) {
-            cf_socket_send(client, &text);
+            cf_socket_send(client, &text, CF_M_SENT_CHAT);
             client->seen_seq = posts[i].seq;
         }
         cf_buf_free(&text);
@@ -270,7 +269,7 @@ static void on_posted(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending
         return;
     }
     if (pending->client && cf_rooms_write_ack(&text, &posted, cf_str(pending->client_key)) == 0)
-        cf_socket_send(pending->client, &text);
+        cf_socket_send(pending->client, &text, CF_M_SENT_ACK);
     cf_buf_free(&text);
     self->acked = true;
 }
@@ -341,6 +340,13 @@ static void mark_seen(cf_client_t *client, const cf_event_t *event)
         client->seen_seq = event->post.seq;
 }
 
+static cf_metric_t metric_of(uint32_t kind)
+{
+    return kind == CF_EVENT_JOINED ? CF_M_SENT_JOINED
+           : kind == CF_EVENT_LEFT ? CF_M_SENT_LEFT
+                                   : CF_M_SENT_CHAT;
+}
+
 void cf_socket_event(cf_gateway_t *self, cf_turn_t *turn, cf_place_t *place,
                      const cf_event_t *event)
 {
@@ -365,7 +371,8 @@ void cf_socket_event(cf_gateway_t *self, cf_turn_t *turn, cf_place_t *place,
             continue;
         }
         mark_seen(client, event);
-        cf_conn_send(client->conn, frame);
+        if (cf_conn_send(client->conn, frame) == 0)
+            cf_count(metric_of(event->kind));
         if (++told == place->member_count / 2)
             cf_crash_point("mid_fanout");
     }
@@ -408,7 +415,8 @@ void cf_socket_send_counts(cf_gateway_t *self, int64_t boot_us)
             continue;
         }
         client->counts_version = self->counts_version;
-        cf_conn_send(client->conn, self->counts);
+        if (cf_conn_send(client->conn, self->counts) == 0)
+            cf_count(CF_M_SENT_COUNTS);
         n++;
     }
     self->counts_sent = self->counts_version;

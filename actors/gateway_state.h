@@ -9,6 +9,7 @@
 #include "dialects/rooms.h"
 #include "gateway.h"
 #include "log.h"
+#include "metrics.h"
 #include "table.h"
 #include "windows.h"
 #include "wire/control.h"
@@ -81,6 +82,8 @@ typedef enum {
 /* What only an HTTP request (or an upgrade before its verdict) needs; freed behind it. */
 typedef struct {
     const cf_route_t *route;
+    cf_method_t method;
+    uint8_t label; /* of the path asked for; see cf_route_label() */
     cf_arena_t texts;
     cf_str_t tokens[CF_TOKENS_MAX]; /* credentials, in the order they are tried */
     uint32_t token_count, token_at;
@@ -178,6 +181,9 @@ void cf_http_respond(cf_gateway_t *self, cf_client_t *client, int status, const 
                      const cf_buf_t *body);
 void cf_http_fail(cf_gateway_t *self, cf_client_t *client, int status, const char *text,
                   uint32_t retry_after_ms);
+/* An answer is about to leave: count it. */
+void cf_http_note(const cf_client_t *client, int status);
+void cf_http_refused(int status); /* the server refused what never became a request */
 void cf_http_timed_out(cf_gateway_t *self, cf_client_t *client);
 
 /* gateway_socket.c */
@@ -197,7 +203,7 @@ void cf_socket_post_failed(cf_gateway_t *self, cf_pending_t *pending, int err,
 void cf_socket_gave_up(cf_gateway_t *self, cf_pending_t *pending); /* nobody answered it */
 void cf_socket_close_all(cf_gateway_t *self);
 void cf_socket_give_credit(cf_gateway_t *self, cf_client_t *client, uint32_t bytes);
-void cf_socket_send(cf_client_t *client, const cf_buf_t *text);
+void cf_socket_send(cf_client_t *client, const cf_buf_t *text, cf_metric_t type);
 /* client_key may be "" */
 void cf_socket_send_error(cf_client_t *client, const char *message, const char *code,
                           const char *client_key, uint32_t retry_after_ms);

@@ -64,10 +64,9 @@ static cf_store_t *begin(cf_reader_t *self, uint32_t n)
     return cf_store_link_begin(&self->link);
 }
 
-static int end(cf_reader_t *self, int rc)
+static int end(cf_reader_t *self, cf_histogram_t query, int rc)
 {
-    cf_observe(CF_H_READ, cf_store_link_end(&self->link, rc));
-    cf_count(CF_M_READS);
+    cf_observe(query, cf_store_link_end(&self->link, rc));
     return rc == 0 && self->no_memory ? CF_ENOMEM : rc;
 }
 
@@ -139,7 +138,8 @@ static void find_users(cf_reader_t *self, cf_turn_t *turn)
     cf_store_t *store = begin(self, n);
     int rc = CF_EIO;
     if (store)
-        rc = end(self, store->ops->find_users(store, self->users.keys, n, on_user_row, self));
+        rc = end(self, CF_H_SELECT_USERS,
+                 store->ops->find_users(store, self->users.keys, n, on_user_row, self));
     answer_all(self, turn, self->users.requests, n, rc, put_user);
 }
 
@@ -185,9 +185,10 @@ static void find_sessions(cf_reader_t *self, cf_turn_t *turn)
     cf_store_t *store = begin(self, n);
     int rc = CF_EIO;
     if (store)
-        rc = end(self, store->ops->find_sessions(
-                           store, (const uint8_t(*)[CF_TOKEN_HASH_SIZE])self->sessions.keys, n,
-                           on_session_row, self));
+        rc = end(self, CF_H_SELECT_SESSIONS,
+                 store->ops->find_sessions(
+                     store, (const uint8_t(*)[CF_TOKEN_HASH_SIZE])self->sessions.keys, n,
+                     on_session_row, self));
     answer_all(self, turn, self->sessions.requests, n, rc, put_session);
 }
 
@@ -233,7 +234,8 @@ static void find_members(cf_reader_t *self, cf_turn_t *turn)
     cf_store_t *store = begin(self, n);
     int rc = CF_EIO;
     if (store)
-        rc = end(self, store->ops->find_members(store, self->members.keys, n, on_member_row, self));
+        rc = end(self, CF_H_SELECT_MEMBERS,
+                 store->ops->find_members(store, self->members.keys, n, on_member_row, self));
     answer_all(self, turn, self->members.requests, n, rc, put_member);
 }
 
@@ -288,8 +290,8 @@ static void read_posts(cf_reader_t *self, cf_turn_t *turn)
     cf_store_t *store = begin(self, n);
     int rc = CF_EIO;
     if (store)
-        rc =
-            end(self, store->ops->read_posts(store, self->posts.keys, n, on_post_row, self, found));
+        rc = end(self, CF_H_SELECT_POSTS,
+                 store->ops->read_posts(store, self->posts.keys, n, on_post_row, self, found));
     for (uint32_t i = 0; i < n; i++)
         self->results[i].found = rc == 0 && found[i];
     answer_all(self, turn, self->posts.requests, n, rc, put_page);
@@ -350,8 +352,9 @@ static int on_list_rooms(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         refuse(turn, msg, CF_EIO);
         return 0;
     }
-    rc = end(self, store->ops->list_rooms(store, list.from_newest ? NULL : &list.after,
-                                          list.limit + 1, on_room_row, &page));
+    rc = end(self, CF_H_SELECT_ROOMS,
+             store->ops->list_rooms(store, list.from_newest ? NULL : &list.after, list.limit + 1,
+                                    on_room_row, &page));
     cf_outbox_trace(turn->out, msg->trace);
     if (rc < 0) {
         refuse(turn, msg, rc);

@@ -1,5 +1,6 @@
 #include "stats.h"
 
+#include "clock.h"
 #include "log.h"
 #include "metrics.h"
 #include "metrics_text.h"
@@ -17,6 +18,8 @@ typedef struct {
     int64_t asked_us; /* when it was sent */
     bool silent;      /* was said in the log */
     uint64_t counters[CF_METRIC_SLOTS];
+    cf_series_counter_t *series; /* owned; what it said last */
+    uint32_t series_n, series_cap;
 } target_t;
 
 typedef struct {
@@ -29,7 +32,8 @@ struct cf_stats {
     cf_stats_config_t config;
     target_t *targets; /* owned */
     uint64_t last_probe;
-    int64_t next_us; /* of the next round of probes */
+    int64_t next_us;    /* of the next round of probes */
+    int64_t started_us; /* wall clock */
     store_seen_t stores[STORES_MAX];
     uint32_t n_stores;
     bool draining;
@@ -87,6 +91,21 @@ static target_t *find_target(cf_stats_t *self, cf_address_t address)
     return NULL;
 }
 
+/* Without memory the series stay those of before. */
+static void keep_series(target_t *target, const cf_list_t *series)
+{
+    if (series->n > target->series_cap) {
+        cf_series_counter_t *more = realloc(target->series, series->n * sizeof *more);
+        if (!more)
+            return;
+        target->series = more;
+        target->series_cap = series->n;
+    }
+    if (series->n)
+        memcpy(target->series, series->items, series->n * sizeof *target->series);
+    target->series_n = series->n;
+}
+
 static int on_probed(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_stats_t *self = state;
@@ -100,6 +119,7 @@ static int on_probed(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     for (uint32_t i = 0; i < probed.counters.n; i++)
         if (counters[i].slot < CF_METRIC_SLOTS)
             target->counters[counters[i].slot] = counters[i].value;
+    keep_series(target, &probed.series);
     if (target->asked == msg->corr)
         target->asked = 0;
     target->silent = false;
@@ -159,6 +179,20 @@ static int on_health(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 /* --- the scrape --------------------------------------------------------------------------------
  */
 
+/* The series of all actors in one list, which metrics then borrows. False: no memory. */
+static bool add_series(const cf_stats_t *self, cf_metrics_t *metrics, cf_arena_t *arena)
+{
+    uint32_t n = 0, at = 0;
+    for (uint32_t i = 0; i < self->config.n; i++)
+        n += self->targets[i].series_n;
+    cf_series_counter_t *all = n ? cf_arena_take(arena, n * sizeof *all) : NULL;
+    for (uint32_t i = 0; all && i < self->config.n; at += self->targets[i++].series_n)
+        if (self->targets[i].series_n)
+            memcpy(all + at, self->targets[i].series, self->targets[i].series_n * sizeof *all);
+    cf_metrics_set_series(metrics, all, at);
+    return at == n;
+}
+
 static int render(cf_stats_t *self, cf_turn_t *turn)
 {
     cf_metrics_t *metrics = cf_arena_take(turn->arena, sizeof *metrics);
@@ -168,7 +202,10 @@ static int render(cf_stats_t *self, cf_turn_t *turn)
     for (uint32_t i = 0; i < self->config.n; i++)
         cf_metrics_add(metrics, self->targets[i].address.kind, self->targets[i].counters);
     cf_metrics_add(metrics, CF_ACTOR_STATS, cf_metric_slots);
+    if (!add_series(self, metrics, turn->arena))
+        return CF_ENOMEM;
     metrics->version = self->config.version;
+    metrics->started_us = self->started_us;
     metrics->health = health_of(self, turn->boot_us);
     cf_buf_clear(&self->text);
     int rc = cf_metrics_write(&self->text, metrics);
@@ -218,6 +255,8 @@ void cf_stats_destroy(cf_stats_t **self)
     if (!*self)
         return;
     cf_buf_free(&(*self)->text);
+    for (uint32_t i = 0; i < (*self)->config.n; i++)
+        free((*self)->targets[i].series);
     free((*self)->targets);
     free(*self);
     *self = NULL;
@@ -242,6 +281,7 @@ int cf_stats_new(cf_stats_t **out, const cf_stats_config_t *config)
         targets[i].address = config->targets[i];
     self->config = *config;
     self->config.targets = NULL;
+    self->started_us = cf_wall_us();
     self->targets = targets;
     *out = self;
     return 0;

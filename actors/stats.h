@@ -18,7 +18,7 @@ typedef struct {
     cf_actor_t *actor;           /* borrowed */
     const cf_address_t *targets; /* every actor but stats itself; copied */
     uint32_t n;
-    const char *version; /* of confab; no quote or backslash in it; borrowed for life */
+    const char *version; /* of confab; borrowed for life */
 } cf_stats_config_t;
 
 typedef struct cf_stats cf_stats_t;

@@ -216,6 +216,46 @@ static void answer_group(cf_storage_t *self, cf_turn_t *turn)
     cf_outbox_trace(turn->out, NULL);
 }
 
+static cf_histogram_t query_of(cf_write_kind_t kind)
+{
+    switch (kind) { /* without a default, so that a new kind is not forgotten */
+    case CF_WRITE_APPEND:
+        return CF_H_INSERT_POSTS;
+    case CF_WRITE_ACTIVATE:
+        return CF_H_UPDATE_ROOMS;
+    case CF_WRITE_CREATE_USER:
+        return CF_H_INSERT_USERS;
+    case CF_WRITE_SET_PASSWORD:
+        return CF_H_UPDATE_USERS;
+    case CF_WRITE_ADD_SESSION:
+        return CF_H_INSERT_SESSIONS;
+    case CF_WRITE_CREATE_ROOM:
+        return CF_H_INSERT_ROOMS;
+    case CF_WRITE_ADD_MEMBER:
+        return CF_H_INSERT_MEMBERS;
+    case CF_WRITE_REMOVE_MEMBER:
+        return CF_H_DELETE_MEMBERS;
+    case CF_WRITE_REMOVE_SESSION:
+    case CF_WRITE_EXPIRE_SESSIONS:
+        return CF_H_DELETE_SESSIONS;
+    case CF_WRITE_EXPIRE_KEYS:
+        return CF_H_DELETE_POST_KEYS;
+    }
+    return CF_H_COMMIT;
+}
+
+/* A write took as long as the transaction it was part of; those of one kind are one query. */
+static void observe_writes(const cf_storage_t *self, int64_t us)
+{
+    bool seen[CF_HISTOGRAMS] = {false};
+    for (uint32_t i = 0; i < self->n; i++)
+        seen[query_of(self->writes[i].kind)] = true;
+    seen[CF_H_COMMIT] = true;
+    for (int query = 0; query < CF_HISTOGRAMS; query++)
+        if (seen[query])
+            cf_observe((cf_histogram_t)query, us);
+}
+
 static void write_group(cf_storage_t *self, cf_turn_t *turn)
 {
     if (self->n == 0)
@@ -227,7 +267,7 @@ static void write_group(cf_storage_t *self, cf_turn_t *turn)
         self->outcomes[i] = unsaid;
     if (store) {
         int rc = store->ops->write(store, self->writes, self->n, self->outcomes);
-        cf_observe(CF_H_COMMIT, cf_store_link_end(&self->link, rc));
+        observe_writes(self, cf_store_link_end(&self->link, rc));
         if (rc == 0) {
             cf_count(CF_M_COMMITS);
             cf_crash_point("before_ack");

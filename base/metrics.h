@@ -1,16 +1,25 @@
 /* base/metrics.h: every figure the server reports. One list for code, scrape and docs.
  *
  * Each thread counts into slots of its own (thread-local, plain words); stats asks by PROBE and
- * adds them up. A gauge is set by the thread that owns it and summed like a counter. */
+ * adds them up. A gauge is set by the thread that owns it and summed like a counter. SECONDS are a
+ * counter of microseconds, shown in seconds. A name may carry labels, name{label="value"}; rows of
+ * one family stand together. */
 #ifndef CF_METRICS_H
 #define CF_METRICS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#define CF_WS_SENT(type) "websocket_messages_sent_total{type=\"" type "\"}"
+#define CF_WS_SENT_HELP "WebSocket messages out, one for each client"
 
 #define CF_METRIC_MAP(X)                                                                           \
     X(INBOX_MESSAGES, COUNTER, "confab_actor_messages_total", "messages an actor handled")         \
     X(INBOX_BACKLOG, GAUGE, "confab_actor_inbox_depth", "messages found waiting at once, at most") \
+    X(WAITED, COUNTER, "confab_actor_waited_total",                                                \
+      "messages that came while the actor waited, say for the database")                           \
+    X(WAITED_US, SECONDS, "confab_actor_waited_seconds_total", "time these messages waited")       \
     X(REFUSED_MESSAGES, COUNTER, "confab_actor_refused_total", "requests answered REFUSED")        \
     X(MALFORMED, COUNTER, "confab_actor_malformed_total", "messages that could not be decoded")    \
     X(UNDELIVERABLE, COUNTER, "confab_link_undeliverable_total", "messages no link would take")    \
@@ -30,7 +39,6 @@
     X(COMMITS, COUNTER, "confab_store_commits_total", "write transactions")                        \
     X(ROWS_WRITTEN, COUNTER, "confab_store_posts_written_total", "posts written")                  \
     X(WRITES, COUNTER, "confab_store_writes_total", "writes other than posts")                     \
-    X(READS, COUNTER, "confab_store_reads_total", "read queries, batched")                         \
     X(STORE_ERRORS, COUNTER, "confab_store_errors_total", "failed store calls")                    \
     X(STORE_UNKNOWN, COUNTER, "confab_store_unknown_total", "runs whose answer was lost")          \
     X(LOGINS, COUNTER, "confab_logins_total", "successful logins")                                 \
@@ -45,7 +53,7 @@
     X(POSTS_EXPIRED, COUNTER, "confab_posts_expired_total", "posts removed by retention")          \
     X(KEYS_EXPIRED, COUNTER, "confab_keys_expired_total", "idempotency keys removed")              \
     X(CONNECTIONS, GAUGE, "confab_connections", "open sockets")                                    \
-    X(WEBSOCKETS, GAUGE, "confab_websockets", "open WebSockets")                                   \
+    X(WEBSOCKETS, GAUGE, "websocket_connections_active", "open WebSockets")                        \
     X(ACCEPTED, COUNTER, "confab_connections_accepted_total", "sockets accepted")                  \
     X(REFUSED_CAP, COUNTER, "confab_connections_refused_total", "sockets over a connection cap")   \
     X(BAD_HEADS, COUNTER, "confab_http_bad_heads_total", "requests refused for their head")        \
@@ -55,9 +63,13 @@
     X(REQUEST_BYTES, GAUGE, "confab_http_request_bytes",                                           \
       "memory of big requests not answered yet")                                                   \
     X(SLOW_HEADS, COUNTER, "confab_http_slow_heads_total", "requests that did not arrive in time") \
-    X(HTTP_REQUESTS, COUNTER, "confab_http_requests_total", "requests answered")                   \
     X(WS_MESSAGES_IN, COUNTER, "confab_ws_messages_received_total", "WebSocket messages in")       \
-    X(WS_MESSAGES_OUT, COUNTER, "confab_ws_messages_sent_total", "WebSocket messages out")         \
+    X(SENT_CHAT, COUNTER, CF_WS_SENT("chat_message"), CF_WS_SENT_HELP)                             \
+    X(SENT_ACK, COUNTER, CF_WS_SENT("message_ack"), CF_WS_SENT_HELP)                               \
+    X(SENT_JOINED, COUNTER, CF_WS_SENT("user_joined"), CF_WS_SENT_HELP)                            \
+    X(SENT_LEFT, COUNTER, CF_WS_SENT("user_left"), CF_WS_SENT_HELP)                                \
+    X(SENT_COUNTS, COUNTER, CF_WS_SENT("user_count_update"), CF_WS_SENT_HELP)                      \
+    X(SENT_ERROR, COUNTER, CF_WS_SENT("error"), CF_WS_SENT_HELP)                                   \
     X(BYTES_IN, COUNTER, "confab_bytes_received_total", "payload bytes in")                        \
     X(BYTES_OUT, COUNTER, "confab_bytes_sent_total", "bytes handed to the kernel")                 \
     X(SENDS, COUNTER, "confab_sends_total", "send calls")                                          \
@@ -97,12 +109,29 @@ typedef enum {
 } cf_metric_t;
 
 /* Histograms in seconds, observed in microseconds. */
+#define CF_DB(operation, table)                                                                    \
+    "db_query_duration_seconds{operation=\"" operation "\",table=\"" table "\"}"
+#define CF_DB_HELP "one query, or the transaction that a write was part of"
+
 #define CF_HISTOGRAM_MAP(X)                                                                        \
     X(COMMIT, "confab_store_commit_seconds", "one write transaction")                              \
-    X(READ, "confab_store_read_seconds", "one read query")                                         \
     X(ACK, "confab_post_ack_seconds", "from a post's arrival in its room to its commit")           \
     X(HASH, "confab_password_hash_seconds", "one password hash")                                   \
-    X(HTTP, "confab_http_request_seconds", "from a whole request to its answer")
+    X(SELECT_USERS, CF_DB("select", "users"), CF_DB_HELP)                                          \
+    X(SELECT_SESSIONS, CF_DB("select", "sessions"), CF_DB_HELP)                                    \
+    X(SELECT_ROOMS, CF_DB("select", "rooms"), CF_DB_HELP)                                          \
+    X(SELECT_MEMBERS, CF_DB("select", "members"), CF_DB_HELP)                                      \
+    X(SELECT_POSTS, CF_DB("select", "posts"), CF_DB_HELP)                                          \
+    X(INSERT_POSTS, CF_DB("insert", "posts"), CF_DB_HELP)                                          \
+    X(INSERT_USERS, CF_DB("insert", "users"), CF_DB_HELP)                                          \
+    X(INSERT_SESSIONS, CF_DB("insert", "sessions"), CF_DB_HELP)                                    \
+    X(INSERT_ROOMS, CF_DB("insert", "rooms"), CF_DB_HELP)                                          \
+    X(INSERT_MEMBERS, CF_DB("insert", "members"), CF_DB_HELP)                                      \
+    X(UPDATE_USERS, CF_DB("update", "users"), CF_DB_HELP)                                          \
+    X(UPDATE_ROOMS, CF_DB("update", "rooms"), CF_DB_HELP)                                          \
+    X(DELETE_SESSIONS, CF_DB("delete", "sessions"), CF_DB_HELP)                                    \
+    X(DELETE_MEMBERS, CF_DB("delete", "members"), CF_DB_HELP)                                      \
+    X(DELETE_POST_KEYS, CF_DB("delete", "post_keys"), CF_DB_HELP)
 
 typedef enum {
 #define X(name, text, help) CF_H_##name,
@@ -111,7 +140,8 @@ typedef enum {
         CF_HISTOGRAMS
 } cf_histogram_t;
 
-#define CF_HISTOGRAM_BUCKETS 14 /* the last is +Inf */
+/* One set for all: what the rooms contract asks of its two, and finer ones below. */
+#define CF_HISTOGRAM_BUCKETS 17 /* the last is +Inf */
 extern const int64_t cf_histogram_bounds_us[CF_HISTOGRAM_BUCKETS - 1];
 
 /* Slots: the metrics, then per histogram its buckets (not cumulative) and its sum in microseconds.
@@ -137,5 +167,30 @@ static inline void cf_gauge(cf_metric_t metric, uint64_t value)
 }
 
 void cf_observe(cf_histogram_t histogram, int64_t us);
+
+/* --- series: histograms whose labels only a run can tell -------------------------------------------
+ *
+ * Answers to HTTP requests, by what was asked and how it was answered. A thread makes a series when
+ * it first observes its key. There can be CF_SERIES_MAX on a thread, far more than the labels' real
+ * combinations; past it, and without memory, an observation is dropped. */
+#define CF_SERIES_MAX 512
+
+typedef struct {
+    uint8_t path;   /* an index that its owner turns into text; see cf_route_label() */
+    uint8_t method; /* cf_method_t */
+    uint16_t status;
+} cf_series_key_t;
+
+typedef struct {
+    uint32_t key; /* packed */
+    uint64_t slots[CF_HISTOGRAM_SLOTS];
+} cf_series_t;
+
+uint32_t cf_series_pack(cf_series_key_t key);
+cf_series_key_t cf_series_unpack(uint32_t packed);
+void cf_observe_series(cf_series_key_t key, int64_t us);
+/* This thread's series, *n of them; in no order. */
+const cf_series_t *cf_series(uint32_t *n);
+void cf_series_free(void); /* at the thread's end */
 
 #endif

@@ -3,7 +3,9 @@
 
 #include "clock.h"
 #include "metrics.h"
+#include "metrics_text.h"
 #include "peer.h"
+#include "routes.h"
 #include "wire/observe.h"
 
 #include <criterion/criterion.h>
@@ -40,7 +42,7 @@ static void answer_probe(int target, cf_counter_t *counters, uint32_t n)
     cf_msg_t msg;
     peer_t *peer = peer_at(targets[target].kind, targets[target].index);
     cr_assert(peer_await_msg(peer, CF_MSG_PROBE, 0, &msg, NULL));
-    peer_answer(peer, &msg, CF_MSG_PROBED, &(cf_probed_t){{counters, n}});
+    peer_answer(peer, &msg, CF_MSG_PROBED, &(cf_probed_t){{counters, n}, {NULL, 0}});
 }
 
 static void tell_store(int target, bool up, bool in_use, int64_t latency_us)
@@ -83,7 +85,7 @@ Test(stats, sums_counters_and_keeps_the_actors_own_apart_by_kind)
     cf_counter_t of_storage[] = {{CF_M_COMMITS, 3},
                                  {CF_M_INBOX_MESSAGES, 7},
                                  {(uint32_t)bucket + 1, 2},
-                                 {(uint32_t)bucket + 13, 1},
+                                 {(uint32_t)bucket + CF_HISTOGRAM_BUCKETS - 1, 1},
                                  {(uint32_t)bucket + CF_HISTOGRAM_BUCKETS, 6000321}};
     cf_counter_t of_rooms[] = {{CF_M_INBOX_MESSAGES, 5}, {CF_M_POSTS_IN, 10}};
     answer_probe(2, of_rooms, 2);
@@ -99,9 +101,9 @@ Test(stats, sums_counters_and_keeps_the_actors_own_apart_by_kind)
     cr_expect(has_line(text, "confab_actor_messages_total{actor=\"storage\"} 7"));
     cr_expect(has_line(text, "confab_actor_messages_total{actor=\"rooms\"} 10"));
     cr_expect(has_line(text, "# TYPE confab_store_commit_seconds histogram"));
-    cr_expect(has_line(text, "confab_store_commit_seconds_bucket{le=\"0.000100\"} 0"));
-    cr_expect(has_line(text, "confab_store_commit_seconds_bucket{le=\"0.000250\"} 2"));
-    cr_expect(has_line(text, "confab_store_commit_seconds_bucket{le=\"5.000000\"} 2"));
+    cr_expect(has_line(text, "confab_store_commit_seconds_bucket{le=\"0.0001\"} 0"));
+    cr_expect(has_line(text, "confab_store_commit_seconds_bucket{le=\"0.00025\"} 2"));
+    cr_expect(has_line(text, "confab_store_commit_seconds_bucket{le=\"10\"} 2"));
     cr_expect(has_line(text, "confab_store_commit_seconds_bucket{le=\"+Inf\"} 3"));
     cr_expect(has_line(text, "confab_store_commit_seconds_sum 6.000321"));
     cr_expect(has_line(text, "confab_store_commit_seconds_count 3"));
@@ -109,6 +111,57 @@ Test(stats, sums_counters_and_keeps_the_actors_own_apart_by_kind)
     cr_expect(strstr(text, "\nprocess_resident_memory_bytes ") != NULL);
     cr_expect(strstr(text, "\nprocess_open_fds ") != NULL);
     free(text);
+}
+
+/* Answer a probe of one of the actors with these series. */
+static void tell_series(int target, cf_series_counter_t *series, uint32_t n)
+{
+    cf_msg_t msg;
+    peer_t *peer = peer_at(targets[target].kind, targets[target].index);
+    cr_assert(peer_await_msg(peer, CF_MSG_PROBE, 0, &msg, NULL));
+    peer_answer(peer, &msg, CF_MSG_PROBED, &(cf_probed_t){{NULL, 0}, {series, n}});
+}
+
+Test(stats, sums_requests_by_method_path_and_status_over_all_actors)
+{
+    cf_route_info_t first;
+    char line[256];
+    cr_assert(cf_route_info(0, &first));
+    uint32_t ok = cf_series_pack((cf_series_key_t){CF_ROUTE_FILE + 1, CF_METHOD_POST, 201});
+    uint32_t bad = cf_series_pack((cf_series_key_t){CF_ROUTE_UNMATCHED, CF_METHOD_OTHER, 404});
+    cf_series_counter_t one[] = {{ok, 3, 2}, {ok, CF_HISTOGRAM_BUCKETS, 3000}, {bad, 16, 1}};
+    cf_series_counter_t other[] = {{ok, 3, 5}, {ok, CF_HISTOGRAM_BUCKETS, 1000}};
+    for (int round = 0; round < 2; round++) {
+        tell_series(0, NULL, 0);
+        tell_series(1, NULL, 0);
+        tell_series(2, one, 3);
+        tell_series(3, other, 2);
+    }
+    char *text = scrape();
+    snprintf(line, sizeof line, "http_requests_total{method=\"POST\",path=\"%s\",status=\"201\"} 7",
+             first.path);
+    cr_expect(has_line(text, line));
+    cr_expect(has_line(
+        text, "http_requests_total{method=\"other\",path=\"unmatched\",status=\"404\"} 1"));
+    snprintf(line, sizeof line,
+             "http_request_duration_seconds_sum{method=\"POST\",path=\"%s\",status=\"201\"} 0.004",
+             first.path);
+    cr_expect(has_line(text, line));
+    snprintf(line, sizeof line,
+             "http_request_duration_seconds_bucket{method=\"POST\",path=\"%s\",status=\"201\","
+             "le=\"0.001\"} 7",
+             first.path);
+    cr_expect(has_line(text, line));
+    free(text);
+}
+
+Test(stats, a_label_stays_one_line_and_one_value)
+{
+    cf_buf_t out = {0};
+    cr_assert(eq(int, cf_metrics_write_label(&out, "a\"b\\c\nd\xff{}=,"), 0));
+    cr_assert(eq(int, cf_buf_add_byte(&out, '\0'), 0));
+    cr_expect(eq(str, (char *)out.data, "a\\\"b\\\\c\\nd\xff{}=,"));
+    cf_buf_free(&out);
 }
 
 Test(stats, renders_a_scrape_that_follows_at_once_no_second_time)
@@ -204,7 +257,7 @@ static void answer_probes(int64_t now_us, int silent)
                 corr[i] = msg.corr;
     for (int i = 0; i < TARGETS; i++)
         if (corr[i] && i != silent)
-            tell(now_us, targets[i], CF_MSG_PROBED, corr[i], &(cf_probed_t){{NULL, 0}});
+            tell(now_us, targets[i], CF_MSG_PROBED, corr[i], &(cf_probed_t){0});
 }
 
 static cf_health_state_t health_at(int64_t now_us)
@@ -233,7 +286,7 @@ Test(stats_time, an_actor_that_does_not_answer_for_5_s_is_not_live_until_it_does
     }
     now_us += 1;
     cr_assert(eq(int, health_at(now_us).live, false));
-    tell(now_us, targets[3], CF_MSG_PROBED, 1, &(cf_probed_t){{NULL, 0}});
+    tell(now_us, targets[3], CF_MSG_PROBED, 1, &(cf_probed_t){0});
     cr_assert(health_at(now_us).live);
 }
 

@@ -43,7 +43,7 @@ def test_others_are_told_that_the_slow_one_left(store_kind, make_server):
         posts += 1
         assert posts < 5000, "1000 posts of 1000 bytes wait, and the reader counts as fast"
     assert chat.until("user_left") == {"type": "user_left", "username": "bob"}
-    servers.until(lambda: server.metrics()["confab_websockets"] == 1, "the gauge to be right")
+    servers.until(lambda: server.metrics()["websocket_connections_active"] == 1, "the gauge to be right")
     # What it had not read is dropped, but the reason is said to those who read on in time.
     assert slow.wait_closed() in (1013, 1006)
 

@@ -182,11 +182,15 @@ class Server:
         client.login(name, password)
         return client
 
+    def scrape(self):
+        """The text of /metrics."""
+        status, headers, body = self.client().raw("GET", "/metrics")
+        assert status == 200 and headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+        return body.decode()
+
     def metrics(self):
         """name{labels} -> value"""
-        status, _, body = self.client().raw("GET", "/metrics")
-        assert status == 200
-        lines = [line for line in body.decode().splitlines() if line and not line.startswith("#")]
+        lines = [line for line in self.scrape().splitlines() if line and not line.startswith("#")]
         return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
     def import_sessions(self, names):

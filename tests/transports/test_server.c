@@ -46,6 +46,7 @@ typedef struct {
 typedef struct {
     cf_server_stats_t stats;
     int handed, gone, by_reason[5], held, sockets;
+    int refused, refused_status; /* by the server itself; the last one */
 } facts_t;
 
 static struct {
@@ -101,6 +102,13 @@ static void on_upgrade(void *owner, cf_conn_t *conn, const cf_request_t *request
         hold(conn, request);
     else
         cf_conn_upgrade(conn);
+}
+
+static void on_refused(void *owner, int status)
+{
+    (void)owner;
+    host.facts.refused++;
+    host.facts.refused_status = status;
 }
 
 static void on_open(void *owner, cf_conn_t *conn)
@@ -245,8 +253,9 @@ static void set_up(void)
 
 static void open_server(void)
 {
-    static const cf_server_events_t events = {on_request, on_upgrade, on_open, on_message, on_gone,
-                                              on_inbox,   on_pass,    on_pass, on_second};
+    static const cf_server_events_t events = {on_request, on_upgrade, on_refused, on_open,
+                                              on_message, on_gone,    on_inbox,   on_pass,
+                                              on_pass,    on_second};
     cr_assert(eq(int, pipe2(host.orders, O_CLOEXEC), 0));
     cr_assert(eq(int, pipe2(host.replies, O_CLOEXEC), 0));
     fcntl(host.orders[0], F_SETFL, O_NONBLOCK);
@@ -618,9 +627,11 @@ Test(server, refuses_by_status_and_closes)
             cr_assert(ne(ptr, strstr(head, "Connection: close\r\n"), NULL));
             expect_failure();
             expect_end(fd);
+            cr_assert(eq(int, ask().refused_status, cases[i].status)); /* the owner is told */
         }
     }
     facts_t facts = ask();
+    cr_assert(eq(int, facts.refused, 2 * (int)(sizeof cases / sizeof cases[0])));
     cr_assert(eq(u64, facts.stats.refused_head + facts.stats.refused_body,
                  2 * sizeof cases / sizeof cases[0]));
 }
@@ -1487,8 +1498,9 @@ Test(server, refuses_what_is_no_address)
     static const char *const bad[] = {"",           "8080",        ":8080",
                                       "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536",
                                       "::1:80",     "[::1:80",     "[]:80"};
-    static const cf_server_events_t events = {on_request, on_upgrade, on_open, on_message, on_gone,
-                                              on_inbox,   on_pass,    on_pass, on_second};
+    static const cf_server_events_t events = {on_request, on_upgrade, on_refused, on_open,
+                                              on_message, on_gone,    on_inbox,   on_pass,
+                                              on_pass,    on_second};
     cf_server_t *server = NULL;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         config.listen = bad[i];

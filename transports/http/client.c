@@ -251,7 +251,10 @@ static int put_response(cf_http_client_t *client, int status, const char *conten
 /* Our own answer to what never reaches the owner, and the end of the connection. */
 static void refuse(cf_http_client_t *client, int status, const char *extra_headers)
 {
+    const cf_server_events_t *events = &client->server->events;
     char text[64];
+    if (events->on_refused)
+        events->on_refused(client->server->owner, status);
     int length = snprintf(text, sizeof text, "{\"error\":\"%s\"}\n", reason_phrase(status));
     client->keep_alive = false;
     client->request_size = 0; /* what came is not understood: linger */

@@ -67,6 +67,8 @@ typedef struct {
     /* A request to upgrade, before any byte of an answer. Answer once: cf_conn_upgrade() (never when
      * upgrade_fault is set) or cf_conn_respond(). */
     void (*on_upgrade)(void *owner, cf_conn_t *conn, const cf_request_t *request);
+    /* The server itself answers with this status what never became a request. May be NULL. */
+    void (*on_refused)(void *owner, int status);
     void (*on_open)(void *owner, cf_conn_t *conn); /* the 101 is out; messages may be sent */
     /* One whole message, reassembled, at most message_max bytes; valid UTF-8 if is_text. */
     void (*on_message)(void *owner, cf_conn_t *conn, const uint8_t *bytes, size_t size,

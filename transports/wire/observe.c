@@ -6,8 +6,16 @@ static const cf_field_t counter[] = {
 };
 static const cf_shape_t counter_shape = CF_SHAPE(cf_counter_t, counter);
 
+static const cf_field_t series_counter[] = {
+    CF_F_U32(cf_series_counter_t, key, 0, UINT32_MAX),
+    CF_F_U32(cf_series_counter_t, slot, 0, CF_COUNTERS_MAX - 1),
+    CF_F_U64(cf_series_counter_t, value),
+};
+static const cf_shape_t series_counter_shape = CF_SHAPE(cf_series_counter_t, series_counter);
+
 static const cf_field_t probed[] = {
     CF_F_LIST(cf_probed_t, counters, CF_COUNTERS_MAX, &counter_shape),
+    CF_F_LIST(cf_probed_t, series, CF_SERIES_COUNTERS_MAX, &series_counter_shape),
 };
 const cf_shape_t cf_shape_probed = CF_SHAPE(cf_probed_t, probed);
 

@@ -9,7 +9,9 @@
 
 #include "msg.h"
 
-#define CF_COUNTERS_MAX 2048        /* slots an actor may report */
+#define CF_COUNTERS_MAX 2048 /* slots an actor may report */
+#define CF_SERIES_COUNTERS_MAX                                                                     \
+    10240 /* slots of its series: CF_SERIES_MAX times CF_HISTOGRAM_SLOTS fit */
 #define CF_METRICS_TEXT_MAX 1000000 /* bytes */
 
 typedef struct {
@@ -18,7 +20,14 @@ typedef struct {
 } cf_counter_t;
 
 typedef struct {
+    uint32_t key;  /* of cf_series_t */
+    uint32_t slot; /* below CF_HISTOGRAM_SLOTS */
+    uint64_t value;
+} cf_series_counter_t;
+
+typedef struct {
     cf_list_t counters; /* of cf_counter_t; those that are not zero */
+    cf_list_t series;   /* of cf_series_counter_t; the same; what has one key stands together */
 } cf_probed_t;
 
 typedef struct {

@@ -1,0 +1,134 @@
+"""/metrics: the names the rooms contract promises, correct after traffic, and nothing of anybody in labels."""
+
+import re
+
+import prometheus_client.parser
+import pytest
+
+import server as servers
+import ws
+from rest import Refused
+from test_socket import ann, bob, room  # noqa: F401
+
+HTTP_BUCKETS = ["0.001", "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "+Inf"]
+MISSING = "01a1f924-9471-7391-8886-641884dcdd56"
+
+
+def families(server):
+    """name -> family; every series once, every family in one piece."""
+    text = server.scrape()
+    types = re.findall(r"^# TYPE (\S+) ", text, re.M)
+    assert len(types) == len(set(types)), "a family in two pieces"
+    samples = [line.rsplit(" ", 1)[0] for line in text.splitlines() if not line.startswith("#")]
+    assert len(samples) == len(set(samples)), "a series twice"
+    assert text.endswith("\n")
+    return {family.name: family for family in prometheus_client.parser.text_string_to_metric_families(text)}
+
+
+def value(server, name, **labels):
+    """The sum of all series of that name with these labels; None without one."""
+    found = [sample.value for family in families(server).values() for sample in family.samples
+             if sample.name == name and labels.items() <= sample.labels.items()]
+    return sum(found) if found else None
+
+
+def await_value(server, expected, name, **labels):
+    """Counters come once a second."""
+    servers.until(lambda: value(server, name, **labels) == expected, f"{name}{labels} to be {expected}")
+
+
+def test_every_name_of_the_contract_is_there_and_set(store_kind, server, ann, bob, room):  # noqa: F811
+    chat, other = ws.Chat(ann, room), ws.Chat(bob, room)
+    chat.say("one")
+    other.until("chat_message")
+    await_value(server, 2, "websocket_connections_active")
+    await_value(server, 2, "websocket_messages_sent_total", type="chat_message")
+    await_value(server, 1, "websocket_messages_sent_total", type="message_ack")
+    await_value(server, 3, "websocket_messages_sent_total", type="user_joined")
+    chat.post("")
+    await_value(server, 1, "websocket_messages_sent_total", type="error")
+    other.leave()
+    await_value(server, 1, "websocket_messages_sent_total", type="user_left")
+    assert value(server, "websocket_messages_sent_total", type="user_count_update") > 0
+    found = families(server)
+    assert {"http_request_duration_seconds", "http_requests", "websocket_connections_active", "db_connections_open",
+            "websocket_messages_sent", "db_query_duration_seconds", "db_connections_in_use", "db_connections_idle",
+            "process_cpu_seconds", "process_resident_memory_bytes", "process_virtual_memory_bytes",
+            "process_open_fds", "process_max_fds", "process_start_time_seconds", "go_goroutines",
+            "go_memstats_heap_inuse_bytes"} <= set(found)
+    for name in ("process_cpu_seconds_total", "process_resident_memory_bytes", "process_virtual_memory_bytes",
+                 "process_open_fds", "process_max_fds", "process_start_time_seconds", "go_goroutines"):
+        assert value(server, name) > 0, name
+    if not servers.built_with("libasan") and not servers.built_with("libtsan"):  # they have an allocator of their own
+        assert value(server, "go_memstats_heap_inuse_bytes") > 0
+    open_, used, idle = (value(server, f"db_connections_{kind}") for kind in ("open", "in_use", "idle"))
+    assert open_ == 3 == used + idle, "the writer and two readers"
+    for operation, table in (("insert", "users"), ("select", "users"), ("insert", "sessions"), ("insert", "rooms"),
+                             ("insert", "members"), ("insert", "posts"), ("update", "rooms")):
+        assert value(server, "db_query_duration_seconds_count", operation=operation, table=table) > 0, table
+
+
+def test_requests_are_counted_by_method_template_and_status(store_kind, server, ann, room):  # noqa: F811
+    for _ in range(3):
+        ann.messages(room)
+    with pytest.raises(Refused):
+        ann.messages(MISSING)
+    client = server.client()
+    client.raw("GET", f"/nothing/{MISSING}")
+    client.raw("DELETE", "/api/v1/chatrooms")
+    client.raw("PATCH", "/nothing")
+    client.raw("HEAD", "/health")
+    client.raw("OPTIONS", "/health")
+    chat = ws.Chat(ann, room)
+    raw = ws.Socket(server.port)
+    raw.send(b"GET / HTTP/1.1\nHost: x\n\n")
+    assert raw.read_head()[0] == 400
+    template = "/api/v1/chatrooms/{id}/messages"
+    await_value(server, 3, "http_requests_total", method="GET", path=template, status="200")
+    await_value(server, 1, "http_requests_total", method="GET", path=template, status="404")
+    await_value(server, 1, "http_requests_total", method="GET", path="unmatched", status="404")
+    await_value(server, 1, "http_requests_total", method="other", path="unmatched", status="404")
+    await_value(server, 1, "http_requests_total", method="DELETE", path="/api/v1/chatrooms", status="405")
+    await_value(server, 1, "http_requests_total", method="HEAD", path="/health", status="200")
+    await_value(server, 1, "http_requests_total", method="GET", path="/ws/chat/{id}", status="101")
+    await_value(server, 1, "http_requests_total", method="other", path="unmatched", status="400")
+    assert value(server, "http_requests_total", method="OPTIONS") is None
+    chat.close()
+
+
+def test_the_request_histogram_has_the_contracts_buckets_and_agrees_with_the_counter(store_kind, server, ann):  # noqa: F811
+    labels = {"method": "GET", "path": "/api/v1/auth/me", "status": "200"}
+    for _ in range(5):
+        ann.call("GET", "/auth/me")
+    await_value(server, 5, "http_requests_total", **labels)
+    samples = families(server)["http_request_duration_seconds"].samples
+    mine = [s for s in samples if labels.items() <= s.labels.items()]
+    buckets = {s.labels["le"]: s.value for s in mine if s.name.endswith("_bucket")}
+    assert set(HTTP_BUCKETS) <= set(buckets)
+    counts = [buckets[le] for le in sorted(buckets, key=float)]
+    assert counts == sorted(counts) and counts[-1] == 5
+    (total,) = [s.value for s in mine if s.name.endswith("_count")]
+    (spent,) = [s.value for s in mine if s.name.endswith("_sum")]
+    assert total == 5 and 0 < spent < 60
+
+
+@pytest.mark.only_store("sqlite")
+def test_labels_are_few_whatever_clients_ask(store_kind, server, ann, room):  # noqa: F811
+    client = server.client(keep=True)
+    for n in range(300):
+        client.raw("GET", f"/{n}/{MISSING}?token=secret{n}")
+        client.raw(f"X{n}", f"/api/v1/chatrooms/{MISSING}/messages")
+    ann.create_room("a \"name\" with {braces}\\")
+    await_value(server, 300, "http_requests_total", method="GET", path="unmatched", status="404")
+    text = server.scrape()
+    assert text.count("http_requests_total{") < 20
+    for secret in (room, ann.id, MISSING, "ann", "secret", "braces", ann.token):
+        assert not re.search(rf"[{{,][a-z]+=\"[^\"]*{re.escape(secret)}", text), "no ids in labels"
+
+
+@pytest.mark.only_store("sqlite")
+def test_metrics_are_for_those_who_may_read_them(store_kind, make_server):
+    """A proxy's client is no loopback; one that metrics.allow names is let in."""
+    server = make_server({"CONFAB_HTTP_TRUSTED_PROXIES": "127.0.0.1", "CONFAB_METRICS_ALLOW": "192.0.2.0/24"}).start()
+    for address, status in (("198.51.100.7", 404), ("192.0.2.9", 200), ("127.0.0.1", 200)):
+        assert server.client().raw("GET", "/metrics", headers={"X-Forwarded-For": address})[0] == status
