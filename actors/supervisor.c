@@ -299,6 +299,8 @@ static cf_server_config_t server_config(const cf_config_t *config, const char *l
                                 .head_max = config->http_head_max_bytes,
                                 .body_max = config->http_body_max_bytes,
                                 .request_pool_max = config->http_request_pool_bytes,
+                                .message_pool_max = config->ws_message_pool_bytes,
+                                .message_ms = (int)config->ws_message_timeout_ms,
                                 .message_max = config->ws_message_max_bytes,
                                 .head_ms = (int)config->http_head_timeout_ms,
                                 .body_ms = (int)config->http_body_timeout_ms,

@@ -68,6 +68,11 @@
       "Word that /health answers with when all is well.")                                          \
     X(ws, message_max_bytes, SIZE, "16KiB", "1KiB", "1MiB",                                        \
       "One whole message from a client; beyond it the socket is closed with 1009.")                \
+    X(ws, message_timeout, DURATION, "30s", "100ms", "10m",                                        \
+      "Time a client has for a whole message once it has begun; then close 1008.")                 \
+    X(ws, message_pool_bytes, SIZE, "64MiB", "64KiB", "4GiB",                                      \
+      "Memory for messages that have begun and not ended, over all clients of a gateway; beyond "  \
+      "it the one that asks for more is closed with 1013.")                                        \
     X(ws, ping, DURATION, "25s", "1s", "10m", "How often the server pings a quiet client.")        \
     X(ws, idle, DURATION, "60s", "3s", "1h",                                                       \
       "A client of which nothing was heard for this long is gone.")                                \

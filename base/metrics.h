@@ -77,6 +77,12 @@
     X(CLOSED_SLOW, COUNTER, "confab_closed_slow_total", "clients closed 1013")                     \
     X(CLOSED_IDLE, COUNTER, "confab_closed_idle_total", "clients without a sign of life")          \
     X(CLOSED_FLOOD, COUNTER, "confab_closed_flood_total", "clients reset: sent on behind a Close") \
+    X(CLOSED_UNFINISHED, COUNTER, "confab_closed_unfinished_total",                                \
+      "clients that did not finish a message in time")                                             \
+    X(REFUSED_WS_POOL, COUNTER, "confab_ws_pool_refused_total",                                    \
+      "clients closed 1013 as no memory was left for half messages")                               \
+    X(WS_MESSAGE_BYTES, GAUGE, "confab_ws_message_bytes",                                          \
+      "memory of messages that have begun and not ended")                                          \
     X(CLOSED_PROTOCOL, COUNTER, "confab_closed_protocol_total", "clients closed 1002, 1007, 1009") \
     X(BAD_FRAMES, COUNTER, "confab_ws_bad_messages_total",                                         \
       "messages answered with an error frame")                                                     \

@@ -50,6 +50,31 @@ def test_a_message_up_to_its_key_is_taken(store_kind, ann, room):
     assert chat.wait_closed() == 1009
 
 
+@pytest.mark.server_env(CONFAB_WS_MESSAGE_TIMEOUT="500ms")
+def test_a_message_has_to_be_finished_within_its_key(store_kind, server, ann, room):
+    chat, other = ws.Chat(ann, room), ws.Chat(ann, room)
+    chat.send_frame(ws.TEXT, b'{"content":', fin=False)
+    assert chat.wait_closed() == 1008
+    assert other.say("still here")
+    servers.until(lambda: server.metrics()["confab_closed_unfinished_total"] == 1, "it to be counted")
+
+
+@pytest.mark.server_env(CONFAB_WS_MESSAGE_POOL_BYTES="64KiB")
+def test_half_messages_are_held_up_to_their_pool(store_kind, server, ann, room):
+    chats = [ws.Chat(ann, room) for _ in range(5)]
+    for chat in chats:
+        chat.send_frame(ws.TEXT, b'{"content":"hi","pad":"' + b"p" * 16_000, fin=False)
+    servers.until(lambda: server.metrics()["confab_ws_pool_refused_total"] == 1, "one to be refused")
+    codes = []
+    for chat in chats:
+        try:
+            chat.send_frame(ws.CONTINUATION, b'"}')
+            chat.until("message_ack")
+        except (ws.Closed, ConnectionError) as ended:
+            codes.append(getattr(ended, "code", 1013))
+    assert codes == [1013]
+
+
 @pytest.mark.server_env(CONFAB_HTTP_REQUEST_POOL_BYTES="4MiB")
 def test_bodies_up_to_their_pool_are_read_and_more_are_503(store_kind, server):
     """Each holds 60 KB of an unfinished body: 4 MiB have room for 32 at 128 KiB each, not for 70."""

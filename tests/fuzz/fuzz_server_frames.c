@@ -117,6 +117,8 @@ static void start(void)
                                               .head_max = 4000,
                                               .body_max = MESSAGE_MAX,
                                               .request_pool_max = 1 << 20,
+                                              .message_pool_max = 1 << 20,
+                                              .message_ms = 30000,
                                               .message_max = MESSAGE_MAX,
                                               .head_ms = 60000,
                                               .body_ms = 60000,

@@ -235,6 +235,8 @@ static void set_up(void)
                                   .head_max = 16384,
                                   .body_max = 65536,
                                   .request_pool_max = 64 << 20,
+                                  .message_pool_max = 1 << 20,
+                                  .message_ms = 30000,
                                   .message_max = 16384,
                                   .head_ms = 60000,
                                   .body_ms = 60000,
@@ -1113,6 +1115,67 @@ Test(server, what_was_under_way_behind_the_servers_close_is_forgiven)
     UNTIL(facts.by_reason[CF_GONE_OURS] == 1);
     cr_assert(eq(u64, ask().stats.closed_flood, 0));
     cr_assert(eq(u64, ask().stats.messages_in, 0));
+}
+
+/* ---- messages that do not end ---- */
+
+Test(server, a_message_that_is_not_finished_in_time_is_closed_1008)
+{
+    config.message_ms = 1000;
+    config.ping_ms = 400;
+    open_server();
+    int late = open_websocket(), whole = open_websocket();
+    size_t size;
+    put_frame(late, TEXT & ~MORE, "never", 5);
+    put_frame(whole, TEXT & ~MORE, "in ", 3);
+    put_frame(whole, MORE, "time", 4);
+    while (get_frame(whole, &size) == PING)
+        ;
+    expect_body("in time");
+    int opcode;
+    while ((opcode = get_frame(late, &size)) == PING) { /* signs of life do not finish a message */
+        put_frame(late, PONG, body, size);
+        put_frame(late, 0, "x", 1);
+    }
+    cr_assert(eq(int, opcode, CLOSE));
+    cr_assert(eq(int, (uint8_t)body[0] << 8 | (uint8_t)body[1], 1008));
+    UNTIL(facts.stats.closed_unfinished == 1 && facts.stats.message_bytes == 0);
+    put_text(whole, "still here");
+    while (get_frame(whole, &size) == PING)
+        ;
+    expect_body("still here");
+    close(late);
+    close(whole);
+}
+
+Test(server, half_messages_are_held_up_to_their_pool)
+{
+    static char text[4000];
+    config.message_pool_max = 2 * 4096;
+    open_server();
+    int held[] = {open_websocket(), open_websocket()}, over = open_websocket();
+    size_t size;
+    memset(text, 'h', sizeof text);
+    for (int i = 0; i < 2; i++)
+        put_frame(held[i], TEXT & ~MORE, text, sizeof text);
+    UNTIL(facts.stats.message_bytes == config.message_pool_max);
+    cr_assert(eq(u64, ask().stats.refused_message_pool, 0));
+    put_text(over, "a whole message needs none of it");
+    while (get_frame(over, &size) == PING)
+        ;
+    expect_body("a whole message needs none of it");
+    put_frame(over, TEXT & ~MORE, "one more", 8);
+    cr_assert(eq(int, get_close(over), 1013));
+    UNTIL(facts.stats.refused_message_pool == 1);
+    cr_assert(eq(u64, ask().stats.message_bytes, config.message_pool_max));
+    put_frame(held[0], MORE, "!", 1); /* those that hold some may end, and give it back */
+    while (get_frame(held[0], &size) == PING)
+        ;
+    cr_assert(eq(sz, size, sizeof text + 1));
+    close(held[1]);
+    UNTIL(facts.stats.message_bytes == 0);
+    close(held[0]);
+    close(over);
 }
 
 /* ---- liveness ---- */

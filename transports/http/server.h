@@ -104,6 +104,9 @@ typedef struct {
     size_t request_pool_max; /* 64 MiB: buffers of heads and bodies, of all clients that hold more
                                 than CF_REQUEST_OWN; 503 beyond */
     size_t message_max;      /* 16 KiB: close 1009 beyond, summed over fragments */
+    size_t message_pool_max; /* 64 MiB: buffers of messages that have begun and not ended, of all
+                                WebSockets; close 1013 beyond */
+    int message_ms;          /* 30,000: from a message's first byte to its last; close 1008 */
     int head_ms;             /* 10,000: time for a whole head */
     int body_ms;             /* 15,000: time for a whole body */
     int keepalive_ms;        /* 60,000 */
@@ -122,8 +125,10 @@ typedef struct { /* counters; only ever grow, except the gauges */
         slow_heads;
     uint64_t upgrades, messages_in, messages_out, bytes_in, bytes_out, sends;
     uint64_t closed_slow, closed_idle, closed_protocol, closed_too_big, closed_utf8;
-    uint64_t closed_flood; /* still sent CF_AFTER_CLOSE_MAX bytes behind our Close */
-    uint64_t open_sockets, open_websockets, queued_bytes, request_bytes; /* gauges */
+    uint64_t closed_unfinished;    /* a message not whole in message_ms */
+    uint64_t refused_message_pool; /* a message beyond message_pool_max */
+    uint64_t closed_flood;         /* still sent CF_AFTER_CLOSE_MAX bytes behind our Close */
+    uint64_t open_sockets, open_websockets, queued_bytes, request_bytes, message_bytes; /* gauges */
 } cf_server_stats_t;
 
 /* Bind, listen and build everything that can fail. inbox_fd: a descriptor to watch (ZMQ_FD) or -1.

@@ -55,7 +55,8 @@ struct cf_conn {
     cf_peer_address_t *address;
     /* WebSocket only */
     cf_timer_t timer;    /* pings, idle, age of the queue, close deadline */
-    cf_buf_t message;    /* fragments so far */
+    cf_buf_t message;    /* fragments so far; websocket.c alone changes it, as the pool counts it */
+    int64_t message_ms;  /* when its first byte came */
     size_t discarded;    /* bytes that came behind our Close */
     int64_t heard_ms;    /* last sign of life */
     int64_t pinged_ms;   /* last ping */

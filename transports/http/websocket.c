@@ -17,7 +17,13 @@
 #define GATHERED_MAX 4096 /* frames whose gathered bytes are remembered */
 #define FRAME_HEAD 6      /* bytes of the smallest head of a client's frame */
 
-enum { CLOSE_PROTOCOL = 1002, CLOSE_UTF8 = 1007, CLOSE_TOO_BIG = 1009, CLOSE_SLOW = 1013 };
+enum {
+    CLOSE_PROTOCOL = 1002,
+    CLOSE_UTF8 = 1007,
+    CLOSE_POLICY = 1008,
+    CLOSE_TOO_BIG = 1009,
+    CLOSE_SLOW = 1013
+};
 
 static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                   size_t size);
@@ -73,6 +79,13 @@ static void count_queued(cf_conn_t *conn)
     conn->counted = queued;
 }
 
+static void free_message(cf_conn_t *conn)
+{
+    conn->server->stats.message_bytes -= conn->message.cap;
+    cf_buf_free(&conn->message);
+    conn->in_message = false;
+}
+
 static void doom(cf_conn_t *conn, cf_gone_t why, bool reset)
 {
     if (conn->state == CF_CONN_GONE || conn->state == CF_CONN_DOOMED)
@@ -91,6 +104,8 @@ static void set_timer(cf_conn_t *conn)
     int64_t due = conn->pinged_ms + config->ping_ms;
     if (!conn->paused && conn->heard_ms + config->idle_ms < due)
         due = conn->heard_ms + config->idle_ms;
+    if (!conn->paused && conn->in_message && conn->message_ms + config->message_ms < due)
+        due = conn->message_ms + config->message_ms;
     int64_t oldest = conn->in_lws ? conn->in_lws_ms : cf_outgoing_oldest_ms(&conn->out);
     if (oldest && oldest + config->queue_age_ms < due)
         due = oldest + config->queue_age_ms;
@@ -111,7 +126,7 @@ static bool lws_closes_it(cf_conn_t *conn)
     conn->close_by_ms = cf_server_now_ms(conn->server) + conn->server->config.close_ms;
     cf_outgoing_clear(&conn->out);
     count_queued(conn);
-    cf_buf_free(&conn->message);
+    free_message(conn);
     set_timer(conn);
     return true;
 }
@@ -125,7 +140,7 @@ static void start_close(cf_conn_t *conn, int code, const char *reason, cf_gone_t
     conn->state = CF_CONN_CLOSING;
     conn->why = why;
     conn->close_by_ms = cf_server_now_ms(conn->server) + conn->server->config.close_ms;
-    cf_buf_free(&conn->message);
+    free_message(conn);
     if (!frame || cf_outgoing_add(&conn->out, frame, cf_server_now_ms(conn->server)) < 0) {
         cf_frame_unref(&frame);
         conn->state = CF_CONN_OPEN;
@@ -282,8 +297,8 @@ void cf_conn_pause(cf_conn_t *conn, bool paused)
         (conn->state != CF_CONN_OPEN && conn->state != CF_CONN_CLOSING))
         return;
     conn->paused = paused;
-    if (!paused)
-        conn->heard_ms = cf_server_now_ms(conn->server);
+    if (!paused) /* its silence was ours */
+        conn->heard_ms = conn->message_ms = cf_server_now_ms(conn->server);
     lws_rx_flow_control(conn->wsi, !paused);
     set_timer(conn);
 }
@@ -314,6 +329,28 @@ static void discard(cf_conn_t *conn, size_t size)
     doom(conn, conn->why, true);
 }
 
+/* Keeps a piece of a message; false: the connection is not served any more. */
+static bool add_fragment(cf_conn_t *conn, const uint8_t *bytes, size_t size)
+{
+    cf_server_t *server = conn->server;
+    size_t before = conn->message.cap;
+    if (cf_buf_add(&conn->message, bytes, size) < 0) {
+        doom(conn, CF_GONE_OURS, true);
+        return false;
+    }
+    server->stats.message_bytes += conn->message.cap - before;
+    if (server->stats.message_bytes > server->config.message_pool_max) {
+        break_off(conn, CLOSE_SLOW, "try again later", &server->stats.refused_message_pool);
+        return false;
+    }
+    if (!conn->in_message) {
+        conn->in_message = true;
+        conn->message_ms = cf_server_now_ms(server);
+        set_timer(conn);
+    }
+    return true;
+}
+
 static void on_fragment(cf_conn_t *conn, const uint8_t *bytes, size_t size)
 {
     struct lws *wsi = conn->wsi;
@@ -335,15 +372,12 @@ static void on_fragment(cf_conn_t *conn, const uint8_t *bytes, size_t size)
         deliver(conn, bytes, size, is_text);
         return;
     }
-    conn->in_message = !is_final;
-    if (cf_buf_add(&conn->message, bytes, size) < 0) {
-        doom(conn, CF_GONE_OURS, true);
-        return;
-    }
-    if (!is_final)
+    if (!add_fragment(conn, bytes, size) || !is_final)
         return;
     cf_buf_t message = conn->message; /* the owner may close in its callback */
     conn->message = (cf_buf_t){0};
+    free_message(conn);
+    server->stats.message_bytes -= message.cap;
     deliver(conn, message.data, message.size, is_text);
     cf_buf_free(&message);
 }
@@ -511,6 +545,11 @@ static void on_deadline(cf_timer_t *timer)
     } else if (oldest && now - oldest >= server->config.queue_age_ms) {
         close_slow(conn);
         return;
+    } else if (!conn->paused && conn->in_message &&
+               now - conn->message_ms >= server->config.message_ms) {
+        break_off(conn, CLOSE_POLICY, "message not finished in time",
+                  &server->stats.closed_unfinished);
+        return;
     } else if (now - conn->pinged_ms >= server->config.ping_ms) {
         ping(conn, now);
     }
@@ -528,7 +567,7 @@ void cf_websocket_free(cf_conn_t *conn)
     cf_outgoing_clear(&conn->out);
     conn->in_lws = 0;
     count_queued(conn);
-    cf_buf_free(&conn->message);
+    free_message(conn);
     if (conn->address) {
         cf_addresses_release(&conn->server->addresses, conn->address);
         conn->server->stats.open_sockets--;
