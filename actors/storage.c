@@ -240,6 +240,12 @@ static cf_histogram_t query_of(cf_write_kind_t kind)
         return CF_H_DELETE_SESSIONS;
     case CF_WRITE_EXPIRE_KEYS:
         return CF_H_DELETE_POST_KEYS;
+    case CF_WRITE_DEAD_LETTER:
+        return CF_H_INSERT_DEAD_LETTERS;
+    case CF_WRITE_EXPIRE_DEAD_LETTERS:
+        return CF_H_DELETE_DEAD_LETTERS;
+    case CF_WRITE_EXPIRE_POSTS:
+        return CF_H_DELETE_POSTS;
     }
     return CF_H_COMMIT;
 }

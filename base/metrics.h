@@ -137,7 +137,10 @@ typedef enum {
     X(UPDATE_ROOMS, CF_DB("update", "rooms"), CF_DB_HELP)                                          \
     X(DELETE_SESSIONS, CF_DB("delete", "sessions"), CF_DB_HELP)                                    \
     X(DELETE_MEMBERS, CF_DB("delete", "members"), CF_DB_HELP)                                      \
-    X(DELETE_POST_KEYS, CF_DB("delete", "post_keys"), CF_DB_HELP)
+    X(DELETE_POST_KEYS, CF_DB("delete", "post_keys"), CF_DB_HELP)                                  \
+    X(INSERT_DEAD_LETTERS, CF_DB("insert", "dead_letters"), CF_DB_HELP)                            \
+    X(DELETE_DEAD_LETTERS, CF_DB("delete", "dead_letters"), CF_DB_HELP)                            \
+    X(DELETE_POSTS, CF_DB("delete", "posts"), CF_DB_HELP)
 
 typedef enum {
 #define X(name, text, help) CF_H_##name,
