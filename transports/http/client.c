@@ -107,8 +107,7 @@ static void close_client(cf_http_client_t *client, cf_gone_t why)
 {
     if (client->conn)
         cf_conn_gone(client->conn, why);
-    cf_addresses_release(&client->server->addresses, client->address);
-    client->server->stats.open_sockets--;
+    cf_server_leave(client->server, client->address);
     close(release(client));
 }
 
@@ -538,7 +537,7 @@ void cf_client_accept(cf_server_t *server, int fd, const struct sockaddr *peer,
     if (!client || uv_poll_init_socket(&server->loop, &client->poll, fd) < 0) {
         free(client);
         close(fd);
-        cf_addresses_release(&server->addresses, address);
+        cf_server_leave(server, address);
         return;
     }
     client->server = server;
@@ -550,7 +549,6 @@ void cf_client_accept(cf_server_t *server, int fd, const struct sockaddr *peer,
     cf_ring_init(&client->place);
     cf_ring_append(&server->clients, &client->place);
     cf_timer_init(&client->timer, on_deadline);
-    server->stats.open_sockets++;
     if (over_cap) {
         client->refused = true;
         server->refused_open++;

@@ -71,6 +71,14 @@ const char *cf_server_date(cf_server_t *server)
     return server->date;
 }
 
+void cf_server_leave(cf_server_t *server, cf_peer_address_t *address)
+{
+    if (!address)
+        return;
+    cf_addresses_release(&server->addresses, address);
+    server->stats.open_sockets--;
+}
+
 /* ---- a pass ---- */
 
 static void bury(cf_conn_t *conn)
@@ -225,20 +233,27 @@ static void on_second(uv_timer_t *timer)
     server->events.on_second(server->owner, cf_boot_us());
 }
 
+/* Counts a connection and its address; NULL: it is one too many. */
+static cf_peer_address_t *admit(cf_server_t *server, const struct sockaddr *peer)
+{
+    if (server->stats.open_sockets >= (uint64_t)server->config.connections_max) {
+        server->stats.refused_cap++;
+        return NULL;
+    }
+    cf_peer_address_t *address =
+        cf_addresses_take(&server->addresses, peer, server->config.connections_per_ip);
+    if (address)
+        server->stats.open_sockets++;
+    else
+        server->stats.refused_per_ip++;
+    return address;
+}
+
 static void on_accept(void *owner, int fd, const struct sockaddr *peer)
 {
     cf_server_t *server = owner;
     server->stats.accepted++;
-    bool full = server->stats.open_sockets - (uint64_t)server->refused_open >=
-                (uint64_t)server->config.connections_max;
-    cf_peer_address_t *address = NULL;
-    if (full) {
-        server->stats.refused_cap++;
-    } else {
-        address = cf_addresses_take(&server->addresses, peer, server->config.connections_per_ip);
-        if (!address)
-            server->stats.refused_per_ip++;
-    }
+    cf_peer_address_t *address = admit(server, peer);
     cf_client_accept(server, fd, peer, address, !address);
 }
 

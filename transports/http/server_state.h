@@ -78,7 +78,7 @@ struct cf_server {
     cf_listener_t listener;
     cf_addresses_t addresses;
     cf_wheel_t wheel;
-    int refused_open; /* sockets that only still get their 503 */
+    int refused_open; /* sockets that only still get their 503; not among open_sockets */
     cf_ring_t turns, dirty, clients, websockets;
     char date[40]; /* of the Date header */
     int64_t date_s;
@@ -103,6 +103,8 @@ cf_conn_t *cf_conn_new(cf_server_t *server, cf_http_client_t *client); /* NULL: 
 void cf_conn_turn(cf_conn_t *conn);                /* see to it at the end of this pass */
 void cf_conn_gone(cf_conn_t *conn, cf_gone_t why); /* on_gone at the end of this pass */
 const char *cf_server_date(cf_server_t *server);   /* the value of the Date header */
+/* An admitted connection ends. NULL: it was none. */
+void cf_server_leave(cf_server_t *server, cf_peer_address_t *address);
 /* The loop's clock (CLOCK_MONOTONIC, read when its poll returns). Not the boot clock: a machine
  * that was suspended has not given its clients a chance to show life. */
 static inline int64_t cf_server_now_ms(const cf_server_t *server)

@@ -568,10 +568,7 @@ void cf_websocket_free(cf_conn_t *conn)
     conn->in_lws = 0;
     count_queued(conn);
     free_message(conn);
-    if (conn->address) {
-        cf_addresses_release(&conn->server->addresses, conn->address);
-        conn->server->stats.open_sockets--;
-    }
+    cf_server_leave(conn->server, conn->address);
 }
 
 void cf_websocket_stop(cf_server_t *server)
