@@ -51,9 +51,11 @@ Test(protocol_doc, is_what_confab_protocol_doc_prints)
 Test(protocol_doc, names_every_message_kind_and_part)
 {
     static const char *const pieces[] = {
-        "| 0x0407 | POST | `conn` u64; `sender` 16 bytes; `username` text 1..50;",
+        "| 0x0407 | POST | request | `conn` u64; `sender` 16 bytes; `username` text 1..50;",
         "`rows` list 0..500 of *post_row*",
-        "| 0x0101 | STOP | none |",
+        "| 0x0101 | STOP | request | none |",
+        "| 0x0105 | DONE | answer | none |",
+        "| 0x0305 | FORGET | notice | none |",
         "| *post_row* | `seq` u64;",
         "`session` part *add_session*",
         "## place.h: where a room is, and how it leaves",

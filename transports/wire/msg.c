@@ -18,10 +18,11 @@ typedef struct {
     uint16_t type;
     const char *name;
     const cf_shape_t *shape;
+    cf_msg_role_t role;
 } message_t;
 
 static const message_t messages[] = {
-#define X(name, number, shape) {(number), #name, &cf_shape_##shape},
+#define X(name, number, shape, role) {(number), #name, &cf_shape_##shape, CF_ROLE_##role},
     CF_MSG_MAP(X)
 #undef X
 };
@@ -53,6 +54,12 @@ const cf_shape_t *cf_msg_shape(uint16_t type)
 {
     const message_t *message = find(type);
     return message ? message->shape : NULL;
+}
+
+cf_msg_role_t cf_msg_role(uint16_t type)
+{
+    const message_t *message = find(type);
+    return message ? message->role : CF_ROLE_NOTICE;
 }
 
 void cf_msg_visit(cf_msg_visit_fn *visit, void *arg)

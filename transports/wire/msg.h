@@ -25,109 +25,112 @@
 #define CF_MSG_BODY_MAX                                                                            \
     (4u << 20) /* an append run of CF_RUN_ROWS_MAX posts of CF_POST_TEXT_MAX fits */
 
-/* Every message there is: name, number, shape of the body. Who sends it to whom, and what it is
- * answered by, stands in the header of its group. Numbers are never reused. */
+/* Every message there is: name, number, shape of the body, role. Who sends it to whom, and what it
+ * is answered by, stands in the header of its group. Numbers are never reused. A REQUEST wants one
+ * answer, its own or REFUSED, MOVED; an ANSWER is never answered, nor is a NOTICE. */
 #define CF_MSG_MAP(X)                                                                              \
     /* control.h */                                                                                \
-    X(STOP, 0x0101, nothing)                                                                       \
-    X(STOPPED, 0x0102, nothing)                                                                    \
-    X(DRAIN, 0x0103, nothing)                                                                      \
-    X(DRAINED, 0x0104, nothing)                                                                    \
-    X(DONE, 0x0105, nothing)                                                                       \
-    X(REFUSED, 0x0106, refused)                                                                    \
-    X(NODE_GONE, 0x0107, node_gone)                                                                \
+    X(STOP, 0x0101, nothing, REQUEST)                                                              \
+    X(STOPPED, 0x0102, nothing, ANSWER)                                                            \
+    X(DRAIN, 0x0103, nothing, REQUEST)                                                             \
+    X(DRAINED, 0x0104, nothing, ANSWER)                                                            \
+    X(DONE, 0x0105, nothing, ANSWER)                                                               \
+    X(REFUSED, 0x0106, refused, ANSWER)                                                            \
+    X(NODE_GONE, 0x0107, node_gone, NOTICE)                                                        \
     /* observe.h */                                                                                \
-    X(PROBE, 0x0201, nothing)                                                                      \
-    X(PROBED, 0x0202, probed)                                                                      \
-    X(METRICS, 0x0203, nothing)                                                                    \
-    X(METRICS_TEXT, 0x0204, metrics_text)                                                          \
-    X(HEALTH, 0x0205, nothing)                                                                     \
-    X(HEALTH_STATE, 0x0206, health_state)                                                          \
-    X(STORE_STATE, 0x0207, store_state)                                                            \
+    X(PROBE, 0x0201, nothing, REQUEST)                                                             \
+    X(PROBED, 0x0202, probed, ANSWER)                                                              \
+    X(METRICS, 0x0203, nothing, REQUEST)                                                           \
+    X(METRICS_TEXT, 0x0204, metrics_text, ANSWER)                                                  \
+    X(HEALTH, 0x0205, nothing, REQUEST)                                                            \
+    X(HEALTH_STATE, 0x0206, health_state, ANSWER)                                                  \
+    X(STORE_STATE, 0x0207, store_state, NOTICE)                                                    \
     /* place.h */                                                                                  \
-    X(LOOKUP, 0x0301, nothing)                                                                     \
-    X(PLACED, 0x0302, placed)                                                                      \
-    X(OPEN, 0x0303, nothing)                                                                       \
-    X(RETIRE, 0x0304, nothing)                                                                     \
-    X(FORGET, 0x0305, nothing)                                                                     \
-    X(FORGOTTEN, 0x0306, nothing)                                                                  \
-    X(RETIRED, 0x0307, nothing)                                                                    \
-    X(MOVE, 0x0308, move)                                                                          \
-    X(VACATE, 0x0309, nothing)                                                                     \
-    X(MOVED, 0x030a, nothing)                                                                      \
-    X(PRESENCE, 0x030b, presence)                                                                  \
-    X(COUNTS, 0x030c, counts)                                                                      \
-    X(LIST_ROOMS, 0x030d, list_rooms)                                                              \
-    X(ROOM_LIST, 0x030e, room_list)                                                                \
+    X(LOOKUP, 0x0301, nothing, REQUEST)                                                            \
+    X(PLACED, 0x0302, placed, ANSWER)                                                              \
+    X(OPEN, 0x0303, nothing, REQUEST)                                                              \
+    X(RETIRE, 0x0304, nothing, NOTICE)                                                             \
+    X(FORGET, 0x0305, nothing, NOTICE)                                                             \
+    X(FORGOTTEN, 0x0306, nothing, NOTICE)                                                          \
+    X(RETIRED, 0x0307, nothing, NOTICE)                                                            \
+    X(MOVE, 0x0308, move, REQUEST)                                                                 \
+    X(VACATE, 0x0309, nothing, NOTICE)                                                             \
+    X(MOVED, 0x030a, nothing, ANSWER)                                                              \
+    X(PRESENCE, 0x030b, presence, NOTICE)                                                          \
+    X(COUNTS, 0x030c, counts, NOTICE)                                                              \
+    X(LIST_ROOMS, 0x030d, list_rooms, REQUEST)                                                     \
+    X(ROOM_LIST, 0x030e, room_list, ANSWER)                                                        \
     /* room.h */                                                                                   \
-    X(CHECK, 0x0401, check)                                                                        \
-    X(JOIN, 0x0402, join)                                                                          \
-    X(LEAVE, 0x0403, leave)                                                                        \
-    X(ATTACH, 0x0404, attach)                                                                      \
-    X(ATTACHED, 0x0405, attached)                                                                  \
-    X(DETACH, 0x0406, detach)                                                                      \
-    X(POST, 0x0407, post)                                                                          \
-    X(POSTED, 0x0408, posted)                                                                      \
-    X(EVENT, 0x0409, event)                                                                        \
-    X(FLUSHED, 0x040a, flushed)                                                                    \
-    X(HISTORY, 0x040b, history)                                                                    \
-    X(PAGE, 0x040c, page)                                                                          \
-    X(COMMAND, 0x040d, command)                                                                    \
-    X(COMMANDED, 0x040e, nothing)                                                                  \
+    X(CHECK, 0x0401, check, REQUEST)                                                               \
+    X(JOIN, 0x0402, join, REQUEST)                                                                 \
+    X(LEAVE, 0x0403, leave, REQUEST)                                                               \
+    X(ATTACH, 0x0404, attach, REQUEST)                                                             \
+    X(ATTACHED, 0x0405, attached, ANSWER)                                                          \
+    X(DETACH, 0x0406, detach, NOTICE)                                                              \
+    X(POST, 0x0407, post, REQUEST)                                                                 \
+    X(POSTED, 0x0408, posted, ANSWER)                                                              \
+    X(EVENT, 0x0409, event, NOTICE)                                                                \
+    X(FLUSHED, 0x040a, flushed, NOTICE)                                                            \
+    X(HISTORY, 0x040b, history, REQUEST)                                                           \
+    X(PAGE, 0x040c, page, ANSWER)                                                                  \
+    X(COMMAND, 0x040d, command, REQUEST)                                                           \
+    X(COMMANDED, 0x040e, nothing, ANSWER)                                                          \
     /* append.h */                                                                                 \
-    X(ACTIVATE, 0x0501, nothing)                                                                   \
-    X(ACTIVATED, 0x0502, activated)                                                                \
-    X(APPEND, 0x0503, append)                                                                      \
-    X(VERDICT, 0x0504, verdict)                                                                    \
+    X(ACTIVATE, 0x0501, nothing, REQUEST)                                                          \
+    X(ACTIVATED, 0x0502, activated, ANSWER)                                                        \
+    X(APPEND, 0x0503, append, REQUEST)                                                             \
+    X(VERDICT, 0x0504, verdict, ANSWER)                                                            \
     /* record.h */                                                                                 \
-    X(CREATE_USER, 0x0601, create_user)                                                            \
-    X(SET_PASSWORD, 0x0602, set_password)                                                          \
-    X(ADD_SESSION, 0x0603, add_session)                                                            \
-    X(REMOVE_SESSION, 0x0604, remove_session)                                                      \
-    X(CREATE_ROOM, 0x0605, create_room)                                                            \
-    X(ADD_MEMBER, 0x0606, member_change)                                                           \
-    X(REMOVE_MEMBER, 0x0607, member_change)                                                        \
-    X(EXPIRE_SESSIONS, 0x0608, expire)                                                             \
-    X(EXPIRE_KEYS, 0x0609, expire)                                                                 \
-    X(EXPIRED, 0x060a, expired)                                                                    \
-    X(DEAD_LETTER, 0x060b, dead_letter)                                                            \
-    X(EXPIRE_DEAD_LETTERS, 0x060c, expire)                                                         \
-    X(EXPIRE_POSTS, 0x060d, expire)                                                                \
+    X(CREATE_USER, 0x0601, create_user, REQUEST)                                                   \
+    X(SET_PASSWORD, 0x0602, set_password, REQUEST)                                                 \
+    X(ADD_SESSION, 0x0603, add_session, REQUEST)                                                   \
+    X(REMOVE_SESSION, 0x0604, remove_session, REQUEST)                                             \
+    X(CREATE_ROOM, 0x0605, create_room, REQUEST)                                                   \
+    X(ADD_MEMBER, 0x0606, member_change, REQUEST)                                                  \
+    X(REMOVE_MEMBER, 0x0607, member_change, REQUEST)                                               \
+    X(EXPIRE_SESSIONS, 0x0608, expire, REQUEST)                                                    \
+    X(EXPIRE_KEYS, 0x0609, expire, REQUEST)                                                        \
+    X(EXPIRED, 0x060a, expired, ANSWER)                                                            \
+    X(DEAD_LETTER, 0x060b, dead_letter, REQUEST)                                                   \
+    X(EXPIRE_DEAD_LETTERS, 0x060c, expire, REQUEST)                                                \
+    X(EXPIRE_POSTS, 0x060d, expire, REQUEST)                                                       \
     /* read.h */                                                                                   \
-    X(FIND_USER, 0x0701, find_user)                                                                \
-    X(USER, 0x0702, create_user)                                                                   \
-    X(FIND_SESSION, 0x0703, find_session)                                                          \
-    X(SESSION_ROW, 0x0704, session_row)                                                            \
-    X(FIND_MEMBER, 0x0705, find_member)                                                            \
-    X(MEMBER, 0x0706, member)                                                                      \
-    X(READ_POSTS, 0x0707, read_posts)                                                              \
+    X(FIND_USER, 0x0701, find_user, REQUEST)                                                       \
+    X(USER, 0x0702, create_user, ANSWER)                                                           \
+    X(FIND_SESSION, 0x0703, find_session, REQUEST)                                                 \
+    X(SESSION_ROW, 0x0704, session_row, ANSWER)                                                    \
+    X(FIND_MEMBER, 0x0705, find_member, REQUEST)                                                   \
+    X(MEMBER, 0x0706, member, ANSWER)                                                              \
+    X(READ_POSTS, 0x0707, read_posts, REQUEST)                                                     \
     /* account.h */                                                                                \
-    X(REGISTER, 0x0801, register)                                                                  \
-    X(REGISTERED, 0x0802, registered)                                                              \
-    X(LOGIN, 0x0803, login)                                                                        \
-    X(LOGGED_IN, 0x0804, logged_in)                                                                \
-    X(AUTHENTICATE, 0x0805, token)                                                                 \
-    X(SESSION, 0x0806, session)                                                                    \
-    X(LOGOUT, 0x0807, token)                                                                       \
-    X(SESSION_ENDED, 0x0808, session_ended)                                                        \
+    X(REGISTER, 0x0801, register, REQUEST)                                                         \
+    X(REGISTERED, 0x0802, registered, ANSWER)                                                      \
+    X(LOGIN, 0x0803, login, REQUEST)                                                               \
+    X(LOGGED_IN, 0x0804, logged_in, ANSWER)                                                        \
+    X(AUTHENTICATE, 0x0805, token, REQUEST)                                                        \
+    X(SESSION, 0x0806, session, ANSWER)                                                            \
+    X(LOGOUT, 0x0807, token, REQUEST)                                                              \
+    X(SESSION_ENDED, 0x0808, session_ended, NOTICE)                                                \
     /* hash.h */                                                                                   \
-    X(HASH, 0x0901, hash)                                                                          \
-    X(HASHED, 0x0902, hashed)                                                                      \
-    X(VERIFY, 0x0903, verify)                                                                      \
-    X(VERIFIED, 0x0904, verified)                                                                  \
+    X(HASH, 0x0901, hash, REQUEST)                                                                 \
+    X(HASHED, 0x0902, hashed, ANSWER)                                                              \
+    X(VERIFY, 0x0903, verify, REQUEST)                                                             \
+    X(VERIFIED, 0x0904, verified, ANSWER)                                                          \
     /* bot.h */                                                                                    \
-    X(ASK_BOT, 0x0a01, ask_bot)                                                                    \
-    X(BOT_ANSWER, 0x0a02, bot_answer)                                                              \
+    X(ASK_BOT, 0x0a01, ask_bot, REQUEST)                                                           \
+    X(BOT_ANSWER, 0x0a02, bot_answer, ANSWER)                                                      \
     /* limit.h */                                                                                  \
-    X(TAKE, 0x0b01, take)                                                                          \
-    X(GRANTED, 0x0b02, granted)                                                                    \
-    X(GIVE_BACK, 0x0b03, give_back)
+    X(TAKE, 0x0b01, take, REQUEST)                                                                 \
+    X(GRANTED, 0x0b02, granted, ANSWER)                                                            \
+    X(GIVE_BACK, 0x0b03, give_back, NOTICE)
 
 typedef enum {
-#define X(name, number, shape) CF_MSG_##name = (number),
+#define X(name, number, shape, role) CF_MSG_##name = (number),
     CF_MSG_MAP(X)
 #undef X
 } cf_msg_type_t;
+
+typedef enum { CF_ROLE_REQUEST, CF_ROLE_ANSWER, CF_ROLE_NOTICE } cf_msg_role_t;
 
 typedef struct {
     uint16_t type; /* cf_msg_type_t; a decoded message has one of the list */
@@ -141,6 +144,7 @@ typedef struct {
 
 const char *cf_msg_name(uint16_t type);        /* "POST"; "unknown" */
 const cf_shape_t *cf_msg_shape(uint16_t type); /* NULL for a type not listed */
+cf_msg_role_t cf_msg_role(uint16_t type);      /* of a listed type */
 /* For tests and documentation: call once per message of the list, in order. */
 typedef void cf_msg_visit_fn(void *arg, uint16_t type, const char *name, const cf_shape_t *shape);
 void cf_msg_visit(cf_msg_visit_fn *visit, void *arg);

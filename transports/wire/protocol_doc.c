@@ -30,7 +30,9 @@ static const char intro[] =
     "\n"
     "Actors talk only by messages: one flat frame each, a fixed head and a body. The same bytes\n"
     "travel inside the process and between nodes. Who sends what to whom, and what answers it,\n"
-    "stands in the header of each group, `transports/wire/`.\n"
+    "stands in the header of each group, `transports/wire/`. A request wants one answer: its own, "
+    "or\n"
+    "REFUSED or MOVED. An answer is never answered, nor is a notice.\n"
     "\n"
     "## Head\n"
     "\n"
@@ -167,17 +169,18 @@ static void print_group(FILE *out, uint8_t number)
     for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++)
         if (groups[i].number == number)
             fprintf(out, "\n## %s: %s\n", groups[i].header, groups[i].subject);
-    fputs("\n| number | message | fields |\n|---|---|---|\n", out);
+    fputs("\n| number | message | role | fields |\n|---|---|---|---|\n", out);
 }
 
 static void print_message(void *arg, uint16_t type, const char *name, const cf_shape_t *shape)
 {
+    static const char *const roles[] = {"request", "answer", "notice"};
     table_t *table = arg;
     uint8_t group = (uint8_t)(type >> 8);
     if (group != table->group)
         print_group(table->out, group);
     table->group = group;
-    fprintf(table->out, "| 0x%04x | %s | ", type, name);
+    fprintf(table->out, "| 0x%04x | %s | %s | ", type, name, roles[cf_msg_role(type)]);
     print_fields(table->out, shape);
 }
 
