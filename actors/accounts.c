@@ -258,7 +258,7 @@ static void on_hashed(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, con
 {
     cf_hashed_t hashed;
     credentials_t *person = op->credentials;
-    if (cf_msg_body(&hashed, msg, turn->arena) < 0) {
+    if (cf_turn_read(turn, msg, &hashed) < 0) {
         fail(self, turn, op, CF_EINTERNAL);
         return;
     }
@@ -339,7 +339,7 @@ static void on_user(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, const
 {
     cf_user_t user;
     credentials_t *person = op->credentials;
-    if (cf_msg_body(&user, msg, turn->arena) < 0) {
+    if (cf_turn_read(turn, msg, &user) < 0) {
         fail(self, turn, op, CF_EINTERNAL);
         return;
     }
@@ -355,7 +355,7 @@ static void on_user(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, const
 static void on_no_user(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, const cf_msg_t *msg)
 {
     cf_refused_t refused;
-    if (cf_msg_body(&refused, msg, turn->arena) < 0)
+    if (cf_turn_read(turn, msg, &refused) < 0)
         refused.reason = -CF_EINTERNAL;
     if (refused.reason == -CF_ENOENT)
         verify(self, turn, op, (cf_str_t){0}); /* as long as for somebody */
@@ -378,7 +378,7 @@ static void add_session(cf_accounts_t *self, cf_turn_t *turn, operation_t *op)
 static void on_verified(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, const cf_msg_t *msg)
 {
     cf_verified_t verified;
-    if (cf_msg_body(&verified, msg, turn->arena) < 0) {
+    if (cf_turn_read(turn, msg, &verified) < 0) {
         fail(self, turn, op, CF_EINTERNAL);
         return;
     }
@@ -497,7 +497,7 @@ static void on_session_row(cf_accounts_t *self, cf_turn_t *turn, operation_t *op
                            const cf_msg_t *msg)
 {
     cf_session_row_t row;
-    int rc = cf_msg_body(&row, msg, turn->arena) < 0 ? CF_EINTERNAL : 0;
+    int rc = cf_turn_read(turn, msg, &row) < 0 ? CF_EINTERNAL : 0;
     /* the reader may have looked before the session's end was written */
     if (rc == 0 &&
         (cf_session_cache_is_ended(&self->cache, op->session.token_hash, turn->boot_us) ||
@@ -524,7 +524,7 @@ static void on_no_session(cf_accounts_t *self, cf_turn_t *turn, operation_t *op,
                           const cf_msg_t *msg)
 {
     cf_refused_t refused;
-    if (cf_msg_body(&refused, msg, turn->arena) < 0)
+    if (cf_turn_read(turn, msg, &refused) < 0)
         refused.reason = -CF_EINTERNAL;
     fail(self, turn, op, refused.reason == -CF_ENOENT ? CF_EAUTH : -(int)refused.reason);
 }
@@ -570,7 +570,7 @@ static int on_logout(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 static void on_ended_row(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, const cf_msg_t *msg)
 {
     cf_session_row_t row;
-    if (cf_msg_body(&row, msg, turn->arena) < 0) {
+    if (cf_turn_read(turn, msg, &row) < 0) {
         fail(self, turn, op, CF_EINTERNAL);
         return;
     }
@@ -581,7 +581,7 @@ static void on_ended_row(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, 
 static void on_no_ended(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, const cf_msg_t *msg)
 {
     cf_refused_t refused;
-    if (cf_msg_body(&refused, msg, turn->arena) < 0)
+    if (cf_turn_read(turn, msg, &refused) < 0)
         refused.reason = -CF_EINTERNAL;
     if (refused.reason != -CF_ENOENT) {
         fail(self, turn, op, -(int)refused.reason);
@@ -642,7 +642,7 @@ static int on_answer(void *state, cf_turn_t *turn, const cf_msg_t *msg)
             return 0;
         }
     cf_refused_t refused = {.reason = -CF_EINTERNAL};
-    if (msg->type == CF_MSG_REFUSED && cf_msg_body(&refused, msg, turn->arena) < 0)
+    if (msg->type == CF_MSG_REFUSED && cf_turn_read(turn, msg, &refused) < 0)
         refused.reason = -CF_EINTERNAL;
     fail(self, turn, op, -(int)refused.reason);
     return 0;

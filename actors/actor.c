@@ -35,6 +35,7 @@ struct cf_actor {
     cf_buf_t later; /* whole frames that came while a handler waited */
     uint32_t later_count;
     uint64_t later_us; /* the times at which they came, added up; may wrap around */
+    bool contain;      /* see cf_turn_t */
     uint32_t deepest;  /* most messages found waiting in one turn, since the last probe */
     cf_buf_t handling; /* those of them that are being handled */
     int64_t next_due_us;
@@ -49,6 +50,7 @@ int cf_actor_new(cf_actor_t **out, const cf_bus_t *bus, cf_address_t address)
         return CF_ENOMEM;
     self->address = address;
     self->watch_fd = -1;
+    self->contain = bus->contain;
     int rc = cf_inbox_open(&self->inbox, bus, address);
     if (rc == 0)
         rc = cf_outbox_new(&self->out, bus, address);
@@ -154,8 +156,45 @@ static bool handle_control(cf_actor_t *self, const cf_msg_t *msg, cf_turn_t *tur
     return false;
 }
 
+/* --- what cannot be read -----------------------------------------------------------------------
+ */
+
+int cf_turn_malformed(const cf_turn_t *turn, const cf_msg_t *msg, int rc)
+{
+    bool is_ours = msg->from.node == cf_outbox_address(turn->out).node;
+    cf_count(CF_M_MALFORMED);
+    cf_log_warn("refused a message", CF_STR("type", cf_msg_name(msg->type)),
+                CF_STR("from", cf_actor_name(msg->from.kind)), CF_UINT("node", msg->from.node),
+                CF_ERR(rc));
+    assert(!is_ours || turn->contain);
+    return is_ours ? CF_EINTERNAL : rc;
+}
+
+int cf_turn_read(const cf_turn_t *turn, const cf_msg_t *msg, void *out)
+{
+    int rc = cf_msg_body(out, msg, turn->arena);
+    return rc == CF_EPROTO || rc == CF_ERANGE ? cf_turn_malformed(turn, msg, rc) : rc;
+}
+
+/* This actor (the one whose thread this is) goes on with what it can read; stats hears of it. */
+static void go_into_quarantine(void)
+{
+    if (!cf_metric_slots[CF_M_QUARANTINED])
+        cf_log_error("a message of our own could not be read; restart this process");
+    cf_gauge(CF_M_QUARANTINED, 1);
+}
+
 /* --- a turn ------------------------------------------------------------------------------------
  */
+
+static cf_turn_t turn_now(cf_actor_t *self)
+{
+    return (cf_turn_t){.wall_us = cf_wall_us(),
+                       .boot_us = cf_boot_us(),
+                       .out = self->out,
+                       .arena = &self->arena,
+                       .contain = self->contain};
+}
 
 static cf_handler_fn *handler_of(const cf_actor_ops_t *ops, uint16_t type)
 {
@@ -173,15 +212,14 @@ static void handle(cf_actor_t *self, const cf_msg_t *msg, cf_turn_t *turn)
     if (!handle_control(self, msg, turn)) {
         cf_handler_fn *handler = handler_of(self->ops, msg->type);
         int rc = handler ? handler(self->state, turn, msg) : CF_EPROTO;
-        if (rc == CF_EPROTO || rc == CF_ERANGE) {
-            cf_count(CF_M_MALFORMED);
-            cf_log_warn("refused a message", CF_STR("type", cf_msg_name(msg->type)),
-                        CF_STR("from", cf_actor_name(msg->from.kind)), CF_ERR(rc));
-            assert(msg->from.node != self->address.node); /* in process it is our own bug */
-        }
-        bool is_refusal = msg->type == CF_MSG_REFUSED || msg->type == CF_MSG_MOVED;
-        if (rc < 0 && msg->corr && !is_refusal)
+        bool is_malformed = rc == CF_EPROTO || rc == CF_ERANGE;
+        if (is_malformed)
+            rc = cf_turn_malformed(turn, msg, rc);
+        if (rc < 0 && msg->corr && cf_msg_role(msg->type) != CF_ROLE_ANSWER)
             cf_outbox_refuse(self->out, msg, rc, 0);
+        bool is_bug = is_malformed && rc == CF_EINTERNAL;
+        if (is_bug && !(self->ops->quarantine && self->ops->quarantine(self->state, turn, msg)))
+            go_into_quarantine();
     }
     cf_log_trace(NULL);
     cf_outbox_trace(self->out, NULL);
@@ -218,13 +256,15 @@ static int handle_inbox(cf_actor_t *self, cf_turn_t *turn, int budget)
         n++;
         if (rc > 0)
             handle(self, &msg, turn);
+        else
+            go_into_quarantine(); /* only this process can have written it */
     }
     return n;
 }
 
 int cf_actor_turn(cf_actor_t *self, int budget)
 {
-    cf_turn_t turn = {cf_wall_us(), cf_boot_us(), self->out, &self->arena};
+    cf_turn_t turn = turn_now(self);
     int n = self->later.size ? handle_later(self, &turn) : handle_inbox(self, &turn, budget);
     if ((uint32_t)n > self->deepest)
         self->deepest = (uint32_t)n;
@@ -268,7 +308,7 @@ static void loop(cf_actor_t *self)
             until_us = retry_us;
         cf_inbox_wait(self->inbox, self->watch_fd, false, timeout_ms(until_us), &watched_ready);
         if (watched_ready) {
-            cf_turn_t turn = {cf_wall_us(), cf_boot_us(), self->out, &self->arena};
+            cf_turn_t turn = turn_now(self);
             self->watch(self->state, &turn);
             cf_arena_reset(&self->arena);
             cf_outbox_flush(self->out);
@@ -286,7 +326,11 @@ static bool keep_for_later(cf_actor_t *self)
     cf_arena_t arena = {0};
     int64_t now_us = cf_boot_us();
     int rc;
-    while ((rc = cf_inbox_copy(self->inbox, &self->later, &msg)) == 1) {
+    while ((rc = cf_inbox_copy(self->inbox, &self->later, &msg)) != 0 && rc != CF_ENOMEM) {
+        if (rc < 0) {
+            go_into_quarantine(); /* only this process can have written it */
+            continue;
+        }
         size_t size = CF_MSG_HEAD_SIZE + (size_t)msg.size;
         if (msg.type == CF_MSG_PROBE)
             on_probe(self, &msg, &arena);

@@ -18,11 +18,22 @@ typedef struct {
     int64_t boot_us; /* cf_boot_us of this turn */
     cf_outbox_t *out;
     cf_arena_t *arena; /* freed at the end of the turn */
+    bool contain;      /* a bug of ours is contained where it would abort; see cf_turn_malformed */
 } cf_turn_t;
 
 /* Carry out one message. msg and what is decoded from it live until the end of the turn's batch. A
- * negative answer is sent back as REFUSED with that reason (when msg has a correlation id). */
+ * negative answer is sent back as REFUSED with that reason (to a request with a correlation id).
+ * CF_EPROTO and CF_ERANGE mean that the message is not well-formed, or has no business here: see
+ * cf_turn_malformed. */
 typedef int cf_handler_fn(void *self, cf_turn_t *turn, const cf_msg_t *msg);
+
+/* For who could not read a message (rc: CF_EPROTO, CF_ERANGE) and does not hand rc to the loop:
+ * counts and logs it. Returns rc for what another node has sent, whatever the build. Within this node
+ * it is a bug of ours, and aborts where assertions are on; elsewhere, or with turn->contain, returns
+ * CF_EINTERNAL, and what the lost message was about is to be put in quarantine. */
+int cf_turn_malformed(const cf_turn_t *turn, const cf_msg_t *msg, int rc);
+/* cf_msg_body() and, if need be, cf_turn_malformed(). */
+int cf_turn_read(const cf_turn_t *turn, const cf_msg_t *msg, void *out);
 
 typedef struct {
     uint16_t type;
@@ -40,6 +51,10 @@ typedef struct {
     /* DRAIN arrived: finish what was acknowledged; answer with cf_actor_drained() now or later.
      * Without it the loop answers at once. */
     void (*drain)(void *self, cf_turn_t *turn);
+    /* A message of this node could not be read, and what was sent was refused CF_EINTERNAL. Put what
+     * it was about in quarantine and return true; false, as without it: the actor goes on, but is
+     * reported as not live (CF_M_QUARANTINED), so that whoever runs the process restarts it. */
+    bool (*quarantine)(void *self, cf_turn_t *turn, const cf_msg_t *msg);
     /* Before PROBED is sent: bring gauges up to date. */
     void (*gauges)(void *self);
     /* Instead of the loop: for actors with an event loop of their own. Ends after STOP. */

@@ -96,7 +96,7 @@ int cf_gateway_refusal(cf_turn_t *turn, const cf_msg_t *msg, uint32_t *retry_aft
     *retry_after_ms = 0;
     if (msg->type != CF_MSG_REFUSED)
         return 0;
-    if (cf_msg_body(&refused, msg, turn->arena) < 0)
+    if (cf_turn_read(turn, msg, &refused) < 0)
         return CF_EINTERNAL;
     *retry_after_ms = refused.retry_after_ms;
     return -(int)refused.reason;
@@ -205,6 +205,19 @@ static const cf_handler_t handlers[] = {
     {CF_MSG_SESSION_ENDED, on_session_ended},
     {0, NULL},
 };
+
+/* An answer that cannot be read is told to whoever waits for it as an error. A room's event that
+ * cannot be read would be a gap in what its members see: they come back and read the history. */
+static bool quarantine(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_place_t *place = cf_place_find(state, msg->room);
+    (void)turn;
+    if (msg->type != CF_MSG_EVENT)
+        return false;
+    if (place)
+        cf_place_close(place, 1013, "try again later");
+    return true;
+}
 
 /* --- clients -----------------------------------------------------------------------------------
  */
@@ -464,5 +477,9 @@ static void destroy(void *state)
     free(self);
 }
 
-const cf_actor_ops_t cf_gateway_ops = {
-    .handlers = handlers, .drain = drain, .gauges = gauges, .run = run, .destroy = destroy};
+const cf_actor_ops_t cf_gateway_ops = {.handlers = handlers,
+                                       .drain = drain,
+                                       .quarantine = quarantine,
+                                       .gauges = gauges,
+                                       .run = run,
+                                       .destroy = destroy};

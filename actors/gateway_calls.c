@@ -360,7 +360,7 @@ static void on_live(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending, 
     cf_health_state_t state;
     if (!cf_http_take_answer(self, turn, pending, msg, &state, health_failures))
         return;
-    const char *text = state.live ? "ok\n" : "an actor does not answer\n";
+    const char *text = state.live ? "ok\n" : "an actor does not answer, or has erred\n";
     cf_http_respond_as(self, pending->client, state.live ? 200 : 503, CF_TEXT_TYPE, NULL, text,
                        strlen(text));
 }

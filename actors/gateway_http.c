@@ -110,7 +110,7 @@ bool cf_http_take_answer(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pend
         return false;
     int err = cf_gateway_refusal(turn, msg, &retry_after_ms);
     if (err == 0 && out)
-        err = cf_msg_body(out, msg, turn->arena);
+        err = cf_turn_read(turn, msg, out);
     if (err < 0)
         fail_by(self, pending->client, rows, err, retry_after_ms);
     return err == 0;
@@ -237,7 +237,7 @@ static void on_session(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pendin
         return;
     int err = cf_gateway_refusal(turn, msg, &retry_after_ms);
     if (err == 0)
-        err = cf_msg_body(&session, msg, turn->arena);
+        err = cf_turn_read(turn, msg, &session);
     if (err == CF_EAUTH) {
         client->exchange->token_at++;
         try_next_token(self, client);

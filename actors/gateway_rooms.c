@@ -195,6 +195,15 @@ void cf_place_leave(cf_gateway_t *self, cf_client_t *client)
     cf_place_drop_if_idle(self, place);
 }
 
+void cf_place_close(cf_place_t *place, int code, const char *reason)
+{
+    for (cf_client_t *client = place->members, *next; client; client = next) {
+        next = client->next_here;
+        if (client->conn)
+            cf_socket_close(client, code, reason);
+    }
+}
+
 /* --- messages ----------------------------------------------------------------------------------
  */
 
@@ -227,10 +236,7 @@ void cf_place_lookup_refused(cf_gateway_t *self, cf_turn_t *turn, const cf_msg_t
         pending->answer(self, turn, pending, msg);
         cf_gateway_drop_pending(self, pending);
     }
-    for (cf_client_t *client = place->members, *next; client; client = next) {
-        next = client->next_here;
-        cf_conn_close(client->conn, 1013, "try again later");
-    }
+    cf_place_close(place, 1013, "try again later");
     cf_place_drop_if_idle(self, place);
 }
 

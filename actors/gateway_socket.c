@@ -39,6 +39,12 @@ void cf_socket_send_error(cf_client_t *client, const char *message, const char *
     cf_buf_free(&text);
 }
 
+void cf_socket_close(cf_client_t *client, int code, const char *reason)
+{
+    client->phase = CF_CLIENT_CLOSING;
+    cf_conn_close(client->conn, code, reason);
+}
+
 /* --- into the room -----------------------------------------------------------------------------
  */
 
@@ -91,11 +97,10 @@ static void on_attached(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pendi
         return;
     int err = cf_gateway_refusal(turn, msg, &retry_after_ms);
     if (err == 0)
-        err = cf_msg_body(&attached, msg, turn->arena);
+        err = cf_turn_read(turn, msg, &attached);
     if (err < 0) {
-        client->phase = CF_CLIENT_CLOSING;
-        cf_conn_close(client->conn, err == CF_EPERM || err == CF_ENOENT ? 1008 : 1013,
-                      cf_err_text(err));
+        cf_socket_close(client, err == CF_EPERM || err == CF_ENOENT ? 1008 : 1013,
+                        cf_err_text(err));
         return;
     }
     bool is_again = client->phase == CF_CLIENT_ATTACHED;
@@ -121,8 +126,7 @@ static void on_attached(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pendi
     }
     if (attached.reload) { /* it cannot be brought up to date here: let it connect again and read
                               history */
-        client->phase = CF_CLIENT_CLOSING;
-        cf_conn_close(client->conn, 1013, "reload");
+        cf_socket_close(client, 1013, "reload");
         return;
     }
     if (!self->draining && !client->starved)
@@ -149,10 +153,8 @@ void cf_socket_opened(cf_gateway_t *self, cf_client_t *client)
     cf_place_t *place = cf_place_of(self, client->room);
     if (place)
         cf_place_enter(self, place, client);
-    if (!place || cf_socket_attach(self, client, false) < 0) {
-        client->phase = CF_CLIENT_CLOSING;
-        cf_conn_close(client->conn, 1013, "out of memory");
-    }
+    if (!place || cf_socket_attach(self, client, false) < 0)
+        cf_socket_close(client, 1013, "out of memory");
 }
 
 void cf_socket_gone(cf_gateway_t *self, cf_client_t *client)
@@ -245,14 +247,12 @@ void cf_socket_post_failed(cf_gateway_t *self, cf_pending_t *pending, int err,
 void cf_socket_gave_up(cf_gateway_t *self, cf_pending_t *pending)
 {
     cf_client_t *client = pending->client;
-    if (pending->credit) {
+    if (pending->credit)
         cf_socket_post_failed(self, pending, CF_EUNCONFIRMED, 1000);
-    } else if (pending->typed) {
+    else if (pending->typed)
         cf_command_gave_up(pending);
-    } else if (client->conn) { /* an ATTACH: without it no event would come, and nothing say so */
-        client->phase = CF_CLIENT_CLOSING;
-        cf_conn_close(client->conn, 1013, "try again later");
-    }
+    else if (client->conn) /* an ATTACH: without it no event would come, and nothing say so */
+        cf_socket_close(client, 1013, "try again later");
 }
 
 static void on_posted(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,
@@ -262,8 +262,8 @@ static void on_posted(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending
     cf_buf_t text = {0};
     uint32_t retry_after_ms;
     int err = cf_gateway_refusal(turn, msg, &retry_after_ms);
-    if (err == 0)
-        err = cf_msg_body(&posted, msg, turn->arena);
+    if (err == 0 && cf_turn_read(turn, msg, &posted) < 0)
+        err = CF_EUNCONFIRMED; /* stored, and where is not known */
     if (err < 0) {
         cf_socket_post_failed(self, pending, err, retry_after_ms);
         return;
@@ -366,8 +366,7 @@ void cf_socket_event(cf_gateway_t *self, cf_turn_t *turn, cf_place_t *place,
             cf_buf_free(&text);
         }
         if (!frame) { /* a gap must not go unsaid */
-            client->phase = CF_CLIENT_CLOSING;
-            cf_conn_close(client->conn, 1013, "out of memory");
+            cf_socket_close(client, 1013, "out of memory");
             continue;
         }
         mark_seen(client, event);
@@ -434,22 +433,18 @@ void cf_socket_end_session(cf_gateway_t *self, cf_id_t session)
     for (cf_client_t *client = self->clients; client; client = client->hh.next) {
         if (!client->conn || !cf_id_equal(client->session, session))
             continue;
-        if (client->phase == CF_CLIENT_UPGRADING) { /* answered 401 once its room is known */
+        if (client->phase == CF_CLIENT_UPGRADING) /* answered 401 once its room is known */
             client->exchange->session_over = true;
-        } else if (client->phase >= CF_CLIENT_ATTACHING) {
-            client->phase = CF_CLIENT_CLOSING;
-            cf_conn_close(client->conn, 1008, "session ended");
-        }
+        else if (client->phase >= CF_CLIENT_ATTACHING)
+            cf_socket_close(client, 1008, "session ended");
     }
 }
 
 void cf_socket_second(cf_gateway_t *self, int64_t wall_us)
 {
     for (cf_client_t *client = self->clients; client; client = client->hh.next)
-        if (client->conn && client->phase == CF_CLIENT_ATTACHED && client->expires_us <= wall_us) {
-            client->phase = CF_CLIENT_CLOSING;
-            cf_conn_close(client->conn, 1008, "session expired");
-        }
+        if (client->conn && client->phase == CF_CLIENT_ATTACHED && client->expires_us <= wall_us)
+            cf_socket_close(client, 1008, "session expired");
 }
 
 void cf_socket_close_all(cf_gateway_t *self)
@@ -460,7 +455,6 @@ void cf_socket_close_all(cf_gateway_t *self)
             continue;
         snprintf(reason, sizeof reason, "going away; retry_after_ms=%u",
                  randombytes_uniform(RECONNECT_SPREAD_MS));
-        client->phase = CF_CLIENT_CLOSING;
-        cf_conn_close(client->conn, 1001, reason);
+        cf_socket_close(client, 1001, reason);
     }
 }

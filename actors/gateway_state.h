@@ -190,6 +190,7 @@ void cf_http_timed_out(cf_gateway_t *self, cf_client_t *client);
 void cf_socket_decide(cf_gateway_t *self, cf_client_t *client); /* a member asks to upgrade */
 void cf_socket_opened(cf_gateway_t *self, cf_client_t *client);
 void cf_socket_message(cf_gateway_t *self, cf_client_t *client, const uint8_t *bytes, size_t size);
+void cf_socket_close(cf_client_t *client, int code, const char *reason); /* it has its conn */
 void cf_socket_gone(cf_gateway_t *self, cf_client_t *client);
 void cf_socket_event(cf_gateway_t *self, cf_turn_t *turn, cf_place_t *place,
                      const cf_event_t *event);
@@ -223,6 +224,7 @@ cf_place_t *cf_place_of(cf_gateway_t *self, cf_id_t room); /* made if need be; N
 void cf_place_answered(cf_gateway_t *self, cf_pending_t *pending, bool moved);
 void cf_place_enter(cf_gateway_t *self, cf_place_t *place, cf_client_t *client);
 void cf_place_leave(cf_gateway_t *self, cf_client_t *client);
+void cf_place_close(cf_place_t *place, int code, const char *reason); /* every member's socket */
 void cf_place_drop_if_idle(cf_gateway_t *self, cf_place_t *place);
 cf_handler_fn cf_place_on_placed, cf_place_on_forget, cf_place_on_node_gone;
 void cf_place_lookup_refused(cf_gateway_t *self, cf_turn_t *turn, const cf_msg_t *msg);

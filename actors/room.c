@@ -226,6 +226,20 @@ void cf_room_vacate(cf_room_t *self, cf_turn_t *turn, int err)
         retire(self, turn);
 }
 
+void cf_room_quarantine(cf_room_t *self, cf_turn_t *turn)
+{
+    if (self->phase == CF_ROOM_RETIRING)
+        return;
+    cf_count(CF_M_ROOMS_QUARANTINED);
+    cf_log_error("put a room in quarantine", CF_ID("room", self->id));
+    cf_room_run_refused(self, turn, CF_EUNCONFIRMED); /* its verdict may be what was lost */
+    /* not MOVED, as the same could befall them without end: */
+    cf_room_refuse_joins(self, turn, CF_EINTERNAL);
+    cf_room_refuse_commands(self, turn, INT64_MAX, CF_EINTERNAL);
+    refuse_all_held(self, turn, CF_EINTERNAL);
+    cf_room_vacate(self, turn, CF_EMOVED);
+}
+
 static int on_activated(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_room_t *self = state;
@@ -288,12 +302,14 @@ void cf_room_handle(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg)
         rc = CF_EMOVED;
     if (!is_answer)
         self->active_us = turn->boot_us;
+    if (rc == CF_EPROTO || rc == CF_ERANGE)
+        rc = cf_turn_malformed(turn, msg, rc);
     if (rc == CF_EMOVED)
         cf_room_answer_moved(self, turn, msg);
     else if (rc < 0 && !is_answer)
         cf_outbox_refuse(turn->out, msg, rc, rc == CF_EFULL ? 1000 : 0);
-    if (rc == CF_EPROTO || rc == CF_ERANGE)
-        cf_count(CF_M_MALFORMED);
+    if (rc == CF_EINTERNAL)
+        cf_room_quarantine(self, turn);
 }
 
 void cf_room_settle(cf_room_t *self, cf_turn_t *turn)

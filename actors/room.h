@@ -56,7 +56,9 @@ typedef struct cf_room cf_room_t;
 
 /* Returns 0 with a room that has asked to be activated, or CF_ENOMEM. */
 int cf_room_new(cf_room_t **out, cf_room_host_t *host, cf_id_t id, cf_turn_t *turn);
-/* One message for this room. Answers everything it cannot carry out. */
+/* One message for this room. Answers everything it cannot carry out. A message of this node that it
+ * cannot read puts the room in quarantine: the message is refused CF_EINTERNAL, posts in flight are
+ * answered CF_EUNCONFIRMED, the rest MOVED, and the room RETIREs. */
 void cf_room_handle(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg);
 /* The batch is over: build the next run, fan out what was committed, tell the lobby who is here. */
 void cf_room_settle(cf_room_t *self, cf_turn_t *turn);

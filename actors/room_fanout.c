@@ -260,8 +260,8 @@ int cf_room_on_history(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         return rc == 0 ? CF_EPERM : rc == CF_EAGAIN ? 0 : rc;
     if (page_from_ring(self, turn, &history, &page))
         return cf_outbox_answer(turn->out, msg, CF_MSG_PAGE, &page);
-    if (self->ephemeral)
-        return CF_ERANGE; /* a cursor the ring does not have any more */
+    if (self->ephemeral) /* a cursor the ring does not have any more */
+        return cf_outbox_refuse(turn->out, msg, CF_ERANGE, 0);
     /* The reader answers whoever the message says it is from: the page never passes through the
      * room */
     return cf_outbox_put(

@@ -215,6 +215,12 @@ bool cf_room_join_refused(cf_room_t *self, cf_turn_t *turn, uint64_t corr, int e
     return true;
 }
 
+void cf_room_refuse_joins(cf_room_t *self, cf_turn_t *turn, int err)
+{
+    while (self->joins)
+        cf_room_join_refused(self, turn, self->joins->corr, err);
+}
+
 /* --- connections -------------------------------------------------------------------------------
  */
 

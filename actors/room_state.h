@@ -130,6 +130,9 @@ void cf_room_refuse_held(cf_room_t *self, cf_turn_t *turn, cf_id_t user, int err
 /* Stop serving: answer what was not begun with `err` (CF_EMOVED: with MOVED) and leave. */
 void cf_room_vacate(cf_room_t *self, cf_turn_t *turn, int err);
 void cf_room_answer_moved(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *request);
+/* A message of ours about this room could not be read: what the room knows is not to be trusted any
+ * more. It leaves at once, waiting for nothing; whoever looks for it finds it as the store has it. */
+void cf_room_quarantine(cf_room_t *self, cf_turn_t *turn);
 
 /* room_members.c */
 cf_handler_fn cf_room_on_check, cf_room_on_join, cf_room_on_leave, cf_room_on_attach,
@@ -145,6 +148,8 @@ cf_attachment_t *cf_room_attachment(cf_room_t *self, cf_address_t gateway, uint6
 int cf_room_may_speak(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, uint64_t conn,
                       cf_id_t sender);
 void cf_room_detach_node(cf_room_t *self, cf_turn_t *turn, uint32_t node);
+/* Answer every JOIN and LEAVE that storage is writing. */
+void cf_room_refuse_joins(cf_room_t *self, cf_turn_t *turn, int err);
 void cf_room_members_tick(cf_room_t *self, cf_turn_t *turn);
 void cf_room_free_members(cf_room_t *self);
 

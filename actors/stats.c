@@ -62,12 +62,13 @@ static bool is_silent(const target_t *target, int64_t now_us)
     return target->asked && now_us - target->asked_us > SILENCE_US;
 }
 
+/* Everybody answers, and nobody has lost a message of our own: stats itself neither. */
 static bool is_live(const cf_stats_t *self, int64_t now_us)
 {
     for (uint32_t i = 0; i < self->config.n; i++)
-        if (is_silent(&self->targets[i], now_us))
+        if (is_silent(&self->targets[i], now_us) || self->targets[i].counters[CF_M_QUARANTINED])
             return false;
-    return true;
+    return !cf_metric_slots[CF_M_QUARANTINED];
 }
 
 static void report_silence(cf_stats_t *self, int64_t now_us)

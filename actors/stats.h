@@ -1,6 +1,7 @@
 /* actors/stats.h: how the node is doing; asks every actor, answers scrapes and health checks.
  *
- *     PROBE        -> each target once a second. Who does not answer within 5 s is not live
+ *     PROBE        -> each target once a second. Who does not answer within 5 s is not live, nor is
+ *                  who has lost a message of our own (actor.h, quarantine)
  *     PROBED       target -> stats: its counters; the newest are kept
  *     STORE_STATE  storage, readers -> stats. Not heard for 5 s counts as down
  *     METRICS      gateway -> METRICS_TEXT: Prometheus text format 0.0.4, rendered at most once a

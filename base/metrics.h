@@ -22,6 +22,9 @@
     X(WAITED_US, SECONDS, "confab_actor_waited_seconds_total", "time these messages waited")       \
     X(REFUSED_MESSAGES, COUNTER, "confab_actor_refused_total", "requests answered REFUSED")        \
     X(MALFORMED, COUNTER, "confab_actor_malformed_total", "messages that could not be decoded")    \
+    X(QUARANTINED, GAUGE, "confab_actor_quarantined", "actors that lost a message of our own")     \
+    X(ROOMS_QUARANTINED, COUNTER, "confab_rooms_quarantined_total",                                \
+      "rooms put away as a message of our own was lost on them")                                   \
     X(UNDELIVERABLE, COUNTER, "confab_link_undeliverable_total", "messages no link would take")    \
     X(POSTS_IN, COUNTER, "confab_posts_received_total", "posts that reached a room")               \
     X(POSTS_STORED, COUNTER, "confab_posts_acked_total", "posts committed and acknowledged")       \

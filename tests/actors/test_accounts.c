@@ -55,7 +55,7 @@ static void remove_all(void)
 
 static cf_turn_t turn_now(void)
 {
-    return (cf_turn_t){WALL0 + now_us, now_us, out, &arena};
+    return (cf_turn_t){WALL0 + now_us, now_us, out, &arena, false};
 }
 
 /* As the actor's loop does it: what the handler returns is answered. */

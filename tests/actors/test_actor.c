@@ -31,6 +31,8 @@ typedef struct {
     uint64_t timers;  /* told as gauge CF_M_CONNECTIONS */
     uint64_t watched; /* told as gauge CF_M_WEBSOCKETS */
     uint64_t after_destroy;
+    bool contains;        /* takes what it could not read into its own quarantine, */
+    uint64_t quarantined; /* the latest by its type */
 } state_t;
 
 static state_t state;
@@ -114,6 +116,14 @@ static void on_watched(void *self, cf_turn_t *turn)
     ((state_t *)self)->watched += read(extra[0], &byte, 1) == 1;
 }
 
+static bool quarantine(void *self, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    state_t *my = self;
+    (void)turn;
+    my->quarantined = msg->type;
+    return my->contains;
+}
+
 static void destroy(void *self)
 {
     ((state_t *)self)->after_destroy = 1;
@@ -126,6 +136,7 @@ static const cf_handler_t handlers[] = {
 static const cf_actor_ops_t ops = {.handlers = handlers,
                                    .after_batch = after_batch,
                                    .due = due,
+                                   .quarantine = quarantine,
                                    .gauges = gauges,
                                    .destroy = destroy};
 
@@ -167,6 +178,12 @@ static void start(void)
     prepare();
     cf_actor_watch(state.actor, extra[0], on_watched);
     actor_run(state.actor, &ops, &state);
+}
+
+static void start_contained(void)
+{
+    peer_bus()->contain = true;
+    start();
 }
 
 static void let_go(void)
@@ -329,16 +346,10 @@ Test(actor, drops_and_counts_frames_that_are_no_messages)
 
 Test(actor, refuses_and_counts_a_malformed_message_of_another_node)
 {
-    cf_buf_t frame = {0};
     peer_t *stranger = peer_at_other_node(CF_ACTOR_GATEWAY);
-    cf_msg_t head = {
-        .type = CF_MSG_JOIN, .corr = 7, .from = stranger->address, .to = {NODE, CF_ACTOR_LOBBY, 0}};
     uint64_t before = actor_counter(state.actor, CF_M_MALFORMED);
-    cr_assert(eq(int, cf_msg_encode(&frame, &head, &(cf_join_t){.user = {{0}}}), 0));
-    frame.data[CF_MSG_HEAD_SIZE] ^= 1; /* an array of another length */
-    send_frame(frame.data, frame.size);
+    peer_send_malformed(stranger, CF_ACTOR_LOBBY, CF_MSG_JOIN, 7, ID);
     cr_assert(eq(int, peer_await_refusal(stranger, 7), CF_EPROTO));
-    cf_buf_free(&frame);
     cr_assert(eq(u64, actor_counter(state.actor, CF_M_MALFORMED), before + 1));
 }
 
@@ -351,6 +362,21 @@ Test(actor, refuses_a_message_it_has_no_handler_for_from_another_node)
     cr_assert(peer_await(peer, CF_MSG_DONE, 9, NULL)); /* it lives */
 }
 
+Test(actor, is_in_quarantine_after_a_frame_that_only_its_own_process_can_have_sent)
+{
+    static const uint8_t garbage[80] = {1, 0, 0xff, 0xff};
+    ask(CF_MSG_CHECK, 1); /* it is found while a handler waits, */
+    actor_counter(state.actor, CF_M_INBOX_MESSAGES);
+    cr_assert(eq(u64, actor_counter(state.actor, CF_M_QUARANTINED), 0));
+    send_frame(garbage, sizeof garbage);
+    while (actor_counter(state.actor, CF_M_QUARANTINED) == 0)
+        ; /* ends with the suite's time limit */
+    let_go();
+    cr_assert(peer_await(peer, CF_MSG_DONE, 1, NULL));
+    ask(CF_MSG_JOIN, 2); /* and it goes on */
+    cr_assert(peer_await(peer, CF_MSG_DONE, 2, NULL));
+}
+
 #ifndef NDEBUG
 Test(actor, aborts_where_assertions_are_on_when_its_own_process_errs, .signal = SIGABRT)
 {
@@ -359,6 +385,43 @@ Test(actor, aborts_where_assertions_are_on_when_its_own_process_errs, .signal = 
     peer_await(peer, CF_MSG_REFUSED, 2, NULL);
 }
 #endif
+
+TestSuite(contained, .init = start_contained, .fini = actors_stop, .timeout = 60);
+
+Test(contained, refuses_what_its_own_process_errs_in_as_internal_and_is_in_quarantine)
+{
+    peer_send_malformed(peer, CF_ACTOR_LOBBY, CF_MSG_JOIN, 1, ID);
+    cr_assert(eq(int, peer_await_refusal(peer, 1), CF_EINTERNAL));
+    cr_assert(eq(u64, actor_counter(state.actor, CF_M_QUARANTINED), 1));
+    cr_assert(eq(u64, actor_counter(state.actor, CF_M_MALFORMED), 1));
+    ask(CF_MSG_JOIN, 2); /* what it can read it serves */
+    cr_assert(peer_expect(peer, CF_MSG_DONE, 2, NULL));
+}
+
+Test(contained, leaves_to_an_actor_what_it_can_contain_by_itself)
+{
+    state.contains = true;
+    peer_send_malformed(peer, CF_ACTOR_LOBBY, CF_MSG_JOIN, 1, ID);
+    cr_assert(eq(int, peer_await_refusal(peer, 1), CF_EINTERNAL));
+    cr_assert(eq(u64, actor_counter(state.actor, CF_M_QUARANTINED), 0));
+    cr_assert(eq(u64, state.quarantined, CF_MSG_JOIN));
+}
+
+Test(contained, answers_no_answer)
+{
+    peer_send(peer, CF_ACTOR_LOBBY, CF_MSG_DONE, 1, ID, NULL); /* it has no handler for it */
+    ask(CF_MSG_JOIN, 2);
+    cr_assert(peer_expect(peer, CF_MSG_DONE, 2, NULL)); /* the first thing heard */
+    cr_assert(eq(u64, actor_counter(state.actor, CF_M_QUARANTINED), 1));
+}
+
+Test(contained, is_in_no_quarantine_for_what_another_node_says)
+{
+    peer_t *stranger = peer_at_other_node(CF_ACTOR_GATEWAY);
+    peer_send(stranger, CF_ACTOR_LOBBY, CF_MSG_METRICS, 8, ID, NULL);
+    cr_assert(eq(int, peer_await_refusal(stranger, 8), CF_EPROTO));
+    cr_assert(eq(u64, actor_counter(state.actor, CF_M_QUARANTINED), 0));
+}
 
 /* --- other ways to run -------------------------------------------------------------------------
  */

@@ -154,7 +154,7 @@ static void handle(acting_t *self, cf_turn_t *turn, const cf_msg_t *msg)
 static void take_turn(acting_t *self, const cf_msg_t *msg)
 {
     cr_assert(cf_outbox_new(&self->out, NULL, self->address) == 0);
-    cf_turn_t turn = {T0 + world.now_us, world.now_us, self->out, &self->arena};
+    cf_turn_t turn = {T0 + world.now_us, world.now_us, self->out, &self->arena, false};
     failing_malloc_resume();
     if (msg)
         handle(self, &turn, msg);

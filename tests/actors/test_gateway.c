@@ -204,10 +204,10 @@ static void vanish(int fd)
     close(fd);
 }
 
-static void wait_for_websockets(uint64_t n)
+static void wait_for_counter(cf_metric_t metric, uint64_t n)
 {
     int64_t until_us = cf_boot_us() + PEER_WAIT_MS * INT64_C(1000);
-    while (actor_counter(actor, CF_M_WEBSOCKETS) != n)
+    while (actor_counter(actor, metric) != n)
         cr_assert(lt(i64, cf_boot_us(), until_us));
 }
 
@@ -905,7 +905,7 @@ Test(gateway, leaves_no_connection_in_a_room_for_a_client_that_went_while_it_mov
     peer_answer(rooms2, &attaching, CF_MSG_MOVED, NULL);
     cr_assert(peer_await_msg(lobby, CF_MSG_LOOKUP, 0, &looking, NULL));
     vanish(ann);
-    wait_for_websockets(0);
+    wait_for_counter(CF_M_WEBSOCKETS, 0);
     peer_answer(lobby, &looking, CF_MSG_PLACED, &(cf_placed_t){cf_address_pack(rooms2->address)});
     int bob = ask_to_enter("bob");
     authenticate("bob", "bob");
@@ -923,7 +923,7 @@ Test(gateway, detaches_a_client_that_went_while_its_room_was_looked_for)
     peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_FORGET, 0, ROOM, NULL);
     let_it_read();
     vanish(ann);
-    wait_for_websockets(0);
+    wait_for_counter(CF_M_WEBSOCKETS, 0);
     cf_attached_t attached = {.epoch = 2};
     peer_send(rooms2, CF_ACTOR_GATEWAY, CF_MSG_ATTACHED, corr, ROOM, &attached);
     request(rooms2, CF_MSG_DETACH, &detach);
@@ -1004,7 +1004,7 @@ Test(gateway, leaks_nothing_of_a_client_that_vanishes_with_requests_in_flight)
         post(ann, "x", "");
     take_posts(rooms, heads, 5);
     vanish(ann);
-    wait_for_websockets(0);
+    wait_for_counter(CF_M_WEBSOCKETS, 0);
     for (uint32_t i = 0; i < 5; i++)
         peer_answer(rooms, &heads[i], CF_MSG_POSTED, &(cf_posted_t){{{3}}, i + 1, 1});
     request(rooms, CF_MSG_DETACH, NULL);
@@ -1099,6 +1099,64 @@ Test(gateway_for_all, lets_a_foreign_page_in_by_a_token_of_its_own_and_never_by_
 
 /* --- counts -------------------------------------------------------------------------------------
  */
+
+/* --- what of our own cannot be read -------------------------------------------------------------
+ */
+
+static void start_contained(void)
+{
+    peer_bus()->contain = true;
+    start();
+}
+
+TestSuite(gateway_contained, .init = start_contained, .fini = actors_stop, .timeout = 120);
+
+Test(gateway_contained, lets_the_members_of_a_room_come_back_for_an_event_it_could_not_read)
+{
+    int ann = enter_first("ann", NULL), bob = enter("bob");
+    tell_event(rooms, 1, 1, 1, "a");
+    peer_send_malformed(rooms, CF_ACTOR_GATEWAY, CF_MSG_EVENT, 0, ROOM);
+    tell_event(rooms, 1, 3, 3, "c"); /* would be a gap */
+    int clients[] = {ann, bob};
+    for (int i = 0; i < 2; i++) {
+        cr_assert(has(client_heard(clients[i]), "\"content\":\"a\""));
+        cr_assert(eq(str, client_heard(clients[i]), "close 1013 try again later"));
+        close(clients[i]);
+    }
+    peer_send_malformed(rooms, CF_ACTOR_GATEWAY, CF_MSG_EVENT, 0,
+                        (cf_id_t){{7}}); /* nobody there */
+    wait_for_counter(CF_M_MALFORMED, 2);
+    cr_assert(eq(u64, actor_counter(actor, CF_M_QUARANTINED), 0));
+}
+
+Test(gateway_contained, tells_who_waits_for_an_answer_it_could_not_read)
+{
+    int ann = enter_first("ann", NULL);
+    cf_msg_t msg;
+    post(ann, "a", "k1");
+    expect_post(rooms, "a", &msg);
+    peer_send_malformed(rooms, CF_ACTOR_GATEWAY, CF_MSG_POSTED, msg.corr, ROOM);
+    cr_assert(has(client_heard_type(ann, "error"), "NOT_CONFIRMED")); /* it is stored */
+    post(ann, "b", "k2");
+    expect_post(rooms, "b", &msg);
+    peer_send_malformed(rooms, CF_ACTOR_GATEWAY, CF_MSG_REFUSED, msg.corr, ROOM);
+    cr_assert(has(client_heard_type(ann, "error"), "NOT_SAVED"));
+    int me = client_dial(port);
+    client_put(me, "GET /api/v1/auth/me HTTP/1.1\r\nHost: x\r\nCookie: session_id=bob\r\n\r\n");
+    cr_assert(peer_await_msg(accounts, CF_MSG_AUTHENTICATE, 0, &msg, NULL));
+    peer_send_malformed(accounts, CF_ACTOR_GATEWAY, CF_MSG_SESSION, msg.corr, (cf_id_t){0});
+    cr_assert(eq(int, client_answer(me), 503));
+    cr_assert(eq(u64, actor_counter(actor, CF_M_MALFORMED), 3));
+    close(me);
+    close(ann);
+}
+
+Test(gateway_contained, is_in_quarantine_for_what_it_cannot_put_right)
+{
+    peer_send_malformed(accounts, CF_ACTOR_GATEWAY, CF_MSG_SESSION_ENDED, 0, (cf_id_t){0});
+    wait_for_counter(CF_M_QUARANTINED, 1);
+    cr_assert(eq(int, client_ask(port, "GET", "/health", "", ""), 200));
+}
 
 Test(gateway, gives_clients_the_latest_counts_and_few_of_them)
 {

@@ -64,7 +64,7 @@ static uint32_t number_of(cf_id_t id)
 
 static cf_turn_t turn_now(void)
 {
-    return (cf_turn_t){0, now_us, out, &arena};
+    return (cf_turn_t){0, now_us, out, &arena, false};
 }
 
 /* corr 0: the next number. Returns what the handler returned. */

@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <signal.h>
 #include <stdio.h>
 
 TestSuite(room, .fini = room_close, .timeout = 60);
@@ -1503,8 +1504,108 @@ Test(room, gives_the_bots_words_a_time_that_is_not_before_the_newest_post)
 Test(room, refuses_a_message_that_is_not_for_a_room)
 {
     room_ready(1, 0);
-    tell(GW1, CF_MSG_LOOKUP, 0, NULL);
-    cr_assert(eq(str, heard(), "gw1 refused #1 not well-formed"));
+    tell(FAR, CF_MSG_LOOKUP, 0, NULL);
+    cr_assert(eq(str, heard(), "far refused #1 not well-formed"));
+}
+
+/* --- quarantine ---------------------------------------------------------------------------------
+ */
+
+#ifndef NDEBUG
+Test(room, aborts_where_assertions_are_on_when_its_own_node_errs, .signal = SIGABRT)
+{
+    room_ready(1, 0);
+    tell_malformed(GW1, CF_MSG_POST, 0);
+}
+#endif
+
+Test(room, refuses_what_another_node_says_that_it_cannot_read_and_serves_on)
+{
+    room_ready(1, 0);
+    with_ann();
+    tell_malformed(FAR, CF_MSG_POST, 0);
+    cr_assert(eq(str, heard(), "far refused #1 not well-formed"));
+    tell_malformed(FAR, CF_MSG_VERDICT, 0);
+    tell_malformed(FAR, CF_MSG_DETACH, 0);
+    ignore();
+    post(GW1, 1, "ann", "a");
+    cr_assert(eq(str, heard(), "storage append epoch=1 prev=0 [1:a]"));
+}
+
+Test(room, goes_into_quarantine_when_its_own_node_errs_and_leaves_nobody_unanswered)
+{
+    room_ready(1, 0);
+    with_ann();
+    contain = true;
+    post(GW1, 1, "ann", "in flight");
+    ignore();
+    post(GW1, 1, "ann", "queued");
+    check(GW2, "bob");
+    join(GW2, "cid");
+    ignore();
+    tell_malformed(GW2, CF_MSG_HISTORY, 0);
+    cr_assert(eq(str, heard(),
+                 "gw2 refused #5 internal error; "
+                 "gw1 refused #1 not confirmed, retry with the same key; "
+                 "gw2 refused #4 internal error; gw2 refused #3 internal error; "
+                 "gw1 moved #2; lobby retire"));
+    post(GW1, 1, "ann", "later");
+    check(GW2, "bob");
+    cr_assert(eq(str, heard(), "gw1 moved #6; gw2 moved #7"));
+    stored(); /* the verdict on what was in flight; whether it was stored the next owner sees */
+    member("bob", true);
+    done(join_corr());
+    tell_malformed(GW2, CF_MSG_HISTORY, 0);
+    cr_assert(eq(str, heard(), "gw2 moved #8"));
+}
+
+Test(room, asks_the_bot_no_second_time_for_a_quarantine)
+{
+    room_ready(1, 0);
+    with_ann();
+    contain = true;
+    command(GW1, 1, "ann", "A");
+    ignore();
+    tell_malformed(room_config.bot, CF_MSG_BOT_ANSWER, bot_corr("A"));
+    cr_assert(eq(str, heard(), "gw1 refused #1 internal error; lobby retire"));
+}
+
+Test(room, goes_into_quarantine_when_an_answer_to_it_cannot_be_read)
+{
+    static const uint16_t answers[] = {CF_MSG_VERDICT, CF_MSG_MEMBER, CF_MSG_PAGE, CF_MSG_REFUSED,
+                                       CF_MSG_ACTIVATED};
+    contain = true;
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        room_ready(1, 0);
+        tell_malformed(room_config.storage, answers[i], 77);
+        cr_assert(eq(str, heard(), "lobby retire")); /* and no answer to an answer */
+        room_close();
+    }
+    room_ready(1, 0);
+}
+
+Test(room, goes_into_quarantine_over_what_it_held_while_it_was_loading)
+{
+    contain = true;
+    room_open();
+    ignore();
+    tell_malformed(FAR, CF_MSG_CHECK, 0);
+    tell_malformed(GW1, CF_MSG_JOIN, 0);
+    check(GW2, "bob");
+    activated(1, 0, false);
+    cr_assert(eq(str, heard(),
+                 "far refused #1 not well-formed; gw1 refused #2 internal error; "
+                 "lobby retire; gw2 moved #3"));
+}
+
+Test(room, does_not_spin_when_it_can_never_be_loaded)
+{
+    contain = true;
+    room_open();
+    ignore();
+    check(GW2, "bob");
+    tell_malformed(room_config.storage, CF_MSG_ACTIVATED, activate_corr);
+    cr_assert(eq(str, heard(), "gw2 refused #1 internal error; lobby retire"));
 }
 
 Test(room, refuses_more_gateways_than_it_can_bound)

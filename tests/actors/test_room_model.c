@@ -95,7 +95,7 @@ static cf_id_t user_of(int g, int c)
 
 static cf_turn_t turn_now(void)
 {
-    return (cf_turn_t){m.wall_us, m.now_us, m.out, &m.arena};
+    return (cf_turn_t){m.wall_us, m.now_us, m.out, &m.arena, false};
 }
 
 static void listen_to_it(void);

@@ -48,6 +48,13 @@ static void start(void)
     actor_run(actor, &cf_rooms_ops, state);
 }
 
+static void start_contained(void)
+{
+    peer_bus()->contain = true;
+    start();
+}
+
+TestSuite(rooms_contained, .init = start_contained, .fini = actors_stop, .timeout = 120);
 TestSuite(rooms, .init = start, .fini = actors_stop, .timeout = 120);
 
 static cf_id_t room_id(uint8_t n)
@@ -327,21 +334,9 @@ Test(rooms, lets_members_of_a_lost_node_leave_every_room)
     }
 }
 
-/* Sends the body of one message under the type of another. */
 static uint64_t send_malformed(peer_t *from, uint16_t type, cf_id_t room)
 {
-    cf_buf_t frame = {0};
-    cf_msg_t msg, head = {.type = CF_MSG_PRESENCE,
-                          .corr = ++corr,
-                          .from = from->address,
-                          .to = cf_actor_address(actor),
-                          .room = room};
-    cr_assert(eq(int, cf_msg_encode(&frame, &head, &(cf_flushed_t){1, 1}), 0));
-    cr_assert(eq(int, cf_msg_decode(&msg, frame.data, frame.size), 0));
-    msg.type = type;
-    cr_assert(eq(int, cf_outbox_forward(from->out, &msg, cf_actor_address(actor)), 0));
-    peer_flush(from);
-    cf_buf_free(&frame);
+    peer_send_malformed(from, CF_ACTOR_ROOMS, type, ++corr, room);
     return corr;
 }
 
@@ -362,6 +357,29 @@ Test(rooms, refuses_and_counts_what_another_node_says_that_is_not_well_formed)
     store_run();
     cr_assert(peer_await(far, CF_MSG_POSTED, posting, NULL));
     cr_assert(eq(u64, actor_counter(actor, CF_M_MALFORMED), n + 4));
+}
+
+Test(rooms_contained, puts_the_one_room_away_that_its_own_node_erred_about)
+{
+    cf_msg_t msg;
+    open_room(ROOM, 1, false);
+    attach(gw1, ROOM, 1);
+    open_room(room_id(2), 1, false);
+    attach(gw2, room_id(2), 2);
+    cr_assert(
+        eq(int, peer_await_refusal(gw1, send_malformed(gw1, CF_MSG_POST, ROOM)), CF_EINTERNAL));
+    cr_assert(peer_await_msg(lobby, CF_MSG_RETIRE, 0, &msg, NULL));
+    cr_assert(cf_id_equal(msg.room, ROOM));
+    uint64_t posting = post(gw2, room_id(2), 2, "unimpressed");
+    store_run();
+    cr_assert(peer_await(gw2, CF_MSG_POSTED, posting, NULL));
+    cr_assert(eq(u64, actor_counter(actor, CF_M_ROOMS_QUARANTINED), 1));
+    cr_assert(eq(u64, actor_counter(actor, CF_M_QUARANTINED), 0)); /* the thread is well */
+    posting = post(gw1, ROOM, 1, "hi");
+    cr_assert(peer_await(gw1, CF_MSG_MOVED, posting, NULL));
+    peer_send(lobby, CF_ACTOR_ROOMS, CF_MSG_RETIRED, 0, ROOM, NULL);
+    open_room(ROOM, 2, false);
+    attach(gw1, ROOM, 1);
 }
 
 /* --- draining -----------------------------------------------------------------------------------

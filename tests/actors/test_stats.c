@@ -164,6 +164,22 @@ Test(stats, a_label_stays_one_line_and_one_value)
     cf_buf_free(&out);
 }
 
+Test(stats, takes_an_actor_in_quarantine_for_not_live)
+{
+    cf_counter_t of_reader[] = {{CF_M_QUARANTINED, 1}};
+    tell_store(0, true, false, 1);
+    answer_probe(0, NULL, 0);
+    cr_assert(ask_health().live);
+    answer_probe(1, of_reader, 1);
+    cf_health_state_t health = ask_health();
+    cr_assert(not(health.live));
+    cr_assert(health.ready); /* it serves what it can until it is restarted */
+    char *text = scrape();
+    cr_expect(has_line(text, "confab_actor_quarantined{actor=\"reader\"} 1"));
+    cr_expect(has_line(text, "confab_actor_quarantined{actor=\"storage\"} 0"));
+    free(text);
+}
+
 Test(stats, renders_a_scrape_that_follows_at_once_no_second_time)
 {
     char *first = scrape();
@@ -229,7 +245,7 @@ static void free_machine(void)
 
 static void tell(int64_t now_us, cf_address_t from, uint16_t type, uint64_t corr, const void *body)
 {
-    cf_turn_t turn = {now_us, now_us, out, &arena};
+    cf_turn_t turn = {now_us, now_us, out, &arena, false};
     cf_msg_t msg,
         head = {.type = type, .corr = corr, .from = from, .to = {NODE, CF_ACTOR_STATS, 0}};
     cf_buf_clear(&frame);
@@ -242,7 +258,7 @@ static void tell(int64_t now_us, cf_address_t from, uint16_t type, uint64_t corr
 
 static void pass(int64_t now_us)
 {
-    cf_turn_t turn = {now_us, now_us, out, &arena};
+    cf_turn_t turn = {now_us, now_us, out, &arena, false};
     cf_stats_ops.due(machine, &turn);
 }
 

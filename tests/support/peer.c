@@ -78,6 +78,20 @@ void peer_send(peer_t *self, cf_actor_kind_t to, uint16_t type, uint64_t corr, c
     peer_flush(self);
 }
 
+void peer_send_malformed(peer_t *self, cf_actor_kind_t to, uint16_t type, uint64_t corr,
+                         cf_id_t room)
+{
+    static const uint8_t body[] = {0x9f}; /* an array of 15, and no more */
+    cf_msg_t msg = {.type = type,
+                    .corr = corr,
+                    .from = self->address,
+                    .room = room,
+                    .body = body,
+                    .size = sizeof body};
+    cr_assert(cf_outbox_forward(self->out, &msg, (cf_address_t){NODE, to, 0}) == 0);
+    peer_flush(self);
+}
+
 void peer_answer(peer_t *self, const cf_msg_t *request, uint16_t type, const void *body)
 {
     cr_assert(cf_outbox_answer(self->out, request, type, body) == 0);

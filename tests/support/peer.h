@@ -37,6 +37,9 @@ void peer_send(peer_t *self, cf_actor_kind_t to, uint16_t type, uint64_t corr, c
                const void *body);
 void peer_answer(peer_t *self, const cf_msg_t *request, uint16_t type, const void *body);
 void peer_refuse(peer_t *self, const cf_msg_t *request, int rc);
+/* A message of that type whose body is none of its. */
+void peer_send_malformed(peer_t *self, cf_actor_kind_t to, uint16_t type, uint64_t corr,
+                         cf_id_t room);
 /* Messages given to peer_put go out, together and in order, with the next send or flush. */
 void peer_put(peer_t *self, cf_actor_kind_t to, uint16_t type, uint64_t corr, cf_id_t room,
               const void *body);

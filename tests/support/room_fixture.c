@@ -33,6 +33,7 @@ cf_room_config_t room_config = {
     .reader = {NODE_OF_ROOM, CF_ACTOR_READER, 0},
     .readers = 1,
 };
+bool contain;
 int64_t wall_offset_us;
 uint64_t asked, append_corr, read_corr, activate_corr;
 uint32_t append_n;
@@ -60,7 +61,7 @@ static size_t shown_size;
 
 static cf_turn_t turn_now(void)
 {
-    return (cf_turn_t){T0 + now_us + wall_offset_us, now_us, out, &arena};
+    return (cf_turn_t){T0 + now_us + wall_offset_us, now_us, out, &arena, contain};
 }
 
 void room_open(void)
@@ -113,18 +114,40 @@ cf_id_t user_id(const char *name)
     return id;
 }
 
-void tell(cf_address_t from, uint16_t type, uint64_t corr, const void *body)
+/* The room handles what was put into scratch: a whole frame, which it may keep. */
+static void hand_over(void)
 {
-    cf_msg_t msg, head = {.type = type,
-                          .corr = corr ? corr : ++asked,
-                          .from = from,
-                          .to = cf_outbox_address(out),
-                          .room = THE_ROOM};
-    cr_assert(cf_outbox_put(scratch, &head, body) == 0);
-    cr_assert(cf_outbox_take(scratch, &msg));
+    cf_msg_t msg;
     cf_turn_t turn = turn_now();
+    cr_assert(cf_outbox_take(scratch, &msg));
     cf_room_handle(room, &turn, &msg);
     cr_assert(!cf_outbox_take(scratch, &msg)); /* and the buffer is empty again */
+}
+
+static cf_msg_t head_of(cf_address_t from, uint16_t type, uint64_t corr)
+{
+    return (cf_msg_t){.type = type,
+                      .corr = corr ? corr : ++asked,
+                      .from = from,
+                      .to = cf_outbox_address(out),
+                      .room = THE_ROOM};
+}
+
+void tell(cf_address_t from, uint16_t type, uint64_t corr, const void *body)
+{
+    cf_msg_t head = head_of(from, type, corr);
+    cr_assert(cf_outbox_put(scratch, &head, body) == 0);
+    hand_over();
+}
+
+void tell_malformed(cf_address_t from, uint16_t type, uint64_t corr)
+{
+    static const uint8_t body[] = {0x9f}; /* an array of 15, and no more */
+    cf_msg_t msg = head_of(from, type, corr);
+    msg.body = body;
+    msg.size = sizeof body;
+    cr_assert(cf_outbox_forward(scratch, &msg, msg.to) == 0);
+    hand_over();
 }
 
 /* --- requests ----------------------------------------------------------------------------------

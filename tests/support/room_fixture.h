@@ -24,6 +24,7 @@
 extern cf_room_t *room;
 extern cf_room_host_t host;
 extern cf_room_config_t room_config; /* may be changed before room_open() */
+extern bool contain;                 /* of every turn: a bug does not abort */
 extern int64_t wall_offset_us;       /* the wall clock was stepped by so much */
 extern uint64_t asked;               /* number of the latest request */
 extern uint64_t append_corr;         /* of the latest APPEND heard */
@@ -44,6 +45,8 @@ void at_ms(int64_t ms);
 cf_id_t user_id(const char *name);
 /* One message from `from`; corr 0: the next number. */
 void tell(cf_address_t from, uint16_t type, uint64_t corr, const void *body);
+/* One of that type whose body is none of its. */
+void tell_malformed(cf_address_t from, uint16_t type, uint64_t corr);
 
 /* --- requests */
 void check(cf_address_t from, const char *name);

@@ -21,7 +21,8 @@ typedef struct {
         char endpoint[CF_ENDPOINT_MAX];
     } nodes[CF_BUS_NODES_MAX]; /* the others */
     uint32_t others;
-    bool trace; /* log every message that passes a link, at level debug */
+    bool trace;   /* log every message that passes a link, at level debug */
+    bool contain; /* for tests: a message of ours that cannot be read does not abort the process */
 } cf_bus_t;
 
 /* Returns 0 or CF_ENOMEM. */

@@ -35,7 +35,7 @@ typedef struct {
 } cf_metrics_text_t;
 
 typedef struct {
-    bool live;  /* every actor answered its last probe */
+    bool live;  /* every actor answered its last probe, and none is in quarantine */
     bool ready; /* the store is up and the node is not draining */
     bool draining;
     bool store_up;
