@@ -98,6 +98,7 @@ static cf_slice_t *slice_for(cf_members_t *out, const char *name, size_t size)
         cf_slice_t *slice;
     } known[] = {{"type", &out->type},
                  {"id", &out->id},
+                 {"username", &out->username},
                  {"content", &out->content},
                  {"chatroom_id", &out->chatroom_id},
                  {"seq", &out->seq},
@@ -111,33 +112,60 @@ static cf_slice_t *slice_for(cf_members_t *out, const char *name, size_t size)
     return NULL;
 }
 
+/* *at stands before a member: its name and its value, and *at behind it and a comma. False if none is
+ * there; *at is NULL then if it is broken. */
+static bool take_member(const char **at, const char *end, cf_slice_t *name, cf_slice_t *value)
+{
+    const char *name_end, *start = skip_space(*at, end), *value_at;
+    *at = start;
+    if (start == end || *start != '"')
+        return false;
+    *at = NULL;
+    name_end = string_end(start + 1, end);
+    if (!name_end)
+        return false;
+    *name = (cf_slice_t){start + 1, (size_t)(name_end - start - 1)};
+    value_at = skip_space(name_end + 1, end);
+    if (value_at == end || *value_at++ != ':')
+        return false;
+    value_at = skip_space(value_at, end);
+    const char *rest = value_end(value_at, end);
+    if (!rest)
+        return false;
+    *value = *value_at == '"' ? (cf_slice_t){value_at + 1, (size_t)(rest - value_at - 2)}
+                              : (cf_slice_t){value_at, (size_t)(rest - value_at)};
+    rest = skip_space(rest, end);
+    *at = rest < end && *rest == ',' ? rest + 1 : rest;
+    return true;
+}
+
 bool cf_members_read(cf_members_t *out, const char *json, size_t size)
 {
     const char *end = json + size, *at = skip_space(json, end);
+    cf_slice_t name, value;
     memset(out, 0, sizeof *out);
     if (at == end || *at++ != '{')
         return false;
-    at = skip_space(at, end);
-    while (at < end && *at == '"') {
-        const char *name = at + 1, *name_end = string_end(name, end);
-        if (!name_end)
-            return false;
-        at = skip_space(name_end + 1, end);
-        if (at == end || *at++ != ':')
-            return false;
-        const char *value = skip_space(at, end);
-        at = value_end(value, end);
-        if (!at)
-            return false;
-        cf_slice_t *slice = slice_for(out, name, (size_t)(name_end - name));
+    while (take_member(&at, end, &name, &value)) {
+        cf_slice_t *slice = slice_for(out, name.at, name.size);
         if (slice)
-            *slice = *value == '"' ? (cf_slice_t){value + 1, (size_t)(at - value - 2)}
-                                   : (cf_slice_t){value, (size_t)(at - value)};
-        at = skip_space(at, end);
-        if (at < end && *at == ',')
-            at = skip_space(at + 1, end);
+            *slice = value;
     }
-    return at < end && *at == '}';
+    return at && at < end && *at == '}';
+}
+
+bool cf_member_find(cf_slice_t *out, const char *json, size_t size, const char *wanted)
+{
+    const char *end = json + size, *at = skip_space(json, end);
+    cf_slice_t name, value;
+    if (at == end || *at++ != '{')
+        return false;
+    while (take_member(&at, end, &name, &value))
+        if (cf_slice_is(name, wanted)) {
+            *out = value;
+            return true;
+        }
+    return false;
 }
 
 bool cf_slice_is(cf_slice_t slice, const char *text)

@@ -41,11 +41,14 @@ typedef struct {
 } cf_slice_t;
 
 typedef struct {
-    cf_slice_t type, id, content, chatroom_id, seq, client_key, message, code, retry_after_ms;
+    cf_slice_t type, id, username, content, chatroom_id, seq, client_key, message, code,
+        retry_after_ms;
 } cf_members_t; /* absent: size 0 */
 
 /* The known members of one JSON object; false if it is not one object. */
 bool cf_members_read(cf_members_t *out, const char *json, size_t size);
+/* One member of an object by name; false if it has none. */
+bool cf_member_find(cf_slice_t *out, const char *json, size_t size, const char *wanted);
 
 bool cf_slice_is(cf_slice_t slice, const char *text);
 uint64_t cf_slice_number(cf_slice_t slice); /* leading digits; 0 if none */

@@ -38,19 +38,6 @@ static void on_signal(int number)
     interrupted = number;
 }
 
-void cf_count_kind(cf_kind_t *kinds, const char *name, size_t size)
-{
-    size = size < sizeof kinds->name ? size : sizeof kinds->name - 1;
-    for (int i = 0; i < CF_KINDS_MAX; i++) {
-        if (kinds[i].count == 0)
-            memcpy(kinds[i].name, name, size);
-        else if (strlen(kinds[i].name) != size || memcmp(kinds[i].name, name, size) != 0)
-            continue;
-        kinds[i].count++;
-        return;
-    }
-}
-
 /* ---- options */
 
 static const struct option option_table[] = {

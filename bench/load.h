@@ -9,6 +9,7 @@
 #include "conn.h"
 #include "frame.h"
 #include "histogram.h"
+#include "kinds.h"
 #include "ledger_file.h"
 #include "order.h"
 #include "payload.h"
@@ -21,7 +22,6 @@
 
 #define CF_PENDING_MAX 64 /* posts of one writer that are not settled */
 #define CF_ID_TEXT_MAX 40
-#define CF_KINDS_MAX 24 /* different close codes, error codes */
 
 typedef enum {
     CF_CLIENT_AWAY,      /* no socket; connects again at retry_ns */
@@ -73,11 +73,6 @@ typedef struct {
 } cf_room_t;
 
 typedef struct {
-    char name[64];
-    uint64_t count;
-} cf_kind_t;
-
-typedef struct {
     uint64_t posts, acked, refused, deliveries, foreign, skipped, resent, upgrades;
     /* what must be 0 */
     cf_order_faults_t order;
@@ -119,8 +114,6 @@ typedef struct {
     int64_t rss_kib[4096];
     int rss_count;
 } cf_load_t;
-
-void cf_count_kind(cf_kind_t *kinds, const char *name, size_t size);
 
 /* client.c. Sockets are non-blocking; what fails makes the client AWAY (--reconnect) or GONE. */
 void cf_client_connect(cf_load_t *load, cf_client_t *client);

@@ -40,3 +40,17 @@ int64_t cf_process_rss_kib(pid_t pid)
         fclose(file);
     return pages < 0 ? -1 : pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
+
+int cf_process_threads(pid_t pid)
+{
+    char path[64], line[128];
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    FILE *file = fopen(path, "r");
+    int threads = -1;
+    while (file && threads < 0 && fgets(line, sizeof line, file))
+        if (sscanf(line, "Threads: %d", &threads) != 1)
+            threads = -1;
+    if (file)
+        fclose(file);
+    return threads;
+}

@@ -28,14 +28,6 @@ static void list_faults(cf_fault_count_t out[FAULTS], const cf_counts_t *c)
     memcpy(out, all, sizeof all);
 }
 
-static void print_kinds(FILE *out, const cf_kind_t *kinds)
-{
-    fputc('{', out);
-    for (int i = 0; i < CF_KINDS_MAX && kinds[i].count; i++)
-        fprintf(out, "%s\"%s\": %" PRIu64, i ? ", " : "", kinds[i].name, kinds[i].count);
-    fputc('}', out);
-}
-
 static void print_histogram(FILE *out, const char *name, const cf_histogram_t *h)
 {
     fprintf(out,
@@ -85,9 +77,9 @@ static void write_json(FILE *out, const cf_load_t *load, bool ok)
     for (int i = 0; i < FAULTS; i++)
         fprintf(out, "%s\"%s\": %" PRIu64, i ? ", " : "", faults[i].name, faults[i].count);
     fprintf(out, "},\n \"closes\": ");
-    print_kinds(out, c->closes);
+    cf_print_kinds(out, c->closes);
     fprintf(out, ", \"refusals\": ");
-    print_kinds(out, c->refusals);
+    cf_print_kinds(out, c->refusals);
     print_histogram(out, "ack_us", &load->ack);
     print_histogram(out, "delivery_us", &load->delivery);
     fprintf(out, ",\n \"rss_kib\": [");
@@ -118,9 +110,9 @@ static void print_lines(const cf_load_t *load, bool ok)
                name, cpu_us_per_delivery(load), (double)load->rss_kib[0] / 1024,
                (double)load->rss_kib[load->rss_count - 1] / 1024);
     printf("%s: closes ", name);
-    print_kinds(stdout, c->closes);
+    cf_print_kinds(stdout, c->closes);
     printf(" refusals ");
-    print_kinds(stdout, c->refusals);
+    cf_print_kinds(stdout, c->refusals);
     printf("\n%s: %s", name, ok ? "nothing lost, doubled, swapped or changed" : "WRONG:");
     list_faults(faults, c);
     for (int i = 0; i < FAULTS; i++)
