@@ -64,10 +64,18 @@ int cf_network_parse(cf_network_t *out, const char *text)
     return 0;
 }
 
+static bool holds(const cf_network_t *network, const uint8_t address[16])
+{
+    uint8_t masked[16];
+    memcpy(masked, address, sizeof masked);
+    mask(masked, network->bits);
+    return memcmp(masked, network->address, sizeof masked) == 0;
+}
+
 bool cf_networks_contain(const cf_network_t *networks, size_t n, cf_str_t address)
 {
     char text[INET6_ADDRSTRLEN + 1];
-    uint8_t bytes[16], masked[16];
+    uint8_t bytes[16];
     bool is_v4;
     if (address.size >= sizeof text)
         return false;
@@ -75,11 +83,43 @@ bool cf_networks_contain(const cf_network_t *networks, size_t n, cf_str_t addres
     text[address.size] = '\0';
     if (!take_address(bytes, &is_v4, text))
         return false;
-    for (size_t i = 0; i < n; i++) {
-        memcpy(masked, bytes, sizeof masked);
-        mask(masked, networks[i].bits);
-        if (memcmp(masked, networks[i].address, sizeof masked) == 0)
+    for (size_t i = 0; i < n; i++)
+        if (holds(&networks[i], bytes))
             return true;
-    }
     return false;
+}
+
+/* IANA's special-purpose registries as of 2024, and what is no unicast. Of IPv6 only 2000::/3 is
+ * handed out at all, and what translates to IPv4 is looked at as IPv4. */
+static const char *const special[] = {
+    "0.0.0.0/8",     "10.0.0.0/8",      "100.64.0.0/10",  "127.0.0.0/8",    "169.254.0.0/16",
+    "172.16.0.0/12", "192.0.0.0/24",    "192.0.2.0/24",   "192.88.99.0/24", "192.168.0.0/16",
+    "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3",    "2001::/23",
+    "2001:db8::/32", "2002::/16",       "3fff::/20",
+};
+
+static bool in_range(const char *range, const uint8_t address[16])
+{
+    cf_network_t network;
+    return cf_network_parse(&network, range) == 0 && holds(&network, address);
+}
+
+bool cf_network_is_public(const struct sockaddr *address)
+{
+    uint8_t bytes[16];
+    memcpy(bytes, mapped_prefix, sizeof mapped_prefix);
+    if (address->sa_family == AF_INET)
+        memcpy(bytes + 12, &((const struct sockaddr_in *)address)->sin_addr, 4);
+    else if (address->sa_family == AF_INET6)
+        memcpy(bytes, &((const struct sockaddr_in6 *)address)->sin6_addr, sizeof bytes);
+    else
+        return false;
+    if (in_range("64:ff9b::/96", bytes)) /* RFC 6052: an IPv4 address behind a translator */
+        memcpy(bytes, mapped_prefix, sizeof mapped_prefix);
+    if (!in_range("0.0.0.0/0", bytes) && !in_range("2000::/3", bytes))
+        return false;
+    for (size_t i = 0; i < sizeof special / sizeof special[0]; i++)
+        if (in_range(special[i], bytes))
+            return false;
+    return true;
 }

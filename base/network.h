@@ -20,4 +20,10 @@ int cf_network_parse(cf_network_t *out, const char *text);
  * lies in none. ::ffff:1.2.3.4 and 1.2.3.4 are the same address. */
 bool cf_networks_contain(const cf_network_t *networks, size_t n, cf_str_t address);
 
+struct sockaddr;
+/* Whether an address is one of the public internet: no private, loopback, link-local, shared,
+ * documentation, multicast or other special one (the IANA registries of special-purpose addresses),
+ * nor an IPv6 address that stands for such an IPv4 one. Another family is none. */
+bool cf_network_is_public(const struct sockaddr *address);
+
 #endif
