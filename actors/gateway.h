@@ -29,7 +29,9 @@ typedef struct {
     uint32_t readers;
     uint32_t credits_requests; /* in flight per connection before its socket is not read */
     size_t credits_bytes;
-    size_t pool_bytes;           /* in flight on all connections of this gateway */
+    uint32_t
+        sockets_per_user; /* WebSockets of one user on this gateway; more are refused. 0: off */
+    size_t pool_bytes;    /* in flight on all connections of this gateway */
     uint32_t commands_in_flight; /* per connection; more are refused */
     int64_t command_us;          /* time the bot has for a command */
     bool echo;                   /* show a sender its stock command before the bot's answer */

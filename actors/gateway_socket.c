@@ -48,6 +48,20 @@ void cf_socket_close(cf_client_t *client, int code, const char *reason)
 /* --- into the room -----------------------------------------------------------------------------
  */
 
+static void grant(cf_gateway_t *self, cf_client_t *client)
+{
+    int rc = cf_user_enter(self, client);
+    if (rc == CF_EFULL) {
+        cf_http_fail(self, client, 429, "Rate limit exceeded", 1000);
+    } else if (rc < 0) {
+        cf_http_fail(self, client, 500, "Internal server error", 0);
+    } else {
+        client->phase = CF_CLIENT_ATTACHING;
+        cf_http_note(client, 101);
+        cf_conn_upgrade(client->conn);
+    }
+}
+
 void cf_socket_decide(cf_gateway_t *self, cf_client_t *client)
 {
     cf_exchange_t *exchange = client->exchange;
@@ -65,9 +79,7 @@ void cf_socket_decide(cf_gateway_t *self, cf_client_t *client)
     } else if (self->draining) {
         cf_http_fail(self, client, 503, "Service unavailable", 1000);
     } else {
-        client->phase = CF_CLIENT_ATTACHING;
-        cf_http_note(client, 101);
-        cf_conn_upgrade(client->conn);
+        grant(self, client);
     }
 }
 
@@ -160,6 +172,7 @@ void cf_socket_opened(cf_gateway_t *self, cf_client_t *client)
 void cf_socket_gone(cf_gateway_t *self, cf_client_t *client)
 {
     client->phase = CF_CLIENT_CLOSING;
+    cf_user_leave(self, client);
     cf_place_leave(self, client);
 }
 

@@ -1,7 +1,7 @@
 /* actors/gateway_state.h: the state of a gateway, for the files that together are the gateway:
  * gateway.c (life, dispatch, the server's callbacks), gateway_http.c, gateway_routes.c and
- * gateway_calls.c (requests and their answers), gateway_socket.c (WebSockets), gateway_commands.c
- * (what clients ask the bot), gateway_rooms.c (where rooms are, and what is in flight to them).
+ * gateway_calls.c (requests and their answers), gateway_socket.c (WebSockets), gateway_users.c
+ * (how many of them each user has), gateway_commands.c (what clients ask the bot), gateway_rooms.c (where rooms are, and what is in flight to them).
  * Nobody else includes it. */
 #ifndef CF_GATEWAY_STATE_H
 #define CF_GATEWAY_STATE_H
@@ -20,6 +20,7 @@ typedef struct cf_client cf_client_t;
 typedef struct cf_pending cf_pending_t;
 typedef struct cf_route cf_route_t;
 typedef struct cf_place cf_place_t;
+typedef struct cf_user_sockets cf_user_sockets_t;
 
 /* What an answer is for. The row of its request's kind says what is done with each type of answer.
  */
@@ -116,6 +117,7 @@ struct cf_client {
     char peer[46];
     cf_id_t room;
     cf_place_t *place;                  /* of an open socket */
+    cf_user_sockets_t *sockets;         /* of a granted socket: the row it counts in */
     cf_client_t *prev_here, *next_here; /* in place->members */
     uint64_t seen_seq, seen_n;          /* newest post and event handed over */
     uint64_t seen_epoch;
@@ -146,6 +148,7 @@ struct cf_gateway {
     uint64_t next_number, next_corr;
     cf_pending_t *pendings; /* by corr; also in order of sending */
     cf_place_t *places;
+    cf_user_sockets_t *users; /* that have sockets here */
     size_t pool_used;
     size_t command_bytes;                /* of commands that wait for the bot; not of the pool */
     bool pool_starved;                   /* some client waits for the pool */
@@ -214,6 +217,11 @@ void cf_command_ask(cf_gateway_t *self, cf_client_t *client, const cf_rooms_fram
                     const char *client_key);
 void cf_command_gave_up(cf_pending_t *pending);                  /* nobody answered it */
 void cf_command_over(cf_gateway_t *self, cf_pending_t *pending); /* it waits no more */
+
+/* gateway_users.c */
+/* Counts a socket that is about to be granted. CF_EFULL: its user has as many as may be; CF_ENOMEM. */
+int cf_user_enter(cf_gateway_t *self, cf_client_t *client);
+void cf_user_leave(cf_gateway_t *self, cf_client_t *client); /* also one that was never counted */
 
 /* gateway_rooms.c */
 /* Send one request to a room, or hold it until the room is found. */

@@ -326,6 +326,7 @@ static cf_gateway_config_t gateway_config(supervisor_t *self, const char *listen
                                  .stats = address_of(CF_ACTOR_STATS, 0),
                                  .reader = address_of(CF_ACTOR_READER, 0),
                                  .readers = (uint32_t)config->store_readers,
+                                 .sockets_per_user = (uint32_t)config->limits_sockets_per_user,
                                  .credits_requests = (uint32_t)config->gateway_credits_requests,
                                  .credits_bytes = config->gateway_credits_bytes,
                                  .pool_bytes = config->gateway_pool_bytes,

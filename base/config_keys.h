@@ -91,6 +91,8 @@
       "Bytes of requests one connection may have in flight.")                                      \
     X(gateway, pool_bytes, SIZE, "64MiB", "1MiB", "4GiB",                                          \
       "Bytes of requests in flight over all connections of a gateway.")                            \
+    X(limits, sockets_per_user, INT, "100", "0", "1000000",                                        \
+      "WebSockets at once of one user, on each gateway thread; more are answered 429. 0 is off.")  \
     X(limits, connections_per_ip, INT, "0", "0", "1000000",                                        \
       "Connections at once from one address, on each gateway thread; more are refused. 0 is "      \
       "off.")                                                                                      \

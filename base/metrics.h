@@ -59,6 +59,8 @@
     X(WEBSOCKETS, GAUGE, "websocket_connections_active", "open WebSockets")                        \
     X(ACCEPTED, COUNTER, "confab_connections_accepted_total", "sockets accepted")                  \
     X(REFUSED_CAP, COUNTER, "confab_connections_refused_total", "sockets over a connection cap")   \
+    X(REFUSED_USER_CAP, COUNTER, "confab_user_sockets_refused_total",                              \
+      "WebSockets over the cap of one user")                                                       \
     X(BAD_HEADS, COUNTER, "confab_http_bad_heads_total", "requests refused for their head")        \
     X(BAD_BODIES, COUNTER, "confab_http_bad_bodies_total", "requests refused for their body")      \
     X(REFUSED_POOL, COUNTER, "confab_http_pool_refused_total",                                     \

@@ -91,6 +91,31 @@ def test_bodies_up_to_their_pool_are_read_and_more_are_503(store_kind, server):
     assert raw(server, register(65536))[0] == 400
 
 
+# ---- sockets of one user
+
+
+@pytest.mark.server_env(CONFAB_LIMITS_SOCKETS_PER_USER="3")
+def test_one_user_has_as_many_sockets_as_the_key_says(store_kind, server, ann, room):
+    bob = server.user("bob")
+    bob.join(room)
+    chats = [ws.Chat(ann, room) for _ in range(3)]
+    with pytest.raises(ws.NotUpgraded) as refused:
+        ws.Chat(ann, room)
+    assert refused.value.status == 429
+    assert b"Rate limit exceeded" in refused.value.body
+    assert int(refused.value.headers["retry-after"]) >= 1
+    ws.Chat(bob, room)
+    servers.until(lambda: server.metrics()["confab_user_sockets_refused_total"] == 1, "it to be counted")
+    chats[0].close()
+
+    def again():
+        try:
+            return ws.Chat(ann, room)
+        except ws.NotUpgraded:
+            return None
+    servers.until(again, "a closed socket to make room for another")
+
+
 # ---- passwords
 
 

@@ -279,7 +279,8 @@ def test_a_frame_that_claims_2_to_the_63_bytes_is_refused(store_kind, server, ro
 
 
 # AddressSanitizer keeps what was freed for a while, to see a late use of it: that would be growth here
-@pytest.mark.server_env(**servers.sanitizer("quarantine_size_mb=0:thread_local_quarantine_size_kb=0"))
+@pytest.mark.server_env(CONFAB_LIMITS_SOCKETS_PER_USER="0",
+                        **servers.sanitizer("quarantine_size_mb=0:thread_local_quarantine_size_kb=0"))
 def test_memory_is_flat_over_a_thousand_connections(store_kind, server, room):
     """P24: after all peers left descriptors are back; memory does not grow from round to round."""
     ann, room_id = room
