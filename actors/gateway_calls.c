@@ -393,3 +393,8 @@ void cf_route_metrics(cf_gateway_t *self, cf_client_t *client)
                             cf_gateway_ask(self, client, self->config.stats, CF_MSG_METRICS, NULL,
                                            (cf_id_t){0}, on_metrics));
 }
+
+void cf_route_openapi(cf_gateway_t *self, cf_client_t *client)
+{
+    cf_http_respond_as(self, client, 200, CF_JSON_TYPE, NULL, cf_openapi, cf_openapi_size);
+}

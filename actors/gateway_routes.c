@@ -20,9 +20,19 @@ static const cf_route_t routes[] = {
     {{CF_METHOD_GET, "/readyz", CF_ACCESS_PROBE}, cf_route_ready},
     {{CF_METHOD_GET, "/livez", CF_ACCESS_PROBE}, cf_route_live},
     {{CF_METHOD_GET, "/metrics", CF_ACCESS_PROBE}, cf_route_metrics},
+    {{CF_METHOD_GET, "/openapi.json", CF_ACCESS_ANYONE}, cf_route_openapi},
 };
 #define ROUTES (sizeof routes / sizeof routes[0])
 _Static_assert(ROUTES < UINT8_MAX - CF_ROUTE_FILE, "a path's label is one byte");
+
+/* One slash behind a path of the API is ignored: clients differ in it. */
+static bool is_at_end(cf_str_t path, const char *at)
+{
+    static const char api[] = "/api/";
+    const char *end = path.bytes + path.size;
+    bool is_api = path.size > sizeof api - 1 && memcmp(path.bytes, api, sizeof api - 1) == 0;
+    return at == end || (is_api && at + 1 == end && *at == '/');
+}
 
 /* Does path fit the template? *id gets the segment in place of {id}. */
 static bool fits(const char *template, cf_str_t path, cf_str_t *id)
@@ -41,7 +51,7 @@ static bool fits(const char *template, cf_str_t path, cf_str_t *id)
         at = stop;
         template += 3; /* onto the closing brace */
     }
-    return at == end;
+    return is_at_end(path, at);
 }
 
 /* The number of the first route of that path, behind the two labels that are no routes. */

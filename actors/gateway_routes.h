@@ -34,7 +34,7 @@ void cf_route_match(cf_route_match_t *out, const cf_request_t *request);
 /* gateway_calls.c */
 cf_route_fn cf_route_register, cf_route_login, cf_route_me, cf_route_logout, cf_route_list,
     cf_route_create, cf_route_join, cf_route_history, cf_route_socket, cf_route_health,
-    cf_route_ready, cf_route_live, cf_route_metrics;
+    cf_route_ready, cf_route_live, cf_route_metrics, cf_route_openapi;
 
 /* gateway_http.c: answers */
 void cf_http_respond_as(cf_gateway_t *self, cf_client_t *client, int status, const char *type,

@@ -22,6 +22,10 @@ typedef struct {
     cf_access_t access;
 } cf_route_info_t;
 
+/* The document that describes them to clients: docs/openapi.json, served at /openapi.json. */
+extern const unsigned char cf_openapi[];
+extern const size_t cf_openapi_size;
+
 /* The i-th route, from 0; false past the last. */
 bool cf_route_info(size_t i, cf_route_info_t *out);
 /* The template that a path index of cf_series_key_t stands for; never NULL. */

@@ -7,6 +7,7 @@ import os
 import urllib.parse
 
 import ledger
+import openapi
 
 API = "/api/v1"
 LIMIT_S = float(os.environ.get("CONFAB_TEST_LIMIT", "60"))
@@ -31,18 +32,21 @@ class Client:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT_S) if keep else None
         self.id = self.name = None
 
-    def raw(self, method, path, body=None, headers=None):
-        """(status, headers, body bytes); path from the root."""
+    def raw(self, method, path, body=None, headers=None, lax=False):
+        """(status, headers, body bytes); path from the root. The answer, and what was asked for it, are held to
+        docs/openapi.json; lax: the request is one that the server only forgives."""
         connection = self.connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT_S)
         try:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
-            return answer.status, answer.headers, answer.read()
+            got = answer.read()
+            openapi.check(method, path, answer.status, answer.headers, got, body, lax)
+            return answer.status, answer.headers, got
         finally:
             if connection is not self.connection:
                 connection.close()
 
-    def call(self, method, path, body=None, headers=None):
+    def call(self, method, path, body=None, headers=None, lax=False):
         """The decoded answer of an API call with this client's session; Refused if not 2xx."""
         headers = dict(headers or {})
         if self.token and "Cookie" not in headers:
@@ -50,7 +54,7 @@ class Client:
         if body is not None and not isinstance(body, (bytes, str)):
             body = json.dumps(body)
             headers.setdefault("Content-Type", "application/json")
-        status, answer_headers, answer = self.raw(method, API + path, body, headers)
+        status, answer_headers, answer = self.raw(method, API + path, body, headers, lax)
         if not 200 <= status < 300:
             raise Refused(status, answer_headers, answer)
         return json.loads(answer)

@@ -8,6 +8,8 @@ import socket
 import struct
 import time
 
+import openapi
+
 LIMIT_S = float(os.environ.get("CONFAB_TEST_LIMIT", "60"))
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
@@ -107,10 +109,13 @@ class WebSocket(Socket):
         except Closed:
             self.close()
             raise
-        if status != 101:
+        if status == 101:
+            openapi.check("GET", path, status, self.headers, b"")
+        else:
             length = self.headers.get("content-length")
             body = self.take(int(length)) if length else self.read_rest()
             self.close()
+            openapi.check("GET", path, status, self.headers, body)
             raise NotUpgraded(status, self.headers, body)
         accept = hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()
         assert self.headers["sec-websocket-accept"] == base64.b64encode(accept).decode()
@@ -189,7 +194,9 @@ class Chat(WebSocket):
             if opcode == PING:
                 self.send_frame(PONG, payload)
             elif opcode == TEXT:
-                return json.loads(payload)
+                frame = json.loads(payload)
+                openapi.check_frame(frame)
+                return frame
 
     def until(self, kind, limit=LIMIT_S, **members):
         """The next frame of this type with these members; others are kept for later calls."""
