@@ -3,7 +3,7 @@
 #include "clock.h"
 #include "crash_point.h"
 #include "err.h"
-#include "gateway_state.h"
+#include "gateway_routes.h"
 #include "metrics.h"
 
 #include <sodium.h>
@@ -78,8 +78,8 @@ void cf_gateway_drop_pending(cf_gateway_t *self, cf_pending_t *pending)
     }
 }
 
-int cf_gateway_ask(cf_gateway_t *self, cf_client_t *client, cf_address_t to, uint16_t type,
-                   const void *body, cf_id_t room, cf_answer_fn *answer)
+int cf_gateway_ask_for(cf_gateway_t *self, cf_client_t *client, cf_address_t to, uint16_t type,
+                       const void *body, cf_id_t room, cf_answer_fn *answer, cf_pending_t **out)
 {
     cf_pending_t *pending = cf_gateway_pend(self, client, answer);
     if (!pending)
@@ -87,7 +87,16 @@ int cf_gateway_ask(cf_gateway_t *self, cf_client_t *client, cf_address_t to, uin
     int rc = cf_outbox_send(self->out, to, type, pending->corr, room, body);
     if (rc < 0)
         cf_gateway_drop_pending(self, pending);
+    else
+        *out = pending;
     return rc;
+}
+
+int cf_gateway_ask(cf_gateway_t *self, cf_client_t *client, cf_address_t to, uint16_t type,
+                   const void *body, cf_id_t room, cf_answer_fn *answer)
+{
+    cf_pending_t *ignored;
+    return cf_gateway_ask_for(self, client, to, type, body, room, answer, &ignored);
 }
 
 int cf_gateway_refusal(cf_turn_t *turn, const cf_msg_t *msg, uint32_t *retry_after_ms)
@@ -196,6 +205,7 @@ static const cf_handler_t handlers[] = {
     {CF_MSG_REGISTERED, on_answer},
     {CF_MSG_LOGGED_IN, on_answer},
     {CF_MSG_ROOM_LIST, on_answer},
+    {CF_MSG_GRANTED, on_answer},
     {CF_MSG_METRICS_TEXT, on_answer},
     {CF_MSG_HEALTH_STATE, on_answer},
     {CF_MSG_PLACED, cf_place_on_placed},
@@ -435,9 +445,10 @@ int cf_gateway_new(cf_gateway_t **out, const cf_gateway_config_t *config, cf_act
     if (!self)
         return CF_ENOMEM;
     self->config = *config;
+    self->config.server.lasting_bytes = cf_limits_lasting_bytes;
     self->actor = actor;
     self->out = cf_actor_outbox(actor);
-    int rc = cf_server_new(&self->server, &config->server, &events, self,
+    int rc = cf_server_new(&self->server, &self->config.server, &events, self,
                            cf_inbox_fd(cf_actor_inbox(actor)));
     if (rc < 0) {
         free(self);

@@ -20,11 +20,12 @@
 
 #include "actor.h"
 #include "http/server.h"
+#include "limit_kinds.h"
 #include "network.h"
 
 typedef struct {
     cf_server_config_t server;
-    cf_address_t lobby, accounts, storage, stats;
+    cf_address_t lobby, accounts, storage, stats, limiter;
     cf_address_t reader; /* index 0 */
     uint32_t readers;
     uint32_t credits_requests; /* in flight per connection before its socket is not read */
@@ -42,6 +43,8 @@ typedef struct {
     const char *health_status; /* "ok", "healthy" */
     const char *environment;
     const char *version;
+    cf_limits_t limits;          /* those with rate 0 are off */
+    uint8_t limit_key[32];       /* hashes who is limited; the same in all gateways of a process */
     const cf_network_t *proxies; /* whose X-Forwarded-For is believed; borrowed */
     size_t proxy_count;
     bool

@@ -66,6 +66,9 @@ static void on_logged_in(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pend
     cf_logged_in_t login;
     cf_buf_t body = {0};
     char cookie[CF_TOKEN_MAX + 128];
+    uint32_t ignored;
+    if (cf_gateway_refusal(turn, msg, &ignored) != CF_EAUTH)
+        cf_limits_give_back_login(self, pending);
     if (!cf_http_take_answer(self, turn, pending, msg, &login, account_failures))
         return;
     snprintf(cookie, sizeof cookie,
@@ -77,22 +80,44 @@ static void on_logged_in(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pend
     sodium_memzero(cookie, sizeof cookie);
 }
 
+static int log_in(cf_gateway_t *self, cf_client_t *client, cf_pending_t **out)
+{
+    return cf_gateway_ask_for(self, client, self->config.accounts, CF_MSG_LOGIN,
+                              &client->exchange->login, (cf_id_t){0}, on_logged_in, out);
+}
+
+static void on_login_allowed(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,
+                             const cf_msg_t *msg)
+{
+    cf_pending_t *login;
+    if (!cf_limits_may_login(self, turn, pending, msg))
+        return;
+    int rc = log_in(self, pending->client, &login);
+    if (rc < 0) {
+        cf_limits_give_back_login(self, pending);
+        cf_http_ask_or_fail(self, pending->client, rc);
+        return;
+    }
+    login->account = pending->account;
+    login->holds_login = true;
+}
+
 void cf_route_login(cf_gateway_t *self, cf_client_t *client)
 {
-    cf_login_t fields;
-    int rc = cf_rooms_read_login(&fields, client->exchange->body, &client->exchange->texts);
-    if (rc == CF_ENOMEM) {
+    cf_exchange_t *exchange = client->exchange;
+    cf_pending_t *ignored;
+    int rc = cf_rooms_read_login(&exchange->login, exchange->body, &exchange->texts);
+    if (rc == CF_ENOMEM)
         cf_http_ask_or_fail(self, client, rc);
-        return;
-    }
-    if (rc < 0) {
+    else if (rc < 0)
         cf_http_fail(self, client, rc == CF_ERANGE ? 401 : 400,
                      rc == CF_ERANGE ? "Invalid credentials" : "Invalid request body", 0);
-        return;
-    }
-    cf_http_ask_or_fail(self, client,
-                        cf_gateway_ask(self, client, self->config.accounts, CF_MSG_LOGIN, &fields,
-                                       (cf_id_t){0}, on_logged_in));
+    else if (self->config.limits.of[CF_LIMIT_LOGINS].rate)
+        cf_http_ask_or_fail(
+            self, client,
+            cf_limits_try_login(self, client, exchange->login.username, on_login_allowed));
+    else
+        cf_http_ask_or_fail(self, client, log_in(self, client, &ignored));
 }
 
 void cf_route_me(cf_gateway_t *self, cf_client_t *client)

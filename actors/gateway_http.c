@@ -45,6 +45,7 @@ void cf_http_respond_as(cf_gateway_t *self, cf_client_t *client, int status, con
     if (rc == 0)
         rc = cf_buf_add_byte(&headers, '\0');
     cf_http_note(client, status);
+    cf_limits_answered(client);
     /* without memory for its headers an answer would say something else */
     if (rc == 0)
         cf_conn_respond(client->conn, status, type, (const char *)headers.data, body, size);
@@ -253,7 +254,7 @@ static void on_session(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pendin
     memcpy(client->username, session.username.bytes, session.username.size);
     memcpy(client->exchange->email, session.email.bytes, session.email.size);
     client->exchange->user_created_us = session.created_us;
-    client->exchange->route->begin(self, client);
+    cf_limits_begin(self, client);
 }
 
 static void try_next_token(cf_gateway_t *self, cf_client_t *client)
@@ -328,7 +329,7 @@ static void route(cf_gateway_t *self, cf_client_t *client, const cf_request_t *r
         return;
     }
     if (info->access <= CF_ACCESS_ANYONE) {
-        match.route->begin(self, client);
+        cf_limits_begin(self, client);
         return;
     }
     bool is_socket = info->access == CF_ACCESS_SOCKET;
@@ -368,20 +369,36 @@ static int copy_text(cf_arena_t *arena, cf_str_t from, cf_str_t *out)
     return 0;
 }
 
+static cf_str_t trimmed(cf_str_t text)
+{
+    while (text.size && (*text.bytes == ' ' || *text.bytes == '\t'))
+        text.bytes++, text.size--;
+    while (text.size && (text.bytes[text.size - 1] == ' ' || text.bytes[text.size - 1] == '\t'))
+        text.size--;
+    return text;
+}
+
 /* Who is asking: the peer, or, when that is a trusted proxy, the last address in X-Forwarded-For that is
- * not one: what stands before it was written by the client itself. */
+ * not one: what stands before it was written by the client itself. What is no address says nothing. */
 static void note_peer(const cf_gateway_t *self, cf_client_t *client, const cf_request_t *request)
 {
     const cf_gateway_config_t *config = &self->config;
+    cf_exchange_t *exchange = client->exchange;
     cf_str_t address = request->peer, list = request->forwarded_for;
+    cf_network_address(exchange->address, address);
     while (list.size && cf_networks_contain(config->proxies, config->proxy_count, address)) {
+        uint8_t bytes[16];
         const char *comma = memrchr(list.bytes, ',', list.size);
         uint32_t skip = comma ? (uint32_t)(comma - list.bytes) + 1 : 0;
-        address = (cf_str_t){list.bytes + skip, list.size - skip};
-        while (address.size && *address.bytes == ' ')
-            address.bytes++, address.size--;
+        cf_str_t before = trimmed((cf_str_t){list.bytes + skip, list.size - skip});
+        if (!cf_network_address(bytes, before))
+            break;
+        address = before;
+        memcpy(exchange->address, bytes, sizeof bytes);
+        exchange->is_forwarded = true;
         list.size = comma ? skip - 1 : 0;
     }
+    cf_network_household(exchange->address);
     snprintf(client->peer, sizeof client->peer, "%.*s", (int)address.size, address.bytes);
 }
 

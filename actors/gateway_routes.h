@@ -17,6 +17,7 @@ typedef void cf_route_fn(cf_gateway_t *self, cf_client_t *client);
 struct cf_route {
     cf_route_info_t info;
     cf_route_fn *begin;
+    cf_limit_kind_t limit; /* CF_LIMIT_NONE: as often as anyone likes */
 };
 
 #define CF_ALLOW_MAX 256 /* Allow headers of one path, with NUL */
@@ -35,6 +36,21 @@ void cf_route_match(cf_route_match_t *out, const cf_request_t *request);
 cf_route_fn cf_route_register, cf_route_login, cf_route_me, cf_route_logout, cf_route_list,
     cf_route_create, cf_route_join, cf_route_history, cf_route_socket, cf_route_health,
     cf_route_ready, cf_route_live, cf_route_metrics, cf_route_openapi;
+
+/* gateway_limits.c */
+extern const size_t cf_limits_lasting_bytes; /* that it keeps with a connection */
+/* Begins what the route does, or answers 429 if its limit was reached. */
+void cf_limits_begin(cf_gateway_t *self, cf_client_t *client);
+/* Asks whether one more password may be tried on this account; the answer's pending has hold of a
+ * try. */
+int cf_limits_try_login(cf_gateway_t *self, cf_client_t *client, cf_str_t username,
+                        cf_answer_fn *answer);
+/* False: it was refused, and told so, or nobody wants to know any more. */
+bool cf_limits_may_login(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,
+                         const cf_msg_t *msg);
+/* The password was right, or was not looked at: that was no failed login. */
+void cf_limits_give_back_login(cf_gateway_t *self, const cf_pending_t *pending);
+void cf_limits_answered(cf_client_t *client); /* with whatever */
 
 /* gateway_http.c: answers */
 void cf_http_respond_as(cf_gateway_t *self, cf_client_t *client, int status, const char *type,

@@ -13,6 +13,7 @@
 #include "table.h"
 #include "windows.h"
 #include "wire/control.h"
+#include "wire/limit.h"
 
 #define CF_TOKENS_MAX 3 /* cookie, query, bearer */
 
@@ -49,6 +50,8 @@ struct cf_pending {
     bool is_in_flight; /* to the place's address; else it is held there */
     cf_buf_t frame;    /* of a room request: to be sent again when the room has moved */
     char client_key[CF_CLIENT_KEY_MAX + 1];
+    cf_limit_key_t account; /* of a login */
+    bool holds_login;       /* a try at this account, that comes back unless the login fails */
     UT_hash_handle hh;
     cf_pending_t *next_held; /* in the place's list, by corr */
     cf_pending_t *prev_of_client, *next_of_client;
@@ -89,9 +92,12 @@ typedef struct {
     cf_str_t tokens[CF_TOKENS_MAX]; /* credentials, in the order they are tried */
     uint32_t token_count, token_at;
     cf_str_t query, body;
-    bool has_cookie;    /* the first of tokens is the cookie's */
-    bool is_foreign;    /* its Origin is neither listed nor ours */
-    bool is_cross_site; /* a state change a browser made for a foreign page */
+    cf_login_t login;    /* borrows from texts */
+    uint8_t address[16]; /* of who asks, as far as it is his alone: an IPv6 /64 */
+    bool is_forwarded;   /* it was told by a trusted proxy, whose connection many share */
+    bool has_cookie;     /* the first of tokens is the cookie's */
+    bool is_foreign;     /* its Origin is neither listed nor ours */
+    bool is_cross_site;  /* a state change a browser made for a foreign page */
     bool id_missing, id_malformed;
     char email[CF_EMAIL_MAX + 1];
     int64_t user_created_us;
@@ -172,6 +178,9 @@ void cf_gateway_drop_pending(cf_gateway_t *self,
 /* Ask an actor that is no room. Returns 0 or CF_ENOMEM. */
 int cf_gateway_ask(cf_gateway_t *self, cf_client_t *client, cf_address_t to, uint16_t type,
                    const void *body, cf_id_t room, cf_answer_fn *answer);
+/* The same; *out gets the request. */
+int cf_gateway_ask_for(cf_gateway_t *self, cf_client_t *client, cf_address_t to, uint16_t type,
+                       const void *body, cf_id_t room, cf_answer_fn *answer, cf_pending_t **out);
 /* The reason of a REFUSED as a negative error; 0 for any other message, CF_EINTERNAL for one that
  * is not readable. */
 int cf_gateway_refusal(cf_turn_t *turn, const cf_msg_t *msg, uint32_t *retry_after_ms);

@@ -4,7 +4,7 @@
 
 #include <assert.h>
 
-static_assert((int)CF_LIMIT_KINDS <= CF_LIMIT_KINDS_MAX, "a kind fits a message");
+static_assert((int)CF_LIMIT_KINDS <= CF_LIMIT_KINDS_MAX + 1, "a kind fits a message");
 
 cf_limits_t cf_limits_of(const cf_config_t *config)
 {

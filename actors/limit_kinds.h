@@ -16,25 +16,26 @@
 
 #define CF_LIMIT_KIND_MAP(X)                                                                       \
     /* of a user */                                                                                \
-    X(POSTS, 0, posts_per_minute, CF_LIMIT_MINUTE, posts_per_minute, LIMITED_POSTS)                \
-    X(COMMANDS, 1, commands_per_minute, CF_LIMIT_MINUTE, commands_per_minute, LIMITED_COMMANDS)    \
-    X(UPGRADES, 2, upgrades_per_second, CF_LIMIT_SECOND, upgrades_burst, LIMITED_UPGRADES)         \
+    X(POSTS, 1, posts_per_minute, CF_LIMIT_MINUTE, posts_per_minute, LIMITED_POSTS)                \
+    X(COMMANDS, 2, commands_per_minute, CF_LIMIT_MINUTE, commands_per_minute, LIMITED_COMMANDS)    \
+    X(UPGRADES, 3, upgrades_per_second, CF_LIMIT_SECOND, upgrades_burst, LIMITED_UPGRADES)         \
     /* of an account, by the name that was given, from one address */                              \
-    X(LOGINS, 3, failed_logins, config->limits_failed_logins_window_ms * 1000, failed_logins,      \
+    X(LOGINS, 4, failed_logins, config->limits_failed_logins_window_ms * 1000, failed_logins,      \
       LIMITED_LOGINS)                                                                              \
     /* of an address: registrations and logins on all its connections */                           \
-    X(ADDRESS, 4, auth_per_second_per_ip, CF_LIMIT_SECOND, auth_per_second_per_ip,                 \
+    X(ADDRESS, 5, auth_per_second_per_ip, CF_LIMIT_SECOND, auth_per_second_per_ip,                 \
       LIMITED_ADDRESSES)                                                                           \
     /* of a connection; of an address that a trusted proxy names: */                               \
     /* registrations and logins; the other calls with a session */                                 \
-    X(AUTH, 5, auth_per_second, CF_LIMIT_SECOND, auth_burst, LIMITED_AUTH)                         \
-    X(API, 6, api_per_second, CF_LIMIT_SECOND, api_burst, LIMITED_API)
+    X(AUTH, 6, auth_per_second, CF_LIMIT_SECOND, auth_burst, LIMITED_AUTH)                         \
+    X(API, 7, api_per_second, CF_LIMIT_SECOND, api_burst, LIMITED_API)
 
 typedef enum {
+    CF_LIMIT_NONE = 0,
 #define X(name, number, rate, period_us, burst, metric) CF_LIMIT_##name = (number),
     CF_LIMIT_KIND_MAP(X)
 #undef X
-        CF_LIMIT_KINDS = 7 /* one more than the largest */
+        CF_LIMIT_KINDS = 8 /* one more than the largest */
 } cf_limit_kind_t;
 
 typedef struct {

@@ -202,7 +202,7 @@ static void destroy(void *state)
 static int64_t time_to_fill(const cf_limits_t *limits)
 {
     int64_t longest_us = 0;
-    for (int kind = 0; kind < CF_LIMIT_KINDS; kind++) {
+    for (int kind = 1; kind < CF_LIMIT_KINDS; kind++) {
         const cf_limit_t *limit = &limits->of[kind];
         int64_t us = limit->rate ? limit->burst * limit->period_us / limit->rate + 1 : 0;
         longest_us = us > longest_us ? us : longest_us;

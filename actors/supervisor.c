@@ -21,6 +21,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
@@ -324,6 +325,7 @@ static cf_gateway_config_t gateway_config(supervisor_t *self, const char *listen
                                  .accounts = address_of(CF_ACTOR_ACCOUNTS, 0),
                                  .storage = address_of(CF_ACTOR_STORAGE, 0),
                                  .stats = address_of(CF_ACTOR_STATS, 0),
+                                 .limiter = address_of(CF_ACTOR_LIMITER, 0),
                                  .reader = address_of(CF_ACTOR_READER, 0),
                                  .readers = (uint32_t)config->store_readers,
                                  .sockets_per_user = (uint32_t)config->limits_sockets_per_user,
@@ -358,17 +360,24 @@ static int start_gateway(supervisor_t *self, uint16_t kind, uint32_t index,
     return start(self, kind, index, &cf_gateway_ops, gateway, CF_SCHED_NORMAL, DEEP_STACK);
 }
 
-/* All gateways share one port: the first may pick it, the others follow. */
+/* All gateways share one port: the first may pick it, the others follow. What is limited per address
+ * is divided among them, as each sees only its own connections. */
 static int start_gateways(supervisor_t *self)
 {
     const cf_config_t *config = self->config;
+    uint8_t limit_key[sizeof((cf_gateway_config_t *)0)->limit_key];
     char listen[300];
     int connections = cf_descriptors_for_connections(config) / config->gateway_count, rc = 0;
     if (connections < 1)
         return CF_EFULL;
     snprintf(listen, sizeof listen, "%s", config->http_listen);
+    randombytes_buf(limit_key, sizeof limit_key);
     for (int i = 0; rc == 0 && i < config->gateway_count; i++) {
         cf_gateway_config_t gateway = gateway_config(self, listen, connections);
+        gateway.server.connections_per_ip =
+            (config->limits_connections_per_ip + config->gateway_count - 1) / config->gateway_count;
+        gateway.limits = cf_limits_of(config);
+        memcpy(gateway.limit_key, limit_key, sizeof limit_key);
         rc = start_gateway(self, CF_ACTOR_GATEWAY, (uint32_t)i, &gateway);
         const char *colon = strrchr(config->http_listen, ':');
         snprintf(listen, sizeof listen, "%.*s:%d", (int)(colon - config->http_listen),

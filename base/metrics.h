@@ -14,6 +14,9 @@
 #define CF_WS_SENT(type) "websocket_messages_sent_total{type=\"" type "\"}"
 #define CF_WS_SENT_HELP "WebSocket messages out, one for each client"
 
+#define CF_LIMITED(kind) "confab_limit_refused_total{kind=\"" kind "\"}"
+#define CF_LIMITED_HELP "what clients asked for beyond a limit of the section limits"
+
 #define CF_METRIC_MAP(X)                                                                           \
     X(INBOX_MESSAGES, COUNTER, "confab_actor_messages_total", "messages an actor handled")         \
     X(INBOX_BACKLOG, GAUGE, "confab_actor_inbox_depth", "messages found waiting at once, at most") \
@@ -95,18 +98,13 @@
     X(COMMANDS_REFUSED, COUNTER, "confab_commands_refused_total",                                  \
       "commands answered with an error frame")                                                     \
     X(CREDIT_STOPS, COUNTER, "confab_credit_stops_total", "times a client's socket was not read")  \
-    X(LIMITED_POSTS, COUNTER, "confab_limited_posts_total", "posts over their user's limit")       \
-    X(LIMITED_COMMANDS, COUNTER, "confab_limited_commands_total",                                  \
-      "commands over their user's limit")                                                          \
-    X(LIMITED_UPGRADES, COUNTER, "confab_limited_upgrades_total",                                  \
-      "WebSocket upgrades over their user's limit")                                                \
-    X(LIMITED_LOGINS, COUNTER, "confab_limited_logins_total",                                      \
-      "logins refused after too many wrong passwords")                                             \
-    X(LIMITED_ADDRESSES, COUNTER, "confab_limited_addresses_total",                                \
-      "registrations and logins over their address's limit")                                       \
-    X(LIMITED_AUTH, COUNTER, "confab_limited_auth_total",                                          \
-      "registrations and logins over their connection's limit")                                    \
-    X(LIMITED_API, COUNTER, "confab_limited_api_total", "calls over their connection's limit")     \
+    X(LIMITED_POSTS, COUNTER, CF_LIMITED("posts"), CF_LIMITED_HELP)                                \
+    X(LIMITED_COMMANDS, COUNTER, CF_LIMITED("commands"), CF_LIMITED_HELP)                          \
+    X(LIMITED_UPGRADES, COUNTER, CF_LIMITED("upgrades"), CF_LIMITED_HELP)                          \
+    X(LIMITED_LOGINS, COUNTER, CF_LIMITED("failed_logins"), CF_LIMITED_HELP)                       \
+    X(LIMITED_ADDRESSES, COUNTER, CF_LIMITED("auth_per_ip"), CF_LIMITED_HELP)                      \
+    X(LIMITED_AUTH, COUNTER, CF_LIMITED("auth"), CF_LIMITED_HELP)                                  \
+    X(LIMITED_API, COUNTER, CF_LIMITED("api"), CF_LIMITED_HELP)                                    \
     X(BUCKETS, GAUGE, "confab_limiter_buckets", "buckets in memory")                               \
     X(BUCKETS_EVICTED, COUNTER, "confab_limiter_evicted_total",                                    \
       "buckets forgotten for newer ones")                                                          \

@@ -72,16 +72,28 @@ static bool holds(const cf_network_t *network, const uint8_t address[16])
     return memcmp(masked, network->address, sizeof masked) == 0;
 }
 
+bool cf_network_address(uint8_t out[16], cf_str_t text)
+{
+    char copy[INET6_ADDRSTRLEN + 1];
+    bool is_v4;
+    if (text.size >= sizeof copy || (text.size && memchr(text.bytes, '\0', text.size)))
+        return false;
+    if (text.size)
+        memcpy(copy, text.bytes, text.size);
+    copy[text.size] = '\0';
+    return take_address(out, &is_v4, copy);
+}
+
+void cf_network_household(uint8_t address[16])
+{
+    if (memcmp(address, mapped_prefix, sizeof mapped_prefix) != 0)
+        memset(address + 8, 0, 8);
+}
+
 bool cf_networks_contain(const cf_network_t *networks, size_t n, cf_str_t address)
 {
-    char text[INET6_ADDRSTRLEN + 1];
     uint8_t bytes[16];
-    bool is_v4;
-    if (address.size >= sizeof text)
-        return false;
-    memcpy(text, address.bytes, address.size);
-    text[address.size] = '\0';
-    if (!take_address(bytes, &is_v4, text))
+    if (!cf_network_address(bytes, address))
         return false;
     for (size_t i = 0; i < n; i++)
         if (holds(&networks[i], bytes))

@@ -19,6 +19,11 @@ int cf_network_parse(cf_network_t *out, const char *text);
 /* Whether address, IPv4 or IPv6 in text form, lies in one of the n networks. What is no address
  * lies in none. ::ffff:1.2.3.4 and 1.2.3.4 are the same address. */
 bool cf_networks_contain(const cf_network_t *networks, size_t n, cf_str_t address);
+/* Reads an address in text form, IPv4 as ::ffff:a.b.c.d. False: it is none, and *out is not to be
+ * used. */
+bool cf_network_address(uint8_t out[16], cf_str_t text);
+/* Leaves of an address what counts as one client: of IPv6 the /64, which is what one household has. */
+void cf_network_household(uint8_t address[16]);
 
 struct sockaddr;
 /* Whether an address is one of the public internet: no private, loopback, link-local, shared,

@@ -8,6 +8,7 @@
 #include "store.h"
 #include "wire/account.h"
 #include "wire/control.h"
+#include "wire/limit.h"
 #include "wire/observe.h"
 #include "wire/place.h"
 #include "wire/record.h"
@@ -48,6 +49,7 @@ static cf_gateway_config_t config = {
     .accounts = {NODE, CF_ACTOR_ACCOUNTS, 0},
     .storage = {NODE, CF_ACTOR_STORAGE, 0},
     .stats = {NODE, CF_ACTOR_STATS, 0},
+    .limiter = {NODE, CF_ACTOR_LIMITER, 0},
     .reader = {NODE, CF_ACTOR_READER, 0},
     .readers = 1,
     .credits_requests = 32,
@@ -64,7 +66,7 @@ static cf_gateway_config_t config = {
     .version = "1",
 };
 static cf_actor_t *actor;
-static peer_t *lobby, *accounts, *storage, *reader, *stats, *rooms, *rooms2;
+static peer_t *lobby, *accounts, *storage, *reader, *stats, *limiter, *rooms, *rooms2;
 static int port;
 
 static void start(void)
@@ -76,6 +78,7 @@ static void start(void)
     storage = peer_at(CF_ACTOR_STORAGE, 0);
     reader = peer_at(CF_ACTOR_READER, 0);
     stats = peer_at(CF_ACTOR_STATS, 0);
+    limiter = peer_at(CF_ACTOR_LIMITER, 0);
     rooms = peer_at(CF_ACTOR_ROOMS, 0);
     rooms2 = peer_at(CF_ACTOR_ROOMS, 1);
     cr_assert(eq(int, cf_gateway_new(&state, &config, actor), 0));
@@ -1174,6 +1177,341 @@ Test(gateway, gives_clients_the_latest_counts_and_few_of_them)
     } while (!has(heard, "000000\":50}"));
     cr_assert(le(int, frames, 10));
     close(ann);
+}
+
+/* --- limits -------------------------------------------------------------------------------------
+ */
+
+/* So many at once, and none comes back while a test runs. */
+static void limit_to(cf_limit_kind_t kind, int64_t burst)
+{
+    config.limits.of[kind] = (cf_limit_t){1, CF_BUCKET_PERIOD_MAX_US, burst};
+}
+
+static void trust_loopback(void)
+{
+    static cf_network_t networks[2];
+    cr_assert(cf_network_parse(&networks[0], "127.0.0.0/8") == 0);
+    cr_assert(cf_network_parse(&networks[1], "10.0.0.0/8") == 0);
+    config.proxies = networks;
+    config.proxy_count = 2;
+}
+
+static void put_request(int fd, const char *method, const char *path, const char *headers,
+                        const char *body)
+{
+    char text[1024];
+    snprintf(text, sizeof text,
+             "%s %s HTTP/1.1\r\nHost: test.local\r\n%sContent-Length: %zu\r\n\r\n%s", method, path,
+             headers, strlen(body), body);
+    client_put(fd, text);
+}
+
+static void put_login(int fd, const char *headers, const char *name)
+{
+    char body[256];
+    snprintf(body, sizeof body, "{\"username\":\"%s\",\"password\":\"secret word\"}", name);
+    put_request(fd, "POST", "/api/v1/auth/login", headers, body);
+}
+
+static void refuse_login(void)
+{
+    cf_msg_t msg;
+    cr_assert(peer_await_msg(accounts, CF_MSG_LOGIN, 0, &msg, NULL));
+    peer_refuse(accounts, &msg, CF_EAUTH);
+}
+
+static void expect_limited(int fd, const char *retry_after)
+{
+    cr_assert(eq(int, client_answer(fd), 429));
+    cr_assert(eq(str, client_body, "{\"error\":\"Rate limit exceeded\"}\n"));
+    cr_assert(has(client_head, retry_after), "%s", client_head);
+}
+
+/* The next message at the limiter is a TAKE of that kind; its body. */
+static cf_take_t next_take(cf_limit_kind_t kind, cf_msg_t *msg)
+{
+    cf_take_t take;
+    cr_assert(peer_next(limiter, msg));
+    cr_assert(eq(int, msg->type, CF_MSG_TAKE));
+    cr_assert(cf_msg_body(&take, msg, &limiter->arena) == 0);
+    cr_assert(eq(u32, take.kind, kind));
+    return take;
+}
+
+static cf_limit_key_t grant(cf_limit_kind_t kind)
+{
+    cf_msg_t msg;
+    cf_take_t take = next_take(kind, &msg);
+    cr_assert(take.want == 1 && take.most == 1 && take.returned == 0);
+    peer_answer(limiter, &msg, CF_MSG_GRANTED, &(cf_granted_t){1, 1000});
+    return take.key;
+}
+
+static void refuse_take(cf_limit_kind_t kind, uint32_t retry_after_ms)
+{
+    cf_msg_t msg;
+    next_take(kind, &msg);
+    peer_answer(limiter, &msg, CF_MSG_REFUSED, &(cf_refused_t){-CF_ELIMIT, retry_after_ms});
+}
+
+static bool is_same(cf_limit_key_t a, cf_limit_key_t b)
+{
+    return memcmp(&a, &b, sizeof a) == 0;
+}
+
+Test(tuned_gateway, limits_logins_and_registrations_of_one_connection_together)
+{
+    limit_to(CF_LIMIT_AUTH, 10);
+    start();
+    int fd = client_dial(port), other = client_dial(port);
+    for (int i = 0; i < 5; i++) {
+        put_login(fd, "", "ann");
+        refuse_login();
+        cr_assert(eq(int, client_answer(fd), 401));
+        put_request(fd, "POST", "/api/v1/auth/register", "", "{}");
+        cr_assert(eq(int, client_answer(fd), 400)); /* counts as well */
+    }
+    put_login(fd, "", "ann");
+    expect_limited(fd, "Retry-After: 864"); /* a day, less what has passed */
+    put_request(fd, "POST", "/api/v1/auth/register", "", "{}");
+    expect_limited(fd, "Retry-After: 864");
+    put_login(other, "", "ann");
+    refuse_login();
+    cr_assert(eq(int, client_answer(other), 401));
+    cr_assert(eq(u64, actor_counter(actor, CF_M_LIMITED_AUTH), 2));
+    put_request(fd, "GET", "/health", "", "");
+    cr_assert(eq(int, client_answer(fd), 200));
+    close(fd);
+    close(other);
+}
+
+Test(tuned_gateway, limits_calls_with_a_session_and_none_without)
+{
+    limit_to(CF_LIMIT_API, 3);
+    start();
+    int fd = client_dial(port), other = client_dial(port);
+    for (int i = 0; i < 10; i++) {
+        put_request(fd, "GET", "/api/v1/auth/me", i % 2 ? "" : "Cookie: session_id=old\r\n", "");
+        if (i % 2 == 0)
+            authenticate("old", NULL);
+        cr_assert(eq(int, client_answer(fd), 401));
+    }
+    for (int i = 0; i < 4; i++) {
+        put_request(fd, "GET", "/api/v1/auth/me", "Cookie: session_id=ann\r\n", "");
+        authenticate("ann", "ann");
+        if (i < 3)
+            cr_assert(eq(int, client_answer(fd), 200));
+        else
+            expect_limited(fd, "Retry-After: 864");
+    }
+    put_request(other, "GET", "/api/v1/auth/me", "Cookie: session_id=ann\r\n", "");
+    authenticate("ann", "ann");
+    cr_assert(eq(int, client_answer(other), 200));
+    close(fd);
+    close(other);
+}
+
+Test(tuned_gateway, limits_by_the_address_that_a_trusted_proxy_tells)
+{
+    limit_to(CF_LIMIT_AUTH, 1);
+    limit_to(CF_LIMIT_API, 1);
+    limit_to(CF_LIMIT_ADDRESS, 1);
+    trust_loopback();
+    start();
+    static const struct {
+        const char *headers;
+        int same_as; /* index of a case with the same address */
+    } cases[] = {{"X-Forwarded-For: 1.2.3.4\r\n", 0},
+                 {"X-Forwarded-For: 1.2.3.5\r\n", 1},
+                 {"X-Forwarded-For: 1.2.3.5, 1.2.3.4 \r\n", 0}, /* the client wrote the first */
+                 {"X-Forwarded-For: junk, 1.2.3.4, 10.0.0.1\r\n", 0},
+                 {"X-Forwarded-For: ::ffff:1.2.3.4\r\n", 0},
+                 {"X-Forwarded-For: 2001:db8:0:1::1\r\n", 5},
+                 {"X-Forwarded-For: 2001:db8:0:1:ffff::2\r\n", 5},
+                 {"X-Forwarded-For: 2001:db8:0:2::1\r\n", 7}};
+    enum { CASES = sizeof cases / sizeof cases[0] };
+    cf_limit_key_t keys[CASES];
+    int fd = client_dial(port);
+    for (int i = 0; i < CASES; i++) {
+        put_request(fd, "POST", "/api/v1/auth/register", cases[i].headers, "{}");
+        keys[i] = grant(CF_LIMIT_AUTH);
+        cr_assert(eq(int, client_answer(fd), 400));
+    }
+    for (int i = 0; i < CASES; i++)
+        for (int k = 0; k < CASES; k++)
+            cr_assert(eq(int, is_same(keys[i], keys[k]), cases[i].same_as == cases[k].same_as));
+    put_login(fd, cases[0].headers, "ann");
+    refuse_take(CF_LIMIT_AUTH, 2500);
+    expect_limited(fd, "Retry-After: 3\r\n");
+    put_request(fd, "GET", "/api/v1/auth/me",
+                "X-Forwarded-For: 1.2.3.4\r\nCookie: session_id=ann\r\n", "");
+    authenticate("ann", "ann");
+    cr_assert(not(is_same(grant(CF_LIMIT_API), keys[0]))); /* of another kind */
+    cr_assert(eq(int, client_answer(fd), 200));
+    close(fd);
+}
+
+Test(tuned_gateway, believes_no_address_that_is_none)
+{
+    limit_to(CF_LIMIT_AUTH, 1);
+    trust_loopback();
+    start();
+    static const char *const headers[] = {"X-Forwarded-For: unknown\r\n", "",
+                                          "X-Forwarded-For: 1.2.3.4, 5.6.7.8:90\r\n",
+                                          "X-Forwarded-For: ,\r\n"};
+    for (int i = 0; i < 4; i++) { /* by connection then */
+        int fd = client_dial(port);
+        put_request(fd, "POST", "/api/v1/auth/register", headers[i], "{}");
+        cr_assert(eq(int, client_answer(fd), 400), "%s", headers[i]);
+        put_request(fd, "POST", "/api/v1/auth/register", headers[i], "{}");
+        expect_limited(fd, "Retry-After: 864");
+        close(fd);
+    }
+}
+
+Test(tuned_gateway, takes_no_address_from_who_is_no_trusted_proxy)
+{
+    limit_to(CF_LIMIT_AUTH, 2);
+    limit_to(CF_LIMIT_ADDRESS, 1);
+    start();
+    int fd = client_dial(port);
+    put_request(fd, "POST", "/api/v1/auth/register", "X-Forwarded-For: 1.2.3.4\r\n", "{}");
+    cf_limit_key_t key = grant(CF_LIMIT_ADDRESS);
+    cr_assert(eq(int, client_answer(fd), 400));
+    put_request(fd, "POST", "/api/v1/auth/register", "X-Forwarded-For: 5.6.7.8\r\n", "{}");
+    cr_assert(is_same(grant(CF_LIMIT_ADDRESS), key));
+    cr_assert(eq(int, client_answer(fd), 400));
+    put_request(fd, "POST", "/api/v1/auth/register", "X-Forwarded-For: 9.9.9.9\r\n", "{}");
+    expect_limited(fd, "Retry-After: 864"); /* the third on this connection */
+    int other = client_dial(port);
+    put_request(other, "POST", "/api/v1/auth/register", "", "{}");
+    refuse_take(CF_LIMIT_ADDRESS, 1);
+    expect_limited(other, "Retry-After: 1\r\n");
+    close(fd);
+    close(other);
+}
+
+Test(tuned_gateway, limits_the_sockets_a_user_opens_before_it_asks_the_room)
+{
+    limit_to(CF_LIMIT_UPGRADES, 1);
+    start();
+    int fd = ask_to_enter("old");
+    authenticate("old", NULL);
+    cr_assert(eq(int, client_answer(fd), 401)); /* nobody was asked */
+    close(fd);
+    fd = ask_to_enter("ann");
+    authenticate("ann", "ann");
+    cf_limit_key_t key = grant(CF_LIMIT_UPGRADES);
+    place_room(rooms);
+    refuse(rooms, CF_MSG_CHECK, CF_EPERM);
+    cr_assert(eq(int, client_answer(fd), 403));
+    close(fd);
+    fd = ask_to_enter("bob");
+    authenticate("bob", "bob");
+    cr_assert(not(is_same(grant(CF_LIMIT_UPGRADES), key)));
+    refuse(rooms, CF_MSG_CHECK, CF_EPERM);
+    cr_assert(eq(int, client_answer(fd), 403));
+    close(fd);
+    fd = ask_to_enter("ann");
+    authenticate("ann", "ann");
+    refuse_take(CF_LIMIT_UPGRADES, 500);
+    expect_limited(fd, "Retry-After: 1\r\n");
+    close(fd);
+}
+
+/* Of a login: takes a try, lets it through to accounts. */
+static cf_limit_key_t try_login(int fd, const char *name, cf_msg_t *login)
+{
+    put_login(fd, "", name);
+    cf_limit_key_t key = grant(CF_LIMIT_LOGINS);
+    cr_assert(peer_await_msg(accounts, CF_MSG_LOGIN, 0, login, NULL));
+    return key;
+}
+
+static void expect_given_back(cf_limit_key_t key)
+{
+    cf_msg_t msg;
+    cf_give_back_t given;
+    cr_assert(peer_next(limiter, &msg));
+    cr_assert(eq(int, msg.type, CF_MSG_GIVE_BACK));
+    cr_assert(cf_msg_body(&given, &msg, &limiter->arena) == 0);
+    cr_assert(given.kind == CF_LIMIT_LOGINS && given.tokens == 1 && is_same(given.key, key));
+}
+
+static void answer_login(const cf_msg_t *login)
+{
+    cf_logged_in_t answer = {
+        .token = cf_str("token"), .username = cf_str("ann"), .email = cf_str("somebody@test.com")};
+    peer_answer(accounts, login, CF_MSG_LOGGED_IN, &answer);
+}
+
+Test(tuned_gateway, counts_a_login_before_it_is_tried_and_forgets_it_unless_it_fails)
+{
+    cf_msg_t login;
+    limit_to(CF_LIMIT_LOGINS, 10);
+    start();
+    int fd = client_dial(port);
+    cf_limit_key_t ann = try_login(fd, "ann", &login);
+    answer_login(&login);
+    expect_given_back(ann);
+    cr_assert(eq(int, client_answer(fd), 200));
+    cr_assert(is_same(try_login(fd, "ann", &login), ann));
+    peer_refuse(accounts, &login, CF_EAUTH); /* is not given back: */
+    cr_assert(eq(int, client_answer(fd), 401));
+    cf_limit_key_t bob = try_login(fd, "bob", &login);
+    cr_assert(not(is_same(ann, bob)));
+    peer_refuse(accounts, &login, CF_EFULL); /* was not tried */
+    expect_given_back(bob);
+    cr_assert(eq(int, client_answer(fd), 429));
+    try_login(fd, "ann", &login);
+    vanish(fd);
+    while (actor_counter(actor, CF_M_CONNECTIONS) > 0)
+        ;                 /* ends with the suite's time limit */
+    answer_login(&login); /* it was right, whoever waits for it */
+    expect_given_back(ann);
+}
+
+Test(tuned_gateway, gives_back_a_try_that_its_client_did_not_wait_for)
+{
+    cf_msg_t take;
+    limit_to(CF_LIMIT_LOGINS, 10);
+    start();
+    int fd = client_dial(port);
+    put_login(fd, "", "ann");
+    cf_limit_key_t key = next_take(CF_LIMIT_LOGINS, &take).key;
+    vanish(fd);
+    while (actor_counter(actor, CF_M_CONNECTIONS) > 0)
+        ; /* ends with the suite's time limit */
+    peer_answer(limiter, &take, CF_MSG_GRANTED, &(cf_granted_t){1, 1000});
+    expect_given_back(key);
+}
+
+Test(tuned_gateway, tries_no_password_of_an_account_with_too_many_failed_logins)
+{
+    limit_to(CF_LIMIT_LOGINS, 10);
+    start();
+    int fd = client_dial(port);
+    put_login(fd, "", "ann");
+    refuse_take(CF_LIMIT_LOGINS, 89001);
+    expect_limited(fd, "Retry-After: 90\r\n");
+    cf_msg_t msg;
+    cr_assert(eq(int, cf_inbox_read(accounts->inbox, &msg), 0)); /* was not asked */
+    close(fd);
+}
+
+Test(tuned_gateway, lets_nobody_pass_when_the_limiter_cannot_say)
+{
+    cf_msg_t msg;
+    limit_to(CF_LIMIT_ADDRESS, 1);
+    start();
+    int fd = client_dial(port);
+    put_request(fd, "POST", "/api/v1/auth/register", "", "{}");
+    next_take(CF_LIMIT_ADDRESS, &msg);
+    peer_refuse(limiter, &msg, CF_ENOMEM);
+    cr_assert(eq(int, client_answer(fd), 503));
+    cr_assert(has(client_head, "Retry-After:"));
+    close(fd);
 }
 
 /* --- endings ------------------------------------------------------------------------------------

@@ -50,6 +50,29 @@ Test(network, what_is_no_address_lies_in_none)
     cr_expect(not(holds("::/0", "0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000")));
 }
 
+Test(network, takes_the_household_of_an_address_for_one_client)
+{
+    static const struct {
+        const char *a, *b;
+        bool is_one;
+    } cases[] = {{"1.2.3.4", "1.2.3.4", true},
+                 {"1.2.3.4", "1.2.3.5", false},
+                 {"1.2.3.4", "::ffff:1.2.3.4", true},
+                 {"2001:db8:0:1::1", "2001:db8:0:1:ffff:ffff:ffff:ffff", true},
+                 {"2001:db8:0:1::1", "2001:db8:0:2::1", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint8_t a[16], b[16];
+        cr_assert(cf_network_address(a, cf_str(cases[i].a)));
+        cr_assert(cf_network_address(b, cf_str(cases[i].b)));
+        cf_network_household(a);
+        cf_network_household(b);
+        cr_expect(eq(int, memcmp(a, b, 16) == 0, cases[i].is_one), "%s %s", cases[i].a, cases[i].b);
+    }
+    uint8_t none[16];
+    cr_expect(not(cf_network_address(none, (cf_str_t){"1.2.3.4\0x", 9})));
+    cr_expect(not(cf_network_address(none, (cf_str_t){NULL, 0})));
+}
+
 Test(network, refuses_what_is_no_range)
 {
     static const char *const bad[] = {"",           "10",          "10.0.0.0/",   "10.0.0.0/33",

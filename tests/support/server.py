@@ -23,6 +23,11 @@ CRASHED = 137  # exit status of a named crash point, as of kill -9
 # Hashing is not what these tests are about, and they make many users.
 QUICK = {"CONFAB_AUTH_ARGON2_MEMORY_KIB": "64", "CONFAB_AUTH_ARGON2_PASSES": "1"}
 
+# Few users do much in most tests. The limits are there, and asked for, but far away; tests of limits set
+# their own (tests/e2e/test_rates.py).
+ROOMY = {"CONFAB_LIMITS_POSTS_PER_MINUTE": "1000000", "CONFAB_LIMITS_COMMANDS_PER_MINUTE": "1000000",
+         "CONFAB_LIMITS_UPGRADES_PER_SECOND": "100000"}
+
 
 def sanitizer(options):
     """Environment with these options for AddressSanitizer besides those of the whole run; a server built
@@ -56,7 +61,7 @@ class Server:
     def environment(self, extra=None):
         ours = {key: value for key, value in os.environ.items()
                 if not key.startswith("CONFAB_") or key.startswith("CONFAB_TEST_")}
-        return {**ours, **QUICK,
+        return {**ours, **QUICK, **ROOMY,
                 "CONFAB_HTTP_LISTEN": f"127.0.0.1:{self.port}",
                 "CONFAB_NODE_DATA_DIR": str(self.folder),
                 "CONFAB_STORE_URL": self.store.url,

@@ -1,5 +1,7 @@
 #include "address.h"
 
+#include "network.h"
+
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -30,8 +32,7 @@ cf_peer_address_t *cf_addresses_take(cf_addresses_t *self, const struct sockaddr
     uint8_t key[16];
     cf_peer_address_t *address;
     peer_bytes(key, peer);
-    if (!is_mapped(key))
-        memset(key + 8, 0, 8);
+    cf_network_household(key);
     HASH_FIND(hh, self->all, key, sizeof key, address);
     if (address) {
         if (limit > 0 && address->sockets >= limit)

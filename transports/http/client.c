@@ -41,6 +41,7 @@ struct cf_client {
     size_t discarded;
     bool keep_alive, is_head, is_minor_0, any_request, skipped_line, refused;
     char peer[CF_ADDRESS_TEXT];
+    max_align_t lasting[]; /* the owner's */
 };
 
 static void on_event(uv_poll_t *poll, int status, int events);
@@ -532,8 +533,9 @@ static void on_deadline(cf_timer_t *timer)
 void cf_client_accept(cf_server_t *server, int fd, const struct sockaddr *peer,
                       cf_peer_address_t *address, bool over_cap)
 {
+    bool is_dropped = over_cap && server->refused_open >= REFUSED_OPEN_MAX;
     cf_http_client_t *client =
-        over_cap && server->refused_open >= REFUSED_OPEN_MAX ? NULL : calloc(1, sizeof *client);
+        is_dropped ? NULL : calloc(1, sizeof *client + server->config.lasting_bytes);
     if (!client || uv_poll_init_socket(&server->loop, &client->poll, fd) < 0) {
         free(client);
         close(fd);
@@ -577,6 +579,11 @@ int cf_client_release(cf_conn_t *conn, char key[CF_HANDSHAKE_KEY_TEXT + 1])
     key[CF_HANDSHAKE_KEY_TEXT] = '\0';
     conn->address = client->address;
     return release(client);
+}
+
+void *cf_conn_lasting(const cf_conn_t *conn)
+{
+    return conn->client ? conn->client->lasting : NULL;
 }
 
 void cf_client_destroy_all(cf_server_t *server)

@@ -118,6 +118,7 @@ typedef struct {
     int close_ms;            /* 5,000: from our Close to reset */
     int send_buffer_bytes;   /* SO_SNDBUF, 128 KiB */
     int flush_delay_ms;      /* 0: flush each loop pass */
+    size_t lasting_bytes;    /* of the owner, see cf_conn_lasting() */
 } cf_server_config_t;
 
 typedef struct { /* counters; only ever grow, except the gauges */
@@ -157,6 +158,9 @@ void cf_conn_close(cf_conn_t *conn, int code, const char *reason); /* Close, wai
 void cf_conn_pause(cf_conn_t *conn, bool paused); /* stop reading; its idle clock stops too */
 void cf_conn_set_owner_data(cf_conn_t *conn, void *data);
 void *cf_conn_owner_data(const cf_conn_t *conn);
+/* Memory of the owner that lives as long as the socket speaks HTTP: lasting_bytes, zero at first, the
+ * same for every request on it. NULL once the client is gone. */
+void *cf_conn_lasting(const cf_conn_t *conn);
 size_t cf_conn_queued(const cf_conn_t *conn); /* bytes not yet given to the kernel */
 
 #endif

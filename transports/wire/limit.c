@@ -1,10 +1,8 @@
 #include "limit.h"
 
 static const cf_field_t take[] = {
-    CF_F_U32(cf_take_t, kind, 0, CF_LIMIT_KINDS_MAX - 1),
-    CF_F_FIXED(cf_take_t, key),
-    CF_F_U32(cf_take_t, want, 1, CF_TAKE_MAX),
-    CF_F_U32(cf_take_t, most, 1, CF_TAKE_MAX),
+    CF_F_U32(cf_take_t, kind, 1, CF_LIMIT_KINDS_MAX), CF_F_FIXED(cf_take_t, key),
+    CF_F_U32(cf_take_t, want, 1, CF_TAKE_MAX),        CF_F_U32(cf_take_t, most, 1, CF_TAKE_MAX),
     CF_F_U32(cf_take_t, returned, 0, CF_TAKE_MAX),
 };
 const cf_shape_t cf_shape_take = CF_SHAPE(cf_take_t, take);
@@ -16,7 +14,7 @@ static const cf_field_t granted[] = {
 const cf_shape_t cf_shape_granted = CF_SHAPE(cf_granted_t, granted);
 
 static const cf_field_t give_back[] = {
-    CF_F_U32(cf_give_back_t, kind, 0, CF_LIMIT_KINDS_MAX - 1),
+    CF_F_U32(cf_give_back_t, kind, 1, CF_LIMIT_KINDS_MAX),
     CF_F_FIXED(cf_give_back_t, key),
     CF_F_U32(cf_give_back_t, tokens, 1, CF_TAKE_MAX),
 };
