@@ -159,8 +159,13 @@ int cf_socket_attach(cf_gateway_t *self, cf_client_t *client, bool again)
 
 void cf_socket_opened(cf_gateway_t *self, cf_client_t *client)
 {
+    bool is_over = client->exchange->session_over;
     cf_gateway_free_exchange(client);
     cf_gateway_new_trace(self);
+    if (is_over) {
+        cf_socket_close(client, 1008, "session ended");
+        return;
+    }
     cf_conn_pause(client->conn, true); /* until it is in its room */
     cf_place_t *place = cf_place_of(self, client->room);
     if (place)
@@ -446,7 +451,7 @@ void cf_socket_end_session(cf_gateway_t *self, cf_id_t session)
     for (cf_client_t *client = self->clients; client; client = client->hh.next) {
         if (!client->conn || !cf_id_equal(client->session, session))
             continue;
-        if (client->phase == CF_CLIENT_UPGRADING) /* answered 401 once its room is known */
+        if (client->exchange) /* before its 101: answered 401, or closed once it is open */
             client->exchange->session_over = true;
         else if (client->phase >= CF_CLIENT_ATTACHING)
             cf_socket_close(client, 1008, "session ended");

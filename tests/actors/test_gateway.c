@@ -444,6 +444,21 @@ Test(gateway, answers_401_when_the_session_ends_before_the_101)
 /* --- in the room --------------------------------------------------------------------------------
  */
 
+Test(gateway, closes_a_socket_whose_session_ends_while_it_is_upgraded)
+{
+    int fd = ask_to_enter("ann");
+    authenticate("ann", "ann");
+    place_room(rooms);
+    cf_msg_t msg = request(rooms, CF_MSG_CHECK, NULL);
+    cr_assert(eq(int, cf_outbox_answer(rooms->out, &msg, CF_MSG_DONE, NULL), 0));
+    peer_put(rooms, CF_ACTOR_GATEWAY, CF_MSG_SESSION_ENDED, 0, (cf_id_t){0},
+             &(cf_session_ended_t){session_id("ann")});
+    peer_flush(rooms); /* both in one batch, or it is closed as any open one */
+    cr_assert(eq(int, client_answer(fd), 101));
+    cr_assert(eq(str, client_heard(fd), "close 1008 session ended"));
+    close(fd);
+}
+
 Test(gateway, attaches_behind_the_101_and_gives_each_client_its_answers)
 {
     uint64_t conn;
