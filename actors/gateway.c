@@ -380,6 +380,7 @@ static void on_second(void *owner, int64_t boot_us)
 {
     cf_gateway_t *self = owner;
     give_up_old(self, boot_us);
+    cf_place_try_again(self);
     cf_socket_second(self, cf_wall_us());
     cf_socket_send_counts(self, boot_us);
     if (self->draining)

@@ -200,6 +200,10 @@ void cf_route_list(cf_gateway_t *self, cf_client_t *client)
             return;
         }
     }
+    if (exchange->texts.failed) { /* as in cf_route_history */
+        cf_http_ask_or_fail(self, client, CF_ENOMEM);
+        return;
+    }
     cf_address_t reader = self->config.reader;
     reader.index = (uint16_t)(reader.index + client->number % self->config.readers);
     cf_http_ask_or_fail(
@@ -322,7 +326,10 @@ void cf_route_history(cf_gateway_t *self, cf_client_t *client)
     cf_history_t history;
     if (refuse_room_id(self, client))
         return;
-    if (read_range(client, &history) < 0)
+    int rc = read_range(client, &history);
+    if (client->exchange->texts.failed) /* not every parameter was seen */
+        cf_http_ask_or_fail(self, client, CF_ENOMEM);
+    else if (rc < 0)
         cf_http_fail(self, client, 400, "Invalid cursor", 0);
     else
         cf_http_ask_or_fail(

@@ -49,9 +49,8 @@ static void echo(cf_client_t *client, const cf_typed_t *typed, int64_t wall_us)
                                  .username = cf_str(client->username),
                                  .text = {typed->text, typed->size}}};
     cf_buf_t text = {0};
-    if (cf_rooms_write_event(&text, client->room, &event) == 0)
-        cf_socket_send(client, &text, CF_M_SENT_CHAT);
-    cf_buf_free(&text);
+    int rc = cf_rooms_write_event(&text, client->room, &event);
+    cf_socket_send(client, &text, rc, CF_M_SENT_CHAT);
 }
 
 static void on_commanded(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,

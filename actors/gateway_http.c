@@ -69,6 +69,8 @@ void cf_http_fail(cf_gateway_t *self, cf_client_t *client, int status, const cha
         snprintf(extra, sizeof extra, "Retry-After: %u\r\n", (retry_after_ms + 999) / 1000);
     if (cf_rooms_write_failure(&body, text) == 0)
         cf_http_respond(self, client, status, extra, &body);
+    else
+        cf_http_respond_as(self, client, 500, CF_JSON_TYPE, NULL, no_memory, sizeof no_memory - 1);
     cf_buf_free(&body);
 }
 
@@ -187,16 +189,16 @@ static bool is_cross_site(const cf_request_t *request, bool origin_allowed)
 /* --- authentication ----------------------------------------------------------------------------
  */
 
-static int add_token(cf_exchange_t *exchange, cf_str_t token)
+/* Without memory for it exchange->texts.failed says so. */
+static void add_token(cf_exchange_t *exchange, cf_str_t token)
 {
     if (token.size == 0 || token.size > CF_TOKEN_MAX)
-        return 0;
+        return;
     char *copy = cf_arena_take(&exchange->texts, token.size);
     if (!copy)
-        return CF_ENOMEM;
+        return;
     memcpy(copy, token.bytes, token.size);
     exchange->tokens[exchange->token_count++] = (cf_str_t){copy, token.size};
-    return 0;
 }
 
 /* Collect the credentials in the contract's order. Sets *presented if there was any, even an empty
@@ -334,7 +336,9 @@ static void route(cf_gateway_t *self, cf_client_t *client, const cf_request_t *r
     }
     bool is_socket = info->access == CF_ACCESS_SOCKET;
     collect_tokens(client, request, is_socket, &presented);
-    if (!presented)
+    if (exchange->texts.failed) /* a credential may be among what there was no memory for */
+        cf_http_ask_or_fail(self, client, CF_ENOMEM);
+    else if (!presented)
         cf_http_fail(self, client, 401,
                      is_socket ? "No session token provided" : "Not authenticated", 0);
     else

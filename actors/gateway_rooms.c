@@ -11,6 +11,8 @@
 
 #include <stdlib.h>
 
+#define ATTACH_FRAME_MAX 256 /* bytes of an ATTACH; its longest text is a username */
+
 cf_place_t *cf_place_find(cf_gateway_t *self, cf_id_t room)
 {
     cf_place_t *place;
@@ -72,16 +74,35 @@ static void unhold(cf_place_t *place, cf_pending_t *pending)
         }
 }
 
-/* Send the stored frame, to where the room is now. */
-static void send_pending(cf_gateway_t *self, cf_place_t *place, cf_pending_t *pending)
+/* Send the stored frame, to where the room is now. Returns 0 or CF_ENOMEM. */
+static int send_pending(cf_gateway_t *self, cf_place_t *place, cf_pending_t *pending)
 {
     cf_msg_t msg;
-    if (cf_msg_decode(&msg, pending->frame.data, pending->frame.size) < 0)
-        return; /* we encoded it */
+    int rc = cf_msg_decode(&msg, pending->frame.data, pending->frame.size);
+    if (rc == 0)
+        rc = cf_outbox_forward(self->out, &msg, place->at);
+    if (rc < 0)
+        return rc;
     pending->is_in_flight = true;
     place->in_flight++;
     place->sent_to = place->at;
-    cf_outbox_forward(self->out, &msg, place->at);
+    return 0;
+}
+
+/* Memory for what go_on() sends. */
+static int reserve(cf_gateway_t *self, const cf_place_t *place)
+{
+    size_t bytes = place->member_count * ATTACH_FRAME_MAX;
+    for (const cf_pending_t *at = place->held; at; at = at->next_held)
+        bytes += at->frame.size;
+    return cf_outbox_reserve(self->out, bytes);
+}
+
+/* Without it a connection would have a gap and nothing would say so. */
+static void attach_again(cf_gateway_t *self, cf_client_t *client)
+{
+    if (cf_socket_attach(self, client, true) < 0)
+        cf_socket_no_memory(client);
 }
 
 /* The place is known and nothing of the old one is in flight: go on. */
@@ -89,16 +110,20 @@ static void go_on(cf_gateway_t *self, cf_place_t *place)
 {
     if (place->state != CF_PLACE_LOOKING || place->at.kind == 0 || place->in_flight)
         return;
+    if (reserve(self, place) < 0) {
+        self->places_wait = true; /* until cf_place_try_again() */
+        return;
+    }
     cf_pending_t *held = place->held;
     place->held = NULL;
     place->state = CF_PLACE_KNOWN;
     for (cf_client_t *client = place->members; client; client = client->next_here)
         if (client->phase == CF_CLIENT_ATTACHED)
-            cf_socket_attach(self, client, true);
+            attach_again(self, client);
     for (cf_pending_t *next; held; held = next) {
         next = held->next_held;
         if (held->client) {
-            send_pending(self, place, held);
+            send_pending(self, place, held); /* cannot fail: reserved */
         } else { /* it has gone: its ATTACH would leave a connection in the room for ever */
             held->place = NULL;
             cf_gateway_drop_pending(self, held);
@@ -111,8 +136,11 @@ int cf_place_ask(cf_gateway_t *self, cf_client_t *client, cf_id_t room, uint16_t
 {
     cf_place_t *place = cf_place_of(self, room);
     cf_pending_t *pending = place ? cf_gateway_pend(self, client, answer) : NULL;
-    if (!pending)
+    if (!pending) {
+        if (place)
+            cf_place_drop_if_idle(self, place);
         return CF_ENOMEM;
+    }
     cf_msg_t head = {.type = type,
                      .corr = pending->corr,
                      .from = cf_outbox_address(self->out),
@@ -120,8 +148,11 @@ int cf_place_ask(cf_gateway_t *self, cf_client_t *client, cf_id_t room, uint16_t
                      .room = room};
     memcpy(head.trace, pending->trace, CF_TRACE_SIZE);
     int rc = cf_msg_encode(&pending->frame, &head, body);
+    if (rc == 0 && place->state == CF_PLACE_KNOWN)
+        rc = send_pending(self, place, pending);
     if (rc < 0) {
         cf_gateway_drop_pending(self, pending);
+        cf_place_drop_if_idle(self, place);
         return rc;
     }
     pending->place = place;
@@ -129,9 +160,7 @@ int cf_place_ask(cf_gateway_t *self, cf_client_t *client, cf_id_t room, uint16_t
         *out = pending;
     if (place->state == CF_PLACE_UNKNOWN)
         look_up(self, place);
-    if (place->state == CF_PLACE_KNOWN)
-        send_pending(self, place, pending);
-    else
+    if (place->state != CF_PLACE_KNOWN)
         hold(place, pending);
     return 0;
 }
@@ -331,6 +360,18 @@ int cf_place_on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         }
     }
     return 0;
+}
+
+void cf_place_try_again(cf_gateway_t *self)
+{
+    cf_place_t *place, *next;
+    if (!self->places_wait)
+        return;
+    self->places_wait = false;
+    HASH_ITER(hh, self->places, place, next)
+    {
+        go_on(self, place);
+    }
 }
 
 void cf_place_free_all(cf_gateway_t *self)

@@ -22,21 +22,29 @@
 /* --- outgoing ----------------------------------------------------------------------------------
  */
 
-void cf_socket_send(cf_client_t *client, const cf_buf_t *text, cf_metric_t type)
+void cf_socket_no_memory(cf_client_t *client)
 {
-    cf_frame_t *frame = client->conn ? cf_frame_new(text->data, text->size) : NULL;
-    if (frame && cf_conn_send(client->conn, frame) == 0)
+    if (client->conn && client->phase >= CF_CLIENT_ATTACHING)
+        cf_socket_close(client, 1013, "out of memory");
+}
+
+void cf_socket_send(cf_client_t *client, cf_buf_t *text, int rc, cf_metric_t type)
+{
+    cf_frame_t *frame = client->conn && rc == 0 ? cf_frame_new(text->data, text->size) : NULL;
+    if (!frame)
+        cf_socket_no_memory(client);
+    else if (cf_conn_send(client->conn, frame) == 0)
         cf_count(type);
     cf_frame_unref(&frame);
+    cf_buf_free(text);
 }
 
 void cf_socket_send_error(cf_client_t *client, const char *message, const char *code,
                           const char *client_key, uint32_t retry_after_ms)
 {
     cf_buf_t text = {0};
-    if (cf_rooms_write_error(&text, message, code, cf_str(client_key), retry_after_ms) == 0)
-        cf_socket_send(client, &text, CF_M_SENT_ERROR);
-    cf_buf_free(&text);
+    int rc = cf_rooms_write_error(&text, message, code, cf_str(client_key), retry_after_ms);
+    cf_socket_send(client, &text, rc, CF_M_SENT_ERROR);
 }
 
 void cf_socket_close(cf_client_t *client, int code, const char *reason)
@@ -92,8 +100,8 @@ static void detach_late(cf_gateway_t *self, const cf_pending_t *pending, const c
     if (answer->type == CF_MSG_ATTACHED &&
         cf_msg_decode(&request, pending->frame.data, pending->frame.size) == 0 &&
         cf_msg_body(&attach, &request, &self->arena) == 0)
-        cf_outbox_send(self->out, answer->from, CF_MSG_DETACH, 0, answer->room,
-                       &(cf_detach_t){attach.conn});
+        cf_outbox_insist(self->out, answer->from, CF_MSG_DETACH, 0, answer->room,
+                         &(cf_detach_t){attach.conn});
     cf_arena_reset(&self->arena);
 }
 
@@ -129,13 +137,14 @@ static void on_attached(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pendi
     for (uint32_t i = 0; i < attached.backlog.n; i++) {
         cf_event_t event = {.epoch = attached.epoch, .kind = CF_EVENT_POST, .post = posts[i]};
         cf_buf_t text = {0};
-        if (posts[i].seq > client->seen_seq &&
-            cf_rooms_write_event(&text, client->room, &event) == 0) {
-            cf_socket_send(client, &text, CF_M_SENT_CHAT);
-            client->seen_seq = posts[i].seq;
-        }
-        cf_buf_free(&text);
+        if (posts[i].seq <= client->seen_seq)
+            continue;
+        int rc = cf_rooms_write_event(&text, client->room, &event);
+        cf_socket_send(client, &text, rc, CF_M_SENT_CHAT);
+        client->seen_seq = posts[i].seq;
     }
+    if (client->phase == CF_CLIENT_CLOSING)
+        return;
     if (attached.reload) { /* it cannot be brought up to date here: let it connect again and read
                               history */
         cf_socket_close(client, 1013, "reload");
@@ -171,7 +180,7 @@ void cf_socket_opened(cf_gateway_t *self, cf_client_t *client)
     if (place)
         cf_place_enter(self, place, client);
     if (!place || cf_socket_attach(self, client, false) < 0)
-        cf_socket_close(client, 1013, "out of memory");
+        cf_socket_no_memory(client);
 }
 
 void cf_socket_gone(cf_gateway_t *self, cf_client_t *client)
@@ -286,9 +295,10 @@ static void on_posted(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending
         cf_socket_post_failed(self, pending, err, retry_after_ms);
         return;
     }
-    if (pending->client && cf_rooms_write_ack(&text, &posted, cf_str(pending->client_key)) == 0)
-        cf_socket_send(pending->client, &text, CF_M_SENT_ACK);
-    cf_buf_free(&text);
+    if (pending->client) {
+        int rc = cf_rooms_write_ack(&text, &posted, cf_str(pending->client_key));
+        cf_socket_send(pending->client, &text, rc, CF_M_SENT_ACK);
+    }
     self->acked = true;
 }
 
@@ -383,8 +393,8 @@ void cf_socket_event(cf_gateway_t *self, cf_turn_t *turn, cf_place_t *place,
                 frame = cf_frame_new(text.data, text.size);
             cf_buf_free(&text);
         }
-        if (!frame) { /* a gap must not go unsaid */
-            cf_socket_close(client, 1013, "out of memory");
+        if (!frame) {
+            cf_socket_no_memory(client);
             continue;
         }
         mark_seen(client, event);

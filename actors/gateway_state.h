@@ -154,6 +154,7 @@ struct cf_gateway {
     uint64_t next_number, next_corr;
     cf_pending_t *pendings; /* by corr; also in order of sending */
     cf_place_t *places;
+    bool places_wait;         /* some place is known and lacks the memory to go on there */
     cf_user_sockets_t *users; /* that have sockets here */
     size_t pool_used;
     size_t command_bytes;                /* of commands that wait for the bot; not of the pool */
@@ -209,6 +210,8 @@ void cf_socket_event(cf_gateway_t *self, cf_turn_t *turn, cf_place_t *place,
 void cf_socket_counts(cf_gateway_t *self, const cf_counts_t *counts);
 void cf_socket_send_counts(cf_gateway_t *self, int64_t boot_us);
 int cf_socket_attach(cf_gateway_t *self, cf_client_t *client, bool again);
+/* Something that was to be said could not be: closed, so that it is no silent gap. */
+void cf_socket_no_memory(cf_client_t *client);
 void cf_socket_end_session(cf_gateway_t *self, cf_id_t session);
 void cf_socket_second(cf_gateway_t *self, int64_t wall_us);
 void cf_socket_post_failed(cf_gateway_t *self, cf_pending_t *pending, int err,
@@ -216,7 +219,8 @@ void cf_socket_post_failed(cf_gateway_t *self, cf_pending_t *pending, int err,
 void cf_socket_gave_up(cf_gateway_t *self, cf_pending_t *pending); /* nobody answered it */
 void cf_socket_close_all(cf_gateway_t *self);
 void cf_socket_give_credit(cf_gateway_t *self, cf_client_t *client, uint32_t bytes);
-void cf_socket_send(cf_client_t *client, const cf_buf_t *text, cf_metric_t type);
+/* Send what a writer has put into text; rc is what it returned. Frees text. Counted under type. */
+void cf_socket_send(cf_client_t *client, cf_buf_t *text, int rc, cf_metric_t type);
 /* client_key may be "" */
 void cf_socket_send_error(cf_client_t *client, const char *message, const char *code,
                           const char *client_key, uint32_t retry_after_ms);
@@ -237,6 +241,7 @@ void cf_user_leave(cf_gateway_t *self, cf_client_t *client); /* also one that wa
 int cf_place_ask(cf_gateway_t *self, cf_client_t *client, cf_id_t room, uint16_t type,
                  const void *body, cf_answer_fn *answer, cf_pending_t **out);
 cf_place_t *cf_place_find(cf_gateway_t *self, cf_id_t room);
+void cf_place_try_again(cf_gateway_t *self); /* what waits for memory, once a second */
 cf_place_t *cf_place_of(cf_gateway_t *self, cf_id_t room); /* made if need be; NULL: no memory */
 void cf_place_answered(cf_gateway_t *self, cf_pending_t *pending, bool moved);
 void cf_place_enter(cf_gateway_t *self, cf_place_t *place, cf_client_t *client);

@@ -17,11 +17,13 @@ struct cf_arena_chunk {
 void *cf_arena_take(cf_arena_t *arena, size_t size)
 {
     size_t step = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
+    arena->failed |= step < size;
     if (step < size)
         return NULL;
     if (!arena->chunks || step > arena->left) {
         size_t room = step > CHUNK_SIZE ? step : CHUNK_SIZE;
         cf_arena_chunk_t *chunk = malloc(sizeof *chunk + room);
+        arena->failed |= !chunk;
         if (!chunk)
             return NULL;
         *chunk = (cf_arena_chunk_t){.older = arena->chunks, .size = room};
@@ -42,6 +44,7 @@ void cf_arena_reset(cf_arena_t *arena)
         arena->chunks = older;
     }
     arena->left = arena->chunks ? arena->chunks->size : 0;
+    arena->failed = false;
 }
 
 void cf_arena_free(cf_arena_t *arena)
@@ -52,6 +55,7 @@ void cf_arena_free(cf_arena_t *arena)
         arena->chunks = older;
     }
     arena->left = 0;
+    arena->failed = false;
 }
 
 void cf_arena_wipe(cf_arena_t *arena)

@@ -2,6 +2,7 @@
 #ifndef CF_ARENA_H
 #define CF_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct cf_arena_chunk cf_arena_chunk_t;
@@ -9,6 +10,7 @@ typedef struct cf_arena_chunk cf_arena_chunk_t;
 typedef struct {
     cf_arena_chunk_t *chunks; /* newest first; owned */
     size_t left;              /* bytes free in the newest chunk */
+    bool failed;              /* there was no memory for something, since the latest reset */
 } cf_arena_t;                 /* zero it to make one */
 
 /* Zeroed, aligned for any type; NULL: no memory. */

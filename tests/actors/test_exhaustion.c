@@ -674,7 +674,7 @@ static void come_and_go(void)
     for (int i = 0; is_over && i < GATEWAYS; i++)
         ensure(world.gateways[i].sessions_ended == told[i] + 1);
     ensure(!is_over || !is_stored_still);
-    bool was_spent = world.failing && failing_malloc_has_failed() && world.in_a_row == 1;
+    bool was_spent = world.failing && failing_malloc_failed() > 0 && world.in_a_row == 1;
     request_t *known =
         ask(0, accounts_at, CF_MSG_AUTHENTICATE, &token, is_over ? CF_MSG_REFUSED : CF_MSG_SESSION);
     ensure(known->got != CF_MSG_SESSION || is_stored_still);

@@ -15,7 +15,8 @@ void *__wrap_realloc(void *old, size_t size);
 char *__wrap_strdup(const char *text);
 
 static _Thread_local struct {
-    bool counting, has_failed;
+    bool counting;
+    unsigned failed;
     int paused;
     unsigned long count, first, end; /* those from first to before end fail */
 } state;
@@ -34,9 +35,9 @@ unsigned long failing_malloc_end(void)
     return state.count;
 }
 
-bool failing_malloc_has_failed(void)
+unsigned failing_malloc_failed(void)
 {
-    return state.has_failed;
+    return state.failed;
 }
 
 void failing_malloc_pause(void)
@@ -56,7 +57,7 @@ static bool is_to_fail(void)
     state.count++;
     if (state.first == 0 || state.count < state.first || state.count >= state.end)
         return false;
-    state.has_failed = true;
+    state.failed++;
     errno = ENOMEM;
     return true;
 }

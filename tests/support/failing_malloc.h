@@ -10,8 +10,8 @@
  *     }
  *
  * Counts what the program's own objects ask for, and jansson, for which the test hands its
- * allocators over; other libraries keep the real ones. Only for executables that tests/CMakeLists.txt
- * lists as links_failing_malloc. */
+ * allocators over; other libraries keep the real ones. Only for test_exhaustion*.c, which
+ * tests/CMakeLists.txt links with it. */
 #ifndef CF_FAILING_MALLOC_H
 #define CF_FAILING_MALLOC_H
 
@@ -19,7 +19,7 @@
 
 void failing_malloc_begin(unsigned long nth, unsigned in_a_row);
 unsigned long failing_malloc_end(void); /* how many there were, failed ones included */
-bool failing_malloc_has_failed(void);   /* since the latest begin */
+unsigned failing_malloc_failed(void);   /* how many have, since the latest begin */
 
 /* The test itself works between two of these: not counted, never failing. They nest. */
 void failing_malloc_pause(void);

@@ -163,6 +163,11 @@ void cf_outbox_finish(cf_outbox_t *self, const cf_msg_t *request, uint16_t type,
         cf_outbox_refuse(self, request, CF_ENOMEM, 0);
 }
 
+int cf_outbox_reserve(cf_outbox_t *self, size_t bytes)
+{
+    return cf_buf_reserve(&self->frames, bytes);
+}
+
 int cf_outbox_forward(cf_outbox_t *self, const cf_msg_t *msg, cf_address_t to)
 {
     int rc = cf_msg_reencode(&self->frames, msg, to);
