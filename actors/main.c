@@ -6,10 +6,13 @@
 #include "supervisor.h"
 #include "wire/protocol_doc.h"
 
+#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 #define SETS_MAX 128
 
@@ -29,7 +32,14 @@ static cf_config_sources_t sources_of(const options_t *options)
     return (cf_config_sources_t){.file = options->file,
                                  .sets = options->sets,
                                  .set_count = options->set_count,
-                                 .environment = (const char *const *)environ};
+                                 .environment = (const char *const *)environ,
+                                 .env_file = ".env"};
+}
+
+static void print_report(const cf_buf_t *report)
+{
+    if (report->size)
+        fprintf(stderr, "%.*s", (int)report->size, (const char *)report->data);
 }
 
 /* Load the configuration or say what is wrong with it. */
@@ -38,21 +48,53 @@ static int load(cf_config_t *config, const options_t *options)
     cf_buf_t report = {0};
     cf_config_sources_t sources = sources_of(options);
     int rc = cf_config_load(config, &sources, &report);
-    if (report.size)
-        fprintf(stderr, "%.*s", (int)report.size, (const char *)report.data);
+    print_report(&report);
     cf_buf_free(&report);
     return rc;
+}
+
+/* What is to be said about good settings, in the log as all else. */
+static void log_report(const cf_buf_t *report)
+{
+    const char *at = (const char *)report->data, *end = at + report->size;
+    while (at < end) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        cf_log_warn("about the configuration",
+                    CF_TEXT("note", ((cf_str_t){at, (uint32_t)(stop - at)})));
+        at = stop + 1; /* every line of a report ends with one */
+    }
+}
+
+/* Neither a core file nor another process of the same user gets at what a production server has in
+ * memory. */
+static void keep_memory_private(const cf_config_t *config)
+{
+    if (strcmp(config->node_environment, "production") != 0)
+        return;
+    if (setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}) != 0 ||
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        cf_log_warn("cannot switch core dumps off", CF_ERRNO(errno));
 }
 
 static int serve(const options_t *options)
 {
     cf_config_t config;
+    cf_buf_t report = {0};
     cf_log_level_t level = CF_LOG_INFO;
-    if (load(&config, options) < 0)
+    cf_config_sources_t sources = sources_of(options);
+    if (cf_config_load(&config, &sources, &report) < 0) {
+        print_report(&report);
+        cf_buf_free(&report);
         return CF_EXIT_CONFIG;
+    }
     cf_log_level_parse(&level, config.log_level);
     cf_log_set_level(level);
+    if (strcmp(config.log_format, "text") == 0)
+        cf_log_as_text();
     cf_log_start();
+    log_report(&report);
+    cf_buf_free(&report);
+    keep_memory_private(&config);
     int code = cf_supervisor_run(&config);
     cf_log_stop(1000);
     cf_config_free(&config);

@@ -105,6 +105,7 @@ static int try_open(cf_store_link_t *self)
         .role = self->config.role,
         .statement_ms = self->config.statement_ms,
         .key_ttl_us = self->config.key_ttl_us,
+        .connection_ttl_us = self->config.connection_ttl_us,
         .wait = {wait_for_store, self},
     };
     call_begins(self);

@@ -16,6 +16,7 @@ typedef struct {
     cf_store_role_t role;
     int statement_ms;
     int64_t key_ttl_us;
+    int64_t connection_ttl_us;
 } cf_store_link_config_t;
 
 typedef struct {

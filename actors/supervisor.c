@@ -153,7 +153,9 @@ static cf_store_link_config_t link_config(supervisor_t *self, cf_actor_t *actor,
                                     .url = self->url,
                                     .role = role,
                                     .statement_ms = (int)self->config->store_statement_timeout_ms,
-                                    .key_ttl_us = self->config->store_key_ttl_ms * 1000};
+                                    .key_ttl_us = self->config->store_key_ttl_ms * 1000,
+                                    .connection_ttl_us =
+                                        self->config->store_connection_ttl_ms * 1000};
 }
 
 static int start_stats(supervisor_t *self)

@@ -1,5 +1,7 @@
 #include "config.h"
+#include "config_env.h"
 #include "config_file.h"
+#include "config_foreign.h"
 #include "config_key.h"
 #include "config_value.h"
 #include "err.h"
@@ -15,6 +17,7 @@
 typedef struct {
     cf_config_t *config;
     const cf_config_sources_t *sources;
+    const char *const *environment; /* with what a .env file adds */
     cf_buf_t *report;
     const char *file; /* name for reports */
     int faults;
@@ -165,7 +168,7 @@ static int on_file_entry(void *arg, const char *section, const char *name,
 static const char *variable(const loader_t *self, const char *name)
 {
     size_t length = strlen(name);
-    const char *const *at = self->sources->environment;
+    const char *const *at = self->environment;
     for (; at && *at; at++)
         if (strncmp(*at, name, length) == 0 && (*at)[length] == '=')
             return (*at)[length + 1] ? *at + length + 1 : NULL;
@@ -318,13 +321,52 @@ static void read_variable(loader_t *self, const char *pair)
     *seen = true;
 }
 
+/* What the contracts know and we have no use for. */
+static void read_foreign(loader_t *self)
+{
+    bool in_production = strcmp(self->config->node_environment, "production") == 0;
+    for (size_t i = 0; cf_config_foreign(i); i++) {
+        const cf_config_foreign_t *foreign = cf_config_foreign(i);
+        const char *text = variable(self, foreign->variable);
+        char fault[CF_CONFIG_FOREIGN_FAULT_MAX];
+        if (text && !cf_config_foreign_check(i, text, in_production, fault))
+            complain(self, "%s: %s", foreign->variable, fault);
+        else if (text)
+            warn(self, "warning: %s is not needed: %s", foreign->variable, foreign->why);
+    }
+}
+
 static void read_environment(loader_t *self)
 {
-    const char *const *at = self->sources->environment;
+    const char *const *at = self->environment;
     for (; at && *at; at++)
         if (strncmp(*at, "CONFAB_", 7) == 0)
             read_variable(self, *at);
     read_aliases(self);
+}
+
+/* A .env file that is not there is none; the environment goes first. */
+static void read_env_file(loader_t *self)
+{
+    cf_buf_t content = {0};
+    const char *path = self->sources->env_file;
+    self->environment = self->sources->environment;
+    if (!path)
+        return;
+    int rc = cf_config_file_load(&content, path, CF_CONFIG_FILE_MAX);
+    if (rc == 0 && content.size)
+        rc = cf_config_env_join(&self->environment, self->sources->environment,
+                                (cf_str_t){(const char *)content.data, (uint32_t)content.size},
+                                path, &self->config->strings, self->report);
+    else if (rc == CF_EIO && errno != ENOENT)
+        complain(self, "cannot read '%.200s': %s", path, strerror(errno));
+    else if (rc == CF_ERANGE)
+        complain(self, "'%.200s' is no file of at most %d bytes", path, CF_CONFIG_FILE_MAX);
+    if (rc == CF_ENOMEM)
+        self->out_of_memory = true;
+    else if (rc == CF_EPROTO)
+        self->faults++; /* reported where it was found */
+    cf_buf_free(&content);
 }
 
 static void read_set(loader_t *self, const char *pair)
@@ -360,6 +402,24 @@ static void check_together(loader_t *self)
                        "http.body_max_bytes");
     if (config->gateway_pool_bytes < config->gateway_credits_bytes)
         complain(self, "gateway.pool_bytes must hold one gateway.credits_bytes");
+    if (config->store_readers > config->store_connections_max - 1)
+        self->config->store_readers = config->store_connections_max - 1;
+}
+
+/* Whoever put an example's text into production has not made a secret. */
+static void check_secrets(loader_t *self)
+{
+    if (strcmp(self->config->node_environment, "production") != 0)
+        return;
+    for (size_t i = 0; i < CF_CONFIG_KEY_COUNT; i++) {
+        const cf_config_key_t *key = &cf_config_keys[i];
+        char name[CF_CONFIG_NAME_MAX];
+        const char *const *secret = (const void *)((const char *)self->config + key->offset);
+        if (key->type != CF_CONFIG_SECRET || !cf_config_is_placeholder(*secret))
+            continue;
+        cf_config_key_name(key, name);
+        complain(self, "%s holds the placeholder of an example", name);
+    }
 }
 
 /* store.url as the server uses it: a file in the data folder unless told otherwise. */
@@ -396,11 +456,14 @@ int cf_config_load(cf_config_t *out, const cf_config_sources_t *sources, cf_buf_
     set_defaults(&self);
     if (self.out_of_memory)
         goto fail; /* the members may still be NULL */
+    read_env_file(&self);
     read_file(&self);
     read_environment(&self);
     for (size_t i = 0; i < sources->set_count; i++)
         read_set(&self, sources->sets[i]);
+    read_foreign(&self);
     check_together(&self);
+    check_secrets(&self);
     finish_store_url(&self);
     if (!self.out_of_memory && self.faults == 0)
         return 0;

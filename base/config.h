@@ -1,7 +1,7 @@
 /* base/config.h: the settings of one process, read once at start.
  *
- * A value comes from, strongest first: --set section.key=value, the environment, the file, the
- * default. What is wrong with any of them is reported, all faults at once, each with its place
+ * A value comes from, strongest first: --set section.key=value, the environment, a .env file, the
+ * configuration file, the default. What is wrong with any of them is reported, all faults at once, each with its place
  * ("confab.yaml:12" or the variable's name). Keys, types and bounds: base/config_keys.h. */
 #ifndef CF_CONFIG_H
 #define CF_CONFIG_H
@@ -55,6 +55,7 @@ typedef struct {
     const char *const *sets; /* "section.key=value" */
     size_t set_count;
     const char *const *environment; /* "NAME=value", ends with NULL; NULL: empty */
+    const char *env_file; /* path of a file with more variables; NULL: none; see config_env.h */
 } cf_config_sources_t;
 
 /* Reads the settings. Faults and warnings are appended to report, one per line. Returns 0 and a

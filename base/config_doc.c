@@ -1,4 +1,5 @@
 #include "config.h"
+#include "config_foreign.h"
 #include "config_key.h"
 
 #include <string.h>
@@ -14,8 +15,10 @@ static const char preface[] =
     "2. the environment: `CONFAB_<SECTION>_<KEY>`, for example `CONFAB_HTTP_LISTEN`; a variable "
     "set\n"
     "   to nothing counts as not set,\n"
-    "3. the YAML file given with `--config` or `CONFAB_CONFIG`,\n"
-    "4. the default.\n"
+    "3. the same names in a file `.env` in the working folder, which never override a variable "
+    "that is set,\n"
+    "4. the YAML file given with `--config` or `CONFAB_CONFIG`,\n"
+    "5. the default.\n"
     "\n"
     "```yaml\n"
     "http:\n"
@@ -35,6 +38,9 @@ static const char preface[] =
     "sections\n"
     "below or is a slip away from a known one; other `CONFAB_` variables get a warning, as\n"
     "orchestrators make such names from the name of a service.\n"
+    "\n"
+    "In production (`node.environment`) a secret that holds the placeholder of an example is a "
+    "fault.\n"
     "\n"
     "- **Durations** are numbers with a unit, `500ms`, `10s`, `1m30s`, `24h`, `7d`; a bare number "
     "is\n"
@@ -133,6 +139,14 @@ static void print_aliases(FILE *out)
 #define X(variable, section, key) fprintf(out, "| `%s` | `%s.%s` |\n", #variable, #section, #key);
     CF_CONFIG_ALIASES(X)
 #undef X
+    fputs(
+        "\nThese mean nothing here. They are taken with a line in the log, so that an environment "
+        "made "
+        "for\nanother server does, but a malformed value is a fault.\n\n| variable | why it is not "
+        "needed |\n|---|---|\n",
+        out);
+    for (size_t i = 0; cf_config_foreign(i); i++)
+        fprintf(out, "| `%s` | %s |\n", cf_config_foreign(i)->variable, cf_config_foreign(i)->why);
 }
 
 void cf_config_doc(FILE *out)

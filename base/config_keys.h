@@ -141,6 +141,10 @@
       "How long a repeated client key finds the post it made; longer than any step of the clock.") \
     X(store, readers, INT, "2", "1", "16",                                                         \
       "Threads that answer history, sessions and memberships, each with its own connection.")      \
+    X(store, connections_max, INT, "25", "2", "1000",                                              \
+      "Connections to the store at most; one is the writer's, store.readers is cut to the rest.")  \
+    X(store, connection_ttl, DURATION, "0", "0", "24h",                                            \
+      "A connection to PostgreSQL of this age is opened anew before its next use; 0 is never.")    \
     X(storage, batch_rows, INT, "500", "1", "500", "Posts written in one transaction.")            \
     X(storage, batch_bytes, SIZE, "1MiB", "16KiB", "16MiB",                                        \
       "Bytes of posts written in one transaction.")                                                \
@@ -189,6 +193,8 @@
       "How long posts are kept; older ones leave the history for good. 0 is for ever.")            \
     X(log, level, CHOICE, "info", "debug|info|warn|warning=warn|error", "",                        \
       "Least important level that is written.")                                                    \
+    X(log, format, CHOICE, "json", "json|text|logfmt=text|console=text", "",                       \
+      "`json`, or `text`: the same as key=value.")                                                 \
     X(log, messages, BOOL, "false", "", "",                                                        \
       "Log every message between actors, without its body, at level debug.")                       \
     X(metrics, listen, ADDRESS, "", "0", "255",                                                    \
@@ -209,6 +215,9 @@
     X(CHATBOX_ALLOWED_ORIGINS, http, allowed_origins)                                              \
     X(CORS_ALLOWED_ORIGINS, http, allowed_origins)                                                 \
     X(LOG_LEVEL, log, level)                                                                       \
+    X(LOG_FORMAT, log, format)                                                                     \
+    X(DB_MAX_CONNECTIONS, store, connections_max)                                                  \
+    X(DB_CONNECTION_MAX_LIFETIME, store, connection_ttl)                                           \
     X(ENVIRONMENT, node, environment)                                                              \
     X(ENV, node, environment)                                                                      \
     X(SESSION_MAX_AGE, auth, session_ttl)                                                          \

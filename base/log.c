@@ -25,7 +25,7 @@ _Static_assert(CF_LOG_LINE_MAX <= PIPE_BUF, "a line must be one atomic write");
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
 static atomic_int lowest_level = CF_LOG_INFO;
-static atomic_bool running;
+static atomic_bool running, as_text;
 static atomic_uint_fast64_t dropped;
 static _Thread_local const char *actor_name;
 static _Thread_local uint8_t trace_id[CF_TRACE_SIZE];
@@ -116,6 +116,31 @@ static void add_trace(cf_json_t *json)
     add_text(json, "trace_id", (cf_str_t){text, sizeof text});
 }
 
+/* Turns {"a":"x","b":1} into a="x" b=1, in place. Objects are flat, and strings stay as they are, so that
+ * a record stays one line. Returns the size. */
+static size_t to_text(uint8_t *line, size_t size)
+{
+    size_t n = 0;
+    bool in_string = false, in_key = true;
+    for (size_t i = 1; i + 1 < size; i++) { /* without the braces */
+        uint8_t c = line[i];
+        bool is_quote = c == '"';
+        if (in_string && c == '\\')
+            line[n++] = line[i++];
+        else if (is_quote)
+            in_string = !in_string;
+        if (is_quote && in_key)
+            continue;
+        if (!in_string && (c == ':' || c == ',')) {
+            in_key = c == ',';
+            line[n++] = in_key ? ' ' : '=';
+        } else {
+            line[n++] = line[i];
+        }
+    }
+    return n;
+}
+
 /* Formats into line, which takes CF_LOG_LINE_MAX bytes: nothing is allocated, so that a process out
  * of memory can still say so. Returns the size. */
 static size_t format(uint8_t *line, cf_log_level_t level, const char *actor, const char *message,
@@ -143,8 +168,9 @@ static size_t format(uint8_t *line, cf_log_level_t level, const char *actor, con
         cf_json_bool(&json, true);
     }
     cf_json_object_end(&json);
-    line[buf.size] = '\n';
-    return buf.size + 1;
+    size_t size = atomic_load(&as_text) ? to_text(line, buf.size) : buf.size;
+    line[size] = '\n';
+    return size + 1;
 }
 
 /* --- out of the thread that logs ------------------------------------------------------------- */
@@ -313,6 +339,11 @@ void cf_log_stop(int flush_ms)
 bool cf_log_is_on(cf_log_level_t level)
 {
     return (int)level >= atomic_load_explicit(&lowest_level, memory_order_relaxed);
+}
+
+void cf_log_as_text(void)
+{
+    atomic_store(&as_text, true);
 }
 
 void cf_log_set_level(cf_log_level_t lowest)

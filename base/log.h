@@ -1,4 +1,4 @@
-/* base/log.h: one JSON object per line on stderr.
+/* base/log.h: one JSON object per line on stderr (or, if wanted, key=value).
  *
  *     cf_log_info("refused a post", CF_ID("room", room), CF_INT("seq", 3), CF_STR("reason", text));
  *
@@ -85,6 +85,8 @@ void cf_log_write(cf_log_level_t level, const char *message, const cf_log_field_
 bool cf_log_is_on(cf_log_level_t level);
 
 void cf_log_set_level(cf_log_level_t lowest); /* CF_LOG_INFO at first */
+/* From here on lines are key=value, with the values as in JSON: ts="..." level="info" seq=3 */
+void cf_log_as_text(void);
 /* "debug", "info", "warn" or "error". Returns 0, or CF_ERANGE and leaves *out as it was. */
 int cf_log_level_parse(cf_log_level_t *out, const char *text);
 

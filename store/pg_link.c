@@ -95,6 +95,7 @@ int cf_pg_connect(cf_pg_link_t *link)
     if (!link->conn || next != PGRES_POLLING_OK || PQsetnonblocking(link->conn, 1) < 0)
         return lose(link, "connect");
     PQsetNoticeProcessor(link->conn, be_silent, NULL);
+    link->connected_us = cf_boot_us();
     return cf_pg_run(link, session_sql, NULL);
 }
 
@@ -117,7 +118,10 @@ int cf_pg_prepare(cf_pg_link_t *link)
 
 int cf_pg_begin(cf_pg_link_t *link)
 {
-    link->until_us = cf_boot_us() + (int64_t)link->config->statement_ms * 1000;
+    int64_t now_us = cf_boot_us(), ttl_us = link->config->connection_ttl_us;
+    link->until_us = now_us + (int64_t)link->config->statement_ms * 1000;
+    if (ttl_us && now_us - link->connected_us > ttl_us)
+        cf_pg_close(link);
     return cf_pg_begin_again(link);
 }
 

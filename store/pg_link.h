@@ -20,6 +20,7 @@ typedef struct {
     const cf_store_config_t *config; /* url, statement_ms, wait */
     PGconn *conn;                    /* NULL: not connected */
     int64_t until_us;                /* deadline of the call under way */
+    int64_t connected_us;            /* when conn was made */
     int64_t retry_at_us;             /* no attempt to connect before this */
     int pause_ms;                    /* before the next attempt but one */
     int failed_at;                   /* by the last cf_pg_collect(): the first statement refused */

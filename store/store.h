@@ -32,7 +32,9 @@ typedef struct {
     cf_store_role_t role; /* one WRITER per store; it applies the migrations */
     int statement_ms;     /* deadline of one call; 4000 */
     int64_t key_ttl_us;   /* how long an idempotency key counts; at least 10 min */
-    cf_store_wait_t wait; /* wait.wait == NULL: poll(2) */
+    int64_t connection_ttl_us; /* PostgreSQL: a connection this old is opened anew before its next
+                                  use; 0: never */
+    cf_store_wait_t wait;      /* wait.wait == NULL: poll(2) */
 } cf_store_config_t;
 
 /* --- writes ------------------------------------------------------------------------------------

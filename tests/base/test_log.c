@@ -299,3 +299,16 @@ Test(log, a_reader_that_left_does_not_end_the_process)
     cf_log_stop(10000);
     cr_assert(eq(u64, cf_log_dropped(), 1));
 }
+
+Test(log, as_text_writes_key_value_and_stays_one_line)
+{
+    cf_log_as_text();
+    cf_log_actor("room");
+    cf_log_info("a \"b\", c: {d}", CF_INT("seq", -3), CF_BOOL("is", true),
+                CF_STR("text", "x\ny=\"z\\\", q:1"), CF_STR("none", NULL));
+    char *line = next_line(), *ts = strchr(line, ' ');
+    cr_assert(eq(int, strncmp(line, "ts=\"20", 6), 0));
+    cr_expect(eq(str, ts,
+                 " level=\"info\" actor=\"room\" msg=\"a \\\"b\\\", c: {d}\" seq=-3 is=true "
+                 "text=\"x\\ny=\\\"z\\\\\\\", q:1\" none=null"));
+}

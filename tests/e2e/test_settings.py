@@ -1,0 +1,113 @@
+"""Settings from outside: the contract's variables, a .env file, and what production switches on."""
+
+import signal
+import subprocess
+
+import pytest
+
+import server as servers
+import ws
+
+SAMPLE = """
+# as the contract's sample file has it
+ENV=development
+DB_MAX_CONNECTIONS=25
+DB_MAX_IDLE_CONNECTIONS=5
+DB_CONNECTION_MAX_LIFETIME=5m
+RABBITMQ_URL=amqp://guest:guest@localhost:5672/
+RABBITMQ_EXCHANGE_COMMANDS=chat.commands
+SESSION_SECRET=change-me-in-production-use-random-string
+SESSION_MAX_AGE=3600
+LOG_LEVEL=info
+"""
+
+
+def check_config(server, **env):
+    done = subprocess.run([str(servers.BINARY), "check-config"], env=server.environment(env), cwd=server.folder,
+                          stdout=subprocess.PIPE, text=True, timeout=servers.LIMIT_S, check=False)
+    return done.returncode, done.stdout
+
+
+@pytest.mark.only_store("sqlite")
+def test_a_env_file_in_the_working_folder_is_read(store_kind, make_server):
+    server = make_server()
+    (server.folder / ".env").write_text(SAMPLE)
+    server.start()
+    notes = [line["note"] for line in server.lines if line["msg"] == "about the configuration"]
+    assert [note.split()[1] for note in notes] == [
+        "RABBITMQ_URL", "RABBITMQ_EXCHANGE_COMMANDS", "DB_MAX_IDLE_CONNECTIONS", "SESSION_SECRET"]
+    assert not any("guest" in note or "change-me" in note for note in notes)
+    ann = server.client()
+    ann.register("ann")
+    _, headers, _ = ann.raw("POST", "/api/v1/auth/login", '{"username":"ann","password":"password123"}')
+    assert "Max-Age=3600;" in headers["Set-Cookie"]
+
+
+@pytest.mark.only_store("sqlite")
+@pytest.mark.parametrize("env, said", [
+    ({"LOG_LEVEL": "loud"}, "LOG_LEVEL: "), ({"PORT": "http"}, "PORT: "), ({"DB_MAX_CONNECTIONS": "many"}, "DB_MAX"),
+    ({"RABBITMQ_URL": "localhost"}, "RABBITMQ_URL: "), ({"ENVIRONMENT": "moon"}, "ENVIRONMENT: "),
+    ({"ENVIRONMENT": "prod", "SESSION_SECRET": "change-this-in-production"}, "SESSION_SECRET: ")], ids=str)
+def test_a_bad_value_is_refused_by_its_variables_name(store_kind, make_server, env, said):
+    server = make_server()
+    env = dict(env)
+    if "PORT" in env:  # which counts only where CONFAB_HTTP_LISTEN does not
+        env["CONFAB_HTTP_LISTEN"] = ""
+    code, text = check_config(server, **env)
+    assert code == 78 and text.startswith(said), text
+    assert "change-this" not in text
+
+
+@pytest.mark.only_store("sqlite")
+def test_log_lines_as_text(store_kind, make_server):
+    server = make_server({"LOG_FORMAT": "text"})
+    server.launch()
+    servers.until(lambda: any("msg=\"serving\"" in line for line in server.not_json), "the server to serve")
+    assert all(line.startswith("ts=\"20") for line in server.not_json)
+    server.process.send_signal(signal.SIGTERM)
+    assert server.wait_exit() == 0
+    server.not_json.clear()  # which is what this test is about
+
+
+@pytest.mark.only_store("postgres")
+def test_old_connections_to_the_store_are_opened_anew(store_kind, make_server):
+    server = make_server({"CONFAB_STORE_CONNECTION_TTL": "300ms"}).start()
+    ann = server.user("ann")
+    chat = ws.Chat(ann, ann.create_room())
+    first = set(server.store.backends())
+    assert len(first) == 3
+    servers.until(lambda: not first & set(server.store.backends()), "every connection to be a new one")
+    chat.say("still here")
+    assert len(ann.messages(chat.room)) == 1
+
+
+@pytest.mark.only_store("postgres")
+def test_readers_are_cut_to_the_connections_there_may_be(store_kind, make_server):
+    server = make_server({"DB_MAX_CONNECTIONS": "2", "CONFAB_STORE_READERS": "5"}).start()
+    server.user("ann")
+    assert len(server.store.backends()) == 2
+
+
+# ---- production
+
+
+@pytest.mark.only_store("sqlite")
+@pytest.mark.parametrize("environment, is_private", [("production", True), ("development", False)])
+def test_only_a_production_server_can_leave_no_core(store_kind, make_server, tmp_path, environment, is_private):
+    calls = tmp_path / "calls"
+    server = make_server({"CONFAB_NODE_ENVIRONMENT": environment},
+                         wrap=["strace", "-o", str(calls), "-e", "trace=prctl"]).start()
+    limits = dict(line.split("  ", 1) for line in open(f"/proc/{server.pid}/limits", encoding="ascii"))
+    assert not is_private or limits["Max core file size"].split()[:2] == ["0", "0"]
+    server.terminate()
+    assert ("prctl(PR_SET_DUMPABLE, SUID_DUMP_DISABLE) = 0" in calls.read_text()) == is_private
+
+
+@pytest.mark.only_store("sqlite")
+def test_a_production_server_marks_its_cookies_secure_and_reports_its_descriptors(store_kind, make_server):
+    server = make_server({"ENVIRONMENT": "prod"}).start()
+    ann = server.client()
+    ann.register("ann")
+    _, headers, _ = ann.raw("POST", "/api/v1/auth/login", '{"username":"ann","password":"password123"}')
+    assert headers["Set-Cookie"].endswith("; Path=/; Max-Age=86400; HttpOnly; Secure; SameSite=Lax")
+    assert server.metrics()["process_open_fds"] > 10
