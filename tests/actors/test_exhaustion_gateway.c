@@ -44,6 +44,7 @@ struct cf_conn {
     int status; /* 0: cut without an answer */
     cf_buf_t answer;
     void *owner_data;
+    uint64_t lasting[16];
     cf_outgoing_t out;
     int close_code;
     unsigned said, told; /* messages of the client; acknowledgements and errors it got */
@@ -121,7 +122,8 @@ static cf_id_t user_id(const char *name)
 int cf_server_new(cf_server_t **out, const cf_server_config_t *config,
                   const cf_server_events_t *events, void *owner, int inbox_fd)
 {
-    (void)config, (void)inbox_fd;
+    (void)inbox_fd;
+    cr_assert(config->lasting_bytes <= sizeof world.conns[0].lasting);
     world.server = (cf_server_t){.events = *events, .owner = owner};
     *out = &world.server;
     return 0;
@@ -223,6 +225,11 @@ void cf_conn_set_owner_data(cf_conn_t *conn, void *data)
 void *cf_conn_owner_data(const cf_conn_t *conn)
 {
     return conn->owner_data;
+}
+
+void *cf_conn_lasting(const cf_conn_t *conn)
+{
+    return (void *)(uintptr_t)conn->lasting;
 }
 
 size_t cf_conn_queued(const cf_conn_t *conn)
