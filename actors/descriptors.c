@@ -17,11 +17,13 @@ static long for_actors(const cf_config_t *config)
 {
     long rooms = config->rooms_threads_max, gateways = config->gateway_count,
          readers = config->store_readers, hashers = config->auth_hash_workers;
-    long per_room_thread = 3 + gateways + readers + 4; /* lobby, storage, stats, supervisor */
+    long per_room_thread = 3 + gateways + readers + 5; /* lobby, storage, bot, stats, supervisor */
     long per_gateway = 3 + rooms + readers + 6;        /* and accounts, limiter */
-    long others = 10 + readers + hashers;              /* the observer among them */
+    long others = 11 + readers + hashers;              /* the observer among them */
     long per_other = 3 + rooms + gateways + readers + hashers;
-    return rooms * per_room_thread + gateways * per_gateway + others * per_other;
+    /* a socket, and two while a name is being looked up, one of which may stay a while */
+    long quotes = 4L * config->stock_in_flight_max;
+    return rooms * per_room_thread + gateways * per_gateway + others * per_other + quotes;
 }
 
 int cf_descriptors_for_connections(const cf_config_t *config)

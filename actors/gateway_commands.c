@@ -39,12 +39,12 @@ void cf_command_gave_up(cf_pending_t *pending)
 }
 
 /* The load test measures how long a command takes by the return of its text (contract, section 7). */
-static void echo(cf_client_t *client, const cf_typed_t *typed, int64_t wall_us)
+static void echo(cf_client_t *client, const cf_typed_t *typed)
 {
     cf_event_t event = {.kind = CF_EVENT_POST,
-                        .post = {.id = cf_id_new(wall_us),
+                        .post = {.id = cf_id_new(typed->at_us),
                                  .sender = client->user,
-                                 .at_us = wall_us,
+                                 .at_us = typed->at_us,
                                  .kind = CF_POST_TEXT,
                                  .username = cf_str(client->username),
                                  .text = {typed->text, typed->size}}};
@@ -64,7 +64,7 @@ static void on_commanded(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pend
     if (err < 0)
         fail(client, err, pending->client_key, retry_after_ms);
     else if (self->config.echo && pending->typed->has_echo)
-        echo(client, pending->typed, turn->wall_us);
+        echo(client, pending->typed);
 }
 
 static cf_typed_t *keep(const cf_rooms_frame_t *frame)
@@ -72,6 +72,7 @@ static cf_typed_t *keep(const cf_rooms_frame_t *frame)
     cf_typed_t *typed = malloc(sizeof *typed + frame->content.size);
     if (!typed)
         return NULL;
+    typed->at_us = cf_wall_us();
     typed->has_echo = frame->command.code[0] != '\0';
     typed->size = frame->content.size;
     memcpy(typed->text, frame->content.bytes, frame->content.size);
@@ -87,7 +88,7 @@ static int send(cf_gateway_t *self, cf_client_t *client, const cf_rooms_frame_t 
     cf_typed_t *typed = keep(frame);
     if (!typed)
         return CF_ENOMEM;
-    cf_command_t command = {.id = cf_id_new(cf_wall_us()),
+    cf_command_t command = {.id = cf_id_new(typed->at_us),
                             .conn = client->number,
                             .sender = client->user,
                             .type = frame->command.type,

@@ -31,8 +31,9 @@ typedef void cf_answer_fn(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pen
 /* What a command's sender typed. */
 typedef struct {
     bool has_echo;
+    int64_t at_us; /* wall clock */
+    size_t bytes;  /* that the command takes in all */
     uint32_t size;
-    size_t bytes; /* that the command takes in all */
     char text[];
 } cf_typed_t;
 

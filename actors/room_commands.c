@@ -42,8 +42,6 @@ int cf_room_on_command(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         rc = cf_room_may_speak(self, turn, msg, command.conn, command.sender);
     if (rc != 1)
         return rc == 0 ? CF_EPERM : rc == CF_EAGAIN ? 0 : rc;
-    if (self->host->config->bot.kind == 0)
-        return CF_EAGAIN; /* this node has none */
     if (self->command_count >= self->host->config->commands_max)
         return CF_EFULL;
     return ask_bot(self, turn, msg, &command);

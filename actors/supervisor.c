@@ -12,6 +12,7 @@
 #include "reader.h"
 #include "rooms.h"
 #include "stats.h"
+#include "stockbot.h"
 #include "storage.h"
 #include "store_choice.h"
 #include "sweeper.h"
@@ -37,6 +38,7 @@
 #define SECOND_US INT64_C(1000000)
 #define OBSERVER_CONNECTIONS 64 /* scrapers and probes */
 #define STOP_TIMEOUT_US (5 * SECOND_US)
+#define BOT_DRAIN_US (2 * SECOND_US) /* twice: for quotes under way, and for the store */
 #define LOOKUPS_MAX 65536 /* every room of a reconnect storm is opening at once; 100 bytes each */
 
 /* What the supervisor does in turn. Each step sends one message to all actors of one kind and waits
@@ -47,16 +49,24 @@ typedef struct {
 } step_t;
 
 static const step_t steps[] = {
-    {CF_MSG_DRAIN, CF_ACTOR_STATS},  {CF_MSG_DRAIN, CF_ACTOR_GATEWAY},
-    {CF_MSG_DRAIN, CF_ACTOR_ROOMS},  {CF_MSG_DRAIN, CF_ACTOR_STORAGE},
-    {CF_MSG_STOP, CF_ACTOR_SWEEPER}, {CF_MSG_STOP, CF_ACTOR_LOBBY},
-    {CF_MSG_STOP, CF_ACTOR_ROOMS},   {CF_MSG_STOP, CF_ACTOR_ACCOUNTS},
-    {CF_MSG_STOP, CF_ACTOR_HASHER},  {CF_MSG_STOP, CF_ACTOR_READER},
-    {CF_MSG_STOP, CF_ACTOR_STORAGE}, {CF_MSG_STOP, CF_ACTOR_LIMITER},
+    {CF_MSG_DRAIN, CF_ACTOR_STATS},
+    {CF_MSG_DRAIN, CF_ACTOR_STOCKBOT}, /* so that no gateway waits for a slow quote service */
+    {CF_MSG_DRAIN, CF_ACTOR_GATEWAY},
+    {CF_MSG_DRAIN, CF_ACTOR_ROOMS},
+    {CF_MSG_DRAIN, CF_ACTOR_STORAGE},
+    {CF_MSG_STOP, CF_ACTOR_SWEEPER},
+    {CF_MSG_STOP, CF_ACTOR_LOBBY},
+    {CF_MSG_STOP, CF_ACTOR_ROOMS},
+    {CF_MSG_STOP, CF_ACTOR_STOCKBOT},
+    {CF_MSG_STOP, CF_ACTOR_ACCOUNTS},
+    {CF_MSG_STOP, CF_ACTOR_HASHER},
+    {CF_MSG_STOP, CF_ACTOR_READER},
+    {CF_MSG_STOP, CF_ACTOR_STORAGE},
+    {CF_MSG_STOP, CF_ACTOR_LIMITER},
     {CF_MSG_STOP, CF_ACTOR_STATS},
 }; /* then the gateways, by stop_gateways() */
 #define STEPS (sizeof steps / sizeof steps[0])
-#define FIRST_STOP 4 /* index of the first STOP step */
+#define FIRST_STOP 5 /* index of the first STOP step */
 
 typedef struct {
     const cf_config_t *config;
@@ -121,6 +131,7 @@ static int add_all(supervisor_t *self)
         {CF_ACTOR_SWEEPER, 1},
         {CF_ACTOR_LOBBY, 1},
         {CF_ACTOR_LIMITER, 1},
+        {CF_ACTOR_STOCKBOT, 1},
         {CF_ACTOR_ROOMS, config->rooms_threads_max},
         {CF_ACTOR_OBSERVER, config->metrics_listen[0] ? 1 : 0},
         {CF_ACTOR_GATEWAY, config->gateway_count},
@@ -240,6 +251,46 @@ static int start_sweeper(supervisor_t *self)
                   : start(self, CF_ACTOR_SWEEPER, 0, &cf_sweeper_ops, sweeper, CF_SCHED_NORMAL, 0);
 }
 
+static int start_stockbot(supervisor_t *self)
+{
+    const cf_config_t *config = self->config;
+    cf_http_client_t *client;
+    cf_stockbot_t *bot;
+    cf_actor_t *actor = actor_of(self, CF_ACTOR_STOCKBOT, 0);
+    int rc = cf_http_client_new(
+        &client, &(cf_http_client_config_t){.requests_max = (uint32_t)config->stock_in_flight_max,
+                                            .body_max = config->stock_body_max_bytes,
+                                            .trusted = config->stock_url,
+                                            .agent = "confab/" CF_VERSION});
+    if (rc < 0)
+        return rc;
+    cf_stockbot_config_t bot_config = {.url = config->stock_url,
+                                       .attempt_us = config->stock_attempt_timeout_ms * 1000,
+                                       .deadline_us = config->stock_deadline_ms * 1000,
+                                       .pause_us = config->stock_pause_ms * 1000,
+                                       .drain_us = BOT_DRAIN_US,
+                                       .attempts = (uint32_t)config->stock_attempts,
+                                       .in_flight_max = (uint32_t)config->stock_in_flight_max,
+                                       .queue_max = (uint32_t)config->stock_queue_max,
+                                       .breaker_failures = (uint32_t)config->stock_breaker_failures,
+                                       .breaker_us = config->stock_breaker_pause_ms * 1000,
+                                       .cache_us = config->stock_cache_ms * 1000,
+                                       .cache_not_found_us =
+                                           config->stock_cache_not_found_ms * 1000,
+                                       .storage = address_of(CF_ACTOR_STORAGE, 0),
+                                       .random = randombytes_uniform,
+                                       .http_ops = &cf_stockbot_http,
+                                       .http = client,
+                                       .actor = actor};
+    rc = cf_stockbot_new(&bot, &bot_config);
+    if (rc < 0) {
+        cf_http_client_destroy(&client);
+        return rc;
+    }
+    cf_actor_watch(actor, cf_http_client_fd(client), cf_stockbot_readable);
+    return start(self, CF_ACTOR_STOCKBOT, 0, &cf_stockbot_ops, bot, CF_SCHED_NORMAL, DEEP_STACK);
+}
+
 static int start_limiter(supervisor_t *self)
 {
     cf_limiter_t *limiter;
@@ -279,6 +330,7 @@ static int start_rooms(supervisor_t *self)
                              .command_us = config->stock_deadline_ms * 1000,
                              .lobby = address_of(CF_ACTOR_LOBBY, 0),
                              .storage = address_of(CF_ACTOR_STORAGE, 0),
+                             .bot = address_of(CF_ACTOR_STOCKBOT, 0),
                              .reader = address_of(CF_ACTOR_READER, 0),
                              .readers = (uint32_t)config->store_readers};
     int rc = 0;
@@ -552,7 +604,7 @@ static int open_signals(void)
 static int make_all(supervisor_t *self)
 {
     static int (*const starters[])(supervisor_t *) = {
-        start_stats,   start_storage, start_readers, start_accounts, start_sweeper,
+        start_stats,   start_storage, start_readers, start_accounts, start_sweeper, start_stockbot,
         start_limiter, start_lobby,   start_rooms,   start_observer, start_gateways};
     int rc = cf_bus_init(&self->bus, NODE);
     self->bus.trace = self->config->log_messages;

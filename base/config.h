@@ -36,6 +36,7 @@ typedef struct {
 #define CF_CONFIG_MEMBER_SECRET(name) const char *name;
 #define CF_CONFIG_MEMBER_CHOICE(name) const char *name;
 #define CF_CONFIG_MEMBER_ADDRESS(name) const char *name;
+#define CF_CONFIG_MEMBER_URL(name) const char *name;
 #define CF_CONFIG_MEMBER_ORIGINS(name) cf_config_list_t name;
 #define CF_CONFIG_MEMBER_NETWORKS(name) cf_config_networks_t name;
 

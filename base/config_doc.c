@@ -70,6 +70,7 @@ static const char *type_text(cf_config_type_t type)
         [CF_CONFIG_SECRET] = "secret",
         [CF_CONFIG_CHOICE] = "choice",
         [CF_CONFIG_ADDRESS] = "host:port",
+        [CF_CONFIG_URL] = "URL",
         [CF_CONFIG_ORIGINS] = "list of origins",
         [CF_CONFIG_NETWORKS] = "list of networks",
     };
@@ -99,6 +100,7 @@ static void print_bounds(FILE *out, const cf_config_key_t *key)
     case CF_CONFIG_TEXT:
     case CF_CONFIG_SECRET:
     case CF_CONFIG_ADDRESS:
+    case CF_CONFIG_URL:
         fprintf(out, "%s..%s bytes", key->low, key->high);
         break;
     case CF_CONFIG_ORIGINS:

@@ -12,6 +12,7 @@
 #define CF_CONFIG_NAME_SECRET(name) name
 #define CF_CONFIG_NAME_CHOICE(name) name
 #define CF_CONFIG_NAME_ADDRESS(name) name
+#define CF_CONFIG_NAME_URL(name) name
 #define CF_CONFIG_NAME_ORIGINS(name) name
 #define CF_CONFIG_NAME_NETWORKS(name) name
 

@@ -13,6 +13,7 @@ typedef enum {
     CF_CONFIG_SECRET,
     CF_CONFIG_CHOICE,
     CF_CONFIG_ADDRESS,
+    CF_CONFIG_URL,
     CF_CONFIG_ORIGINS,
     CF_CONFIG_NETWORKS,
 } cf_config_type_t;

@@ -16,6 +16,8 @@
  * SECRET    const char *section_key      as TEXT; never shown, and section.key_file names a file
  * CHOICE    const char *section_key      low: the values, "a|b=a" also takes b and stores a
  * ADDRESS   const char *section_key      host:port; least and most bytes (0: may be empty, off)
+ * URL       const char *section_key      http(s)://host[:port][/path], without a slash at the end; as
+ *                                       TEXT
  * ORIGINS   cf_config_list_t section_key least and most entries: http(s)://host[:port] or *
  * NETWORKS  cf_config_networks_t ...     least and most entries: address or CIDR range */
 #ifndef CF_CONFIG_KEYS_H
@@ -169,6 +171,29 @@
       "Bytes of events a room thread may have on the way to one gateway.")                         \
     X(rooms, commands_max, INT, "512", "1", "65536",                                               \
       "Commands of one room that may wait for the bot; beyond it a command is refused.")           \
+    X(stock, url, URL, "https://stooq.com", "1", "255",                                            \
+      "Base of the quote service. Its own host may be a private address; redirects go to public "  \
+      "ones alone.")                                                                               \
+    X(stock, attempt_timeout, DURATION, "10s", "50ms", "5m", "Time one attempt at a quote has.")   \
+    X(stock, attempts, INT, "3", "1", "10",                                                        \
+      "Attempts at one quote, when the service cannot be reached or answers with an error of "     \
+      "its own.")                                                                                  \
+    X(stock, pause, DURATION, "1s", "1ms", "1m",                                                   \
+      "Pause before the second attempt, give or take a half; twice as long before each further "   \
+      "one.")                                                                                      \
+    X(stock, in_flight_max, INT, "16", "1", "256", "Requests to the quote service at once.")       \
+    X(stock, queue_max, INT, "512", "1", "65536",                                                  \
+      "Commands that may wait for the quote service; beyond it a command is refused.")             \
+    X(stock, body_max_bytes, SIZE, "16KiB", "256B", "1MiB",                                        \
+      "Bytes of one answer of the quote service; a longer one is a failure.")                      \
+    X(stock, breaker_failures, INT, "5", "1", "1000",                                              \
+      "Failures in a row after which the quote service is left alone.")                            \
+    X(stock, breaker_pause, DURATION, "30s", "10ms", "1h",                                         \
+      "How long it is left alone; then three requests at most find out how it is.")                \
+    X(stock, cache, DURATION, "5s", "0", "1h",                                                     \
+      "How long a quote is good for the next one who asks; 0 asks every time.")                    \
+    X(stock, cache_not_found, DURATION, "2s", "0", "1h",                                           \
+      "The same for the word that there is no such stock.")                                        \
     X(stock, deadline, DURATION, "30s", "100ms", "10m",                                            \
       "Time a command has, from its arrival to the bot's answer.")                                 \
     X(stock, echo, BOOL, "true", "", "",                                                           \
@@ -229,6 +254,9 @@
     X(SESSION_CLEANUP_INTERVAL, sweeper, interval)                                                 \
     X(RATE_LIMIT_LOGIN, limits, auth_per_second)                                                   \
     X(RATE_LIMIT_MESSAGES, limits, posts_per_minute)                                               \
-    X(RATE_LIMIT_STOCK_COMMANDS, limits, commands_per_minute)
+    X(RATE_LIMIT_STOCK_COMMANDS, limits, commands_per_minute)                                      \
+    X(STOOQ_API_URL, stock, url)                                                                   \
+    X(STOOQ_API_TIMEOUT, stock, attempt_timeout)                                                   \
+    X(STOOQ_API_MAX_RETRIES, stock, attempts)
 
 #endif

@@ -232,12 +232,10 @@ static int set_address(const setting_t *set)
 /* Exactly what a browser puts into Origin: scheme, host and port, nothing behind it. */
 static bool is_origin(const char *text)
 {
-    if (strcmp(text, "*") == 0)
-        return true;
     const char *host = strncmp(text, "http://", 7) == 0    ? text + 7
                        : strncmp(text, "https://", 8) == 0 ? text + 8
                                                            : "";
-    if (host[0] == '\0' || strpbrk(host, "/?#@ \t\\*,") || strlen(text) > 255)
+    if (host[0] == '\0' || host[0] == ':' || strpbrk(host, "/?#@ \t\\*,") || strlen(text) > 255)
         return false;
     const char *bracket = strrchr(host, ']'), *colon = strchr(bracket ? bracket : host, ':');
     return !colon || port_of(host) > 0;
@@ -250,7 +248,7 @@ static int set_origins(const setting_t *set)
     if (!items)
         return CF_ENOMEM;
     for (size_t i = 0; i < set->list->count; i++) {
-        if (!is_origin(set->list->items[i]))
+        if (strcmp(set->list->items[i], "*") != 0 && !is_origin(set->list->items[i]))
             return refuse(set->fault, "'%.64s' is not an origin (https://chat.example.org)",
                           set->list->items[i]);
         if (!(items[i] = keep(set, set->list->items[i])))
@@ -258,6 +256,23 @@ static int set_origins(const setting_t *set)
     }
     *(cf_config_list_t *)set->member = (cf_config_list_t){items, set->list->count};
     return 0;
+}
+
+/* An origin and perhaps a path, of which slashes at the end are dropped. */
+static int set_url(const setting_t *set)
+{
+    char url[256];
+    const char *slashes = strstr(set->text, "://"), *path;
+    size_t length = strlen(set->text);
+    while (length && set->text[length - 1] == '/')
+        length--;
+    path = slashes ? strchr(slashes + 3, '/') : NULL;
+    snprintf(url, sizeof url, "%.*s", path ? (int)(path - set->text) : (int)length, set->text);
+    if (!is_origin(url) || length >= sizeof url || strpbrk(set->text, "?#@ \\"))
+        return refuse(set->fault, "'%.64s' is not a URL (https://quotes.example.org/path)",
+                      set->text);
+    snprintf(url, sizeof url, "%.*s", (int)length, set->text);
+    return keep_text(set, url);
 }
 
 static int set_networks(const setting_t *set)
@@ -283,6 +298,7 @@ static const struct {
     [CF_CONFIG_TEXT] = {set_text, false},      [CF_CONFIG_SECRET] = {set_text, false},
     [CF_CONFIG_CHOICE] = {set_choice, false},  [CF_CONFIG_ADDRESS] = {set_address, false},
     [CF_CONFIG_ORIGINS] = {set_origins, true}, [CF_CONFIG_NETWORKS] = {set_networks, true},
+    [CF_CONFIG_URL] = {set_url, false},
 };
 
 /* --- lists and text -------------------------------------------------------------------------- */

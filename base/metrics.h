@@ -13,6 +13,7 @@
 
 #define CF_WS_SENT(type) "websocket_messages_sent_total{type=\"" type "\"}"
 #define CF_WS_SENT_HELP "WebSocket messages out, one for each client"
+#define CF_BOT_ANSWERS_HELP "commands the bot has answered"
 
 #define CF_LIMITED(kind) "confab_limit_refused_total{kind=\"" kind "\"}"
 #define CF_LIMITED_HELP "what clients asked for beyond a limit of the section limits"
@@ -97,6 +98,25 @@
     X(COMMANDS, COUNTER, "confab_commands_total", "commands that clients gave")                    \
     X(COMMANDS_REFUSED, COUNTER, "confab_commands_refused_total",                                  \
       "commands answered with an error frame")                                                     \
+    X(BOT_COMMANDS, COUNTER, "confab_bot_commands_total", "commands the bot has taken")            \
+    X(BOT_OK, COUNTER, "confab_bot_answers_total{result=\"ok\"}", CF_BOT_ANSWERS_HELP)             \
+    X(BOT_NOT_FOUND, COUNTER, "confab_bot_answers_total{result=\"not_found\"}",                    \
+      CF_BOT_ANSWERS_HELP)                                                                         \
+    X(BOT_FAILED, COUNTER, "confab_bot_answers_total{result=\"failed\"}", CF_BOT_ANSWERS_HELP)     \
+    X(BOT_WAITING, GAUGE, "confab_bot_waiting", "commands that wait for a quote")                  \
+    X(QUOTE_ATTEMPTS, COUNTER, "confab_quote_attempts_total", "requests to the quote service")     \
+    X(QUOTE_FAILURES, COUNTER, "confab_quote_failures_total", "of them, those that failed")        \
+    X(QUOTES_IN_FLIGHT, GAUGE, "confab_quote_in_flight",                                           \
+      "requests to the quote service under way")                                                   \
+    X(QUOTE_CACHE_HITS, COUNTER, "confab_quote_cache_hits_total", "commands answered from memory") \
+    X(BREAKER_STATE, GAUGE, "confab_quote_breaker_state",                                          \
+      "the quote service is asked: 0 yes, 1 not for now, 2 to see how it is")                      \
+    X(BREAKER_REFUSALS, COUNTER, "confab_quote_breaker_refused_total",                             \
+      "quotes not asked for, as the service is left alone")                                        \
+    X(DEAD_LETTERS, COUNTER, "confab_dead_letters_total", "commands that failed, stored")          \
+    X(DEAD_LETTERS_WAITING, GAUGE, "confab_dead_letters_waiting", "those not stored yet")          \
+    X(DEAD_LETTERS_LOST, COUNTER, "confab_dead_letters_lost_total",                                \
+      "those that could not be stored")                                                            \
     X(CREDIT_STOPS, COUNTER, "confab_credit_stops_total", "times a client's socket was not read")  \
     X(LIMITED_POSTS, COUNTER, CF_LIMITED("posts"), CF_LIMITED_HELP)                                \
     X(LIMITED_COMMANDS, COUNTER, CF_LIMITED("commands"), CF_LIMITED_HELP)                          \

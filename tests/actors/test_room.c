@@ -1423,15 +1423,6 @@ Test(room, tells_the_sender_that_the_bot_has_not_taken_a_command)
     cr_assert(eq(str, heard(), ""));
 }
 
-Test(room, without_a_bot_refuses_commands)
-{
-    room_config.bot = (cf_address_t){0};
-    room_ready(1, 0);
-    with_ann();
-    command(GW1, 1, "ann", "A");
-    cr_assert(eq(str, heard(), "gw1 refused #1 not now"));
-}
-
 Test(room, gives_a_command_up_a_little_after_its_time)
 {
     room_ready(1, 0);

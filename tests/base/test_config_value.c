@@ -153,6 +153,35 @@ Test(config_value, takes_addresses_with_a_port)
     cf_config_free(&config);
 }
 
+Test(config_value, takes_urls_without_what_a_base_cannot_have)
+{
+    static const char *const good[][2] = {
+        {"https://stooq.com", "https://stooq.com"},
+        {"http://127.0.0.1:8000/", "http://127.0.0.1:8000"},
+        {"http://[::1]:8000", "http://[::1]:8000"},
+        {"https://quotes.example.org/some/path//", "https://quotes.example.org/some/path"}};
+    static const char *const bad[] = {"",
+                                      "stooq.com",
+                                      "ftp://stooq.com",
+                                      "file:///etc/passwd",
+                                      "https://",
+                                      "https:///path",
+                                      "https://:80",
+                                      "https://u:p@stooq.com",
+                                      "https://stooq.com/?a=b",
+                                      "https://stooq.com/#a",
+                                      "https://stooq.com:0",
+                                      "https://stooq.com:x/",
+                                      "https://stooq .com",
+                                      "*"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        cr_expect(eq(int, set("stock.url", good[i][0]), 0), "%s", good[i][0]);
+        cr_expect(eq(str, (char *)config.stock_url, (char *)good[i][1]));
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        cr_expect(eq(int, set("stock.url", bad[i]), CF_ERANGE), "%s", bad[i]);
+}
+
 Test(config_value, takes_origins_as_browsers_send_them)
 {
     static const char *const good[] = {"http://localhost:3000", "https://chat.example.org", "*",

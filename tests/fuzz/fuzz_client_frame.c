@@ -37,7 +37,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         check(cf_str_equal(frame.client_key, key));
         check(frame.kind == CF_FRAME_POST || frame.kind == CF_FRAME_COMMAND);
         check(frame.content.size >= 1 && cf_utf8_valid(frame.content.bytes, frame.content.size));
-        check((frame.kind == CF_FRAME_COMMAND) == cf_rooms_is_command(frame.content));
+        cf_rooms_command_t command;
+        check((frame.kind == CF_FRAME_COMMAND) == cf_rooms_read_command(&command, frame.content));
     }
     if (rc == 0 && frame.kind == CF_FRAME_POST) {
         check(frame.content.size <= CF_POST_TEXT_MAX);

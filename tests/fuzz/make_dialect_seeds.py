@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Writes the seeds of fuzz_client_frame and fuzz_rest_body: make_dialect_seeds.py CORPUS_FOLDER"""
+"""Writes the seeds of fuzz_client_frame, fuzz_rest_body, fuzz_command and fuzz_quote:
+make_dialect_seeds.py CORPUS_FOLDER"""
 import json
 import pathlib
 import sys
@@ -104,10 +105,63 @@ def rest_seeds():
     return seeds
 
 
+def command_seeds():
+    texts = ["", " ", "/", "/s", "/stock", "/stock=", "/stock=a", "/stock=A", "/stock=aapl.us", "/stock=AAPL.US",
+             "/stock=.", "/stock=...", "/stock=0", "/stock=a1.b2", "/stock=" + "a" * 19, "/stock=" + "a" * 20,
+             "/stock=" + "a" * 21, "/stock=" + "." * 20, "/stock= a", "/stock =a", "/ stock=a", "/stock=a b", "/stock=a-b",
+             "/stock=a_b", "/stock=^a", "/stock=a@b", "/stock=a=b", "/stock==", "/stock=a/b", "/stock=a%20", "/stock=a&b=c",
+             "/stock=ä", "/stock=a\n", "\t/stock=a", "\r\n /stock=a \t\r\n", "/stock=a\nb", "/stock=a\0", "\0/stock=a",
+             "\x0b/stock=a", "/stock=a\x1f", "/Stock=a", "/STOCK=A", "/hello", "/hello ", " /hello", "/HELLO", "/Hello",
+             "/hello bob", "/hello/hello", "/hello=a", "/hell", "/helloo", "say /hello", "\u00a0/hello", "/hello\u3000",
+             "\u2003/stock=a\u2028", "\u0085/hello\u1680", "\u202f\u205f/hello\u2029", "\u200b/hello", "\ufeff/hello",
+             "/hello\u00e0", " " * 5000 + "/hello", "/hello" + "\u2009" * 2000, "/help", "/weather=a"]
+    seeds = {f"{i:02}": text.encode() for i, text in enumerate(texts)}
+    seeds["ill_formed"] = b"/hello\xc2"
+    seeds["ill_formed_before"] = b"\xa0/hello"
+    return seeds
+
+
+def quote_seeds():
+    header = "Symbol,Date,Time,Open,High,Low,Close,Volume\r\n"
+    seeds = {}
+
+    def row(name, symbol="AAPL.US", close="93.42", rest=",1234567\r\n"):
+        seeds[name] = (header + f"{symbol},2026-01-28,22:00:01,92.1,94,91.5,{close}{rest}").encode()
+
+    row("plain")
+    row("no_line_end", rest=",1")
+    row("carriage_return", rest=",1\r")
+    row("two_rows", rest=",1\r\nB,d,t,1,2,3,4,5\r\n")
+    row("uneven_rows", rest=",1\r\nB,d\r\n")
+    row("short", rest="\r\n")
+    row("long", rest=",1,2\r\n")
+    row("empty_lines", rest=",1\r\n\r\n\n\n")
+    for i, symbol in enumerate(["N/D", "n/d", "", "A" * 32, "A" * 33, "€" * 32, "\U0001f600" * 32, "\"A\"", "\"A,B\"", "\"A\"\"B\"",
+                                "\"A", "A\"B\"", "\"A\"B", "A\tB", "A\0B", "\x7f", "\u0085", "\u202e", "\u200b", "\ufeff",
+                                "<b>", "A" * 300]):
+        row(f"symbol_{i:02}", symbol=symbol)
+    for i, close in enumerate(["N/D", "NaN", "nan", "Inf", "-inf", "infinity", "0", "-0", "0.005", "-0.001", "1e2", "1e15", "-1e15",
+                               "999999999999999.994", "999999999999999.996", "1e-400", "1e400", "0x1p3", "1,5", "\"1,5\"", "+1",
+                               "--1", ".5", "5.", ".", "e5", "1e", "1e+", "1 ", " 1", "1" * 255, "1" * 256, "1" * 257, "",
+                               "0." + "3" * 250, "99.995", "1\0"]):
+        row(f"close_{i:02}", close=close)
+    for name, text in {"nothing": "", "header": header, "line_ends": "\r\n\n\r\r\n", "quote": "\"", "quotes": "\"\"\"\"",
+                       "commas": ",,,,,,,\n,,,,,,,\n", "six": "a,b,c,d,e,f\n1,2,3,4,5,6\n",
+                       "seven": "a,b,c,d,e,f,g\n1,2,3,4,5,6,7\n", "html": "<!DOCTYPE html>\n<html lang=\"en\"><p>a,b</p></html>",
+                       "limit": "Exceeded the daily hits limit", "wide": "1," * 2000 + "\n" + "2," * 2000,
+                       "quoted_header": "\"a\nb\",b,c,d,e,f,g\nA,2,3,4,5,6,7\n"}.items():
+        seeds[name] = text.encode()
+    seeds["latin1"] = header.encode() + b"\xc4,d,t,1,2,3,4,5\n"
+    seeds["gzip"] = b"\x1f\x8b\x08\0\0\0\0\0\0\x03"
+    return seeds
+
+
 def main():
     corpus = pathlib.Path(sys.argv[1])
     write(corpus / "client_frame", frame_seeds())
     write(corpus / "rest_body", rest_seeds())
+    write(corpus / "command", command_seeds())
+    write(corpus / "quote", quote_seeds())
 
 
 main()

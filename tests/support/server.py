@@ -28,6 +28,9 @@ QUICK = {"CONFAB_AUTH_ARGON2_MEMORY_KIB": "64", "CONFAB_AUTH_ARGON2_PASSES": "1"
 ROOMY = {"CONFAB_LIMITS_POSTS_PER_MINUTE": "1000000", "CONFAB_LIMITS_COMMANDS_PER_MINUTE": "1000000",
          "CONFAB_LIMITS_UPGRADES_PER_SECOND": "100000"}
 
+# Nothing asks the world outside: at port 9 of this machine nobody answers.
+ALONE = {"CONFAB_STOCK_URL": "http://127.0.0.1:9", "CONFAB_STOCK_ATTEMPTS": "1"}
+
 
 def sanitizer(options):
     """Environment with these options for AddressSanitizer besides those of the whole run; a server built
@@ -61,7 +64,7 @@ class Server:
     def environment(self, extra=None):
         ours = {key: value for key, value in os.environ.items()
                 if not key.startswith("CONFAB_") or key.startswith("CONFAB_TEST_")}
-        return {**ours, **QUICK, **ROOMY,
+        return {**ours, **QUICK, **ROOMY, **ALONE,
                 "CONFAB_HTTP_LISTEN": f"127.0.0.1:{self.port}",
                 "CONFAB_NODE_DATA_DIR": str(self.folder),
                 "CONFAB_STORE_URL": self.store.url,

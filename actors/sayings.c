@@ -1,0 +1,61 @@
+#include "sayings.h"
+
+static const char *const sayings[] = {
+    "The river does not hurry, and still it arrives.",
+    "A cup is useful for the part of it that is empty.",
+    "Rain asks no stone for its opinion.",
+    "Whoever counts the steps has not seen the hill.",
+    "The quiet between two bells belongs to neither.",
+    "A door that is never closed is only a wall with a hole.",
+    "The snail carries its house and pays no rent.",
+    "What you wait for is also waiting for you to stop.",
+    "A shadow is the sun's way of drawing you.",
+    "The pine bends in the wind and keeps its needles.",
+    "An answer that comes too soon was asked of someone else.",
+    "The moon in the bucket is gone when you carry it inside.",
+    "Moss knows nothing of clocks and is never late.",
+    "A map that showed everything would be the size of the world.",
+    "The oldest tree in the garden was once afraid of mice.",
+    "Set down the stone; your hand was never closed.",
+    "A bridge belongs to both banks and to neither.",
+    "The well does not know how far the bucket has come.",
+    "One candle does not argue with the dark.",
+    "The tide returns what it borrows, though never in order.",
+    "He who sweeps the path walks it first.",
+    "Between the question and the answer there is room to sit.",
+    "The echo always has the last word and never a new one.",
+    "Snow falls on the roof and the road with the same patience.",
+    "A net is mostly holes, and that is how it catches fish.",
+    "The heron is not standing still; it is already fishing.",
+    "What the fog hides it does not take away.",
+    "An unlit lamp also makes a promise.",
+    "The seed has no picture of the flower.",
+    "You cannot push the night, yet morning comes.",
+    "A knot is only a rope that has changed its mind.",
+    "The bird leaves the branch and the branch remembers.",
+    "To hear the bell, stop ringing it.",
+    "The longest road has exactly one place where you are.",
+    "Dust settles best where no one is watching.",
+    "A mountain is a very slow wave.",
+    "The ladder is behind you once you are on the roof.",
+    "Still water shows the face; moving water washes it.",
+    "The gate is wide for whoever carries nothing.",
+    "Every leaf falls for the first time.",
+    "The carpenter's best cut is the one he did not make.",
+    "A cloud has no edge when you are inside it.",
+    "Tea grows cold while you describe it.",
+    "The frog in the pond owns as much of the sky as it sees.",
+    "What is mended has been held twice.",
+    "The wind turns the page, but it does not read.",
+    "Silence is the instrument every song is played on.",
+    "The path was made by people who had none.",
+    "An open hand holds the whole garden.",
+    "Begin again; the river has done nothing else.",
+};
+_Static_assert(sizeof sayings / sizeof sayings[0] == CF_SAYINGS, "as the contract counts them");
+
+const char *cf_saying(int64_t wall_us)
+{
+    int64_t at = wall_us / 1000000 % CF_SAYINGS;
+    return sayings[at < 0 ? at + CF_SAYINGS : at];
+}
