@@ -31,6 +31,8 @@ cf_pending_t *cf_gateway_pend(cf_gateway_t *self, cf_client_t *client, cf_answer
         free(pending);
         return NULL;
     }
+    if (!client)
+        return pending;
     pending->client = client;
     pending->next_of_client = client->pendings;
     if (client->pendings)
@@ -132,7 +134,7 @@ static int on_answer(void *state, cf_turn_t *turn, const cf_msg_t *msg)
             cf_place_lookup_refused(self, turn, msg);
         return 0; /* given up by the timer, or a lookup's */
     }
-    if (msg->type == CF_MSG_MOVED && pending->place && pending->client) {
+    if (msg->type == CF_MSG_MOVED && pending->place && (pending->client || pending->is_for_room)) {
         cf_place_answered(self, pending, true);
         return 0;
     }
@@ -192,8 +194,18 @@ static int on_session_ended(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     return rc;
 }
 
+static int on_expelled(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_expelled_t expelled;
+    int rc = cf_msg_body(&expelled, msg, turn->arena);
+    if (rc == 0)
+        cf_socket_expel(state, msg->room, expelled.conn);
+    return rc;
+}
+
 static const cf_handler_t handlers[] = {
     {CF_MSG_EVENT, on_event},
+    {CF_MSG_EXPELLED, on_expelled},
     {CF_MSG_POSTED, on_answer},
     {CF_MSG_COMMANDED, on_answer},
     {CF_MSG_ATTACHED, on_answer},

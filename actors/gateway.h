@@ -7,7 +7,8 @@
  *     from clients   HTTP requests (routes.h), WebSocket messages
  *     to rooms       CHECK JOIN ATTACH DETACH POST COMMAND HISTORY FLUSHED, after LOOKUP with the
  *                    lobby; what was answered MOVED is looked up and sent again in its old order
- *     from rooms     answers; EVENT, rendered once and handed to every connection in that room
+ *     from rooms     answers; EVENT, rendered once and handed to every connection in that room;
+ *                    EXPELLED: that socket is closed 1008
  *     from lobby     FORGET -> FORGOTTEN; COUNTS, kept to the latest and bounded in cost
  *     from accounts  SESSION_ENDED: its sockets are closed 1008
  *     DRAIN          stops listening and reading, waits for what is in flight, closes all with 1001

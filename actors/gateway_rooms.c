@@ -122,7 +122,7 @@ static void go_on(cf_gateway_t *self, cf_place_t *place)
             attach_again(self, client);
     for (cf_pending_t *next; held; held = next) {
         next = held->next_held;
-        if (held->client) {
+        if (held->client || held->is_for_room) {
             send_pending(self, place, held); /* cannot fail: reserved */
         } else { /* it has gone: its ATTACH would leave a connection in the room for ever */
             held->place = NULL;
@@ -218,10 +218,34 @@ void cf_place_leave(cf_gateway_t *self, cf_client_t *client)
         client->next_here->prev_here = client->prev_here;
     client->place = NULL;
     place->member_count--;
-    if (place->state == CF_PLACE_KNOWN)
-        cf_outbox_insist(self->out, place->at, CF_MSG_DETACH, 0, place->room,
-                         &(cf_detach_t){client->number});
+    /* one that was not let in yet, while its room is looked for, has nothing to be taken out of */
+    if (place->state == CF_PLACE_KNOWN || client->seen_epoch)
+        cf_place_detach(
+            self, place,
+            &(cf_detach_t){client->number, client->seen_epoch, cf_str(client->username)});
     cf_place_drop_if_idle(self, place);
+}
+
+static void on_detached(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,
+                        const cf_msg_t *msg)
+{
+    (void)self;
+    (void)turn;
+    (void)pending;
+    (void)msg;
+}
+
+/* A request like any other: a room that is moving answers MOVED, and its next activation is told. */
+void cf_place_detach(cf_gateway_t *self, cf_place_t *place, const cf_detach_t *gone)
+{
+    cf_pending_t *pending;
+    if (place->state == CF_PLACE_UNKNOWN)
+        return;
+    if (cf_place_ask(self, NULL, place->room, CF_MSG_DETACH, gone, on_detached, &pending) == 0)
+        pending->is_for_room = true;
+    else /* no memory to wait for an answer */
+        cf_outbox_insist(self->out, place->state == CF_PLACE_KNOWN ? place->at : place->sent_to,
+                         CF_MSG_DETACH, 0, place->room, &(cf_detach_t){.conn = gone->conn});
 }
 
 void cf_place_close(cf_place_t *place, int code, const char *reason)

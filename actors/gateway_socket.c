@@ -91,18 +91,40 @@ void cf_socket_decide(cf_gateway_t *self, cf_client_t *client)
     }
 }
 
-/* The client went while its ATTACH was on its way and the room being looked for, so that no DETACH
- * could be sent. */
-static void detach_late(cf_gateway_t *self, const cf_pending_t *pending, const cf_msg_t *answer)
+/* The client went while its first ATTACH was on its way: what was said of that then knew no epoch. */
+static void detach_late(cf_gateway_t *self, cf_turn_t *turn, const cf_pending_t *pending,
+                        const cf_msg_t *answer)
 {
     cf_msg_t request;
     cf_attach_t attach;
-    if (answer->type == CF_MSG_ATTACHED &&
+    cf_attached_t attached;
+    if (answer->type == CF_MSG_ATTACHED && cf_turn_read(turn, answer, &attached) == 0 &&
         cf_msg_decode(&request, pending->frame.data, pending->frame.size) == 0 &&
-        cf_msg_body(&attach, &request, &self->arena) == 0)
-        cf_outbox_insist(self->out, answer->from, CF_MSG_DETACH, 0, answer->room,
-                         &(cf_detach_t){attach.conn});
-    cf_arena_reset(&self->arena);
+        cf_msg_body(&attach, &request, turn->arena) == 0 && !attach.again)
+        cf_place_detach(self, pending->place,
+                        &(cf_detach_t){attach.conn, attached.epoch, attach.username});
+}
+
+static cf_metric_t metric_of(uint32_t kind)
+{
+    return kind == CF_EVENT_JOINED ? CF_M_SENT_JOINED
+           : kind == CF_EVENT_LEFT ? CF_M_SENT_LEFT
+                                   : CF_M_SENT_CHAT;
+}
+
+static void show_backlog(cf_client_t *client, const cf_attached_t *attached)
+{
+    const cf_event_t *events = attached->backlog.items;
+    for (uint32_t i = 0; i < attached->backlog.n; i++) {
+        bool is_post = events[i].kind == CF_EVENT_POST;
+        cf_buf_t text = {0};
+        if (is_post && events[i].post.seq <= client->seen_seq)
+            continue;
+        int rc = cf_rooms_write_event(&text, client->room, &events[i]);
+        cf_socket_send(client, &text, rc, metric_of(events[i].kind));
+        if (is_post)
+            client->seen_seq = events[i].post.seq;
+    }
 }
 
 static void on_attached(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,
@@ -112,7 +134,7 @@ static void on_attached(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pendi
     cf_attached_t attached;
     uint32_t retry_after_ms;
     if (!client)
-        detach_late(self, pending, msg);
+        detach_late(self, turn, pending, msg);
     if (!client || !client->conn || client->phase == CF_CLIENT_CLOSING)
         return;
     int err = cf_gateway_refusal(turn, msg, &retry_after_ms);
@@ -133,16 +155,7 @@ static void on_attached(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pendi
     client->seen_n = attached.last_n;
     if (client->place && client->place->epoch < attached.epoch)
         client->place->epoch = attached.epoch;
-    const cf_post_t *posts = attached.backlog.items;
-    for (uint32_t i = 0; i < attached.backlog.n; i++) {
-        cf_event_t event = {.epoch = attached.epoch, .kind = CF_EVENT_POST, .post = posts[i]};
-        cf_buf_t text = {0};
-        if (posts[i].seq <= client->seen_seq)
-            continue;
-        int rc = cf_rooms_write_event(&text, client->room, &event);
-        cf_socket_send(client, &text, rc, CF_M_SENT_CHAT);
-        client->seen_seq = posts[i].seq;
-    }
+    show_backlog(client, &attached);
     if (client->phase == CF_CLIENT_CLOSING)
         return;
     if (attached.reload) { /* it cannot be brought up to date here: let it connect again and read
@@ -368,13 +381,6 @@ static void mark_seen(cf_client_t *client, const cf_event_t *event)
         client->seen_seq = event->post.seq;
 }
 
-static cf_metric_t metric_of(uint32_t kind)
-{
-    return kind == CF_EVENT_JOINED ? CF_M_SENT_JOINED
-           : kind == CF_EVENT_LEFT ? CF_M_SENT_LEFT
-                                   : CF_M_SENT_CHAT;
-}
-
 void cf_socket_event(cf_gateway_t *self, cf_turn_t *turn, cf_place_t *place,
                      const cf_event_t *event)
 {
@@ -466,6 +472,16 @@ void cf_socket_end_session(cf_gateway_t *self, cf_id_t session)
         else if (client->phase >= CF_CLIENT_ATTACHING)
             cf_socket_close(client, 1008, "session ended");
     }
+}
+
+void cf_socket_expel(cf_gateway_t *self, cf_id_t room, uint64_t conn)
+{
+    cf_client_t *client;
+    HASH_FIND(hh, self->clients, &conn, sizeof conn, client);
+    if (!client || !client->conn || !client->place || !cf_id_equal(client->room, room))
+        return;
+    client->seen_epoch = 0; /* the room has told of its departure already */
+    cf_socket_close(client, 1008, "not a member any more");
 }
 
 void cf_socket_second(cf_gateway_t *self, int64_t wall_us)

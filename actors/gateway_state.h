@@ -14,6 +14,7 @@
 #include "windows.h"
 #include "wire/control.h"
 #include "wire/limit.h"
+#include "wire/room.h"
 
 #define CF_TOKENS_MAX 3 /* cookie, query, bearer */
 
@@ -49,6 +50,7 @@ struct cf_pending {
     cf_typed_t *typed; /* of a command; owned */
     cf_place_t *place; /* the room it is for; NULL: another actor */
     bool is_in_flight; /* to the place's address; else it is held there */
+    bool is_for_room;  /* DETACH: wanted also when its client has gone */
     cf_buf_t frame;    /* of a room request: to be sent again when the room has moved */
     char client_key[CF_CLIENT_KEY_MAX + 1];
     cf_limit_key_t account; /* of a login */
@@ -214,6 +216,7 @@ int cf_socket_attach(cf_gateway_t *self, cf_client_t *client, bool again);
 /* Something that was to be said could not be: closed, so that it is no silent gap. */
 void cf_socket_no_memory(cf_client_t *client);
 void cf_socket_end_session(cf_gateway_t *self, cf_id_t session);
+void cf_socket_expel(cf_gateway_t *self, cf_id_t room, uint64_t conn);
 void cf_socket_second(cf_gateway_t *self, int64_t wall_us);
 void cf_socket_post_failed(cf_gateway_t *self, cf_pending_t *pending, int err,
                            uint32_t retry_after_ms);
@@ -247,6 +250,8 @@ cf_place_t *cf_place_of(cf_gateway_t *self, cf_id_t room); /* made if need be; N
 void cf_place_answered(cf_gateway_t *self, cf_pending_t *pending, bool moved);
 void cf_place_enter(cf_gateway_t *self, cf_place_t *place, cf_client_t *client);
 void cf_place_leave(cf_gateway_t *self, cf_client_t *client);
+/* Tell the room that this connection is gone, wherever the room is by then. */
+void cf_place_detach(cf_gateway_t *self, cf_place_t *place, const cf_detach_t *gone);
 void cf_place_close(cf_place_t *place, int code, const char *reason); /* every member's socket */
 void cf_place_drop_if_idle(cf_gateway_t *self, cf_place_t *place);
 cf_handler_fn cf_place_on_placed, cf_place_on_forget, cf_place_on_node_gone;

@@ -16,8 +16,8 @@
 
 static cf_handler_fn on_activated, on_refused, on_vacate;
 
-/* In every phase but RETIRING. */
-static const cf_handler_t answers[] = {
+/* In every phase. */
+static const cf_handler_t always[] = {
     {CF_MSG_ACTIVATED, on_activated},
     {CF_MSG_REFUSED, on_refused},
     {CF_MSG_MEMBER, cf_room_on_member},
@@ -285,14 +285,15 @@ static int on_vacate(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 
 void cf_room_handle(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg)
 {
-    cf_handler_fn *handle = find(answers, msg->type);
-    bool is_answer = handle != NULL;
+    cf_handler_fn *handle = find(always, msg->type);
+    bool is_always = handle != NULL;
+    bool is_asked = msg->corr && cf_msg_role(msg->type) != CF_ROLE_ANSWER;
     int rc = 0;
     if (!handle)
         handle = find(requests, msg->type);
     if (!handle)
         rc = CF_EPROTO;
-    else if (is_answer)
+    else if (is_always)
         rc = handle(self, turn, msg);
     else if (self->phase == CF_ROOM_LOADING)
         rc = cf_room_hold(self, turn, msg, (cf_id_t){0});
@@ -300,13 +301,13 @@ void cf_room_handle(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg)
         rc = handle(self, turn, msg);
     else
         rc = CF_EMOVED;
-    if (!is_answer)
+    if (!is_always)
         self->active_us = turn->boot_us;
     if (rc == CF_EPROTO || rc == CF_ERANGE)
         rc = cf_turn_malformed(turn, msg, rc);
-    if (rc == CF_EMOVED)
+    if (rc == CF_EMOVED && is_asked)
         cf_room_answer_moved(self, turn, msg);
-    else if (rc < 0 && !is_answer)
+    else if (rc < 0 && is_asked)
         cf_outbox_refuse(turn->out, msg, rc, rc == CF_EFULL ? 1000 : 0);
     if (rc == CF_EINTERNAL)
         cf_room_quarantine(self, turn);

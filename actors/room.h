@@ -6,7 +6,9 @@
  *     (new)                -> ACTIVATE to storage; until ACTIVATED everything asked is held
  *     CHECK JOIN LEAVE     -> DONE | REFUSED, by the durable membership, loaded on demand
  *     ATTACH               -> ATTACHED, then an EVENT JOINED to every gateway with members
- *     DETACH               -> EVENT LEFT
+ *     DETACH               -> DONE, then EVENT LEFT; also of a connection that was here before the
+ *                             room moved, and did not come along
+ *     LEAVE, once stored   -> EXPELLED and EVENT LEFT for each connection of that user
  *     POST                 -> one APPEND run at a time to storage; after STORED: POSTED to each
  *                             sender, then EVENT to every gateway with members. Numbers start at
  *                             1, no gaps

@@ -175,6 +175,8 @@ int cf_room_on_leave(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     return rc < 0 ? rc : write_member(state, turn, msg, leave.user, false);
 }
 
+static void expel(cf_room_t *self, cf_turn_t *turn, cf_id_t user);
+
 static cf_pending_join_t *take_join(cf_room_t *self, uint64_t corr)
 {
     for (cf_pending_join_t **at = &self->joins; *at; at = &(*at)->next)
@@ -198,6 +200,8 @@ int cf_room_on_done(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     if (row) {
         row->is_member = pending->joins;
         row->asked = 0;
+        if (!pending->joins && row->attached)
+            expel(self, turn, pending->user);
         cf_room_release(self, turn, pending->user);
     }
     cf_outbox_finish(turn->out, &pending->request, CF_MSG_DONE, NULL);
@@ -293,29 +297,36 @@ static void take_out(cf_room_t *self, cf_attachment_t *attachment)
     free(attachment);
 }
 
-/* The posts since+1 .. committed into *attached, or `reload` when they cannot be had from the ring.
- */
+/* What the connection has missed, from the ring, into *attached; `reload` when the ring lacks a post. */
 static int fill_backlog(cf_room_t *self, cf_turn_t *turn, const cf_attach_t *attach,
                         cf_attached_t *attached)
 {
     if (!attach->resume)
         return 0;
-    bool is_other_numbering = self->ephemeral && attach->epoch != self->epoch;
-    uint64_t missing = self->committed_seq - attach->since;
-    uint64_t n = cf_ring_after_seq(self->ring, attach->since);
-    if (is_other_numbering || attach->since > self->committed_seq ||
-        (missing && (n == 0 || missing > CF_RUN_ROWS_MAX))) {
+    bool is_other_epoch = attach->epoch != self->epoch;
+    bool is_back = attach->again && is_other_epoch; /* nothing of this epoch was shown to it */
+    bool has_missed = attach->since != self->committed_seq;
+    uint64_t after = cf_ring_after_seq(self->ring, attach->since);
+    uint64_t last = cf_ring_last_n(self->ring);
+    uint64_t n = is_back ? cf_ring_first_n(self->ring) : has_missed ? after : last + 1;
+    if ((self->ephemeral && is_other_epoch) || attach->since > self->committed_seq ||
+        (has_missed && after == 0) || last + 1 - n > CF_RUN_ROWS_MAX) {
         attached->reload = true;
         return 0;
     }
-    cf_post_t *posts = cf_arena_take(turn->arena, (missing + 1) * sizeof *posts);
-    if (!posts)
+    cf_event_t *events = cf_arena_take(turn->arena, (last + 2 - n) * sizeof *events);
+    if (!events)
         return CF_ENOMEM;
     uint32_t count = 0;
-    for (; missing && n <= cf_ring_last_n(self->ring); n++)
-        if (cf_ring_at(self->ring, n)->kind == CF_EVENT_POST)
-            posts[count++] = cf_ring_at(self->ring, n)->post;
-    attached->backlog = (cf_list_t){posts, count};
+    for (; n <= last; n++) {
+        const cf_ring_event_t *at = cf_ring_at(self->ring, n);
+        bool is_post = at->kind == CF_EVENT_POST;
+        if (is_post ? at->post.seq <= attach->since : !is_back)
+            continue;
+        events[count] = (cf_event_t){self->epoch, n, at->kind, at->post};
+        events[count++].post.client_key = (cf_str_t){0};
+    }
+    attached->backlog = (cf_list_t){events, count};
     return 0;
 }
 
@@ -356,21 +367,55 @@ static void detach(cf_room_t *self, cf_turn_t *turn, cf_attachment_t *attachment
     cf_post_t name = only_name(username);
     self->active_us = turn->boot_us;
     take_out(self, attachment);
-    if (self->phase == CF_ROOM_OPEN)
-        cf_room_announce(self, CF_EVENT_LEFT, &name);
+    cf_room_announce(self, CF_EVENT_LEFT, &name);
 }
 
+/* A connection that was in the room before it moved, and did not come along. */
+static void tell_departure(cf_room_t *self, cf_turn_t *turn, const cf_detach_t *gone)
+{
+    cf_post_t name = {.username = gone->username};
+    if (gone->epoch == 0 || gone->epoch >= self->epoch)
+        return; /* never in, or out already */
+    self->active_us = turn->boot_us;
+    cf_room_announce(self, CF_EVENT_LEFT, &name);
+}
+
+/* In a room that is leaving nothing is done: its next activation tells of it. */
 int cf_room_on_detach(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_room_t *self = state;
-    cf_detach_t body;
-    int rc = cf_msg_body(&body, msg, turn->arena);
-    if (rc == 0)
-        cf_room_drop_held_attach(self, turn, msg->from, body.conn);
-    cf_attachment_t *attachment = rc == 0 ? cf_room_attachment(self, msg->from, body.conn) : NULL;
+    cf_detach_t gone;
+    int rc = cf_msg_body(&gone, msg, turn->arena);
+    if (rc < 0)
+        return rc;
+    if (self->phase == CF_ROOM_VACATING || self->phase == CF_ROOM_RETIRING)
+        return CF_EMOVED;
+    cf_room_drop_held_attach(self, turn, msg->from, gone.conn);
+    if (self->phase == CF_ROOM_LOADING && gone.epoch &&
+        cf_room_hold(self, turn, msg, (cf_id_t){0}) == 0)
+        return 0;
+    cf_attachment_t *attachment = cf_room_attachment(self, msg->from, gone.conn);
     if (attachment)
         detach(self, turn, attachment);
-    return rc;
+    else
+        tell_departure(self, turn, &gone);
+    if (msg->corr)
+        cf_outbox_finish(turn->out, msg, CF_MSG_DONE, NULL);
+    return 0;
+}
+
+/* This user has left for good: the sockets still open are out of the room at once. */
+static void expel(cf_room_t *self, cf_turn_t *turn, cf_id_t user)
+{
+    cf_attachment_t *attachment, *next;
+    HASH_ITER(hh, self->attachments, attachment, next)
+    {
+        if (!cf_id_equal(attachment->user, user))
+            continue;
+        cf_outbox_insist(turn->out, cf_address_unpack(attachment->key[0]), CF_MSG_EXPELLED, 0,
+                         self->id, &(cf_expelled_t){attachment->key[1]});
+        detach(self, turn, attachment);
+    }
 }
 
 void cf_room_detach_node(cf_room_t *self, cf_turn_t *turn, uint32_t node)

@@ -163,6 +163,8 @@ static int request_to_room(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     cf_rooms_t *self = state;
     if (find(self, msg->room))
         return to_room(state, turn, msg);
+    if (msg->corr == 0)
+        return 0; /* nobody waits for an answer */
     cf_count(CF_M_ROOMS_MOVED);
     return cf_outbox_answer(turn->out, msg, CF_MSG_MOVED, NULL);
 }
@@ -170,12 +172,12 @@ static int request_to_room(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 static const cf_handler_t handlers[] = {
     {CF_MSG_POST, request_to_room},
     {CF_MSG_ATTACH, request_to_room},
+    {CF_MSG_DETACH, request_to_room},
     {CF_MSG_CHECK, request_to_room},
     {CF_MSG_JOIN, request_to_room},
     {CF_MSG_LEAVE, request_to_room},
     {CF_MSG_HISTORY, request_to_room},
     {CF_MSG_COMMAND, request_to_room},
-    {CF_MSG_DETACH, to_room},
     {CF_MSG_VERDICT, to_room},
     {CF_MSG_ACTIVATED, to_room},
     {CF_MSG_MEMBER, to_room},

@@ -220,7 +220,7 @@ Test(actor, answers_in_order_with_the_trace_of_the_request)
 
 Test(actor, refuses_what_a_handler_would_not_do_but_only_a_request)
 {
-    peer_send(peer, CF_ACTOR_LOBBY, CF_MSG_DETACH, 0, ID, &(cf_detach_t){1});
+    peer_send(peer, CF_ACTOR_LOBBY, CF_MSG_DETACH, 0, ID, &(cf_detach_t){.conn = 1});
     ask(CF_MSG_LEAVE, 2);
     cr_assert(peer_expect(peer, CF_MSG_REFUSED, 2, NULL)); /* the first thing heard */
 }

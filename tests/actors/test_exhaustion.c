@@ -61,7 +61,7 @@ typedef struct {
     bool is_attached;
     uint64_t events, bytes;
     uint32_t counted; /* connections of the room, by the latest COUNTS */
-    uint32_t sessions_ended;
+    uint32_t sessions_ended, expelled;
     uint32_t bot_words;
 } gateway_t;
 
@@ -391,6 +391,9 @@ static void play_gateway(const cf_msg_t *msg, const body_t *body)
     case CF_MSG_SESSION_ENDED:
         self->sessions_ended++;
         break;
+    case CF_MSG_EXPELLED:
+        self->expelled++;
+        break;
     default:
         on_answer(self, msg, body);
     }
@@ -568,7 +571,7 @@ static cf_post_msg_t post_body(uint64_t conn, const char *name, const char *text
 static void detach(uint16_t gateway, uint64_t conn)
 {
     say((cf_address_t){NODE, CF_ACTOR_GATEWAY, gateway}, rooms_at, CF_MSG_DETACH, 0, the_room,
-        &(cf_detach_t){conn});
+        &(cf_detach_t){.conn = conn});
     pump();
     world.gateways[gateway].is_attached = false;
 }
@@ -644,7 +647,11 @@ static void meet_in_the_room(void)
     back.epoch = world.epoch;
     back.since = world.n_posts ? world.n_posts - 1 : 0;
     ask(0, rooms_at, CF_MSG_ATTACH, &back, CF_MSG_ATTACHED);
-    ask(1, rooms_at, CF_MSG_LEAVE, &(cf_leave_t){user_id("bob")}, CF_MSG_DONE);
+    uint32_t expelled = world.gateways[1].expelled;
+    request_t *left = ask(1, rooms_at, CF_MSG_LEAVE, &(cf_leave_t){user_id("bob")}, CF_MSG_DONE);
+    pass_ms(1000); /* what could not be said is said now */
+    if (left->got == CF_MSG_DONE && bob_in->got == CF_MSG_ATTACHED)
+        ensure(world.gateways[1].expelled == expelled + 1);
     detach(0, ann.conn);
     detach(0, back.conn);
     detach(1, bob.conn);

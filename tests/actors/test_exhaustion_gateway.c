@@ -523,7 +523,7 @@ static void play_rooms(const cf_msg_t *msg, const body_t *body)
         return;
     }
     if (msg->to.index != world.place) {
-        if (msg->type != CF_MSG_DETACH)
+        if (msg->corr)
             answer(msg, CF_MSG_MOVED, NULL);
         return;
     }
@@ -538,6 +538,8 @@ static void play_rooms(const cf_msg_t *msg, const body_t *body)
         break;
     case CF_MSG_DETACH:
         detach(body->detach.conn);
+        if (msg->corr) /* else there was no memory to wait for an answer */
+            answer(msg, CF_MSG_DONE, NULL);
         break;
     case CF_MSG_POST:
         take_post(msg, &body->post);

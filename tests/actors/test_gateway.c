@@ -259,6 +259,26 @@ static void expect_post(peer_t *at, const char *text, cf_msg_t *msg)
     cr_assert(cf_str_equal(body.text, cf_str(text)), "%.*s", (int)body.text.size, body.text.bytes);
 }
 
+static cf_msg_t expect_detach(peer_t *at, uint64_t conn, uint64_t epoch)
+{
+    cf_detach_t detach;
+    cf_msg_t msg = request(at, CF_MSG_DETACH, &detach);
+    cr_assert(eq(u64, detach.conn, conn));
+    cr_assert(eq(u64, detach.epoch, epoch));
+    cr_assert(cf_str_equal(detach.username, cf_str("ann")));
+    return msg;
+}
+
+/* A request of now is the next that the room hears. */
+static void nothing_else_is_asked(peer_t *at)
+{
+    int eve = ask_to_enter("eve");
+    authenticate("eve", "eve");
+    refuse(at, CF_MSG_CHECK, CF_EPERM);
+    cr_assert(eq(int, client_answer(eve), 403));
+    close(eve);
+}
+
 static void answer_post(peer_t *at, const char *text, uint64_t seq)
 {
     cf_msg_t msg;
@@ -809,9 +829,13 @@ Test(gateway, keeps_the_order_of_posts_while_their_room_moves)
     cr_assert(attach.again && attach.resume);
     cr_assert(eq(u64, attach.since, 1));
     cr_assert(eq(u64, attach.epoch, 1));
-    cf_post_t missed = {.seq = 2, .kind = CF_POST_TEXT, .text = cf_str("missed")};
+    cf_event_t missed[] = {
+        {2, 1, CF_EVENT_POST, {.seq = 1, .kind = CF_POST_TEXT, .text = cf_str("shown")}},
+        {2, 2, CF_EVENT_LEFT, {.username = cf_str("cid")}},
+        {2, 3, CF_EVENT_POST, {.seq = 2, .kind = CF_POST_TEXT, .text = cf_str("missed")}}};
     peer_answer(rooms2, &msg, CF_MSG_ATTACHED,
-                &(cf_attached_t){.epoch = 2, .last_seq = 2, .backlog = {&missed, 1}});
+                &(cf_attached_t){.epoch = 2, .last_seq = 2, .last_n = 3, .backlog = {missed, 3}});
+    cr_assert(has(client_heard(ann), "\"type\":\"user_left\""));
     cr_assert(has(client_heard(ann), "missed"));
     tell_event(rooms, 1, 2, 3, "of the former owner");
     for (int i = 0; i < 4; i++)
@@ -839,7 +863,7 @@ Test(gateway, forgets_a_room_nobody_needs_and_looks_it_up_again)
 {
     int ann = enter_first("ann", NULL);
     close(ann);
-    request(rooms, CF_MSG_DETACH, NULL);
+    answer(rooms, CF_MSG_DETACH, CF_MSG_DONE, NULL);
     peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_FORGET, 0, ROOM, NULL);
     cr_assert(peer_expect(lobby, CF_MSG_FORGOTTEN, 0, NULL));
     int bob = ask_to_enter("bob");
@@ -918,7 +942,8 @@ static cf_msg_t move_ann(void)
 Test(gateway, leaves_no_connection_in_a_room_for_a_client_that_went_while_it_moved)
 {
     cf_msg_t looking;
-    int ann = enter_first("ann", NULL);
+    uint64_t conn;
+    int ann = enter_first("ann", &conn);
     cf_msg_t attaching = move_ann();
     peer_answer(rooms2, &attaching, CF_MSG_MOVED, NULL);
     cr_assert(peer_await_msg(lobby, CF_MSG_LOOKUP, 0, &looking, NULL));
@@ -927,14 +952,14 @@ Test(gateway, leaves_no_connection_in_a_room_for_a_client_that_went_while_it_mov
     peer_answer(lobby, &looking, CF_MSG_PLACED, &(cf_placed_t){cf_address_pack(rooms2->address)});
     int bob = ask_to_enter("bob");
     authenticate("bob", "bob");
-    request(rooms2, CF_MSG_CHECK, NULL); /* and no ATTACH of ann before it */
+    expect_detach(rooms2, conn, 1); /* and no ATTACH of ann before it */
+    request(rooms2, CF_MSG_CHECK, NULL);
     close(bob);
 }
 
 Test(gateway, detaches_a_client_that_went_while_its_room_was_looked_for)
 {
     uint64_t conn;
-    cf_detach_t detach;
     int ann = enter_first("ann", &conn);
     cf_msg_t attaching = move_ann();
     uint64_t corr = attaching.corr;
@@ -944,8 +969,66 @@ Test(gateway, detaches_a_client_that_went_while_its_room_was_looked_for)
     wait_for_counter(CF_M_WEBSOCKETS, 0);
     cf_attached_t attached = {.epoch = 2};
     peer_send(rooms2, CF_ACTOR_GATEWAY, CF_MSG_ATTACHED, corr, ROOM, &attached);
-    request(rooms2, CF_MSG_DETACH, &detach);
-    cr_assert(eq(u64, detach.conn, conn));
+    cr_assert(peer_await(lobby, CF_MSG_FORGOTTEN, 0, NULL));
+    place_room(rooms);
+    cf_msg_t msg = expect_detach(rooms, conn, 1);
+    peer_answer(rooms, &msg, CF_MSG_DONE, NULL);
+    nothing_else_is_asked(rooms); /* it is told once */
+}
+
+Test(gateway, tells_the_next_place_of_a_departure_that_the_old_one_did_not_take)
+{
+    uint64_t conn;
+    int ann = enter_first("ann", &conn);
+    close(ann);
+    cf_msg_t msg = expect_detach(rooms, conn, 1);
+    peer_answer(rooms, &msg, CF_MSG_MOVED, NULL);
+    place_room(rooms2);
+    msg = expect_detach(rooms2, conn, 1);
+    peer_answer(rooms2, &msg, CF_MSG_DONE, NULL);
+    peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_FORGET, 0, ROOM, NULL);
+    cr_assert(peer_expect(lobby, CF_MSG_FORGOTTEN, 0, NULL)); /* nothing is left of it */
+}
+
+Test(gateway, tells_of_a_client_that_went_while_its_first_attach_was_on_its_way)
+{
+    cf_attach_t attach;
+    int ann = ask_to_enter("ann");
+    authenticate("ann", "ann");
+    place_room(rooms);
+    answer(rooms, CF_MSG_CHECK, CF_MSG_DONE, NULL);
+    cr_assert(eq(int, client_answer(ann), 101));
+    cf_msg_t attaching = request(rooms, CF_MSG_ATTACH, &attach);
+    uint64_t corr = attaching.corr;
+    peer_send(accounts, CF_ACTOR_GATEWAY, CF_MSG_SESSION_ENDED, 0, (cf_id_t){0},
+              &(cf_session_ended_t){session_id("ann")});
+    cr_assert(eq(str, client_heard(ann), "close 1008 session ended"));
+    close(ann);
+    cf_msg_t msg = expect_detach(rooms, attach.conn, 0); /* whether it is in is not known yet */
+    peer_answer(rooms, &msg, CF_MSG_MOVED, NULL);
+    peer_send(rooms, CF_ACTOR_GATEWAY, CF_MSG_ATTACHED, corr, ROOM, &(cf_attached_t){.epoch = 4});
+    place_room(rooms2);
+    expect_detach(rooms2, attach.conn, 0);
+    expect_detach(rooms2, attach.conn, 4); /* it was: the others have seen it come */
+}
+
+Test(gateway, closes_the_socket_of_somebody_who_is_no_member_any_more)
+{
+    uint64_t conn;
+    int ann = enter_first("ann", &conn), bob = enter("bob");
+    cf_expelled_t expelled = {conn};
+    peer_send(rooms, CF_ACTOR_GATEWAY, CF_MSG_EXPELLED, 0, (cf_id_t){{7}}, &expelled);
+    peer_send(rooms, CF_ACTOR_GATEWAY, CF_MSG_EXPELLED, 0, ROOM, &(cf_expelled_t){99});
+    tell_event(rooms, 1, 1, 1, "a");
+    cr_assert(has(client_heard(ann), "\"content\":\"a\"")); /* the right one, of the right room */
+    peer_send(rooms, CF_ACTOR_GATEWAY, CF_MSG_EXPELLED, 0, ROOM, &expelled);
+    tell_event(rooms, 1, 2, 2, "b");
+    cr_assert(eq(str, client_heard(ann), "close 1008 not a member any more"));
+    cr_assert(has(client_heard(bob), "\"content\":\"a\""));
+    cr_assert(has(client_heard(bob), "\"content\":\"b\""));
+    close(ann);
+    expect_detach(rooms, conn, 0); /* the room has told of it */
+    close(bob);
 }
 
 Test(gateway, asks_elsewhere_when_a_node_is_lost_and_says_which_posts_are_not_confirmed)

@@ -195,6 +195,7 @@ Test(quarantine, of_a_room_is_not_seen_by_its_members)
     }
     cr_assert(eq(u64, actor_counter(room_thread, CF_M_ROOMS_QUARANTINED), 5));
     cr_assert(eq(u64, actor_counter(room_thread, CF_M_QUARANTINED), 0));
-    close(ann);
+    close(ann); /* while the room moves */
+    expect(bob, "user_left", "ann");
     close(bob);
 }

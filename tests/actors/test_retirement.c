@@ -225,7 +225,7 @@ static void end_round(uint32_t g, uint32_t r)
 {
     slot_t *slot = &slots[g][r];
     if (slot->is_attached && !slot->is_stale)
-        say(g, slot->at, CF_MSG_DETACH, 0, r, &(cf_detach_t){r + 1});
+        say(g, slot->at, CF_MSG_DETACH, 0, r, &(cf_detach_t){.conn = r + 1});
     slot->is_attached = false;
     if (slot->is_stale)
         slot->is_known = slot->is_stale = false;

@@ -48,8 +48,8 @@ Test(room, lets_nobody_in_who_has_gone_while_it_was_loading)
     attach(GW1, 1, "ann");
     attach(GW1, 2, "ann");
     detach(GW1, 1);
-    cr_assert(
-        eq(str, heard(), "gw1 refused #1 not found")); /* answered: the gateway counts on it */
+    /* answered: the gateway counts on it */
+    cr_assert(eq(str, heard(), "gw1 refused #1 not found; gw1 done #3"));
     activated(4, 9, false);
     ignore();
     member("ann", true);
@@ -230,13 +230,60 @@ Test(room, refuses_the_post_of_somebody_who_has_left)
     done(join_corr());
     post(GW1, 1, "ann", "still here");
     check(GW1, "ann");
-    cr_assert(
-        eq(str, heard(), "gw1 done #1; gw1 refused #2 not allowed; gw1 refused #3 not allowed"));
+    cr_assert(eq(str, heard(), "gw1 expelled 1; gw1 done #1; reader find ann; lobby presence 0"));
+    member("ann", false);
+    cr_assert(eq(str, heard(), "gw1 refused #2 not allowed; gw1 refused #3 not allowed"));
     join(GW1, "ann");
     ignore();
     done(join_corr());
-    post(GW1, 1, "ann", "back");
-    cr_assert(eq(str, heard(), "gw1 done #4; storage append epoch=1 prev=0 [1:back]"));
+    attach(GW1, 2, "ann");
+    post(GW1, 2, "ann", "back");
+    cr_assert(eq(str, heard(),
+                 "gw1 done #4; gw1 attached #5 epoch=1 seq=0 n=2; storage append "
+                 "epoch=1 prev=0 [1:back]; gw1 event 3 joined ann; lobby presence 1"));
+}
+
+Test(room, puts_every_socket_of_somebody_who_leaves_out_and_tells_the_others)
+{
+    room_ready(1, 0);
+    with_ann();
+    with(GW1, 2, "bob");
+    with(GW2, 1, "bob");
+    with(GW2, 2, "ann");
+    leave(GW1, "bob");
+    ignore();
+    cr_assert(eq(str, heard(), "")); /* not before it is stored */
+    done(join_corr());
+    cr_assert(eq(str, heard(),
+                 "gw1 expelled 2; gw2 expelled 1; gw1 done #1; "
+                 "gw1 event 5 left bob; gw1 event 6 left bob; "
+                 "gw2 event 5 left bob; gw2 event 6 left bob; lobby presence 2"));
+    detach_of(GW1, 2, "bob", 1); /* its socket is closed now: nobody hears of it twice */
+    cr_assert(eq(str, heard(), "gw1 done #2"));
+}
+
+Test(room, puts_nobody_out_whose_leaving_was_not_stored)
+{
+    room_ready(1, 0);
+    with_ann();
+    leave(GW1, "ann");
+    ignore();
+    refused(join_corr(), CF_EIO);
+    cr_assert(eq(str, heard(), "gw1 refused #1 storage failed"));
+    post(GW1, 1, "ann", "still here");
+    cr_assert(eq(str, heard(), "storage append epoch=1 prev=0 [1:still here]"));
+}
+
+Test(room, lets_nobody_in_whose_leaving_was_stored_meanwhile)
+{
+    room_ready(1, 0);
+    leave(GW1, "ann");
+    attach(GW1, 1, "ann");
+    ignore();
+    done(join_corr()); /* what the reader was asked before does not count any more */
+    cr_assert(eq(str, heard(), "reader find ann; gw1 done #1"));
+    member("ann", false);
+    cr_assert(eq(str, heard(), "gw1 refused #2 not allowed"));
 }
 
 Test(room, answers_what_waits_for_a_membership_when_the_join_is_stored)
@@ -882,7 +929,7 @@ Test(room, tells_nothing_to_a_gateway_without_connections)
     with_ann();
     with(GW2, 1, "bob");
     detach(GW2, 1);
-    cr_assert(eq(str, heard(), "gw1 event 3 left bob; lobby presence 1"));
+    cr_assert(eq(str, heard(), "gw2 done #1; gw1 event 3 left bob; lobby presence 1"));
     post(GW1, 1, "ann", "hi");
     ignore();
     stored();
@@ -1028,7 +1075,8 @@ Test(room, resumes_a_stored_room_across_its_epochs)
 {
     with_posts(10, 1);
     attach_again(GW2, 1, "ann", 2, 10);
-    cr_assert(eq(str, heard(), "gw2 attached #1 epoch=3 seq=11 n=2 [11:t11]; lobby presence 2"));
+    cr_assert(eq(str, heard(),
+                 "gw2 attached #1 epoch=3 seq=11 n=2 [joined ann 11:t11]; lobby presence 2"));
 }
 
 Test(room, says_reload_for_a_position_that_is_not_in_the_ring)
@@ -1067,9 +1115,9 @@ Test(room, tells_nobody_that_somebody_came_again)
     attach_again(GW1, 1, "ann", 1, 0); /* the same connection twice */
     cr_assert(eq(str, heard(), "gw1 attached #1 epoch=1 seq=0 n=1"));
     detach(GW1, 1);
-    cr_assert(eq(str, heard(), "lobby presence 0"));
+    cr_assert(eq(str, heard(), "gw1 done #2; lobby presence 0"));
     detach(GW1, 1);
-    cr_assert(eq(str, heard(), ""));
+    cr_assert(eq(str, heard(), "gw1 done #3"));
 }
 
 /* --- history ------------------------------------------------------------------------------------
@@ -1214,10 +1262,11 @@ Test(room, answers_every_request_moved_once_it_retires)
     attach(GW1, 1, "ann");
     post(GW1, 1, "ann", "a");
     history(GW1, "ann", CF_POSTS_NEWEST, 0, 1);
-    detach(GW1, 1); /* no request */
+    detach(GW1, 1);
+    command(GW1, 1, "ann", "A");
     cr_assert(eq(str, heard(),
                  "gw1 moved #1; gw1 moved #2; gw1 moved #3; gw1 moved #4; "
-                 "gw1 moved #5; gw1 moved #6"));
+                 "gw1 moved #5; gw1 moved #6; gw1 moved #7; gw1 moved #8"));
 }
 
 Test(room, that_is_to_vacate_finishes_the_run_in_flight)
@@ -1380,7 +1429,7 @@ Test(room, takes_commands_of_members_that_are_here_alone)
     cr_assert(eq(str, heard(), "gw1 refused #4 not allowed"));
     detach(GW1, 1);
     command(GW1, 1, "ann", "A");
-    cr_assert(eq(str, heard(), "gw1 refused #6 not allowed; lobby presence 0"));
+    cr_assert(eq(str, heard(), "gw1 done #5; gw1 refused #6 not allowed; lobby presence 0"));
 }
 
 Test(room, holds_a_command_behind_the_attach_it_came_after)
@@ -1497,6 +1546,92 @@ Test(room, refuses_a_message_that_is_not_for_a_room)
     room_ready(1, 0);
     tell(FAR, CF_MSG_LOOKUP, 0, NULL);
     cr_assert(eq(str, heard(), "far refused #1 not well-formed"));
+}
+
+/* --- who went while it moved --------------------------------------------------------------------
+ */
+
+Test(room, that_leaves_does_nothing_about_a_departure_and_says_so)
+{
+    room_ready(4, 0);
+    with_ann();
+    with(GW2, 1, "bob");
+    post(GW1, 1, "ann", "in flight");
+    ignore();
+    vacate();
+    detach_of(GW2, 1, "bob", 4);
+    cr_assert(eq(str, heard(), "gw2 moved #2"));
+    stored();
+    detach_of(GW1, 1, "ann", 4);
+    cr_assert(not(eq(ptr, strstr(heard(), "gw1 moved #3"), NULL)));
+}
+
+Test(room, tells_of_a_connection_that_was_here_before_it_moved_and_did_not_come_along)
+{
+    room_ready(5, 0);
+    attach_again(GW1, 1, "ann", 4, 0);
+    ignore();
+    member("ann", true);
+    ignore();
+    asked = 0;
+    detach_of(GW2, 7, "bob", 4);
+    cr_assert(eq(str, heard(), "gw2 done #1; gw1 event 1 left bob"));
+    detach_of(GW2, 8, "cid", 5); /* out already */
+    detach_of(GW2, 9, "dan", 0); /* never let in */
+    cr_assert(eq(str, heard(), "gw2 done #2; gw2 done #3"));
+}
+
+Test(room, tells_who_comes_again_what_was_told_since_it_has_moved)
+{
+    room_ready(5, 0);
+    attach_again(GW1, 1, "ann", 4, 0);
+    ignore();
+    member("ann", true);
+    detach_of(GW2, 7, "bob", 4);
+    attach(GW1, 2, "cid");
+    ignore();
+    member("cid", true);
+    ignore();
+    post(GW1, 1, "ann", "a");
+    ignore();
+    stored();
+    ignore();
+    asked = 0;
+    attach_again(GW1, 3, "cid", 4, 0); /* another socket of his, which was there before */
+    cr_assert(eq(str, heard(),
+                 "gw1 attached #1 epoch=5 seq=1 n=3 [left bob joined cid 1:a]; "
+                 "lobby presence 3"));
+    attach_again(GW1, 3, "cid", 5, 1); /* nothing of this epoch is told twice */
+    cr_assert(eq(str, heard(), "gw1 attached #2 epoch=5 seq=1 n=3"));
+}
+
+Test(room, tells_of_it_once_it_is_loaded_and_lets_nobody_in_who_has_gone)
+{
+    room_open();
+    ignore();
+    attach_again(GW1, 1, "ann", 4, 0);
+    attach_again(GW2, 7, "bob", 4, 0);
+    detach_of(GW2, 7, "bob", 4);
+    cr_assert(eq(str, heard(), "gw2 refused #2 not found"));
+    activated(5, 0, false);
+    cr_assert(eq(str, heard(), "reader find ann; gw2 done #3"));
+    member("ann", true);
+    cr_assert(eq(str, heard(), "gw1 attached #1 epoch=5 seq=0 n=1 [left bob]; lobby presence 1"));
+}
+
+Test(room, tells_of_the_leaving_of_a_user_also_while_it_moves)
+{
+    room_ready(4, 0);
+    with_ann();
+    with(GW2, 1, "bob");
+    leave(GW1, "bob");
+    ignore();
+    vacate();
+    ignore();
+    done(join_corr());
+    cr_assert(eq(str, heard(),
+                 "gw2 expelled 1; gw1 done #1; gw1 event 3 left bob; lobby retire; "
+                 "lobby presence 1"));
 }
 
 /* --- quarantine ---------------------------------------------------------------------------------

@@ -277,7 +277,7 @@ static void do_detach(void)
         return;
     m.gateways[g].attached[c] = false;
     m.gateways[g].connections--;
-    tell(gateway_at(g), CF_MSG_DETACH, 0, &(cf_detach_t){(uint64_t)c + 1});
+    tell(gateway_at(g), CF_MSG_DETACH, 0, &(cf_detach_t){.conn = (uint64_t)c + 1});
 }
 
 static void do_post(void)

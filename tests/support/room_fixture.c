@@ -189,7 +189,12 @@ void attach_again(cf_address_t from, uint64_t conn, const char *name, uint64_t e
 
 void detach(cf_address_t from, uint64_t conn)
 {
-    tell(from, CF_MSG_DETACH, 0, &(cf_detach_t){conn});
+    tell(from, CF_MSG_DETACH, 0, &(cf_detach_t){.conn = conn});
+}
+
+void detach_of(cf_address_t from, uint64_t conn, const char *name, uint64_t epoch)
+{
+    tell(from, CF_MSG_DETACH, 0, &(cf_detach_t){conn, epoch, cf_str(name)});
 }
 
 void post_key(cf_address_t from, uint64_t conn, const char *name, const char *text, const char *key)
@@ -392,12 +397,14 @@ typedef union {
     cf_member_change_t change;
     cf_presence_t presence;
     cf_page_t page;
+    cf_expelled_t expelled;
     cf_ask_bot_t ask_bot;
 } body_t;
 
+static const char *const kinds[] = {"", "post", "joined", "left", "bot", "bot error"};
+
 static void show_event(const cf_event_t *event)
 {
-    static const char *const kinds[] = {"", "post", "joined", "left", "bot", "bot error"};
     show("event %llu %s ", (unsigned long long)event->n, kinds[event->kind]);
     if (event->kind == CF_EVENT_POST)
         show("%llu:%.*s", (unsigned long long)event->post.seq, (int)event->post.text.size,
@@ -439,10 +446,18 @@ static void show_attached(const cf_msg_t *msg, const cf_attached_t *attached)
          (unsigned long long)attached->last_n);
     if (attached->reload)
         show(" reload");
-    if (attached->backlog.n) {
-        show(" ");
-        show_posts(&attached->backlog);
+    const cf_event_t *events = attached->backlog.items;
+    for (uint32_t i = 0; i < attached->backlog.n; i++) {
+        show(i ? " " : " [");
+        keys_shown += events[i].post.client_key.size > 0;
+        if (events[i].kind == CF_EVENT_POST)
+            show("%llu:%.*s", (unsigned long long)events[i].post.seq, (int)events[i].post.text.size,
+                 events[i].post.text.bytes);
+        else
+            show("%s %.*s", kinds[events[i].kind], (int)events[i].post.username.size,
+                 events[i].post.username.bytes);
     }
+    show(attached->backlog.n ? "]" : "");
 }
 
 static void show_msg(const cf_msg_t *msg)
@@ -501,6 +516,9 @@ static void show_msg(const cf_msg_t *msg)
         for (uint32_t i = 0; i < body.page.posts.n; i++)
             keys_shown += ((const cf_post_t *)body.page.posts.items)[i].client_key.size > 0;
         show_posts(&body.page.posts);
+        break;
+    case CF_MSG_EXPELLED:
+        show("expelled %llu", (unsigned long long)body.expelled.conn);
         break;
     case CF_MSG_PRESENCE:
         show("presence %u", body.presence.connections);

@@ -55,7 +55,8 @@ void leave(cf_address_t from, const char *name);
 void attach(cf_address_t from, uint64_t conn, const char *name);
 void attach_again(cf_address_t from, uint64_t conn, const char *name, uint64_t epoch,
                   uint64_t since);
-void detach(cf_address_t from, uint64_t conn);
+void detach(cf_address_t from, uint64_t conn); /* let in or not, it is not said */
+void detach_of(cf_address_t from, uint64_t conn, const char *name, uint64_t epoch);
 void post(cf_address_t from, uint64_t conn, const char *name, const char *text);
 void post_key(cf_address_t from, uint64_t conn, const char *name, const char *text,
               const char *key);

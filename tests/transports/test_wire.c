@@ -707,7 +707,7 @@ static int decode_with(size_t at, uint8_t byte)
 Test(wire, refuses_a_head_that_says_something_else)
 {
     cf_msg_t head = head_of(CF_MSG_DETACH), msg;
-    cr_assert(eq(int, cf_msg_encode(&buf, &head, &(cf_detach_t){5}), 0));
+    cr_assert(eq(int, cf_msg_encode(&buf, &head, &(cf_detach_t){.conn = 5}), 0));
     for (size_t size = 0; size < buf.size; size++)
         cr_assert(lt(int, cf_msg_decode(&msg, buf.data, size), 0));
     for (int value = 0; value < 256; value++) {

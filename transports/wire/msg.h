@@ -66,7 +66,7 @@
     X(LEAVE, 0x0403, leave, REQUEST)                                                               \
     X(ATTACH, 0x0404, attach, REQUEST)                                                             \
     X(ATTACHED, 0x0405, attached, ANSWER)                                                          \
-    X(DETACH, 0x0406, detach, NOTICE)                                                              \
+    X(DETACH, 0x0406, detach, REQUEST)                                                             \
     X(POST, 0x0407, post, REQUEST)                                                                 \
     X(POSTED, 0x0408, posted, ANSWER)                                                              \
     X(EVENT, 0x0409, event, NOTICE)                                                                \
@@ -75,6 +75,7 @@
     X(PAGE, 0x040c, page, ANSWER)                                                                  \
     X(COMMAND, 0x040d, command, REQUEST)                                                           \
     X(COMMANDED, 0x040e, nothing, ANSWER)                                                          \
+    X(EXPELLED, 0x040f, expelled, NOTICE)                                                          \
     /* append.h */                                                                                 \
     X(ACTIVATE, 0x0501, nothing, REQUEST)                                                          \
     X(ACTIVATED, 0x0502, activated, ANSWER)                                                        \

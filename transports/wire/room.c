@@ -36,12 +36,19 @@ static const cf_field_t attached[] = {
     CF_F_U64(cf_attached_t, last_seq),
     CF_F_U64(cf_attached_t, last_n),
     CF_F_BOOL(cf_attached_t, reload),
-    CF_F_LIST(cf_attached_t, backlog, CF_RUN_ROWS_MAX, &cf_shape_post_row),
+    CF_F_LIST(cf_attached_t, backlog, CF_RUN_ROWS_MAX, &cf_shape_event),
 };
 const cf_shape_t cf_shape_attached = CF_SHAPE(cf_attached_t, attached);
 
-static const cf_field_t detach[] = {CF_F_U64(cf_detach_t, conn)};
+static const cf_field_t detach[] = {
+    CF_F_U64(cf_detach_t, conn),
+    CF_F_U64(cf_detach_t, epoch),
+    CF_F_TEXT(cf_detach_t, username, 0, CF_USERNAME_MAX),
+};
 const cf_shape_t cf_shape_detach = CF_SHAPE(cf_detach_t, detach);
+
+static const cf_field_t expelled[] = {CF_F_U64(cf_expelled_t, conn)};
+const cf_shape_t cf_shape_expelled = CF_SHAPE(cf_expelled_t, expelled);
 
 static const cf_field_t post[] = {
     CF_F_U64(cf_post_msg_t, conn),

@@ -4,12 +4,13 @@
  *     JOIN     durable membership                  -> DONE | REFUSED
  *     LEAVE    the end of it                       -> DONE | REFUSED
  *     ATTACH   a connection of a member            -> ATTACHED, then EVENTs; | REFUSED
- *     DETACH   that connection is gone             no answer
+ *     DETACH   that connection is gone             -> DONE
  *     POST     from an attached connection         -> POSTED once durable, before its EVENT; | REFUSED
  *     HISTORY  user and range                      -> PAGE (the room's or a reader's) | REFUSED
  *     COMMAND  from an attached connection         -> COMMANDED right before the EVENT with the
  *                                                     bot's words; | REFUSED: the bot was not asked
  *     EVENT    room -> every gateway with attached connections, in room order
+ *     EXPELLED room -> gateway: this connection is out, as its user is no member any more
  *     FLUSHED  gateway -> room thread (no room in the header): so much was handed to connections;
  *              opens the window. Cumulative since start
  *
@@ -41,12 +42,20 @@ typedef struct {
     uint64_t last_seq; /* newest post shown; EVENTs for this connection start behind it */
     uint64_t last_n;   /* number of the newest event; as above for events that are no posts */
     bool reload;       /* a resume that cannot be served: read the history instead */
-    cf_list_t backlog; /* of cf_post_t: since+1 .. last_seq, on a resume */
+    /* On a resume, of cf_event_t: the posts since+1 .. last_seq; for a connection that comes again
+     * after the room has moved also who has come and gone, and what the bot has said, since. */
+    cf_list_t backlog;
 } cf_attached_t;
 
 typedef struct {
     uint64_t conn;
+    uint64_t epoch;    /* in which it was let in; 0: never, or nobody needs to hear that it went */
+    cf_str_t username; /* for a room that has moved since and does not know the connection */
 } cf_detach_t;
+
+typedef struct {
+    uint64_t conn;
+} cf_expelled_t;
 
 typedef struct {
     uint64_t conn;
@@ -104,8 +113,8 @@ typedef struct {
 } cf_command_t;
 
 extern const cf_shape_t cf_shape_check, cf_shape_join, cf_shape_leave, cf_shape_attach,
-    cf_shape_attached, cf_shape_detach, cf_shape_post, cf_shape_posted, cf_shape_event,
-    cf_shape_flushed, cf_shape_history, cf_shape_page, cf_shape_command;
+    cf_shape_attached, cf_shape_detach, cf_shape_expelled, cf_shape_post, cf_shape_posted,
+    cf_shape_event, cf_shape_flushed, cf_shape_history, cf_shape_page, cf_shape_command;
 
 /* One stored or shown post, as it stands in lists. */
 extern const cf_shape_t cf_shape_post_row;
