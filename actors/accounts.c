@@ -239,7 +239,10 @@ static int on_register(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     if (rc < 0)
         return rc;
     operation_t *op = NULL;
-    if (admit(self, turn, msg)) {
+    const cf_password_policy_t *rules = self->config.passwords;
+    if (rules && !cf_password_policy_allows(rules, asked.password, asked.username, asked.email)) {
+        cf_outbox_refuse(turn->out, msg, CF_ERANGE, 0);
+    } else if (admit(self, turn, msg)) {
         op = begin(self, turn, msg, HASHING, true);
         rc = op ? 0 : CF_ENOMEM;
     }

@@ -1,6 +1,6 @@
 /* actors/accounts.h: who a client is: registrations, logins, sessions.
  *
- *     REGISTER      gateway -> REGISTERED | REFUSED CF_EEXIST
+ *     REGISTER      gateway -> REGISTERED | REFUSED CF_EEXIST, CF_ERANGE (that password may not be chosen)
  *     LOGIN         gateway -> LOGGED_IN | REFUSED CF_EAUTH
  *     AUTHENTICATE  gateway -> SESSION | REFUSED CF_EAUTH (unknown, ended or expired)
  *     LOGOUT        gateway -> DONE once it is durable, also for an unknown token; every gateway of
@@ -23,13 +23,15 @@
 #define CF_ACCOUNTS_H
 
 #include "actor.h"
+#include "password_policy.h"
 
 typedef struct {
-    uint16_t gateways, readers, hashers; /* how many there are, from index 0; at least 1 */
-    uint32_t queue;                      /* registrations and logins in flight */
-    uint32_t rate;                       /* registrations and logins a second, also the burst */
-    uint32_t sessions;                   /* sessions remembered; 0: none */
-    int64_t session_ttl_us;              /* a login lasts so long */
+    uint16_t gateways, readers, hashers;   /* how many there are, from index 0; at least 1 */
+    uint32_t queue;                        /* registrations and logins in flight */
+    uint32_t rate;                         /* registrations and logins a second, also the burst */
+    uint32_t sessions;                     /* sessions remembered; 0: none */
+    int64_t session_ttl_us;                /* a login lasts so long */
+    const cf_password_policy_t *passwords; /* borrowed for life; NULL: any password will do */
 } cf_accounts_config_t;
 
 typedef struct cf_accounts cf_accounts_t;

@@ -18,8 +18,9 @@
 
 static const cf_http_failure_t account_failures[] = {
     {CF_EEXIST, 409, "User already exists"}, {CF_EAUTH, 401, "Invalid credentials"},
-    {CF_EFULL, 429, "Rate limit exceeded"},  {CF_ELIMIT, 429, "Rate limit exceeded"},
-    {CF_EAGAIN, 429, "Rate limit exceeded"}, {0, 503, "Service unavailable"},
+    {CF_ERANGE, 400, "Invalid input"},       {CF_EFULL, 429, "Rate limit exceeded"},
+    {CF_ELIMIT, 429, "Rate limit exceeded"}, {CF_EAGAIN, 429, "Rate limit exceeded"},
+    {0, 503, "Service unavailable"},
 };
 
 static void on_registered(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,

@@ -7,6 +7,7 @@
 #include "secret.h"
 #include "wire/hash.h"
 
+#include <crypt.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -15,7 +16,10 @@ struct cf_hasher {
     unsigned long long passes;
     size_t memory;                      /* bytes */
     char dummy[crypto_pwhash_STRBYTES]; /* of no known password, at today's cost */
+    struct crypt_data crypt;            /* 32 KiB */
 };
+
+#define BCRYPT_PASSWORD_MAX 72 /* bytes; what follows them would not count */
 
 static int make_hash(const cf_hasher_t *self, char out[crypto_pwhash_STRBYTES], cf_str_t password)
 {
@@ -27,18 +31,46 @@ static int make_hash(const cf_hasher_t *self, char out[crypto_pwhash_STRBYTES], 
     return rc == 0 ? 0 : CF_ENOMEM;
 }
 
-/* Returns 1 (the password is right), 0, or CF_ENOMEM. */
-static int is_right(const char *hash, cf_str_t password)
+static bool is_bcrypt(const char *hash)
 {
-    int64_t start_us = cf_boot_us();
+    return strncmp(hash, "$2a$", 4) == 0 || strncmp(hash, "$2b$", 4) == 0;
+}
+
+/* Returns 1 (the password is right), 0, or CF_ENOMEM. */
+static int is_right_by_argon2(const char *hash, cf_str_t password)
+{
     errno = 0;
     int rc = crypto_pwhash_str_verify(hash, password.size ? password.bytes : "", password.size);
-    int failure = errno;
+    return rc == 0 ? 1 : errno == ENOMEM ? CF_ENOMEM : 0;
+}
+
+/* Of users who were imported, until they log in. A longer password never made such a hash, and one with a
+ * NUL would be cut there. */
+static int is_right_by_bcrypt(cf_hasher_t *self, const char *hash, cf_str_t password)
+{
+    char text[BCRYPT_PASSWORD_MAX + 1];
+    bool is_possible = password.size > 0 && password.size <= BCRYPT_PASSWORD_MAX &&
+                       !memchr(password.bytes, '\0', password.size);
+    memset(text, 0, sizeof text);
+    if (is_possible)
+        memcpy(text, password.bytes, password.size);
+    const char *made = crypt_r(text, hash, &self->crypt);
+    bool is_same =
+        made && strlen(made) == strlen(hash) && sodium_memcmp(made, hash, strlen(hash)) == 0;
+    sodium_memzero(text, sizeof text);
+    sodium_memzero(&self->crypt, sizeof self->crypt);
+    return is_possible && is_same;
+}
+
+/* Returns 1 (the password is right), 0, or CF_ENOMEM. */
+static int is_right(cf_hasher_t *self, const char *hash, cf_str_t password)
+{
+    int64_t start_us = cf_boot_us();
+    int rc = is_bcrypt(hash) ? is_right_by_bcrypt(self, hash, password)
+                             : is_right_by_argon2(hash, password);
     cf_count(CF_M_HASHES);
     cf_observe(CF_H_HASH, cf_boot_us() - start_us);
-    if (rc == 0)
-        return 1;
-    return failure == ENOMEM ? CF_ENOMEM : 0;
+    return rc;
 }
 
 /* Between two hashes, each of which takes long: send the answer, answer PROBE. */
@@ -89,7 +121,7 @@ static int on_verify(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     if (rc < 0)
         return rc;
     bool known = known_hash(self, asked.password_hash, hash);
-    rc = is_right(hash, asked.password);
+    rc = is_right(self, hash, asked.password);
     bool ok = rc == 1 && known;
     if (ok && crypto_pwhash_str_needs_rehash(hash, self->passes, self->memory) != 0 &&
         make_hash(self, new_hash, asked.password) < 0)

@@ -3,7 +3,7 @@
  *     HASH    accounts -> HASHED | REFUSED CF_ENOMEM
  *     VERIFY  accounts -> VERIFIED | REFUSED CF_ENOMEM. With an empty hash (nobody of that name) it
  *                         costs the same and is never ok. After a right password whose hash was
- * made at another cost, new_hash is one at today's One at a time, in order; each answer leaves
+ * made at another cost, or by bcrypt ($2a$, $2b$: imported users), new_hash is one at today's. One at a time, in order; each answer leaves
  * before the next hash begins. Passwords are wiped from the messages behind it. RFC 9106. */
 #ifndef CF_HASHER_H
 #define CF_HASHER_H

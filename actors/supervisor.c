@@ -84,6 +84,7 @@ typedef struct {
     uint32_t awaited; /* answers to the current step */
     int64_t step_until_us;
     int exit_code;
+    cf_password_policy_t *passwords; /* owned */
     char url[CF_STORE_URL_MAX];
 } supervisor_t;
 
@@ -211,7 +212,11 @@ static int start_readers(supervisor_t *self)
 static int start_accounts(supervisor_t *self)
 {
     const cf_config_t *config = self->config;
-    int rc = 0;
+    cf_password_policy_config_t passwords = {.length_min =
+                                                 (uint32_t)config->auth_password_length_min,
+                                             .like_name = config->auth_password_like_name,
+                                             .deny_file = config->auth_password_deny_file};
+    int rc = cf_password_policy_new(&self->passwords, &passwords);
     for (int i = 0; rc == 0 && i < config->auth_hash_workers; i++) {
         cf_hasher_t *hasher;
         rc = cf_hasher_new(
@@ -229,7 +234,8 @@ static int start_accounts(supervisor_t *self)
                                             .queue = (uint32_t)config->auth_hash_queue,
                                             .rate = (uint32_t)config->auth_hash_rate,
                                             .sessions = (uint32_t)config->auth_session_cache,
-                                            .session_ttl_us = config->auth_session_ttl_ms * 1000};
+                                            .session_ttl_us = config->auth_session_ttl_ms * 1000,
+                                            .passwords = self->passwords};
     if (rc == 0)
         rc = cf_accounts_new(&accounts, &accounts_config);
     return rc < 0
@@ -698,6 +704,7 @@ int cf_supervisor_run(const cf_config_t *config)
     join_all(&self);
     cf_actor_join(&self.self);
     cf_bus_close(&self.bus);
+    cf_password_policy_destroy(&self.passwords);
     free(self.actors);
     free(self.addresses);
     close(self.signals);

@@ -199,6 +199,13 @@
     X(stock, echo, BOOL, "true", "", "",                                                           \
       "Show a sender its own stock command, as typed and to it alone, before the bot answers.")    \
     X(auth, session_ttl, DURATION, "24h", "1s", "30d", "How long a login lasts.")                  \
+    X(auth, password_length_min, INT, "8", "8", "100", "Bytes a new password has at least.")       \
+    X(auth, password_like_name, BOOL, "false", "", "",                                             \
+      "Whether a new password may be the user's name or address, but for case, digits and "        \
+      "symbols.")                                                                                  \
+    X(auth, password_deny_file, TEXT, "", "0", "1024",                                             \
+      "File of passwords that nobody may choose, one a line, whatever their case; at most 16 "     \
+      "MiB.")                                                                                      \
     X(auth, argon2_memory_kib, INT, "19456", "8", "1048576",                                       \
       "Memory of one password hash (argon2id), KiB; existing hashes are redone at the next "       \
       "login.")                                                                                    \

@@ -31,6 +31,7 @@ static cf_accounts_config_t config = {
     .sessions = 4,
     .session_ttl_us = TTL_US,
 };
+static cf_password_policy_t *passwords;
 static cf_accounts_t *accounts;
 static cf_outbox_t *out;
 static cf_arena_t arena;
@@ -41,6 +42,9 @@ static const cf_address_t gateway = {NODE, CF_ACTOR_GATEWAY, 1};
 static void make(void)
 {
     cf_address_t address = {NODE, CF_ACTOR_ACCOUNTS, 0};
+    cf_password_policy_config_t rules = {.length_min = 8, .deny_file = ""};
+    cr_assert(eq(int, cf_password_policy_new(&passwords, &rules), 0));
+    config.passwords = passwords;
     cr_assert(eq(int, cf_accounts_new(&accounts, &config), 0));
     cr_assert(eq(int, cf_outbox_new(&out, NULL, address), 0));
 }
@@ -48,6 +52,7 @@ static void make(void)
 static void remove_all(void)
 {
     cf_accounts_destroy(&accounts);
+    cf_password_policy_destroy(&passwords);
     cf_outbox_destroy(&out);
     cf_arena_free(&arena);
     cf_buf_free(&frame);
@@ -166,6 +171,14 @@ TestSuite(accounts, .init = make, .fini = remove_all, .timeout = 30);
 static cf_register_t registration(void)
 {
     return (cf_register_t){cf_str("ann"), cf_str("ann@test.com"), cf_str("password123")};
+}
+
+Test(accounts, refuses_a_password_like_the_name_before_it_is_hashed)
+{
+    cf_register_t asked = {cf_str("johndoe"), cf_str("a@b.cc"), cf_str("JohnDoe2024")};
+    tell(gateway, CF_MSG_REGISTER, 1, &asked);
+    cr_assert(eq(int, refused(1), CF_ERANGE));
+    sent_nothing();
 }
 
 Test(accounts, registers_by_hashing_first_and_creating_then)
@@ -622,7 +635,7 @@ static void start_threads(void)
     cf_actor_t *hasher = actor_at(CF_ACTOR_HASHER, 0), *actor = actor_at(CF_ACTOR_ACCOUNTS, 0);
     cf_hasher_t *hashes;
     cf_accounts_t *state;
-    cf_accounts_config_t real = {1, 1, 1, 8, 60, 100, TTL_US};
+    cf_accounts_config_t real = {1, 1, 1, 8, 60, 100, TTL_US, NULL};
     peer_at(CF_ACTOR_GATEWAY, 0);
     start_store();
     cr_assert(eq(int, cf_hasher_new(&hashes, &(cf_hasher_config_t){hasher, 1, 64}), 0));

@@ -104,6 +104,59 @@ Test(hasher, gives_a_new_hash_when_the_cost_has_changed)
     cr_assert(eq(u32, verify("wrong", old).new_hash.size, 0));
 }
 
+/* At cost 4; the last password has the 72 bytes that bcrypt looks at. */
+static const struct {
+    const char *password, *hash;
+} bcrypt[] = {
+    {"strange!", "$2a$04$abcdefghijklmnopqrstuuEjIVdx/lt3OVpaAg9ZPK0QaJ0DeXQWa"},
+    {"strange!", "$2b$04$ABCDEFGHIJKLMNOPQRSTUu11miQbgJVcofajZSg7c6is7PQzbMVlW"},
+    {"", "$2b$04$zyxwvutsrqponmlkjihgfegqtFzehKxsKXpkfUK8h7vC19esTTUBy"},
+    {"ppppppppppppppppppppppppppppppppppppqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq",
+     "$2b$04$ABCDEFGHIJKLMNOPQRSTUuSN8lqKdOgvGCZgABBtNzGyZ.l5AHvK."},
+};
+
+Test(hasher, verifies_bcrypt_and_replaces_it)
+{
+    for (size_t i = 0; i < sizeof bcrypt / sizeof bcrypt[0]; i++) {
+        bool is_empty = bcrypt[i].password[0] == '\0'; /* nobody has an empty one */
+        cf_verified_t verified = verify(bcrypt[i].password, bcrypt[i].hash);
+        cr_assert(eq(int, verified.ok, !is_empty), "%zu", i);
+        cr_assert(eq(int, verified.new_hash.size > 29, !is_empty));
+        if (!is_empty)
+            cr_assert(strncmp(verified.new_hash.bytes, "$argon2id$v=19$m=256,t=2,p=1$", 29) == 0);
+        cr_assert(eq(int, verify("strange", bcrypt[i].hash).ok, false));
+    }
+}
+
+Test(hasher, bcrypt_does_not_cut_a_password)
+{
+    char longer[128];
+    snprintf(longer, sizeof longer, "%sx",
+             bcrypt[3].password); /* bcrypt itself would not see the x */
+    cr_assert(eq(int, verify(longer, bcrypt[3].hash).ok, false));
+    cf_verified_t verified = {0};
+    peer_send(accounts, CF_ACTOR_HASHER, CF_MSG_VERIFY, 3, ID,
+              &(cf_verify_t){{"strange!\0x", 10}, cf_str(bcrypt[0].hash)});
+    cr_assert(peer_await(accounts, CF_MSG_VERIFIED, 3, &verified));
+    cr_assert(eq(int, verified.ok, false));
+}
+
+Test(hasher, takes_a_broken_bcrypt_hash_for_wrong)
+{
+    static const char *const broken[] = {"$2a$",
+                                         "$2b$99$",
+                                         "$2a$04$",
+                                         "$2b$04$!!!!!!!!!!!!!!!!!!!!!!",
+                                         "$2y$04$abcdefghijklmnopqrstuu",
+                                         "$1$abc$def",
+                                         "$6$x$y",
+                                         "*0"};
+    for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
+        cr_assert(eq(int, verify("strange!", broken[i]).ok, false), "%s", broken[i]);
+        cr_assert(eq(int, verify("", broken[i]).ok, false), "%s", broken[i]);
+    }
+}
+
 Test(hasher, answers_in_order_and_a_probe_in_between)
 {
     for (uint64_t corr = 10; corr < 50; corr++)

@@ -1,5 +1,6 @@
 """Settings from outside: the contract's variables, a .env file, and what production switches on."""
 
+import json
 import signal
 import subprocess
 
@@ -7,6 +8,7 @@ import pytest
 
 import server as servers
 import ws
+from rest import Refused
 
 SAMPLE = """
 # as the contract's sample file has it
@@ -111,3 +113,60 @@ def test_a_production_server_marks_its_cookies_secure_and_reports_its_descriptor
     _, headers, _ = ann.raw("POST", "/api/v1/auth/login", '{"username":"ann","password":"password123"}')
     assert headers["Set-Cookie"].endswith("; Path=/; Max-Age=86400; HttpOnly; Secure; SameSite=Lax")
     assert server.metrics()["process_open_fds"] > 10
+
+
+# ---- passwords
+
+
+def chosen(server, name, password):
+    """Status of a registration."""
+    body = json.dumps({"username": name, "email": f"{name}@test.com", "password": password})
+    return server.client().raw("POST", "/api/v1/auth/register", body, forbidden=True)[0]
+
+
+@pytest.mark.parametrize("password", ["testpass123", "password123", "securepass123", "strange!"])
+def test_the_passwords_of_the_contracts_clients_will_do(store_kind, server, password):
+    assert chosen(server, "user_1_0_1700000000000", password) == 201
+
+
+@pytest.mark.only_store("sqlite")
+def test_which_passwords_may_be_chosen_is_for_the_operator_to_say(store_kind, make_server, tmp_path):
+    denied = tmp_path / "denied.txt"
+    denied.write_text("password123\nletmein2024\n")
+    server = make_server({"CONFAB_AUTH_PASSWORD_LENGTH_MIN": "10", "CONFAB_AUTH_PASSWORD_DENY_FILE": str(denied)})
+    server.start()
+    for n, (password, status) in enumerate([("strange!", 400), ("PassWord123", 400), ("letmein2024", 400),
+                                            ("testpass123", 201), ("johndoe2024", 201)]):
+        assert chosen(server, f"user{n}", password) == status, password
+    assert chosen(server, "johndoe", "johndoe2024") == 400
+    server.terminate()
+    denied.unlink()
+    server.allow_errors("cannot read the file of denied passwords|cannot start")
+    server.launch()
+    assert server.wait_exit() == 78
+
+
+# ---- imported users
+
+
+BCRYPT = {  # of "strange!", at the costs that the contract names
+    "daniel": "$2a$10$abcdefghijklmnopqrstuubleRuvHyAqlvBMvkK00B7M7tWax/kD2",
+    "bob": "$2b$12$ABCDEFGHIJKLMNOPQRSTUuqfQl35MH6N/K4fHD8aU6p7unBjRZpDi",
+}
+
+
+def test_imported_users_log_in_by_bcrypt_once(store_kind, make_server):
+    server = make_server().start()
+    for name in BCRYPT:
+        server.client().register(name)
+    server.terminate()
+    for name, text in BCRYPT.items():
+        server.store.set_password_hash(name, text)
+    server.start()
+    for name in BCRYPT:
+        client = server.client()
+        with pytest.raises(Refused):
+            client.login(name, "password123")
+        client.login(name, "strange!")
+        servers.until(lambda who=name: server.store.password_hash(who).startswith("$argon2id$"), "a new hash")
+        client.login(name, "strange!")

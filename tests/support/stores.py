@@ -29,6 +29,20 @@ class Sqlite:
             connection.close()
         return [ledger.Post(seq, str(uuid.UUID(bytes=post_id)), text) for seq, post_id, text in rows]
 
+    def password_hash(self, name):
+        connection = sqlite3.connect(self.path)
+        try:
+            return connection.execute("SELECT password_hash FROM users WHERE username = ?", (name,)).fetchone()[0]
+        finally:
+            connection.close()
+
+    def set_password_hash(self, name, text):
+        """While no server runs."""
+        connection = sqlite3.connect(self.path)
+        with connection:
+            connection.execute("UPDATE users SET password_hash = ? WHERE username = ?", (text, name))
+        connection.close()
+
     def drop(self):
         pass  # lies in the test's folder
 
@@ -146,6 +160,13 @@ class Postgres:
         rows = self.cluster.run("SELECT seq, id::text, text FROM posts "
                                 f"WHERE room = '{uuid.UUID(room)}' ORDER BY seq", self.url)
         return [ledger.Post(*row) for row in rows]
+
+    def password_hash(self, name):
+        return self.cluster.run(f"SELECT password_hash FROM users WHERE username = '{name}'", self.url)[0][0]
+
+    def set_password_hash(self, name, text):
+        """While no server runs."""
+        self.cluster.run(f"UPDATE users SET password_hash = '{text}' WHERE username = '{name}'", self.url)
 
     def backends(self):
         """Process ids of the connections to this database."""

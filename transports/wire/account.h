@@ -1,6 +1,7 @@
 /* transports/wire/account.h: who a client is. Gateways ask accounts.
  *
- *     REGISTER      -> REGISTERED | REFUSED CF_EEXIST, CF_ELIMIT (over the rate), CF_EFULL (too many waiting),
+ *     REGISTER      -> REGISTERED | REFUSED CF_EEXIST, CF_ERANGE (the password may not be
+ *                      chosen), CF_ELIMIT (over the rate), CF_EFULL (too many waiting),
  *                      CF_EIO, CF_ETIME (not answered; it may have been carried out)
  *     LOGIN         -> LOGGED_IN | REFUSED CF_EAUTH (unknown name or wrong password alike),
  * CF_EFULL AUTHENTICATE  -> SESSION | REFUSED CF_EAUTH (unknown, expired), CF_EIO LOGOUT        ->
