@@ -76,8 +76,10 @@ static void on_logged_in(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pend
              "Set-Cookie: session_id=%.*s; Path=/; Max-Age=%lld; HttpOnly; %sSameSite=Lax\r\n",
              (int)login.token.size, login.token.bytes, (long long)self->config.session_ttl_s,
              self->config.secure_cookie ? "Secure; " : "");
+    const cf_exchange_t *exchange = pending->client->exchange;
+    bool no_cookie = exchange->is_cross_site && exchange->is_foreign; /* see is_uninvited() */
     int rc = cf_rooms_write_login(&body, &login);
-    cf_http_finish(self, pending->client, 200, cookie, &body, rc);
+    cf_http_finish(self, pending->client, 200, no_cookie ? NULL : cookie, &body, rc);
     sodium_memzero(cookie, sizeof cookie);
 }
 

@@ -23,7 +23,8 @@ void cf_http_note(const cf_client_t *client, int status)
     if (exchange->method != CF_METHOD_OPTIONS) /* as the contract counts, 2.5 */
         cf_observe_series(key, cf_boot_us() - exchange->began_us);
     cf_log_debug("answered", CF_STR("method", cf_route_method_name(exchange->method)),
-                 CF_STR("route", cf_route_label(exchange->label)), CF_INT("status", status));
+                 CF_STR("route", cf_route_label(exchange->label)), CF_INT("status", status),
+                 CF_STR("request_id", exchange->request_id));
 }
 
 void cf_http_refused(int status)
@@ -40,8 +41,10 @@ void cf_http_respond_as(cf_gateway_t *self, cf_client_t *client, int status, con
     (void)self;
     if (!client->conn || !exchange)
         return;
-    int rc = cf_buf_addf(&headers, "%sX-Request-Id: %s\r\n%s", exchange->cors, exchange->request_id,
-                         extra ? extra : "");
+    bool has_policy = extra && strstr(extra, "Content-Security-Policy:");
+    int rc =
+        cf_buf_addf(&headers, "%sX-Request-Id: %s\r\n%s%s", exchange->cors, exchange->request_id,
+                    has_policy ? "" : CF_NO_PAGE_POLICY, extra ? extra : "");
     if (rc == 0)
         rc = cf_buf_add_byte(&headers, '\0');
     cf_http_note(client, status);
@@ -50,7 +53,8 @@ void cf_http_respond_as(cf_gateway_t *self, cf_client_t *client, int status, con
     if (rc == 0)
         cf_conn_respond(client->conn, status, type, (const char *)headers.data, body, size);
     else
-        cf_conn_respond(client->conn, 500, CF_JSON_TYPE, NULL, no_memory, sizeof no_memory - 1);
+        cf_conn_respond(client->conn, 500, CF_JSON_TYPE, CF_NO_PAGE_POLICY, no_memory,
+                        sizeof no_memory - 1);
     cf_buf_free(&headers);
 }
 
@@ -163,7 +167,8 @@ static void judge_origin(cf_gateway_t *self, cf_exchange_t *exchange, const cf_r
         is_listed(self, request->origin) || is_same_host(request->origin, request->host);
     bool is_any = !is_known && request->origin.size > 0 && lets_all_in(self);
     exchange->may_connect = request->origin.size == 0 || is_known || is_any;
-    exchange->is_foreign = request->origin.size > 0 && !is_known;
+    exchange->has_origin = request->origin.size > 0;
+    exchange->is_foreign = exchange->has_origin && !is_known;
     if (is_any)
         snprintf(exchange->cors, sizeof exchange->cors,
                  "Vary: Origin\r\nAccess-Control-Allow-Origin: *\r\n%s", allow);
@@ -184,6 +189,14 @@ static bool is_cross_site(const cf_request_t *request, bool origin_allowed)
         return !cf_str_equal(site, cf_str("same-origin")) &&
                !cf_str_equal(site, cf_str("same-site")) && !cf_str_equal(site, cf_str("none"));
     return !origin_allowed;
+}
+
+/* Would this log a visitor of a foreign page in as somebody else? Such pages may register and log in
+ * where "*" lets them, but get no cookie. */
+static bool is_uninvited(const cf_exchange_t *exchange)
+{
+    bool is_public = exchange->route->info.access <= CF_ACCESS_ANYONE;
+    return is_public && exchange->is_cross_site && !(exchange->has_origin && exchange->may_connect);
 }
 
 /* --- authentication ----------------------------------------------------------------------------
@@ -330,6 +343,10 @@ static void route(cf_gateway_t *self, cf_client_t *client, const cf_request_t *r
         cf_http_fail(self, client, 503, "Service unavailable", CF_RETRY_STORE_MS);
         return;
     }
+    if (is_uninvited(exchange)) {
+        cf_http_fail(self, client, 403, "Forbidden", 0);
+        return;
+    }
     if (info->access <= CF_ACCESS_ANYONE) {
         cf_limits_begin(self, client);
         return;
@@ -439,7 +456,8 @@ void cf_http_begin(cf_gateway_t *self, cf_conn_t *conn, const cf_request_t *requ
     cf_client_t *client = new_client(self, conn, request);
     if (!client) {
         cf_conn_set_owner_data(conn, NULL);
-        cf_conn_respond(conn, 500, CF_JSON_TYPE, NULL, no_memory, sizeof no_memory - 1);
+        cf_conn_respond(conn, 500, CF_JSON_TYPE, CF_NO_PAGE_POLICY, no_memory,
+                        sizeof no_memory - 1);
         return;
     }
     name_request(self, client->exchange, request->request_id);

@@ -99,8 +99,9 @@ typedef struct {
     uint8_t address[16]; /* of who asks, as far as it is his alone: an IPv6 /64 */
     bool is_forwarded;   /* it was told by a trusted proxy, whose connection many share */
     bool has_cookie;     /* the first of tokens is the cookie's */
-    bool is_foreign;     /* its Origin is neither listed nor ours */
-    bool is_cross_site;  /* a state change a browser made for a foreign page */
+    bool has_origin;
+    bool is_foreign;    /* its Origin is neither listed nor ours */
+    bool is_cross_site; /* a state change a browser made for a foreign page */
     bool id_missing, id_malformed;
     char email[CF_EMAIL_MAX + 1];
     int64_t user_created_us;

@@ -8,8 +8,10 @@ import pytest
 import openapi
 import ws
 
-JSON = {"Content-Type": "application/json", "X-Request-Id": "x", **openapi.ALWAYS}
-TEXT = {"Content-Type": "text/plain; charset=utf-8", "X-Request-Id": "x", **openapi.ALWAYS}
+ALWAYS = {"X-Request-Id": "x", "Cache-Control": "no-store", **openapi.ALWAYS,
+          "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"}
+JSON = {"Content-Type": "application/json", **ALWAYS}
+TEXT = {"Content-Type": "text/plain; charset=utf-8", **ALWAYS}
 USER = ('{"id":"01a1f924-9471-7391-8886-641884dcdd56","username":"ann","email":"a@b.cc",'
         '"created_at":"2026-01-28T10:30:00.5Z"}\n')
 
@@ -57,7 +59,8 @@ def test_what_is_described_passes():
     {"body": USER.replace("01a1", "01A1")}, {"body": ""}, {"headers": {"Content-Type": "text/plain"}},
     {"status": 401, "body": '{"error":"another text"}\n'}, {"status": 429, "body": '{"error":"Rate limit exceeded"}\n'},
     {"method": "HEAD"}, {"method": "DELETE"}, {"method": "DELETE", "status": 405, "body": ""},
-    {"headers": {"X-Content-Type-Options": "x"}}, {"path": "/api/v1/auth/me?x=1"},
+    {"headers": {"X-Content-Type-Options": "x"}}, {"headers": {"Cache-Control": "max-age=1"}},
+    {"headers": {"Content-Security-Policy": "default-src 'self'"}}, {"path": "/api/v1/auth/me?x=1"},
     {"path": "/nothing"}, {"path": "/nothing", "status": 401},
     {"method": "POST", "path": "/api/v1/auth/register", "status": 201, "sent": '{"username":"ann"}'},
     {"method": "POST", "path": "/api/v1/auth/register", "status": 400, "body": '{"error":"Invalid input"}\n',

@@ -115,7 +115,7 @@ class Answer:
             return
         try:
             value = json.loads(sent)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
         wrong = value is None or faults(resolve(operation["requestBody"])["content"]["application/json"]["schema"], value)
         if 200 <= self.status < 300:
@@ -142,8 +142,12 @@ class Answer:
     def check(self, sent, lax):
         for name, value in ALWAYS.items():
             self.must(self.status == 101 or self.headers.get(name.lower()) == [value], f"without {name}")
+        self.must(self.status == 101 or "frame-ancestors 'none'" in
+                  self.headers.get("content-security-policy", [""])[0], "an answer that may be framed")
+        self.must(self.media_type() != "application/json" or self.headers.get("cache-control") == ["no-store"],
+                  "JSON that may be kept")
         template, item = find(self.path)
-        method = "get" if self.method == "HEAD" else self.method.lower()
+        method = "get" if self.method == "HEAD" else self.method.lower() if self.method.isupper() else "none"
         if self.method == "OPTIONS":
             self.must(self.status == 200 and self.body == b"", "")
         elif template is None:

@@ -252,14 +252,15 @@ static int put_response(cf_http_client_t *client, int status, const char *conten
 static void refuse(cf_http_client_t *client, int status, const char *extra_headers)
 {
     const cf_server_events_t *events = &client->server->events;
-    char text[64];
+    char text[64], extra[160];
     if (events->on_refused)
         events->on_refused(client->server->owner, status);
     int length = snprintf(text, sizeof text, "{\"error\":\"%s\"}\n", reason_phrase(status));
+    snprintf(extra, sizeof extra, CF_NO_PAGE_POLICY "%s", extra_headers ? extra_headers : "");
     client->keep_alive = false;
     client->request_size = 0; /* what came is not understood: linger */
     free_request(client);     /* not only once the answer is out */
-    if (put_response(client, status, "application/json", extra_headers, text, (size_t)length) < 0) {
+    if (put_response(client, status, "application/json", extra, text, (size_t)length) < 0) {
         close_client(client, CF_GONE_OURS);
         return;
     }

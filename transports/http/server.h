@@ -95,6 +95,9 @@ typedef struct {
     "Referrer-Policy: no-referrer\r\n"                                                             \
     "Cache-Control: no-store\r\n"
 
+/* And this on every one that is no page: whoever makes a browser show it all the same, shows nothing. */
+#define CF_NO_PAGE_POLICY "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
+
 typedef struct {
     const char *listen;      /* "host:port"; port 0 picks one; [::1]:80 for IPv6 */
     int connections_max;     /* beyond it: 503 and close */
