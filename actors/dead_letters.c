@@ -67,18 +67,9 @@ int cf_dead_letters_print(const cf_config_t *config, const char *file)
     char url[CF_STORE_URL_MAX];
     cf_store_t *store;
     (void)file;
-    int rc = cf_store_choose(config, url);
-    if (rc == 0)
-        rc = cf_store_open(
-            &store, &(cf_store_config_t){.url = url,
-                                         .role = CF_STORE_READER,
-                                         .statement_ms = (int)config->store_statement_timeout_ms,
-                                         .key_ttl_us = config->store_key_ttl_ms * 1000});
-    if (rc < 0) {
-        cf_log_error("cannot open the store", CF_ERR(rc));
+    if (cf_store_open_chosen(&store, url, config, CF_STORE_READER) < 0)
         return CF_EXIT_UNAVAILABLE;
-    }
-    rc = print_all(store);
+    int rc = print_all(store);
     store->ops->close(store);
     if (rc < 0)
         cf_log_error("cannot read the dead letters", CF_ERR(rc));

@@ -3,8 +3,6 @@
 #include "clock.h"
 #include "dialects/rooms.h"
 #include "err.h"
-#include "log.h"
-#include "store.h"
 #include "store_choice.h"
 #include "supervisor.h"
 #include "token.h"
@@ -31,26 +29,12 @@ typedef struct {
     unsigned imported, refused;
 } import_t;
 
-static int open_store(cf_store_t **store, const cf_config_t *config, char url[CF_STORE_URL_MAX])
-{
-    int rc = cf_store_choose(config, url);
-    if (rc == 0)
-        rc = cf_store_open(
-            store, &(cf_store_config_t){.url = url,
-                                        .role = CF_STORE_WRITER,
-                                        .statement_ms = (int)config->store_statement_timeout_ms,
-                                        .key_ttl_us = config->store_key_ttl_ms * 1000});
-    if (rc < 0)
-        cf_log_error("cannot open the store", CF_ERR(rc));
-    return rc;
-}
-
 int cf_import_migrate(const cf_config_t *config, const char *file)
 {
     cf_store_t *store;
     char url[CF_STORE_URL_MAX];
     (void)file;
-    if (open_store(&store, config, url) < 0)
+    if (cf_store_open_chosen(&store, url, config, CF_STORE_WRITER) < 0)
         return CF_EXIT_UNAVAILABLE;
     store->ops->close(store);
     return 0;
@@ -122,7 +106,7 @@ int cf_import_sessions(const cf_config_t *config, const char *file)
     }
     self->now_us = cf_wall_us();
     self->ttl_us = config->auth_session_ttl_ms * 1000;
-    if (open_store(&self->store, config, url) < 0) {
+    if (cf_store_open_chosen(&self->store, url, config, CF_STORE_WRITER) < 0) {
         code = CF_EXIT_UNAVAILABLE;
         goto done;
     }

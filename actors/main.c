@@ -3,6 +3,7 @@
 #include "dead_letters.h"
 #include "import.h"
 #include "log.h"
+#include "seed.h"
 #include "supervisor.h"
 #include "wire/protocol_doc.h"
 
@@ -143,6 +144,11 @@ static int migrate(const options_t *options)
     return with_store(options, cf_import_migrate);
 }
 
+static int seed(const options_t *options)
+{
+    return with_store(options, cf_seed);
+}
+
 static int dead_letters(const options_t *options)
 {
     return with_store(options, cf_dead_letters_print);
@@ -169,6 +175,7 @@ static const struct {
     {"migrate", NULL, migrate, "bring the store's schema up to date"},
     {"user", "import", user_import,
      "--sessions FILE: make users with sessions, one `name token` a line"},
+    {"seed", NULL, seed, "fill the store with demonstration data: users, rooms, messages"},
     {"dead-letters", NULL, dead_letters, "print the commands that failed, one JSON object a line"},
     {"version", NULL, version, "print the version"},
 };

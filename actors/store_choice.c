@@ -22,3 +22,18 @@ int cf_store_choose(const cf_config_t *config, char out[CF_STORE_URL_MAX])
     size = snprintf(out, CF_STORE_URL_MAX, "sqlite:%s/confab.db", config->node_data_dir);
     return size < CF_STORE_URL_MAX ? 0 : CF_ERANGE;
 }
+
+int cf_store_open_chosen(cf_store_t **out, char url[CF_STORE_URL_MAX], const cf_config_t *config,
+                         cf_store_role_t role)
+{
+    int rc = cf_store_choose(config, url);
+    if (rc == 0)
+        rc = cf_store_open(
+            out, &(cf_store_config_t){.url = url,
+                                      .role = role,
+                                      .statement_ms = (int)config->store_statement_timeout_ms,
+                                      .key_ttl_us = config->store_key_ttl_ms * 1000});
+    if (rc < 0)
+        cf_log_error("cannot open the store", CF_ERR(rc));
+    return rc;
+}

@@ -170,3 +170,57 @@ def test_imported_users_log_in_by_bcrypt_once(store_kind, make_server):
         client.login(name, "strange!")
         servers.until(lambda who=name: server.store.password_hash(who).startswith("$argon2id$"), "a new hash")
         client.login(name, "strange!")
+
+
+# ---- demonstration data
+
+
+def run(server, *command, **env):
+    return subprocess.run([str(servers.BINARY), *command], env=server.environment(env), cwd=server.folder, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=servers.LIMIT_S)
+
+
+def test_seed_can_be_repeated_and_gives_what_the_contract_lists(store_kind, make_server):
+    server = make_server()
+    for _ in range(2):
+        assert run(server, "seed").returncode == 0
+    server.start()
+    names = ["daniel", "bob", "charlie", "diana", "eve"]
+    users = {}
+    for digit, name in enumerate(names, 1):
+        client = users[name] = server.client()
+        answer = client.login(name, "strange!")
+        assert answer["user"]["id"] == "-".join(str(digit) * n for n in (8, 4, 4, 4, 12))
+        assert answer["user"]["email"] == f"{name}@test.com"
+    rooms = users["eve"].call("GET", "/chatrooms")["chatrooms"]
+    assert [(room["name"], room["id"][0], room["created_by"][0]) for room in rooms] == [
+        ("Tech Talk", "c", "3"), ("Random", "b", "2"), ("General", "a", "1")]
+    members = {"General": names, "Random": names[:3], "Tech Talk": ["daniel", "charlie", "diana"]}
+    texts = {}
+    for room in rooms:
+        for name, client in users.items():
+            if name in members[room["name"]]:
+                texts[room["name"]] = [message["content"] for message in client.messages(room["id"])]
+            else:
+                with pytest.raises(Refused):
+                    client.messages(room["id"])
+    assert {name: len(found) for name, found in texts.items()} == {"General": 4, "Random": 2, "Tech Talk": 2}
+    assert any("\U0001f44b" in text for text in texts["General"])
+    assert any("/stock=AAPL.US" in text for text in texts["General"])
+    chat = ws.Chat(users["bob"], next(room["id"] for room in rooms if room["name"] == "General"))
+    chat.say("number five")
+    server.terminate()
+    assert run(server, "seed").returncode == 0
+    server.start()
+    found = server.client(token=users["bob"].token).messages(chat.room)
+    assert [message["seq"] for message in found] == [1, 2, 3, 4, 5], "what people wrote is left alone"
+
+
+@pytest.mark.only_store("sqlite")
+def test_production_is_not_seeded(store_kind, make_server):
+    server = make_server()
+    done = run(server, "seed", ENVIRONMENT="production")
+    assert done.returncode == 78 and "not in production" in done.stderr
+    server.start()
+    with pytest.raises(Refused):
+        server.client().login("daniel", "strange!")
