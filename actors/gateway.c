@@ -338,6 +338,17 @@ static void before_flush(void *owner)
         self->out); /* what clients asked for is on its way before we spend time on sends */
 }
 
+/* Wall clock, as the room's: it is of the same machine, or one that keeps the same time. */
+static void observe_deliveries(cf_gateway_t *self)
+{
+    int64_t at_us, now_us = self->shown_us.size ? cf_wall_us() : 0;
+    for (size_t i = 0; i < self->shown_us.size; i += sizeof at_us) {
+        memcpy(&at_us, self->shown_us.data + i, sizeof at_us);
+        cf_observe(CF_H_DELIVERY, now_us - at_us);
+    }
+    cf_buf_clear(&self->shown_us);
+}
+
 static void after_flush(void *owner)
 {
     cf_gateway_t *self = owner;
@@ -349,6 +360,8 @@ static void after_flush(void *owner)
             seen->is_due = false; /* else said with the next pass, as the sums of then */
     }
     cf_outbox_flush(self->out);
+    if (cf_server_is_flushed(self->server))
+        observe_deliveries(self);
     if (self->acked)
         cf_crash_point("after_ack");
     if (self->fanned_out)
@@ -497,6 +510,7 @@ static void destroy(void *state)
     }
     cf_place_free_all(self);
     cf_frame_unref(&self->counts);
+    cf_buf_free(&self->shown_us);
     cf_arena_free(&self->arena);
     free(self);
 }

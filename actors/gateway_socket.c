@@ -410,7 +410,10 @@ void cf_socket_event(cf_gateway_t *self, cf_turn_t *turn, cf_place_t *place,
             cf_crash_point("mid_fanout");
     }
     cf_frame_unref(&frame);
-    self->fanned_out = self->fanned_out || (told && event->kind == CF_EVENT_POST);
+    if (told == 0 || event->kind != CF_EVENT_POST)
+        return;
+    self->fanned_out = true;
+    cf_buf_add(&self->shown_us, &event->post.at_us, sizeof event->post.at_us);
 }
 
 /* --- counts ------------------------------------------------------------------------------------

@@ -173,6 +173,7 @@ struct cf_gateway {
     bool draining, closed_all;
     int64_t drain_until_us;
     bool acked, fanned_out; /* in this pass, for the crash points */
+    cf_buf_t shown_us;      /* int64_t each: times of the posts whose copies are not flushed yet */
     cf_arena_t arena;       /* of one callback */
 };
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum { COUNTER, GAUGE, SECONDS } kind_t;
+typedef enum { COUNTER, GAUGE, MOST, SECONDS } kind_t;
 
 static const struct {
     const char *name, *help; /* name: family or family{labels} */
@@ -23,9 +23,16 @@ static const struct {
     const char *name, *help;
 } histograms[] = {
 #define X(name, text, help) {(text), (help)},
-    CF_HISTOGRAM_MAP(X)
+    CF_HISTOGRAM_MAP(X) CF_NUMBER_MAP(X)
 #undef X
 };
+
+static uint64_t together(size_t slot, uint64_t a, uint64_t b)
+{
+    if (slot < CF_METRICS && metrics[slot].kind == MOST)
+        return a > b ? a : b;
+    return a + b;
+}
 
 void cf_metrics_add(cf_metrics_t *self, uint16_t kind, const uint64_t slots[CF_METRIC_SLOTS])
 {
@@ -33,7 +40,7 @@ void cf_metrics_add(cf_metrics_t *self, uint16_t kind, const uint64_t slots[CF_M
         return;
     self->seen[kind] = true;
     for (size_t slot = 0; slot < CF_METRIC_SLOTS; slot++)
-        self->slots[kind][slot] += slots[slot];
+        self->slots[kind][slot] = together(slot, self->slots[kind][slot], slots[slot]);
 }
 
 static int by_key(const void *a, const void *b)
@@ -117,11 +124,11 @@ static int write_value(cf_buf_t *out, kind_t kind, uint64_t value)
 /* --- counters and gauges -----------------------------------------------------------------------
  */
 
-static uint64_t sum(const cf_metrics_t *self, size_t slot)
+static uint64_t sum(const cf_metrics_t *self, size_t slot) /* over all kinds of actor */
 {
     uint64_t total = 0;
     for (size_t kind = 0; kind < CF_ACTOR_KINDS; kind++)
-        total += self->slots[kind][slot];
+        total = together(slot, total, self->slots[kind][slot]);
     return total;
 }
 
@@ -138,7 +145,8 @@ static int write_metric(cf_buf_t *out, const cf_metrics_t *self, size_t metric)
     kind_t kind = metrics[metric].kind;
     int rc = 0;
     if (metric == 0 || !is_same_family(name, metrics[metric - 1].name))
-        rc = write_head(out, name, metrics[metric].help, kind == GAUGE ? "gauge" : "counter");
+        rc = write_head(out, name, metrics[metric].help,
+                        kind == GAUGE || kind == MOST ? "gauge" : "counter");
     if (rc == 0 && !is_by_actor(name)) {
         rc = cf_buf_add_text(out, name);
         return rc == 0 ? write_value(out, kind, sum(self, metric)) : rc;
@@ -156,9 +164,16 @@ static int write_metric(cf_buf_t *out, const cf_metrics_t *self, size_t metric)
 /* --- histograms --------------------------------------------------------------------------------
  */
 
-/* One histogram: labels is what stands between the braces, "" for none; slots are its own. */
-static int write_histogram(cf_buf_t *out, cf_str_t family, cf_str_t labels, const uint64_t *slots)
+static int write_measure(cf_buf_t *out, bool is_time, uint64_t value)
 {
+    return is_time ? write_seconds(out, value) : cf_buf_addf(out, "%" PRIu64, value);
+}
+
+/* One histogram: labels is what stands between the braces, "" for none; slots are its own. */
+static int write_histogram(cf_buf_t *out, cf_str_t family, cf_str_t labels, bool is_time,
+                           const uint64_t *slots)
+{
+    const int64_t *bounds = is_time ? cf_histogram_bounds_us : cf_histogram_bounds_n;
     uint64_t count = 0;
     int rc = 0;
     for (size_t bucket = 0; rc == 0 && bucket < CF_HISTOGRAM_BUCKETS; bucket++) {
@@ -166,7 +181,7 @@ static int write_histogram(cf_buf_t *out, cf_str_t family, cf_str_t labels, cons
         rc = cf_buf_addf(out, "%.*s_bucket{%.*s%sle=\"", (int)family.size, family.bytes,
                          (int)labels.size, labels.bytes, labels.size ? "," : "");
         if (rc == 0 && bucket < CF_HISTOGRAM_BUCKETS - 1)
-            rc = write_seconds(out, (uint64_t)cf_histogram_bounds_us[bucket]);
+            rc = write_measure(out, is_time, (uint64_t)bounds[bucket]);
         else if (rc == 0)
             rc = cf_buf_add_text(out, "+Inf");
         if (rc == 0)
@@ -177,7 +192,7 @@ static int write_histogram(cf_buf_t *out, cf_str_t family, cf_str_t labels, cons
         rc = cf_buf_addf(out, "%.*s_sum%s%.*s%s ", (int)family.size, family.bytes, open,
                          (int)labels.size, labels.bytes, close);
     if (rc == 0)
-        rc = write_seconds(out, slots[CF_HISTOGRAM_BUCKETS]);
+        rc = write_measure(out, is_time, slots[CF_HISTOGRAM_BUCKETS]);
     if (rc == 0)
         rc = cf_buf_addf(out, "\n%.*s_count%s%.*s%s %" PRIu64 "\n", (int)family.size, family.bytes,
                          open, (int)labels.size, labels.bytes, close, count);
@@ -197,7 +212,8 @@ static int write_fixed_histogram(cf_buf_t *out, const cf_metrics_t *self, size_t
         slots[slot] = sum(self, CF_METRICS + histogram * CF_HISTOGRAM_SLOTS + slot);
     if (histogram == 0 || !is_same_family(name, histograms[histogram - 1].name))
         rc = write_head(out, name, histograms[histogram].help, "histogram");
-    return rc == 0 ? write_histogram(out, family, labels, slots) : rc;
+    bool is_time = histogram < CF_FIRST_NUMBER;
+    return rc == 0 ? write_histogram(out, family, labels, is_time, slots) : rc;
 }
 
 /* --- HTTP requests -----------------------------------------------------------------------------
@@ -227,7 +243,7 @@ static int write_request_count(cf_buf_t *out, cf_str_t labels, const uint64_t *s
 
 static int write_request_durations(cf_buf_t *out, cf_str_t labels, const uint64_t *slots)
 {
-    return write_histogram(out, cf_str(DURATIONS), labels, slots);
+    return write_histogram(out, cf_str(DURATIONS), labels, true, slots);
 }
 
 /* Adds up what has one key and writes it by `write`. */

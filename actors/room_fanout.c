@@ -58,6 +58,17 @@ bool cf_room_windows_open(const cf_room_t *self)
     return true;
 }
 
+uint64_t cf_room_lag(const cf_room_t *self)
+{
+    uint64_t most = 0, end = cf_ring_last_n(self->ring) + 1;
+    for (uint32_t i = 0; i < self->gateway_count; i++) {
+        const cf_room_gateway_t *gateway = &self->gateways[i];
+        if (gateway->connections && end - gateway->next_n > most)
+            most = end - gateway->next_n;
+    }
+    return most;
+}
+
 /* --- events ------------------------------------------------------------------------------------
  */
 

@@ -2,6 +2,7 @@
 #include "room_state.h"
 
 #include "err.h"
+#include "metrics.h"
 #include "wire/control.h"
 #include "wire/read.h"
 #include "wire/record.h"
@@ -357,6 +358,8 @@ int cf_room_on_attach(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         take_out(self, cf_room_attachment(self, msg->from, attach.conn));
     else if (!is_known && !attach.again)
         cf_room_announce(self, CF_EVENT_JOINED, &name);
+    if (rc == 0 && attach.resume)
+        cf_count(attached.reload ? CF_M_RESUMED_RELOAD : CF_M_RESUMED);
     return rc;
 }
 

@@ -239,6 +239,12 @@ static void drain(void *state, cf_turn_t *turn)
 static void gauges(void *state)
 {
     cf_rooms_t *self = state;
+    uint64_t lag = 0;
+    for (const hosted_t *at = self->rooms; at; at = at->hh.next) {
+        uint64_t here = cf_room_lag(at->room);
+        lag = here > lag ? here : lag;
+    }
+    cf_gauge(CF_M_ROOM_LAG, lag);
     cf_gauge(CF_M_ROOMS_ACTIVE, HASH_COUNT(self->rooms));
 }
 

@@ -276,6 +276,7 @@ static void write_group(cf_storage_t *self, cf_turn_t *turn)
         observe_writes(self, cf_store_link_end(&self->link, rc));
         if (rc == 0) {
             cf_count(CF_M_COMMITS);
+            cf_observe(CF_H_BATCH_ROWS, self->rows);
             cf_crash_point("before_ack");
         }
     }

@@ -8,18 +8,22 @@ const int64_t cf_histogram_bounds_us[CF_HISTOGRAM_BUCKETS - 1] = {
     100,   250,    500,    1000,   2500,    5000,    10000,   25000,
     50000, 100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000};
 
-static void add(uint64_t *slots, int64_t us)
+const int64_t cf_histogram_bounds_n[CF_HISTOGRAM_BUCKETS - 1] = {
+    1, 2, 3, 5, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 400, 500};
+
+static void add(uint64_t *slots, const int64_t *bounds, int64_t value)
 {
     size_t bucket = 0;
-    while (bucket < CF_HISTOGRAM_BUCKETS - 1 && us > cf_histogram_bounds_us[bucket])
+    while (bucket < CF_HISTOGRAM_BUCKETS - 1 && value > bounds[bucket])
         bucket++;
     slots[bucket]++;
-    slots[CF_HISTOGRAM_BUCKETS] += us > 0 ? (uint64_t)us : 0;
+    slots[CF_HISTOGRAM_BUCKETS] += value > 0 ? (uint64_t)value : 0;
 }
 
-void cf_observe(cf_histogram_t histogram, int64_t us)
+void cf_observe(cf_histogram_t histogram, int64_t value)
 {
-    add(cf_metric_slots + CF_METRICS + (size_t)histogram * CF_HISTOGRAM_SLOTS, us);
+    add(cf_metric_slots + CF_METRICS + (size_t)histogram * CF_HISTOGRAM_SLOTS,
+        histogram < CF_FIRST_NUMBER ? cf_histogram_bounds_us : cf_histogram_bounds_n, value);
 }
 
 /* --- series ------------------------------------------------------------------------------------
@@ -51,7 +55,7 @@ void cf_observe_series(cf_series_key_t key, int64_t us)
         return;
     if (i == series.n)
         series.all[series.n++].key = packed;
-    add(series.all[i].slots, us);
+    add(series.all[i].slots, cf_histogram_bounds_us, us);
 }
 
 const cf_series_t *cf_series(uint32_t *n)

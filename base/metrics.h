@@ -1,8 +1,8 @@
 /* base/metrics.h: every figure the server reports. One list for code, scrape and docs.
  *
  * Each thread counts into slots of its own (thread-local, plain words); stats asks by PROBE and
- * adds them up. A gauge is set by the thread that owns it and summed like a counter. SECONDS are a
- * counter of microseconds, shown in seconds. A name may carry labels, name{label="value"}; rows of
+ * adds them up. A gauge is set by the thread that owns it and summed like a counter; of a MOST, a
+ * gauge too, the greatest is shown. SECONDS are a counter of microseconds, shown in seconds. A name may carry labels, name{label="value"}; rows of
  * one family stand together. */
 #ifndef CF_METRICS_H
 #define CF_METRICS_H
@@ -13,6 +13,8 @@
 
 #define CF_WS_SENT(type) "websocket_messages_sent_total{type=\"" type "\"}"
 #define CF_WS_SENT_HELP "WebSocket messages out, one for each client"
+#define CF_RESUMES_HELP                                                                            \
+    "connections that came back to a room: brought up to date, or told to reload"
 #define CF_BOT_ANSWERS_HELP "commands the bot has answered"
 
 #define CF_LIMITED(kind) "confab_limit_refused_total{kind=\"" kind "\"}"
@@ -20,7 +22,8 @@
 
 #define CF_METRIC_MAP(X)                                                                           \
     X(INBOX_MESSAGES, COUNTER, "confab_actor_messages_total", "messages an actor handled")         \
-    X(INBOX_BACKLOG, GAUGE, "confab_actor_inbox_depth", "messages found waiting at once, at most") \
+    X(INBOX_BACKLOG, MOST, "confab_actor_inbox_depth",                                             \
+      "messages found waiting at once, by the actor of its kind that had most")                    \
     X(WAITED, COUNTER, "confab_actor_waited_total",                                                \
       "messages that came while the actor waited, say for the database")                           \
     X(WAITED_US, SECONDS, "confab_actor_waited_seconds_total", "time these messages waited")       \
@@ -39,6 +42,10 @@
       "posts whose outcome was not known in time")                                                 \
     X(EVENTS_OUT, COUNTER, "confab_room_events_total", "events sent by rooms to gateways")         \
     X(ROOM_LAGS, COUNTER, "confab_room_lags_total", "times a gateway's event window closed")       \
+    X(ROOM_LAG, MOST, "confab_room_lag_events",                                                    \
+      "events that the gateway furthest behind a room has not been sent")                          \
+    X(RESUMED, COUNTER, "confab_resumes_total{result=\"complete\"}", CF_RESUMES_HELP)              \
+    X(RESUMED_RELOAD, COUNTER, "confab_resumes_total{result=\"reload\"}", CF_RESUMES_HELP)         \
     X(ROOMS_ACTIVE, GAUGE, "confab_rooms_active", "rooms in memory")                               \
     X(ROOMS_MOVED, COUNTER, "confab_room_moved_total", "requests answered MOVED")                  \
     X(ROOMS_OPENED, COUNTER, "confab_rooms_opened_total", "room activations")                      \
@@ -145,6 +152,8 @@ typedef enum {
 #define CF_HISTOGRAM_MAP(X)                                                                        \
     X(COMMIT, "confab_store_commit_seconds", "one write transaction")                              \
     X(ACK, "confab_post_ack_seconds", "from a post's arrival in its room to its commit")           \
+    X(DELIVERY, "confab_delivery_seconds",                                                         \
+      "from a post's number to the hand-over of all copies that one gateway sends")                \
     X(HASH, "confab_password_hash_seconds", "one password hash")                                   \
     X(SELECT_USERS, CF_DB("select", "users"), CF_DB_HELP)                                          \
     X(SELECT_SESSIONS, CF_DB("select", "sessions"), CF_DB_HELP)                                    \
@@ -165,19 +174,25 @@ typedef enum {
     X(DELETE_DEAD_LETTERS, CF_DB("delete", "dead_letters"), CF_DB_HELP)                            \
     X(DELETE_POSTS, CF_DB("delete", "posts"), CF_DB_HELP)
 
+/* Histograms of plain numbers. */
+#define CF_NUMBER_MAP(X) X(BATCH_ROWS, "confab_store_batch_rows", "rows written in one transaction")
+
 typedef enum {
 #define X(name, text, help) CF_H_##name,
-    CF_HISTOGRAM_MAP(X)
+    CF_HISTOGRAM_MAP(X) CF_NUMBER_MAP(X)
 #undef X
         CF_HISTOGRAMS
 } cf_histogram_t;
+#define CF_FIRST_NUMBER CF_H_BATCH_ROWS
 
-/* One set for all: what the rooms contract asks of its two, and finer ones below. */
+/* One set for all times: what the rooms contract asks of its two, and finer ones below; and one for
+ * all numbers. */
 #define CF_HISTOGRAM_BUCKETS 17 /* the last is +Inf */
 extern const int64_t cf_histogram_bounds_us[CF_HISTOGRAM_BUCKETS - 1];
+extern const int64_t cf_histogram_bounds_n[CF_HISTOGRAM_BUCKETS - 1];
 
-/* Slots: the metrics, then per histogram its buckets (not cumulative) and its sum in microseconds.
- */
+/* Slots: the metrics, then per histogram its buckets (not cumulative) and its sum, of times in
+ * microseconds. */
 #define CF_HISTOGRAM_SLOTS (CF_HISTOGRAM_BUCKETS + 1)
 #define CF_METRIC_SLOTS ((size_t)CF_METRICS + (size_t)CF_HISTOGRAMS * CF_HISTOGRAM_SLOTS)
 
@@ -198,7 +213,7 @@ static inline void cf_gauge(cf_metric_t metric, uint64_t value)
     cf_metric_slots[metric] = value;
 }
 
-void cf_observe(cf_histogram_t histogram, int64_t us);
+void cf_observe(cf_histogram_t histogram, int64_t value); /* microseconds, or a plain number */
 
 /* --- series: histograms whose labels only a run can tell -------------------------------------------
  *

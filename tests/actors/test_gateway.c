@@ -491,11 +491,13 @@ Test(gateway, attaches_behind_the_101_and_gives_each_client_its_answers)
     cr_assert(cf_str_equal(body.text, cf_str("hi")));
     cr_assert(cf_str_equal(body.client_key, cf_str("k1")));
     peer_answer(rooms, &msg, CF_MSG_POSTED, &(cf_posted_t){{{3}}, 1, 1000000});
+    cr_assert(eq(u64, actor_observed(actor, CF_H_DELIVERY), 0));
     tell_event(rooms, 1, 1, 1, "hi");
     cr_assert(has(client_heard(ann), "\"type\":\"message_ack\""));
     char *heard = client_heard(ann);
     cr_assert(has(heard, "\"type\":\"chat_message\"") && has(heard, "\"content\":\"hi\""));
     cr_assert(has(client_heard(bob), "\"content\":\"hi\""));
+    cr_assert(eq(u64, actor_observed(actor, CF_H_DELIVERY), 1)); /* one for both copies */
     close(ann);
     close(bob);
 }

@@ -240,16 +240,6 @@ ON_EVERY_STORE(sends_the_room_list_to_the_lobby_with_who_asked)
     cr_assert(eq(int, list.more, false)); /* exactly the rest */
 }
 
-/* Queries of a kind so far. */
-static uint64_t queries(cf_histogram_t kind)
-{
-    size_t first = CF_METRICS + (size_t)kind * CF_HISTOGRAM_SLOTS;
-    uint64_t n = 0;
-    for (size_t bucket = 0; bucket < CF_HISTOGRAM_BUCKETS; bucket++)
-        n += actor_counter(actor, first + bucket);
-    return n;
-}
-
 ON_EVERY_STORE(answers_each_of_many_questions_that_arrive_together)
 {
     start(store->before, store->behind, NULL);
@@ -262,7 +252,7 @@ ON_EVERY_STORE(answers_each_of_many_questions_that_arrive_together)
         cr_assert(peer_await(gateway, CF_MSG_MEMBER, corr, &member));
         cr_assert(member.is_member);
     }
-    cr_assert(lt(u64, queries(CF_H_SELECT_MEMBERS), 200));
+    cr_assert(lt(u64, actor_observed(actor, CF_H_SELECT_MEMBERS), 200));
 }
 
 ON_EVERY_STORE(reads_many_pages_in_bounded_queries)
@@ -274,7 +264,7 @@ ON_EVERY_STORE(reads_many_pages_in_bounded_queries)
     peer_flush(gateway);
     for (uint64_t corr = 1; corr <= 40; corr++)
         cr_assert(eq(str, (char *)page_of(corr), "1-30 by ann"));
-    cr_assert(ge(u64, queries(CF_H_SELECT_POSTS), 10)); /* 2000 rows each at most */
+    cr_assert(ge(u64, actor_observed(actor, CF_H_SELECT_POSTS), 10)); /* 2000 rows each at most */
 }
 
 /* --- a store that fails ------------------------------------------------------------------------

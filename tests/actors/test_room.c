@@ -1,6 +1,7 @@
 /* A room by messages alone: what it is told, what it says, with time as an argument. */
 #include "room_fixture.h"
 
+#include "metrics.h"
 #include "wire/append.h"
 
 #include <criterion/criterion.h>
@@ -750,8 +751,10 @@ Test(room, keeps_events_back_while_a_window_is_closed_and_goes_on_when_it_opens)
                  "gw1 posted #3 seq=3"));
     tick();
     cr_assert(eq(str, heard(), ""));
+    cr_assert(eq(u64, cf_room_lag(room), 2));
     flushed(GW1);
     cr_assert(eq(str, heard(), "gw1 event 3 post 2:x; gw1 event 4 post 3:x"));
+    cr_assert(eq(u64, cf_room_lag(room), 0));
 }
 
 Test(room, keeps_a_closed_window_from_nobody_else)
@@ -1069,6 +1072,8 @@ Test(room, resumes_with_exactly_the_missing_posts)
     cr_assert(eq(str, heard(), "gw2 attached #2 epoch=3 seq=13 n=4; lobby presence 3"));
     attach_again(GW2, 3, "ann", 3, 10); /* the ring begins just behind it */
     cr_assert(not(eq(ptr, strstr(heard(), "[11:t11 12:t12 13:t13]"), NULL)));
+    cr_assert(eq(u64, cf_metric_slots[CF_M_RESUMED], 3));
+    cr_assert(eq(u64, cf_metric_slots[CF_M_RESUMED_RELOAD], 0));
 }
 
 Test(room, resumes_a_stored_room_across_its_epochs)
@@ -1084,6 +1089,8 @@ Test(room, says_reload_for_a_position_that_is_not_in_the_ring)
     with_posts(10, 8); /* one event more than it holds */
     attach_again(GW2, 1, "ann", 3, 9);
     cr_assert(eq(str, heard(), "gw2 attached #1 epoch=3 seq=18 n=9 reload; lobby presence 2"));
+    cr_assert(eq(u64, cf_metric_slots[CF_M_RESUMED], 0));
+    cr_assert(eq(u64, cf_metric_slots[CF_M_RESUMED_RELOAD], 1));
 }
 
 Test(room, says_reload_for_a_position_in_the_future)

@@ -228,6 +228,7 @@ Test(rooms, keeps_a_window_for_every_gateway_of_every_node)
     cr_assert(eq(u64, near.last_seq, 12));
     cr_assert(eq(u64, remote.last_seq, 12));
     cr_assert(eq(u64, slow.events, WINDOW_EVENTS));
+    cr_assert(eq(u64, actor_counter(actor, CF_M_ROOM_LAG), 12 + 2 - WINDOW_EVENTS));
     while (slow.last_seq < 12) { /* from the ring, a window at a time */
         uint64_t before = slow.events;
         confirm(gw2, &slow);

@@ -164,6 +164,37 @@ Test(stats, a_label_stays_one_line_and_one_value)
     cf_buf_free(&out);
 }
 
+Test(stats, shows_the_most_of_a_kind_and_numbers_as_numbers)
+{
+    size_t bucket = CF_METRICS + (size_t)CF_H_BATCH_ROWS * CF_HISTOGRAM_SLOTS;
+    cf_counter_t of_storage[] = {{CF_M_INBOX_BACKLOG, 2},
+                                 {(uint32_t)bucket, 1},
+                                 {(uint32_t)bucket + 6, 2},
+                                 {(uint32_t)bucket + CF_HISTOGRAM_BUCKETS, 41}};
+    cf_counter_t of_first[] = {{CF_M_INBOX_BACKLOG, 7}, {CF_M_ROOM_LAG, 3}, {CF_M_RESUMED, 2}};
+    cf_counter_t of_second[] = {{CF_M_INBOX_BACKLOG, 5}, {CF_M_ROOM_LAG, 9}, {CF_M_RESUMED, 4}};
+    for (int round = 0; round < 2; round++) { /* until the second round all were counted */
+        answer_probe(0, of_storage, 4);
+        answer_probe(1, NULL, 0);
+        answer_probe(2, of_first, 3);
+        answer_probe(3, of_second, 3);
+    }
+    char *text = scrape();
+    cr_expect(has_line(text, "# TYPE confab_actor_inbox_depth gauge"));
+    cr_expect(has_line(text, "confab_actor_inbox_depth{actor=\"rooms\"} 7"));
+    cr_expect(has_line(text, "confab_actor_inbox_depth{actor=\"storage\"} 2"));
+    cr_expect(has_line(text, "confab_room_lag_events 9"));
+    cr_expect(has_line(text, "confab_resumes_total{result=\"complete\"} 6"));
+    cr_expect(has_line(text, "confab_resumes_total{result=\"reload\"} 0"));
+    cr_expect(has_line(text, "confab_store_batch_rows_bucket{le=\"1\"} 1"));
+    cr_expect(has_line(text, "confab_store_batch_rows_bucket{le=\"15\"} 1"));
+    cr_expect(has_line(text, "confab_store_batch_rows_bucket{le=\"20\"} 3"));
+    cr_expect(has_line(text, "confab_store_batch_rows_bucket{le=\"500\"} 3"));
+    cr_expect(has_line(text, "confab_store_batch_rows_sum 41"));
+    cr_expect(has_line(text, "confab_store_batch_rows_count 3"));
+    free(text);
+}
+
 Test(stats, takes_an_actor_in_quarantine_for_not_live)
 {
     cf_counter_t of_reader[] = {{CF_M_QUARANTINED, 1}};

@@ -285,7 +285,8 @@ ON_EVERY_STORE(splits_what_it_gathers_into_groups_of_batch_rows)
     make_room(1);
     for (uint32_t n = 2; n <= 60; n++)
         make_room(n);
-    uint64_t before = actor_counter(actor, CF_M_COMMITS);
+    size_t sum = CF_METRICS + CF_H_BATCH_ROWS * CF_HISTOGRAM_SLOTS + CF_HISTOGRAM_BUCKETS;
+    uint64_t before = actor_counter(actor, CF_M_COMMITS), rows = actor_counter(actor, sum);
     for (uint32_t n = 1; n <= 60; n++)
         put_append(n, n, 1, 0, 3, "");
     peer_flush(room_thread);
@@ -293,6 +294,8 @@ ON_EVERY_STORE(splits_what_it_gathers_into_groups_of_batch_rows)
         cr_assert(eq(u32, await_verdict(n), CF_VERDICT_STORED));
     cr_assert(ge(u64, actor_counter(actor, CF_M_COMMITS) - before, 30)); /* two runs in each */
     cr_assert(eq(u64, actor_counter(actor, CF_M_ROWS_WRITTEN), 180));
+    cr_assert(eq(u64, actor_counter(actor, sum) - rows, 180));
+    cr_assert(eq(u64, actor_observed(actor, CF_H_BATCH_ROWS), actor_counter(actor, CF_M_COMMITS)));
 }
 
 ON_EVERY_STORE(writes_a_run_larger_than_a_group_alone)

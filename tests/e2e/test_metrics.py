@@ -68,6 +68,27 @@ def test_every_name_of_the_contract_is_there_and_set(store_kind, server, ann, bo
         assert value(server, "db_query_duration_seconds_count", operation=operation, table=table) > 0, table
 
 
+def test_what_an_operator_watches_is_there(store_kind, server, ann, bob, room):  # noqa: F811
+    chat, other = ws.Chat(ann, room), ws.Chat(bob, room)
+    for n in range(5):
+        chat.say(f"post {n}")
+        other.until("chat_message")
+    await_value(server, 5, "confab_delivery_seconds_count")
+    await_value(server, 5, "confab_post_ack_seconds_count")
+    commits = value(server, "confab_store_commits_total")
+    assert value(server, "confab_store_commit_seconds_count") >= commits > 0
+    assert value(server, "confab_store_batch_rows_count") >= commits
+    assert value(server, "confab_store_batch_rows_sum") >= value(server, "confab_store_batch_rows_count")
+    for actor in ("gateway", "lobby", "rooms", "storage", "reader", "accounts", "hasher", "sweeper", "stats"):
+        assert value(server, "confab_actor_inbox_depth", actor=actor) is not None, actor
+    assert value(server, "confab_room_lag_events") == 0
+    for name in ("confab_send_queue_bytes", "confab_closed_slow_total"):
+        assert value(server, name) is not None, name
+    for result in ("complete", "reload"):
+        assert value(server, "confab_resumes_total", result=result) == 0
+    assert value(server, "confab_build_info") == 1
+
+
 def test_requests_are_counted_by_method_template_and_status(store_kind, server, ann, room):  # noqa: F811
     for _ in range(3):
         ann.messages(room)

@@ -184,6 +184,15 @@ uint64_t actor_counter(cf_actor_t *actor, size_t slot)
     return 0;
 }
 
+uint64_t actor_observed(cf_actor_t *actor, cf_histogram_t histogram)
+{
+    size_t first = CF_METRICS + (size_t)histogram * CF_HISTOGRAM_SLOTS;
+    uint64_t n = 0;
+    for (size_t bucket = 0; bucket < CF_HISTOGRAM_BUCKETS; bucket++)
+        n += actor_counter(actor, first + bucket);
+    return n;
+}
+
 void actors_stop(void)
 {
     for (int i = 0; i < n_actors; i++) {

@@ -14,6 +14,7 @@
 #define CF_PEER_H
 
 #include "actor.h"
+#include "metrics.h"
 
 #define PEER_WAIT_MS 20000
 #define NODE 1
@@ -61,6 +62,8 @@ cf_actor_t *actor_at(cf_actor_kind_t kind, uint16_t index);
 void actor_run(cf_actor_t *actor, const cf_actor_ops_t *ops, void *state);
 /* A counter of base/metrics.h, as that actor reports it. */
 uint64_t actor_counter(cf_actor_t *actor, size_t slot);
+/* How often something was observed for a histogram of base/metrics.h. */
+uint64_t actor_observed(cf_actor_t *actor, cf_histogram_t histogram);
 /* Stop every actor, wait for the threads, close the peers and the bus. */
 void actors_stop(void);
 

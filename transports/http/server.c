@@ -342,6 +342,11 @@ void cf_server_stop_listening(cf_server_t *self)
     cf_listener_close(&self->listener);
 }
 
+bool cf_server_is_flushed(const cf_server_t *self)
+{
+    return cf_ring_is_empty(&self->dirty);
+}
+
 const cf_server_stats_t *cf_server_stats(const cf_server_t *self)
 {
     return &self->stats;

@@ -144,6 +144,8 @@ int cf_server_port(const cf_server_t *self); /* the port bound */
 int cf_server_run(cf_server_t *self);        /* until cf_server_stop(); on the calling thread */
 void cf_server_stop(cf_server_t *self);      /* from a callback */
 void cf_server_stop_listening(cf_server_t *self);
+/* Nothing that was sent to connections waits for a flush any more. */
+bool cf_server_is_flushed(const cf_server_t *self);
 const cf_server_stats_t *cf_server_stats(const cf_server_t *self);
 void cf_server_destroy(cf_server_t **self);
 
