@@ -1,5 +1,6 @@
 #include "stats.h"
 
+#include "breaker.h"
 #include "clock.h"
 #include "log.h"
 #include "metrics.h"
@@ -162,11 +163,20 @@ static void add_store(const cf_stats_t *self, int64_t now_us, cf_health_state_t 
     }
 }
 
+static bool is_any_breaker_open(const cf_stats_t *self)
+{
+    for (uint32_t i = 0; i < self->config.n; i++)
+        if (self->targets[i].counters[CF_M_BREAKER_STATE] == CF_BREAKER_OPEN)
+            return true;
+    return false;
+}
+
 static cf_health_state_t health_of(const cf_stats_t *self, int64_t now_us)
 {
     cf_health_state_t health = {.live = is_live(self, now_us), .draining = self->draining};
     add_store(self, now_us, &health);
     health.ready = health.store_up && !self->draining;
+    health.quotes_up = !is_any_breaker_open(self);
     return health;
 }
 

@@ -11,10 +11,12 @@
 #define RETRY_US INT64_C(1000000)
 #define ANSWER_US INT64_C(10000000) /* storage answers earlier, whatever happens */
 
-static void lose(const char *reason)
+static void lose(const char *reason, const uint8_t *trace)
 {
     cf_count(CF_M_DEAD_LETTERS_LOST);
+    cf_log_trace(trace);
     cf_log_warn("lost a dead letter", CF_STR("reason", reason));
+    cf_log_trace(NULL);
 }
 
 static void free_letter(cf_stockbot_t *self, cf_letter_t **at)
@@ -39,12 +41,12 @@ void cf_bot_write_letter(cf_stockbot_t *self, cf_turn_t *turn, const cf_dead_let
                          const uint8_t *trace)
 {
     if (self->letter_count == self->config.queue_max) { /* the store has been away for long */
-        lose(self->letters->reason);
+        lose(self->letters->reason, self->letters->trace);
         free_letter(self, &self->letters);
     }
     cf_letter_t *letter = calloc(1, sizeof *letter);
     if (!letter) {
-        lose("out of memory");
+        lose("out of memory", trace);
         return;
     }
     letter->row = *row;
@@ -99,7 +101,7 @@ int cf_bot_on_refused(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     if (rc < 0 || !*at)
         return rc;
     if ((int)refused.reason == -CF_ERANGE) { /* it will not be taken the next time either */
-        lose((*at)->reason);
+        lose((*at)->reason, (*at)->trace);
         free_letter(self, at);
     } else {
         (*at)->next_us = turn->boot_us + RETRY_US;
@@ -110,7 +112,7 @@ int cf_bot_on_refused(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 void cf_bot_lose_letters(cf_stockbot_t *self)
 {
     while (self->letters) {
-        lose(self->letters->reason);
+        lose(self->letters->reason, self->letters->trace);
         free_letter(self, &self->letters);
     }
 }

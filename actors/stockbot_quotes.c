@@ -203,24 +203,32 @@ static void attempt_failed(cf_stockbot_t *self, cf_turn_t *turn, cf_inquiry_t *i
         fail_all(self, turn, inquiry, inquiry->reason);
 }
 
+static void tell_all(cf_stockbot_t *self, cf_turn_t *turn, cf_inquiry_t *inquiry,
+                     const finding_t *finding)
+{
+    cf_words_t words = words_of(finding, inquiry);
+    int64_t keep_us =
+        finding->is == FOUND ? self->config.cache_us : self->config.cache_not_found_us;
+    if (keep_us)
+        cf_remember(&self->quotes, code_of(inquiry), &words, turn->boot_us + keep_us);
+    answer_all(self, turn, inquiry, &words);
+}
+
 static void on_answer(void *arg, const cf_http_answer_t *answer)
 {
     cf_inquiry_t *inquiry = arg;
     cf_stockbot_t *self = inquiry->bot;
     cf_turn_t *turn = self->turn;
     finding_t finding = judge(answer, inquiry->reason, sizeof inquiry->reason);
+    cf_log_trace(inquiry->asks->request.trace); /* of one of those who wait for it */
     inquiry->request = NULL;
     self->in_flight--;
     end_attempt(self, turn, inquiry, finding.end);
-    if (finding.is == FAILED) {
+    if (finding.is == FAILED)
         attempt_failed(self, turn, inquiry, finding.may_retry);
-        return;
-    }
-    cf_words_t words = words_of(&finding, inquiry);
-    int64_t keep_us = finding.is == FOUND ? self->config.cache_us : self->config.cache_not_found_us;
-    if (keep_us)
-        cf_remember(&self->quotes, code_of(inquiry), &words, turn->boot_us + keep_us);
-    answer_all(self, turn, inquiry, &words);
+    else
+        tell_all(self, turn, inquiry, &finding);
+    cf_log_trace(NULL);
 }
 
 /* The grammar of codes makes the URL safe. */

@@ -1,10 +1,11 @@
 /* A room against a model, over random sequences of what can happen to it: nothing is shown or
  * acknowledged that is not stored, numbers have no gap, every gateway with a connection sees each
- * committed post once and in order, every request is answered once. The seeds are fixed. */
+ * committed post once and in order, every request, commands for the bot among them, is answered once. The seeds are fixed. */
 #include "room.h"
 
 #include "store.h"
 #include "wire/append.h"
+#include "wire/bot.h"
 #include "wire/control.h"
 #include "wire/read.h"
 #include "wire/room.h"
@@ -19,6 +20,7 @@
 #define CONNS 2 /* per gateway */
 #define POSTS_MAX 4096
 #define REQUESTS_MAX 4096
+#define COMMANDS_MAX 6
 #define T0 INT64_C(1700000000000000)
 #define WHERE "seed %u step %d: "
 
@@ -64,6 +66,9 @@ static struct {
     uint64_t find_corr[64];
     cf_id_t find_user[64];
     int n_finds;
+    uint64_t bot_corr[COMMANDS_MAX + 1]; /* of the commands the bot has not answered */
+    int n_bot;
+    uint32_t said; /* commands it has */
     model_gateway_t gateways[GATEWAYS];
     bool retired;
     const char *fault; /* the first rule that was broken */
@@ -187,7 +192,15 @@ typedef union {
     cf_event_t event;
     cf_attached_t attached;
     cf_read_posts_t read;
+    cf_ask_bot_t ask_bot;
 } body_t;
+
+static void on_ask_bot(const cf_msg_t *msg)
+{
+    rule(m.n_bot < COMMANDS_MAX, "more commands open than its bound");
+    if (m.n_bot < COMMANDS_MAX)
+        m.bot_corr[m.n_bot++] = msg->corr;
+}
 
 static void on_said(const cf_msg_t *msg)
 {
@@ -209,7 +222,11 @@ static void on_said(const cf_msg_t *msg)
         break;
     case CF_MSG_REFUSED:
     case CF_MSG_MOVED:
+    case CF_MSG_COMMANDED:
         on_answer(msg, NULL);
+        break;
+    case CF_MSG_ASK_BOT:
+        on_ask_bot(msg);
         break;
     case CF_MSG_READ_POSTS:
         cr_assert(m.n_reads < GATEWAYS * 8);
@@ -294,6 +311,33 @@ static void do_post(void)
                           .username = cf_str("somebody"),
                           .kind = CF_POST_TEXT,
                           .text = cf_str(text)});
+}
+
+static void do_command(void)
+{
+    int g = (int)pick(GATEWAYS), c = (int)pick(CONNS);
+    if (!m.gateways[g].attached[c])
+        return;
+    tell(
+        gateway_at(g), CF_MSG_COMMAND, ask(),
+        &(cf_command_t){.conn = (uint64_t)c + 1, .sender = user_of(g, c), .type = cf_str("hello")});
+}
+
+/* The bot answers any of the open commands, or refuses it. */
+static void do_bot(void)
+{
+    static const cf_address_t bot = {1, CF_ACTOR_STOCKBOT, 0};
+    if (m.n_bot == 0)
+        return;
+    int i = (int)pick((uint32_t)m.n_bot);
+    uint64_t corr = m.bot_corr[i];
+    m.bot_corr[i] = m.bot_corr[--m.n_bot];
+    m.said++;
+    if (pick(4) == 0)
+        tell(bot, CF_MSG_REFUSED, corr, &(cf_refused_t){-CF_EFULL, 0});
+    else
+        tell(bot, CF_MSG_BOT_ANSWER, corr,
+             &(cf_bot_answer_t){.username = cf_str("StockBot"), .text = cf_str("words")});
 }
 
 /* The first n rows of the run are in the store. */
@@ -407,9 +451,9 @@ static void do_settle(void)
 
 typedef void step_fn(void);
 
-static step_fn *const steps[] = {do_attach, do_detach,  do_post,    do_post,  do_post,
-                                 do_post,   do_verdict, do_verdict, do_flush, do_read,
-                                 do_time,   do_finds,   do_settle};
+static step_fn *const steps[] = {do_attach, do_detach,  do_post,    do_post,    do_post,
+                                 do_post,   do_verdict, do_verdict, do_flush,   do_read,
+                                 do_time,   do_finds,   do_settle,  do_command, do_bot};
 
 /* --- runs ---------------------------------------------------------------------------------------
  */
@@ -425,11 +469,14 @@ static void begin(uint32_t seed)
                                   .ring_bytes = 4096,
                                   .queue_posts = 4 + pick(12),
                                   .queue_bytes = 65536,
+                                  .commands_max = COMMANDS_MAX,
                                   .members_cache = 4,
+                                  .command_us = 600000000,
                                   .verdict_timeout_us = 5000000,
                                   .idle_us = INT64_MAX / 2,
                                   .lobby = {1, CF_ACTOR_LOBBY, 0},
                                   .storage = {1, CF_ACTOR_STORAGE, 0},
+                                  .bot = {1, CF_ACTOR_STOCKBOT, 0},
                                   .reader = {1, CF_ACTOR_READER, 0},
                                   .readers = 1};
     m.host.config = &m.config;
@@ -460,6 +507,8 @@ static void come_to_rest(void)
         settle();
         do_read();
         settle();
+        do_bot();
+        settle();
         m.now_us += 600000;
         m.wall_us += 600000;
         cf_turn_t turn = turn_now();
@@ -485,7 +534,7 @@ static void end(void)
 
 Test(room_model, holds_over_random_sequences, .timeout = 500)
 {
-    uint64_t shown = 0, requests = 0;
+    uint64_t shown = 0, requests = 0, said = 0;
     for (uint32_t seed = 1; seed <= RUNS; seed++) {
         begin(seed);
         for (m.step = 0; m.step < STEPS && !m.fault; m.step++) {
@@ -499,8 +548,10 @@ Test(room_model, holds_over_random_sequences, .timeout = 500)
         cr_assert(m.fault == NULL, WHERE "%s", seed, m.step, m.fault);
         shown += m.last_seq;
         requests += m.next_corr;
+        said += m.said;
         end();
     }
     cr_assert(gt(u64, shown, RUNS * 10)); /* it was not idle */
     cr_assert(gt(u64, requests, RUNS * 30));
+    cr_assert(gt(u64, said, RUNS));
 }

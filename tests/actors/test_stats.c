@@ -1,6 +1,7 @@
 /* stats: as a real thread, and for time as a state machine. */
 #include "stats.h"
 
+#include "breaker.h"
 #include "clock.h"
 #include "metrics.h"
 #include "metrics_text.h"
@@ -236,6 +237,22 @@ Test(stats, is_ready_while_storage_says_that_the_store_is_up)
     while (ask_health().ready)
         ;
     cr_assert(eq(u32, ask_health().store_connections, 1)); /* the reader's */
+}
+
+Test(stats, tells_of_a_quote_service_that_is_left_alone_and_stays_ready)
+{
+    cf_counter_t open = {CF_M_BREAKER_STATE, CF_BREAKER_OPEN},
+                 half_open = {CF_M_BREAKER_STATE, CF_BREAKER_HALF_OPEN};
+    tell_store(0, true, false, 1);
+    cr_assert(ask_health().quotes_up);
+    answer_probe(2, &open, 1);
+    int64_t until_us = cf_boot_us() + 20 * SECOND_US;
+    while (ask_health().quotes_up)
+        cr_assert(lt(i64, cf_boot_us(), until_us));
+    cr_assert(ask_health().ready);
+    answer_probe(2, &half_open, 1);
+    while (!ask_health().quotes_up)
+        cr_assert(lt(i64, cf_boot_us(), until_us));
 }
 
 Test(stats, is_not_ready_from_drain_on)

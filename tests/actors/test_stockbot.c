@@ -189,8 +189,6 @@ static void end(void)
 }
 
 TestSuite(stockbot, .init = begin, .fini = end, .timeout = 30);
-/* For tests that change the configuration first. */
-TestSuite(tuned_stockbot, .fini = end, .timeout = 30);
 
 static cf_turn_t turn_now(void)
 {
@@ -620,8 +618,9 @@ Test(stockbot, remembers_what_was_not_found_for_less_and_failures_not_at_all)
     cr_assert(eq(str, heard(), "get A 10000ms"));
 }
 
-Test(tuned_stockbot, remembers_nothing_when_told_so)
+Test(stockbot, remembers_nothing_when_told_so)
 {
+    end();
     config.cache_us = config.cache_not_found_us = 0;
     begin();
     for (uint64_t n = 1; n <= 4; n++) {

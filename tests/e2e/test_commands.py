@@ -87,9 +87,12 @@ def test_a_quote_reaches_the_whole_room_and_the_echo_its_sender_alone(store_kind
     first.until("user_joined", username="bob")
     command = " /stock=aapl.us\t"
     first.post(command)
-    echo, quote = first.recv(), first.recv()
-    while echo["type"] != "chat_message":  # counts come when they come
-        echo, quote = quote, first.recv()
+    frames = []
+    while len(frames) < 2:
+        frame = first.recv()
+        if frame["type"] != "user_count_update":  # counts come when they come
+            frames.append(frame)
+    echo, quote = frames
     assert set(echo) == MEMBERS
     assert (echo["content"], echo["username"], echo["user_id"], echo["is_bot"]) == (command, "ann", ann.id, False)
     assert set(quote) == MEMBERS  # no is_error, no seq
@@ -295,9 +298,12 @@ def test_the_breaker_opens_and_recovers(store_kind, quotes, bot, ann, room):
     assert [letter["reason"] for letter in letters] == ["HTTP status 500", *2 * ["the quote service is left alone after failures"]]
     assert len(quotes.asked) == 4
     until(lambda: bot.metrics()["confab_quote_breaker_refused_total"] == 2, "the count of refusals")
+    status, _, body = bot.client().raw("GET", "/health/ready")
+    assert status == 200 and json.loads(body)["quote_service"] == "disconnected"
     until(lambda: bot.metrics()["confab_quote_breaker_state"] == 2, "the pause to end")
     assert ask(chat, "/stock=good")["content"] == "GOOD quote is $93.42 per share"
     until(lambda: bot.metrics()["confab_quote_breaker_state"] == 0, "the breaker to close")
+    assert json.loads(bot.client().raw("GET", "/health/ready")[2])["quote_service"] == "connected"
     bot_log = [line["msg"] for line in bot.lines if line.get("actor") == "stockbot"]
     assert bot_log == ["the quote service is left alone for a while", "the quote service answers again"]
 
@@ -334,6 +340,25 @@ def test_nobody_waits_with_the_room_of_a_dead_service(store_kind, quotes, bot, a
     chat.close()  # with its commands open
     again = Chat(ann, room)
     assert again.say("still here")
+
+
+@pytest.mark.only_store("sqlite")
+@pytest.mark.server_env(CONFAB_GATEWAY_COUNT="3")
+def test_nine_connections_on_three_gateways_hear_the_bot_in_one_order(store_kind, quotes, ann, room):
+    chats = [Chat(ann, room) for _ in range(9)]
+    for i, chat in enumerate(chats):
+        chat.post(f"/stock=c{i}")
+    heard = []
+    for i, chat in enumerate(chats):
+        said, echoes = [], []
+        while len(said) < 9 or not echoes:
+            frame = chat.recv()
+            if frame["type"] == "chat_message":
+                (said if frame["is_bot"] else echoes).append(frame)
+        assert [frame["content"] for frame in echoes] == [f"/stock=c{i}"]
+        heard.append(said)
+    assert all(said == heard[0] for said in heard)
+    assert {frame["content"] for frame in heard[0]} == {f"C{i} quote is $93.42 per share" for i in range(9)}
 
 
 @pytest.mark.only_store("sqlite")

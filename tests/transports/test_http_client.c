@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define WAIT_MS 20000 /* for one thing to happen; then the test fails */
+#define SCRIPTS_MAX 16
 #define PUBLIC "93.184.216.34"
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -36,13 +37,13 @@ typedef struct {
 typedef struct {
     int fd, port;
     pthread_t thread;
-    const script_t *scripts; /* ends with path NULL */
+    script_t scripts[SCRIPTS_MAX]; /* a copy: its threads outlive the test; ends with path NULL */
     pthread_mutex_t lock;
     char heads[16384]; /* all that was asked */
     int asked;
 } server_t;
 
-static server_t server;
+static server_t server = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static bool send_all(int fd, const char *bytes)
 {
@@ -66,7 +67,11 @@ static void wait_for_end(int fd)
 
 static void play(int fd, const script_t *script)
 {
-    bool is_there = send_all(fd, script->answer);
+    pthread_mutex_lock(&server.lock); /* a test may write the next answer there */
+    char *answer = strdup(script->answer);
+    pthread_mutex_unlock(&server.lock);
+    bool is_there = send_all(fd, answer);
+    free(answer);
     while (is_there && script->again)
         is_there = send_all(fd, script->again);
     if (is_there && script->silent)
@@ -123,8 +128,10 @@ static int listen_on_loopback(int *port)
 
 static void start_server(const script_t *scripts)
 {
-    server.scripts = scripts;
-    pthread_mutex_init(&server.lock, NULL);
+    for (int i = 0; scripts[i].path; i++) {
+        cr_assert(lt(int, i, SCRIPTS_MAX - 1));
+        server.scripts[i] = scripts[i];
+    }
     server.fd = listen_on_loopback(&server.port);
     cr_assert(pthread_create(&server.thread, NULL, serve, NULL) == 0);
 }
@@ -427,7 +434,9 @@ Test(http_client, unpacks_nothing)
 
 static char *redirect(char *out, const char *to)
 {
+    pthread_mutex_lock(&server.lock);
     sprintf(out, "HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n", to);
+    pthread_mutex_unlock(&server.lock);
     return out;
 }
 

@@ -286,5 +286,7 @@ int cf_rooms_write_ready(cf_buf_t *out, const cf_health_state_t *state, int64_t 
     cf_json_object_end(&json);
     write_text(&json, "database", state->store_up ? "connected" : "disconnected");
     write_text(&json, "rabbitmq", state->live ? "connected" : "disconnected");
+    /* for who looks; a node without quotes serves chat all the same */
+    write_text(&json, "quote_service", state->quotes_up ? "connected" : "disconnected");
     return end_body(&json);
 }

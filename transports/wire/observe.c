@@ -32,6 +32,7 @@ static const cf_field_t health_state[] = {
     CF_F_I64(cf_health_state_t, store_latency_us),
     CF_F_U32(cf_health_state_t, store_connections, 0, UINT32_MAX),
     CF_F_U32(cf_health_state_t, store_in_use, 0, UINT32_MAX),
+    CF_F_BOOL(cf_health_state_t, quotes_up),
 };
 const cf_shape_t cf_shape_health_state = CF_SHAPE(cf_health_state_t, health_state);
 

@@ -41,6 +41,7 @@ typedef struct {
     bool store_up;
     int64_t store_latency_us; /* of the last ping */
     uint32_t store_connections, store_in_use;
+    bool quotes_up; /* the quote service is not left alone; says nothing about readiness */
 } cf_health_state_t;
 
 typedef struct {
