@@ -94,7 +94,7 @@ static int on_hash(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     cf_secret_wipe(asked.password);
     if (rc < 0)
         return rc;
-    cf_outbox_answer(turn->out, msg, CF_MSG_HASHED, &(cf_hashed_t){cf_str(hash)});
+    cf_outbox_finish(turn->out, msg, CF_MSG_HASHED, &(cf_hashed_t){cf_str(hash)});
     breathe(self);
     return 0;
 }
@@ -129,7 +129,7 @@ static int on_verify(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     cf_secret_wipe(asked.password);
     if (rc < 0)
         return rc;
-    cf_outbox_answer(turn->out, msg, CF_MSG_VERIFIED, &(cf_verified_t){ok, cf_str(new_hash)});
+    cf_outbox_finish(turn->out, msg, CF_MSG_VERIFIED, &(cf_verified_t){ok, cf_str(new_hash)});
     breathe(self);
     return 0;
 }

@@ -126,7 +126,7 @@ static void on_user_row(void *arg, size_t key, const cf_user_t *user)
 
 static void put_user(cf_turn_t *turn, const cf_msg_t *request, const result_t *result)
 {
-    cf_outbox_answer(turn->out, request, CF_MSG_USER, &result->user);
+    cf_outbox_finish(turn->out, request, CF_MSG_USER, &result->user);
 }
 
 static void find_users(cf_reader_t *self, cf_turn_t *turn)
@@ -173,7 +173,7 @@ static void put_session(cf_turn_t *turn, const cf_msg_t *request, const result_t
 {
     cf_session_row_t row = {result->session, result->user};
     row.user.password_hash = (cf_str_t){0}; /* nobody who asks this needs it */
-    cf_outbox_answer(turn->out, request, CF_MSG_SESSION_ROW, &row);
+    cf_outbox_finish(turn->out, request, CF_MSG_SESSION_ROW, &row);
 }
 
 static void find_sessions(cf_reader_t *self, cf_turn_t *turn)
@@ -222,7 +222,7 @@ static void on_member_row(void *arg, size_t key, bool room_exists, bool is_membe
 static void put_member(cf_turn_t *turn, const cf_msg_t *request, const result_t *result)
 {
     cf_member_t member = {result->user.id, result->room_exists, result->is_member};
-    cf_outbox_answer(turn->out, request, CF_MSG_MEMBER, &member);
+    cf_outbox_finish(turn->out, request, CF_MSG_MEMBER, &member);
 }
 
 static void find_members(cf_reader_t *self, cf_turn_t *turn)
@@ -277,7 +277,7 @@ static void on_post_row(void *arg, size_t key, const cf_post_t *post)
 static void put_page(cf_turn_t *turn, const cf_msg_t *request, const result_t *result)
 {
     cf_page_t page = {{result->posts, result->n}};
-    cf_outbox_answer(turn->out, request, CF_MSG_PAGE, &page);
+    cf_outbox_finish(turn->out, request, CF_MSG_PAGE, &page);
 }
 
 static void read_posts(cf_reader_t *self, cf_turn_t *turn)
@@ -356,13 +356,13 @@ static int on_list_rooms(void *state, cf_turn_t *turn, const cf_msg_t *msg)
              store->ops->list_rooms(store, list.from_newest ? NULL : &list.after, list.limit + 1,
                                     on_room_row, &page));
     cf_outbox_trace(turn->out, msg->trace);
-    if (rc < 0) {
-        refuse(turn, msg, rc);
-    } else {
+    if (rc == 0) {
         cf_room_list_t answer = {cf_address_pack(msg->from), page.more, {page.rooms, page.n}};
         cf_address_t lobby = {cf_outbox_address(turn->out).node, CF_ACTOR_LOBBY, 0};
-        cf_outbox_send(turn->out, lobby, CF_MSG_ROOM_LIST, msg->corr, (cf_id_t){0}, &answer);
+        rc = cf_outbox_send(turn->out, lobby, CF_MSG_ROOM_LIST, msg->corr, (cf_id_t){0}, &answer);
     }
+    if (rc < 0)
+        refuse(turn, msg, rc);
     cf_arena_reset(&self->arena);
     return 0;
 }

@@ -183,7 +183,7 @@ static cf_health_state_t health_of(const cf_stats_t *self, int64_t now_us)
 static int on_health(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_health_state_t health = health_of(state, turn->boot_us);
-    cf_outbox_answer(turn->out, msg, CF_MSG_HEALTH_STATE, &health);
+    cf_outbox_finish(turn->out, msg, CF_MSG_HEALTH_STATE, &health);
     return 0;
 }
 
@@ -235,7 +235,7 @@ static int on_metrics(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         self->text_us = turn->boot_us;
     }
     cf_metrics_text_t text = {{(const char *)self->text.data, (uint32_t)self->text.size}};
-    cf_outbox_answer(turn->out, msg, CF_MSG_METRICS_TEXT, &text);
+    cf_outbox_finish(turn->out, msg, CF_MSG_METRICS_TEXT, &text);
     return 0;
 }
 

@@ -14,7 +14,7 @@
 #define SETTLE_PAUSE_US INT64_C(250000) /* between two tries */
 #define RETRY_AFTER_MS 1000
 
-/* A run whose answer was lost. */
+/* A run whose answer was lost: the store's, or for want of memory ours. */
 typedef struct {
     cf_id_t room;
     cf_msg_t request; /* its body is below */
@@ -42,7 +42,7 @@ struct cf_storage {
 static void answer(cf_turn_t *turn, const cf_msg_t *request, uint16_t type, const void *body)
 {
     if (request->corr)
-        cf_outbox_answer(turn->out, request, type, body);
+        cf_outbox_finish(turn->out, request, type, body);
 }
 
 static void refuse(cf_turn_t *turn, const cf_msg_t *request, int rc)
@@ -51,7 +51,8 @@ static void refuse(cf_turn_t *turn, const cf_msg_t *request, int rc)
         cf_outbox_refuse(turn->out, request, rc, rc == CF_EIO ? RETRY_AFTER_MS : 0);
 }
 
-static void answer_verdict(cf_turn_t *turn, const cf_msg_t *request, const cf_outcome_t *outcome)
+/* Returns 0 or CF_ENOMEM: it was not said. */
+static int answer_verdict(cf_turn_t *turn, const cf_msg_t *request, const cf_outcome_t *outcome)
 {
     cf_verdict_t verdict = {
         .status = outcome->status,
@@ -61,8 +62,7 @@ static void answer_verdict(cf_turn_t *turn, const cf_msg_t *request, const cf_ou
         .id = outcome->id,
         .at_us = outcome->at_us,
     };
-    cf_count_by(CF_M_ROWS_WRITTEN, outcome->stored);
-    answer(turn, request, CF_MSG_VERDICT, &verdict);
+    return request->corr ? cf_outbox_answer(turn->out, request, CF_MSG_VERDICT, &verdict) : 0;
 }
 
 static void answer_activated(cf_turn_t *turn, const cf_msg_t *request, const cf_room_row_t *room)
@@ -189,7 +189,9 @@ static void settle(cf_storage_t *self, cf_turn_t *turn)
         if (self->outcomes[i].status == CF_VERDICT_UNKNOWN)
             continue;
         cf_outbox_trace(turn->out, asked[i]->request.trace);
-        answer_verdict(turn, &asked[i]->request, &self->outcomes[i]);
+        if (answer_verdict(turn, &asked[i]->request, &self->outcomes[i]) < 0)
+            continue; /* the next try finds the same */
+        cf_count_by(CF_M_ROWS_WRITTEN, self->outcomes[i].stored);
         drop_unsettled(self, asked[i]);
         self->settle_us = 0; /* the next ones at once */
     }
@@ -209,9 +211,14 @@ static void answer_group(cf_storage_t *self, cf_turn_t *turn)
             answer_write(turn, request, outcome);
             continue;
         }
-        if (outcome->status == CF_VERDICT_UNKNOWN)
+        if (outcome->status == CF_VERDICT_UNKNOWN) {
             keep_unsettled(self, request);
-        answer_verdict(turn, request, outcome);
+            answer_verdict(turn, request, outcome); /* for information */
+        } else if (answer_verdict(turn, request, outcome) < 0) {
+            keep_unsettled(self, request); /* without a verdict the room would wait for ever */
+        } else {
+            cf_count_by(CF_M_ROWS_WRITTEN, outcome->stored);
+        }
     }
     cf_outbox_trace(turn->out, NULL);
 }
@@ -324,10 +331,8 @@ static int on_append(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         if (rows[i].seq != append.prev + 1 + i)
             return CF_ERANGE;
     if (!self->link.up || self->unsettled_bytes > UNSETTLED_BYTES_MAX ||
-        find_unsettled(self, &msg->room)) {
-        answer_verdict(turn, msg, &(cf_outcome_t){.status = CF_VERDICT_FAILED});
-        return 0;
-    }
+        find_unsettled(self, &msg->room))
+        return answer_verdict(turn, msg, &(cf_outcome_t){.status = CF_VERDICT_FAILED});
     cf_write_t write = {
         .kind = CF_WRITE_APPEND,
         .append = {msg->room, append.epoch, append.prev, rows, append.rows.n},

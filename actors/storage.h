@@ -18,8 +18,9 @@
  * When the answer of the store is lost, an APPEND gets VERDICT UNKNOWN at once and its run is kept;
  * storage asks the store what became of it until it knows, and then sends the second, final VERDICT
  * under the same correlation id. A FAILED in it means: certainly not written, the room may append
- * the rows again. Until then other appends of that room are answered FAILED. Every other write is
- * REFUSED CF_EIO and is safe to repeat.
+ * the rows again. Until then other appends of that room are answered FAILED. A verdict that there is no
+ * memory to send is found out in the same way, without the UNKNOWN. Every other write is REFUSED
+ * CF_EIO (CF_ENOMEM) and is safe to repeat.
  *
  * While the store is away everything is answered at once: VERDICT FAILED, REFUSED CF_EIO.
  * DRAIN: writes what it has gathered, then DRAINED. Runs not settled by then were never

@@ -541,9 +541,11 @@ static int send_rows(stage_t *stage, int *sent)
                              &a->key_id,   &a->key_at,     &a->hash};
     cf_pg_array_t *rooms[] = {&a->set_room, &a->set_epoch, &a->set_prev, &a->set_seq, &a->set_at};
     int rc = send_arrays(stage->self, PUT_POSTS, posts, 7);
-    if (rc == 0)
+    *sent = 1;
+    if (rc == 0) {
         rc = send_arrays(stage->self, SET_ROOMS, rooms, 5);
-    *sent = 2;
+        *sent = 2;
+    }
     if (rc == 0 && a->key.length > 0) {
         rc = send_arrays(stage->self, PUT_KEYS, keys, 7);
         *sent = 3;
@@ -1266,14 +1268,12 @@ static int ask_posts(postgres_t *self, const cf_posts_range_t *ranges, size_t n,
         cf_pg_array_int4(&a->f, (int32_t)i);
     }
     *out = NULL;
-    if (a->f.length == 0)
-        return 0;
     for (int i = 0; i < 6; i++) {
         if (arrays[i]->failed)
             return CF_ENOMEM;
         request.params[i] = array_param(arrays[i]);
     }
-    return ask(self, &request, 1, out);
+    return a->f.length > 0 ? ask(self, &request, 1, out) : 0;
 }
 
 static void deliver_posts(const PGresult *result, cf_post_row_fn *row, void *arg, bool *found)

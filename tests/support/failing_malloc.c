@@ -1,6 +1,7 @@
 #include "failing_malloc.h"
 
 #include <errno.h>
+#include <sqlite3.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -80,4 +81,26 @@ void *__wrap_realloc(void *old, size_t size)
 char *__wrap_strdup(const char *text)
 {
     return is_to_fail() ? NULL : __real_strdup(text);
+}
+
+static sqlite3_mem_methods sqlite_memory;
+
+static void *sqlite_takes(int size)
+{
+    return is_to_fail() ? NULL : sqlite_memory.xMalloc(size);
+}
+
+static void *sqlite_resizes(void *old, int size)
+{
+    return is_to_fail() ? NULL : sqlite_memory.xRealloc(old, size);
+}
+
+bool failing_malloc_of_sqlite(void)
+{
+    if (sqlite3_config(SQLITE_CONFIG_GETMALLOC, &sqlite_memory) != SQLITE_OK)
+        return false;
+    sqlite3_mem_methods methods = sqlite_memory;
+    methods.xMalloc = sqlite_takes;
+    methods.xRealloc = sqlite_resizes;
+    return sqlite3_config(SQLITE_CONFIG_MALLOC, &methods) == SQLITE_OK;
 }

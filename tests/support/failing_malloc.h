@@ -9,9 +9,9 @@
  *         failing_malloc_end();
  *     }
  *
- * Counts what the program's own objects ask for, and jansson, for which the test hands its
- * allocators over; other libraries keep the real ones. Only for test_exhaustion*.c, which
- * tests/CMakeLists.txt links with it. */
+ * Counts what the program's own objects ask for, and what a library asks for that was handed
+ * allocators (jansson by the program, SQLite by a test); all others keep the real ones. Only for
+ * test_exhaustion*.c, which tests/CMakeLists.txt links with it. */
 #ifndef CF_FAILING_MALLOC_H
 #define CF_FAILING_MALLOC_H
 
@@ -20,6 +20,9 @@
 void failing_malloc_begin(unsigned long nth, unsigned in_a_row);
 unsigned long failing_malloc_end(void); /* how many there were, failed ones included */
 unsigned failing_malloc_failed(void);   /* how many have, since the latest begin */
+
+/* From here on what SQLite asks for counts too. False: it has been used in this process. */
+bool failing_malloc_of_sqlite(void);
 
 /* The test itself works between two of these: not counted, never failing. They nest. */
 void failing_malloc_pause(void);
