@@ -1,5 +1,6 @@
 #include "accounts.h"
 
+#include "bucket.h"
 #include "metrics.h"
 #include "secret.h"
 #include "session_cache.h"
@@ -64,8 +65,8 @@ struct cf_accounts {
     uint32_t hashing; /* operations with credentials */
     uint32_t telling; /* operations in step TELLING_GATEWAYS */
     uint32_t *busy;   /* per hasher: operations it works on */
-    int64_t permits;  /* millionths of one registration or login */
-    int64_t permits_us;
+    cf_limit_t limit; /* of registrations and logins */
+    cf_bucket_t permits;
     cf_session_cache_t cache;
 };
 
@@ -191,22 +192,6 @@ static void ask_hasher(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, st
 /* --- bounds ------------------------------------------------------------------------------------
  */
 
-/* Take one permit; returns 0, or the milliseconds until there is one. */
-static uint32_t take_permit(cf_accounts_t *self, int64_t now_us)
-{
-    const int64_t one = 1000000, rate = self->config.rate;
-    int64_t passed_us = now_us - self->permits_us;
-    self->permits_us = now_us;
-    if (passed_us >= one || self->permits + passed_us * rate > rate * one)
-        self->permits = rate * one;
-    else
-        self->permits += passed_us * rate;
-    if (self->permits < one)
-        return (uint32_t)((one - self->permits) / rate / 1000 + 1);
-    self->permits -= one;
-    return 0;
-}
-
 /* Is there room for one more registration or login? Refuses it if not. */
 static bool admit(cf_accounts_t *self, cf_turn_t *turn, const cf_msg_t *msg)
 {
@@ -214,7 +199,7 @@ static bool admit(cf_accounts_t *self, cf_turn_t *turn, const cf_msg_t *msg)
         cf_outbox_refuse(turn->out, msg, CF_EFULL, FULL_RETRY_MS);
         return false;
     }
-    uint32_t wait_ms = take_permit(self, turn->boot_us);
+    uint32_t wait_ms = cf_bucket_try(&self->permits, &self->limit, turn->boot_us);
     if (wait_ms)
         cf_outbox_refuse(turn->out, msg, CF_ELIMIT, wait_ms);
     return wait_ms == 0;
@@ -721,7 +706,7 @@ int cf_accounts_new(cf_accounts_t **out, const cf_accounts_config_t *config)
     }
     self->config = *config;
     self->busy = busy;
-    self->permits = (int64_t)config->rate * 1000000;
+    self->limit = cf_limit(config->rate, 1000000, config->rate);
     self->cache.max = config->sessions;
     *out = self;
     return 0;

@@ -213,7 +213,7 @@
     X(auth, hash_workers, INT, "2", "1", "16", "Threads that hash passwords, at idle priority.")   \
     X(auth, hash_queue, INT, "512", "1", "65536",                                                  \
       "Registrations and logins that may wait for a hash; beyond it 429.")                         \
-    X(auth, hash_rate, INT, "60", "1", "10000",                                                    \
+    X(auth, hash_rate, INT, "200", "1", "10000",                                                   \
       "Registrations and logins a second; beyond it 429.")                                         \
     X(auth, session_cache, INT, "20000", "0", "1000000",                                           \
       "Sessions remembered between looks into the store.")                                         \
