@@ -69,6 +69,8 @@ void cf_gateway_drop_pending(cf_gateway_t *self, cf_pending_t *pending)
     uint32_t credit = pending->credit;
     if (pending->place)
         cf_place_answered(self, pending, false);
+    if (pending->spender)
+        cf_limits_drop(pending);
     if (pending->typed)
         cf_command_over(self, pending);
     forget_client(pending);
@@ -406,6 +408,7 @@ static void on_second(void *owner, int64_t boot_us)
     cf_gateway_t *self = owner;
     give_up_old(self, boot_us);
     cf_place_try_again(self);
+    cf_limits_second(self, boot_us);
     cf_socket_second(self, cf_wall_us());
     cf_socket_send_counts(self, boot_us);
     if (self->draining)

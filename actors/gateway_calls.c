@@ -101,8 +101,8 @@ static void on_login_allowed(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *
         cf_http_ask_or_fail(self, pending->client, rc);
         return;
     }
-    login->account = pending->account;
-    login->holds_login = true;
+    login->limit = pending->limit;
+    login->bucket = pending->bucket;
 }
 
 void cf_route_login(cf_gateway_t *self, cf_client_t *client)

@@ -19,6 +19,7 @@ typedef struct {
 static const failure_t failures[] = {
     {CF_EPERM, "Not a member of this chatroom", "NOT_A_MEMBER"},
     {CF_ENOENT, "Not a member of this chatroom", "NOT_A_MEMBER"},
+    {CF_ELIMIT, "Rate limit exceeded", "RATE_LIMIT_EXCEEDED"},
     {CF_EFULL, "Failed to process command", "TOO_MANY_COMMANDS"},
     {CF_ETIME, "Failed to process command", "NOT_ANSWERED"},
     {0, "Failed to process command", "BOT_UNAVAILABLE"},
@@ -79,8 +80,8 @@ static cf_typed_t *keep(const cf_rooms_frame_t *frame)
     return typed;
 }
 
-static int send(cf_gateway_t *self, cf_client_t *client, const cf_rooms_frame_t *frame,
-                cf_pending_t **out)
+static int prepare(cf_gateway_t *self, cf_client_t *client, const cf_rooms_frame_t *frame,
+                   cf_pending_t **out)
 {
     if (client->commands >= self->config.commands_in_flight ||
         self->command_bytes >= self->config.pool_bytes / POOL_SHARE)
@@ -93,7 +94,8 @@ static int send(cf_gateway_t *self, cf_client_t *client, const cf_rooms_frame_t 
                             .sender = client->user,
                             .type = frame->command.type,
                             .code = cf_str(frame->command.code)};
-    int rc = cf_place_ask(self, client, client->room, CF_MSG_COMMAND, &command, on_commanded, out);
+    int rc =
+        cf_place_prepare(self, client, client->room, CF_MSG_COMMAND, &command, on_commanded, out);
     if (rc < 0) {
         free(typed);
         return rc;
@@ -117,10 +119,12 @@ void cf_command_ask(cf_gateway_t *self, cf_client_t *client, const cf_rooms_fram
                     const char *client_key)
 {
     cf_pending_t *pending;
-    int rc = send(self, client, frame, &pending);
+    int rc = prepare(self, client, frame, &pending);
     cf_count(CF_M_COMMANDS);
-    if (rc < 0)
+    if (rc < 0) {
         fail(client, rc, client_key, 1000);
-    else
-        memcpy(pending->client_key, client_key, strlen(client_key));
+        return;
+    }
+    memcpy(pending->client_key, client_key, strlen(client_key));
+    cf_limits_spend(self, pending, CF_LIMIT_COMMANDS);
 }

@@ -10,6 +10,8 @@
 
 #include <sodium.h>
 
+#define LEASE_TOKENS 4 /* at most, beyond what is needed at once */
+
 /* What a connection keeps from request to request. */
 typedef struct {
     cf_bucket_t auth, api;
@@ -41,12 +43,18 @@ static cf_limit_key_t key_of(const cf_gateway_t *self, uint32_t kind, const uint
 /* --- requests ----------------------------------------------------------------------------------
  */
 
-static int take(cf_gateway_t *self, cf_client_t *client, uint32_t kind, const cf_limit_key_t *key,
-                cf_answer_fn *answer, cf_pending_t **out)
+static int take(cf_gateway_t *self, cf_client_t *client, cf_limit_kind_t kind, cf_limit_key_t key,
+                cf_answer_fn *answer)
 {
-    cf_take_t body = {.kind = kind, .key = *key, .want = 1, .most = 1};
-    return cf_gateway_ask_for(self, client, self->config.limiter, CF_MSG_TAKE, &body, (cf_id_t){0},
-                              answer, out);
+    cf_pending_t *pending;
+    cf_take_t body = {.kind = kind, .key = key, .want = 1, .most = 1};
+    int rc = cf_gateway_ask_for(self, client, self->config.limiter, CF_MSG_TAKE, &body,
+                                (cf_id_t){0}, answer, &pending);
+    if (rc < 0)
+        return rc;
+    pending->limit = kind;
+    pending->bucket = key;
+    return 0;
 }
 
 static void on_turn(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending, const cf_msg_t *msg)
@@ -74,7 +82,7 @@ static bool pass_own(cf_gateway_t *self, cf_client_t *client, uint32_t kind)
         bucket && limit->rate ? cf_bucket_try(bucket, limit, client->exchange->began_us) : 0;
     if (!wait_ms)
         return true;
-    cf_limit_count_refused(kind);
+    cf_limit_count_refused(kind, 1);
     cf_http_fail(self, client, 429, failures[0].text, wait_ms);
     return false;
 }
@@ -98,10 +106,9 @@ void cf_limits_begin(cf_gateway_t *self, cf_client_t *client)
         exchange->route->begin(self, client);
         return;
     }
-    cf_pending_t *ignored;
     const uint8_t *who = kind == CF_LIMIT_UPGRADES ? client->user.bytes : exchange->address;
     cf_limit_key_t key = key_of(self, kind, who, (cf_str_t){0});
-    cf_http_ask_or_fail(self, client, take(self, client, kind, &key, on_turn, &ignored));
+    cf_http_ask_or_fail(self, client, take(self, client, kind, key, on_turn));
 }
 
 /* The time a password takes refills nothing: else a connection whose logins take longer than its
@@ -117,18 +124,19 @@ void cf_limits_answered(cf_client_t *client)
 /* --- logins ------------------------------------------------------------------------------------
  */
 
+static int give_back(cf_gateway_t *self, cf_limit_kind_t kind, cf_limit_key_t key, uint32_t tokens)
+{
+    cf_give_back_t body = {kind, key, tokens};
+    return cf_outbox_send(self->out, self->config.limiter, CF_MSG_GIVE_BACK, 0, (cf_id_t){0},
+                          &body);
+}
+
 /* By the name as it was given, whether somebody has it or not. */
 int cf_limits_try_login(cf_gateway_t *self, cf_client_t *client, cf_str_t username,
                         cf_answer_fn *answer)
 {
-    cf_pending_t *pending;
-    cf_limit_key_t key = key_of(self, CF_LIMIT_LOGINS, client->exchange->address, username);
-    int rc = take(self, client, CF_LIMIT_LOGINS, &key, answer, &pending);
-    if (rc < 0)
-        return rc;
-    pending->account = key;
-    pending->holds_login = true;
-    return 0;
+    return take(self, client, CF_LIMIT_LOGINS,
+                key_of(self, CF_LIMIT_LOGINS, client->exchange->address, username), answer);
 }
 
 bool cf_limits_may_login(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,
@@ -141,7 +149,200 @@ bool cf_limits_may_login(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pend
 
 void cf_limits_give_back_login(cf_gateway_t *self, const cf_pending_t *pending)
 {
-    cf_give_back_t body = {CF_LIMIT_LOGINS, pending->account, 1};
-    if (pending->holds_login) /* without memory for it, one try less for a while */
-        cf_outbox_send(self->out, self->config.limiter, CF_MSG_GIVE_BACK, 0, (cf_id_t){0}, &body);
+    if (pending->limit == CF_LIMIT_LOGINS) /* without memory for it, one try less for a while */
+        give_back(self, CF_LIMIT_LOGINS, pending->bucket, 1);
+}
+
+/* --- frames ------------------------------------------------------------------------------------
+ *
+ * All sockets that a user has here spend of one lease, so he gets what his limit says and not a token
+ * less. A frame that finds no token waits, and those behind it with it: there is one queue for the
+ * user, so each socket's frames keep their order, commands among posts. What waits holds its credit,
+ * which bounds it. One TAKE is on its way at a time, for as many frames as wait at its head; when it
+ * is refused they are, and those that came after them ask anew. */
+
+static cf_lease_t *lease_of(cf_user_sockets_t *user, cf_limit_kind_t kind)
+{
+    return kind == CF_LIMIT_COMMANDS ? &user->commands : &user->posts;
+}
+
+/* Takes the first frame out of the queue, where `next` followed it. */
+static void shift(cf_user_sockets_t *user, cf_pending_t *next)
+{
+    user->waiting->spender = NULL;
+    user->waiting = next;
+    user->last = next ? user->last : NULL;
+    user->asked -= user->asked > 0;
+}
+
+/* Sends the first frame. False: there is no memory, and it waits on. */
+static bool goes(cf_gateway_t *self, cf_user_sockets_t *user)
+{
+    cf_pending_t *frame = user->waiting, *next = frame->next_held; /* the place has a list too */
+    if (cf_place_send(self, frame->client->place, frame) < 0)
+        return false;
+    shift(user, next);
+    return true;
+}
+
+static bool may_spend(const cf_gateway_t *self, cf_user_sockets_t *user, cf_limit_kind_t kind,
+                      int64_t now_us)
+{
+    const cf_lease_t *lease = lease_of(user, kind);
+    return self->config.limits.of[kind].rate == 0 || (lease->tokens && now_us < lease->until_us);
+}
+
+static cf_limit_key_t key_of_user(const cf_gateway_t *self, const cf_user_sockets_t *user,
+                                  cf_limit_kind_t kind)
+{
+    return key_of(self, kind, user->user.bytes, (cf_str_t){0});
+}
+
+static cf_answer_fn on_spend;
+
+/* For the frames at the head of the queue. Without memory they wait on, see cf_limits_second(). */
+static void ask(cf_gateway_t *self, cf_user_sockets_t *user)
+{
+    cf_limit_kind_t kind = user->waiting->limit;
+    cf_lease_t *lease = lease_of(user, kind);
+    cf_take_t body = {
+        .kind = kind, .key = key_of_user(self, user, kind), .returned = lease->tokens};
+    for (const cf_pending_t *frame = user->waiting; frame && frame->limit == kind;
+         frame = frame->next_held)
+        if (body.want < CF_TAKE_MAX)
+            body.want++;
+    body.most = body.want > LEASE_TOKENS ? body.want : LEASE_TOKENS;
+    cf_pending_t *pending = cf_gateway_pend(self, NULL, on_spend);
+    if (!pending)
+        return;
+    if (cf_outbox_send(self->out, self->config.limiter, CF_MSG_TAKE, pending->corr, (cf_id_t){0},
+                       &body) < 0) {
+        cf_gateway_drop_pending(self, pending);
+        return;
+    }
+    pending->limit = kind;
+    pending->bucket = body.key;
+    pending->spender = user;
+    user->take = pending;
+    user->asked = body.want;
+    lease->tokens = 0;
+}
+
+/* Sends what may be sent, and asks for the rest. */
+static void advance(cf_gateway_t *self, cf_user_sockets_t *user, int64_t now_us)
+{
+    while (user->waiting && may_spend(self, user, user->waiting->limit, now_us)) {
+        cf_lease_t *lease = lease_of(user, user->waiting->limit);
+        if (!goes(self, user))
+            return;
+        lease->tokens -= lease->tokens > 0; /* none: not limited */
+    }
+    if (user->waiting && !user->take)
+        ask(self, user);
+}
+
+/* What it asked for goes ahead, however late the answer is; the rest is a lease. */
+static void on_granted(cf_gateway_t *self, const cf_pending_t *take, cf_user_sockets_t *user,
+                       const cf_granted_t *granted)
+{
+    cf_lease_t *lease = lease_of(user, take->limit);
+    lease->tokens = granted->tokens;
+    lease->until_us = take->sent_us + granted->lease_ms * INT64_C(1000);
+    while (user->asked && lease->tokens && goes(self, user))
+        lease->tokens--;
+}
+
+static void on_refused(cf_gateway_t *self, cf_turn_t *turn, cf_user_sockets_t *user,
+                       const cf_msg_t *msg)
+{
+    while (user->asked) {
+        cf_pending_t *frame = user->waiting;
+        shift(user, frame->next_held);
+        frame->answer(self, turn, frame, msg);
+        cf_gateway_drop_pending(self, frame);
+    }
+}
+
+static void on_spend(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,
+                     const cf_msg_t *msg)
+{
+    cf_user_sockets_t *user = pending->spender;
+    cf_granted_t granted;
+    bool is_granted = msg->type == CF_MSG_GRANTED && cf_turn_read(turn, msg, &granted) == 0;
+    if (!user) { /* he went meanwhile */
+        if (is_granted)
+            give_back(self, pending->limit, pending->bucket, granted.tokens);
+        return;
+    }
+    pending->spender = NULL;
+    user->take = NULL;
+    if (is_granted)
+        on_granted(self, pending, user, &granted);
+    else if (msg->type == CF_MSG_REFUSED)
+        on_refused(self, turn, user, msg);
+    user->asked = 0;
+    if (is_granted || msg->type == CF_MSG_REFUSED) /* else as if there had been no answer */
+        advance(self, user, turn->boot_us);
+}
+
+void cf_limits_spend(cf_gateway_t *self, cf_pending_t *frame, cf_limit_kind_t kind)
+{
+    cf_user_sockets_t *user = frame->client->sockets;
+    frame->limit = kind;
+    frame->spender = user;
+    *(user->last ? &user->last->next_held : &user->waiting) = frame;
+    user->last = frame;
+    advance(self, user, frame->sent_us);
+}
+
+void cf_limits_drop(cf_pending_t *pending)
+{
+    cf_user_sockets_t *user = pending->spender;
+    pending->spender = NULL;
+    if (user->take ==
+        pending) { /* nobody answered it; the frames are older, and are given up too */
+        user->take = NULL;
+        user->asked = 0;
+        return;
+    }
+    uint32_t index = 0;
+    cf_pending_t *before = NULL;
+    for (cf_pending_t *at = user->waiting; at != pending; at = at->next_held, index++)
+        before = at;
+    *(before ? &before->next_held : &user->waiting) = pending->next_held;
+    user->last = user->last == pending ? before : user->last;
+    user->asked -= index < user->asked;
+}
+
+static void give_back_lease(cf_gateway_t *self, cf_user_sockets_t *user, cf_limit_kind_t kind)
+{
+    cf_lease_t *lease = lease_of(user, kind);
+    if (lease->tokens && give_back(self, kind, key_of_user(self, user, kind), lease->tokens) == 0)
+        lease->tokens = 0;
+}
+
+void cf_limits_gone(cf_gateway_t *self, cf_user_sockets_t *user)
+{
+    for (cf_pending_t *frame = user->waiting, *next; frame; frame = next) {
+        next = frame->next_held;
+        if (!frame->client) /* nobody waits for it, and it was not sent */
+            cf_gateway_drop_pending(self, frame);
+    }
+    if (user->count)
+        return;
+    if (user->take)
+        user->take->spender = NULL;
+    give_back_lease(self, user, CF_LIMIT_POSTS);
+    give_back_lease(self, user, CF_LIMIT_COMMANDS);
+}
+
+void cf_limits_second(cf_gateway_t *self, int64_t boot_us)
+{
+    for (cf_user_sockets_t *user = self->users; user; user = user->hh.next) {
+        if (boot_us >= user->posts.until_us)
+            give_back_lease(self, user, CF_LIMIT_POSTS);
+        if (boot_us >= user->commands.until_us)
+            give_back_lease(self, user, CF_LIMIT_COMMANDS);
+        advance(self, user, boot_us); /* there was no memory to ask, or no answer */
+    }
 }

@@ -131,38 +131,55 @@ static void go_on(cf_gateway_t *self, cf_place_t *place)
     }
 }
 
-int cf_place_ask(cf_gateway_t *self, cf_client_t *client, cf_id_t room, uint16_t type,
-                 const void *body, cf_answer_fn *answer, cf_pending_t **out)
+int cf_place_prepare(cf_gateway_t *self, cf_client_t *client, cf_id_t room, uint16_t type,
+                     const void *body, cf_answer_fn *answer, cf_pending_t **out)
 {
-    cf_place_t *place = cf_place_of(self, room);
-    cf_pending_t *pending = place ? cf_gateway_pend(self, client, answer) : NULL;
-    if (!pending) {
-        if (place)
-            cf_place_drop_if_idle(self, place);
+    cf_pending_t *pending = cf_gateway_pend(self, client, answer);
+    if (!pending)
         return CF_ENOMEM;
-    }
     cf_msg_t head = {.type = type,
                      .corr = pending->corr,
                      .from = cf_outbox_address(self->out),
-                     .to = place->state == CF_PLACE_KNOWN ? place->at : self->config.lobby,
+                     .to = self->config.lobby, /* until it is sent */
                      .room = room};
     memcpy(head.trace, pending->trace, CF_TRACE_SIZE);
     int rc = cf_msg_encode(&pending->frame, &head, body);
-    if (rc == 0 && place->state == CF_PLACE_KNOWN)
-        rc = send_pending(self, place, pending);
-    if (rc < 0) {
+    if (rc < 0)
         cf_gateway_drop_pending(self, pending);
-        cf_place_drop_if_idle(self, place);
-        return rc;
-    }
-    pending->place = place;
-    if (out)
+    else
         *out = pending;
+    return rc;
+}
+
+int cf_place_send(cf_gateway_t *self, cf_place_t *place, cf_pending_t *pending)
+{
+    int rc = place->state == CF_PLACE_KNOWN ? send_pending(self, place, pending) : 0;
+    if (rc < 0)
+        return rc;
+    pending->place = place;
     if (place->state == CF_PLACE_UNKNOWN)
         look_up(self, place);
     if (place->state != CF_PLACE_KNOWN)
         hold(place, pending);
     return 0;
+}
+
+int cf_place_ask(cf_gateway_t *self, cf_client_t *client, cf_id_t room, uint16_t type,
+                 const void *body, cf_answer_fn *answer, cf_pending_t **out)
+{
+    cf_pending_t *pending;
+    cf_place_t *place = cf_place_of(self, room);
+    int rc = place ? cf_place_prepare(self, client, room, type, body, answer, &pending) : CF_ENOMEM;
+    if (rc == 0) {
+        rc = cf_place_send(self, place, pending);
+        if (rc < 0)
+            cf_gateway_drop_pending(self, pending);
+        else if (out)
+            *out = pending;
+    }
+    if (rc < 0 && place)
+        cf_place_drop_if_idle(self, place);
+    return rc;
 }
 
 static void settle_forget(cf_gateway_t *self, cf_place_t *place);

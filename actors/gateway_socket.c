@@ -287,8 +287,8 @@ void cf_socket_post_failed(cf_gateway_t *self, cf_pending_t *pending, int err,
 void cf_socket_gave_up(cf_gateway_t *self, cf_pending_t *pending)
 {
     cf_client_t *client = pending->client;
-    if (pending->credit)
-        cf_socket_post_failed(self, pending, CF_EUNCONFIRMED, 1000);
+    if (pending->credit) /* one that still waits for the limiter was never sent */
+        cf_socket_post_failed(self, pending, pending->spender ? CF_ETIME : CF_EUNCONFIRMED, 1000);
     else if (pending->typed)
         cf_command_gave_up(pending);
     else if (client->conn) /* an ATTACH: without it no event would come, and nothing say so */
@@ -324,13 +324,14 @@ static void send_post(cf_gateway_t *self, cf_client_t *client, const cf_rooms_fr
                           .client_key = frame->client_key,
                           .text = frame->content};
     cf_pending_t *pending;
-    if (cf_place_ask(self, client, client->room, CF_MSG_POST, &post, on_posted, &pending) < 0) {
+    if (cf_place_prepare(self, client, client->room, CF_MSG_POST, &post, on_posted, &pending) < 0) {
         cf_socket_send_error(client, "Failed to save message", "NOT_SAVED", "", 1000);
         return;
     }
     if (frame->client_key.size)
         memcpy(pending->client_key, frame->client_key.bytes, frame->client_key.size);
     take_credit(self, client, pending, (uint32_t)pending->frame.size);
+    cf_limits_spend(self, pending, CF_LIMIT_POSTS);
 }
 
 void cf_socket_message(cf_gateway_t *self, cf_client_t *client, const uint8_t *bytes, size_t size)

@@ -53,10 +53,12 @@ struct cf_pending {
     bool is_for_room;  /* DETACH: wanted also when its client has gone */
     cf_buf_t frame;    /* of a room request: to be sent again when the room has moved */
     char client_key[CF_CLIENT_KEY_MAX + 1];
-    cf_limit_key_t account; /* of a login */
-    bool holds_login;       /* a try at this account, that comes back unless the login fails */
+    cf_limit_kind_t limit; /* of a frame, a TAKE or a login: the kind of bucket it spends of */
+    cf_limit_key_t bucket; /* of a TAKE or a login: which */
+    cf_user_sockets_t
+        *spender; /* of a frame: in whose `waiting` it is; of a TAKE: for whom it is */
     UT_hash_handle hh;
-    cf_pending_t *next_held; /* in the place's list, by corr */
+    cf_pending_t *next_held; /* in the place's list, by corr, or in the spender's */
     cf_pending_t *prev_of_client, *next_of_client;
 };
 
@@ -142,6 +144,24 @@ struct cf_client {
     UT_hash_handle hh;
 };
 
+/* Tokens of a user that frames may still spend without asking. */
+typedef struct {
+    uint32_t tokens;
+    int64_t until_us;
+} cf_lease_t;
+
+/* A user who has open sockets here. */
+struct cf_user_sockets {
+    cf_id_t user;
+    uint32_t count; /* of them, 1..; a row without any is freed */
+    cf_lease_t posts, commands;
+    cf_pending_t *waiting; /* frames of all his sockets that wait for tokens, oldest first */
+    cf_pending_t *last;    /* of them */
+    cf_pending_t *take;    /* the one TAKE on its way for the first of them; NULL: none */
+    uint32_t asked;        /* of the waiting ones, those it is for */
+    UT_hash_handle hh;
+};
+
 /* Events received from one room thread, to be confirmed by FLUSHED. */
 typedef struct {
     uint64_t address;
@@ -178,6 +198,7 @@ struct cf_gateway {
 };
 
 /* gateway.c */
+/* client NULL: a request of the gateway itself */
 cf_pending_t *cf_gateway_pend(cf_gateway_t *self, cf_client_t *client, cf_answer_fn *answer);
 void cf_gateway_drop_pending(cf_gateway_t *self,
                              cf_pending_t *pending); /* frees it, gives credit back */
@@ -242,10 +263,22 @@ void cf_command_over(cf_gateway_t *self, cf_pending_t *pending); /* it waits no 
 int cf_user_enter(cf_gateway_t *self, cf_client_t *client);
 void cf_user_leave(cf_gateway_t *self, cf_client_t *client); /* also one that was never counted */
 
+/* gateway_limits.c */
+/* Sends a frame, which cf_place_prepare() has made, to the room of its client as soon as the user's
+ * limit lets it, behind those before it. Otherwise its answer is the limiter's refusal. */
+void cf_limits_spend(cf_gateway_t *self, cf_pending_t *frame, cf_limit_kind_t kind);
+void cf_limits_drop(cf_pending_t *pending); /* a frame that waits, or a TAKE, is dropped */
+void cf_limits_gone(cf_gateway_t *self, cf_user_sockets_t *user); /* a socket of his went */
+void cf_limits_second(cf_gateway_t *self, int64_t boot_us);
+
 /* gateway_rooms.c */
 /* Send one request to a room, or hold it until the room is found. */
 int cf_place_ask(cf_gateway_t *self, cf_client_t *client, cf_id_t room, uint16_t type,
                  const void *body, cf_answer_fn *answer, cf_pending_t **out);
+/* The same in two steps: make the request, and send it. CF_ENOMEM: nothing has changed. */
+int cf_place_prepare(cf_gateway_t *self, cf_client_t *client, cf_id_t room, uint16_t type,
+                     const void *body, cf_answer_fn *answer, cf_pending_t **out);
+int cf_place_send(cf_gateway_t *self, cf_place_t *place, cf_pending_t *pending);
 cf_place_t *cf_place_find(cf_gateway_t *self, cf_id_t room);
 void cf_place_try_again(cf_gateway_t *self); /* what waits for memory, once a second */
 cf_place_t *cf_place_of(cf_gateway_t *self, cf_id_t room); /* made if need be; NULL: no memory */

@@ -5,12 +5,6 @@
 
 #include <stdlib.h>
 
-struct cf_user_sockets {
-    cf_id_t user;
-    uint32_t count; /* 1..; a row without sockets is freed */
-    UT_hash_handle hh;
-};
-
 static cf_user_sockets_t *add_row(cf_gateway_t *self, cf_id_t user)
 {
     cf_user_sockets_t *row = calloc(1, sizeof *row);
@@ -44,7 +38,11 @@ void cf_user_leave(cf_gateway_t *self, cf_client_t *client)
 {
     cf_user_sockets_t *row = client->sockets;
     client->sockets = NULL;
-    if (!row || --row->count)
+    if (!row)
+        return;
+    row->count--;
+    cf_limits_gone(self, row);
+    if (row->count)
         return;
     HASH_DEL(self->users, row);
     free(row);

@@ -16,12 +16,12 @@ cf_limits_t cf_limits_of(const cf_config_t *config)
     }};
 }
 
-void cf_limit_count_refused(uint32_t kind)
+void cf_limit_count_refused(uint32_t kind, uint32_t n)
 {
     static const cf_metric_t metrics[CF_LIMIT_KINDS] = {
 #define X(name, number, rate, period_us, burst, metric) [number] = CF_M_##metric,
         CF_LIMIT_KIND_MAP(X)
 #undef X
     };
-    cf_count(metrics[kind]);
+    cf_count_by(metrics[kind], n);
 }

@@ -43,6 +43,6 @@ typedef struct {
 } cf_limits_t;
 
 cf_limits_t cf_limits_of(const cf_config_t *config);
-void cf_limit_count_refused(uint32_t kind); /* on the calling actor */
+void cf_limit_count_refused(uint32_t kind, uint32_t n); /* on the calling actor */
 
 #endif

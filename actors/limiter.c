@@ -135,7 +135,7 @@ static int on_take(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     int64_t tokens = cf_bucket_tokens(bucket, limit, turn->boot_us);
     if (tokens == 0) {
         uint32_t wait_ms = (uint32_t)((cf_bucket_wait_us(bucket, limit) + 999) / 1000);
-        cf_limit_count_refused(take.kind);
+        cf_limit_count_refused(take.kind, take.want);
         cf_outbox_refuse(turn->out, msg, CF_ELIMIT, wait_ms);
         return 0;
     }

@@ -13,6 +13,7 @@
 #include "store.h"
 #include "wire/account.h"
 #include "wire/control.h"
+#include "wire/limit.h"
 #include "wire/observe.h"
 #include "wire/place.h"
 #include "wire/record.h"
@@ -69,13 +70,14 @@ typedef struct {
 } person_t;
 
 enum { ANN, BOB, PEOPLE };
-enum { LOBBY, ACCOUNTS, STORAGE, READER, STATS, ROOMS0, ROOMS1, SUPERVISOR, PLAYED };
+enum { LOBBY, ACCOUNTS, STORAGE, READER, STATS, LIMITER, ROOMS0, ROOMS1, SUPERVISOR, PLAYED };
 
 static const cf_address_t played_at[PLAYED] = {
-    [LOBBY] = {NODE, CF_ACTOR_LOBBY, 0},     [ACCOUNTS] = {NODE, CF_ACTOR_ACCOUNTS, 0},
-    [STORAGE] = {NODE, CF_ACTOR_STORAGE, 0}, [READER] = {NODE, CF_ACTOR_READER, 0},
-    [STATS] = {NODE, CF_ACTOR_STATS, 0},     [ROOMS0] = {NODE, CF_ACTOR_ROOMS, 0},
-    [ROOMS1] = {NODE, CF_ACTOR_ROOMS, 1},    [SUPERVISOR] = {NODE, CF_ACTOR_SUPERVISOR, 0},
+    [LOBBY] = {NODE, CF_ACTOR_LOBBY, 0},           [ACCOUNTS] = {NODE, CF_ACTOR_ACCOUNTS, 0},
+    [STORAGE] = {NODE, CF_ACTOR_STORAGE, 0},       [READER] = {NODE, CF_ACTOR_READER, 0},
+    [STATS] = {NODE, CF_ACTOR_STATS, 0},           [LIMITER] = {NODE, CF_ACTOR_LIMITER, 0},
+    [ROOMS0] = {NODE, CF_ACTOR_ROOMS, 0},          [ROOMS1] = {NODE, CF_ACTOR_ROOMS, 1},
+    [SUPERVISOR] = {NODE, CF_ACTOR_SUPERVISOR, 0},
 };
 
 typedef struct {
@@ -97,7 +99,9 @@ static struct {
     window_t windows[2];
     unsigned forgets, forgotten, counted;
     bool silent, no_room, drained;
-    bool holds; /* the room keeps an ATTACH to answer it later */
+    int tokens;     /* of frames: handed out and not come back, less the frames that came */
+    unsigned takes; /* of frames */
+    bool holds;     /* the room keeps an ATTACH to answer it later */
     cf_msg_t held_request;
     cf_attach_t held; /* conn 0: none came */
     unsigned long failing;
@@ -352,6 +356,8 @@ typedef union {
     cf_history_t history;
     cf_command_t command;
     cf_flushed_t flushed;
+    cf_take_t take;
+    cf_give_back_t give_back;
     cf_register_t registering;
 } body_t;
 
@@ -426,6 +432,33 @@ static void play_stats(const cf_msg_t *msg)
         answer(msg, CF_MSG_HEALTH_STATE, &health);
     else
         answer(msg, CF_MSG_METRICS_TEXT, &text);
+}
+
+static bool is_frames(uint32_t kind)
+{
+    return kind == CF_LIMIT_POSTS || kind == CF_LIMIT_COMMANDS;
+}
+
+/* Now a lease and now less than is wanted; and of frames every fifth is refused. */
+static void play_limiter(const cf_msg_t *msg, const body_t *body)
+{
+    const cf_take_t *take = &body->take;
+    if (msg->type == CF_MSG_GIVE_BACK) {
+        world.tokens -= is_frames(body->give_back.kind) ? (int)body->give_back.tokens : 0;
+        return;
+    }
+    if (!is_frames(take->kind)) {
+        answer(msg, CF_MSG_GRANTED, &(cf_granted_t){1, 1000});
+        return;
+    }
+    world.tokens -= (int)take->returned;
+    if (++world.takes % 5 == 0) {
+        refuse(msg, CF_ELIMIT);
+        return;
+    }
+    uint32_t tokens = world.takes % 2 ? take->most : 1;
+    world.tokens += (int)tokens;
+    answer(msg, CF_MSG_GRANTED, &(cf_granted_t){tokens, 1000});
 }
 
 static void play_lobby(const cf_msg_t *msg)
@@ -533,6 +566,9 @@ static void play_rooms(const cf_msg_t *msg, const body_t *body)
             answer(msg, CF_MSG_MOVED, NULL);
         return;
     }
+    bool is_frame = msg->type == CF_MSG_POST || msg->type == CF_MSG_COMMAND;
+    world.tokens -= is_frame;
+    ensure(world.tokens >= 0); /* nothing passes that was not granted */
     switch (msg->type) {
     case CF_MSG_ATTACH:
         if (world.holds) {
@@ -565,7 +601,7 @@ static void play(int who, const cf_msg_t *msg)
 {
     body_t body;
     cf_arena_t arena = {0};
-    bool is_request = msg->type != CF_MSG_FLUSHED && msg->type != CF_MSG_DETACH;
+    bool is_request = cf_msg_role(msg->type) == CF_ROLE_REQUEST && msg->type != CF_MSG_DETACH;
     if (world.silent && is_request)
         return;
     cr_assert(cf_msg_shape(msg->type)->size <= sizeof body && cf_msg_body(&body, msg, &arena) == 0);
@@ -585,6 +621,9 @@ static void play(int who, const cf_msg_t *msg)
         break;
     case STATS:
         play_stats(msg);
+        break;
+    case LIMITER:
+        play_limiter(msg, &body);
         break;
     case SUPERVISOR:
         world.drained |= msg->type == CF_MSG_DRAINED;
@@ -952,6 +991,8 @@ static void live_a_day(void)
     for (int i = 0; i < 2; i++)
         ensure(world.windows[i].flushed == world.windows[i].events);
     retire();
+    if (world.strict)
+        ensure(world.tokens == 0); /* what was not used has come back */
 }
 
 /* --- runs --------------------------------------------------------------------------------------
@@ -986,7 +1027,13 @@ static void world_end(void)
 
 static cf_gateway_config_t config(void)
 {
-    return (cf_gateway_config_t){.lobby = played_at[LOBBY],
+    const cf_limit_t many = {CF_BUCKET_BURST_MAX, CF_LIMIT_SECOND, CF_BUCKET_BURST_MAX};
+    cf_limits_t limits;
+    for (int kind = 0; kind < CF_LIMIT_KINDS; kind++)
+        limits.of[kind] = many;
+    return (cf_gateway_config_t){.limits = limits,
+                                 .limiter = played_at[LIMITER],
+                                 .lobby = played_at[LOBBY],
                                  .accounts = played_at[ACCOUNTS],
                                  .storage = played_at[STORAGE],
                                  .stats = played_at[STATS],

@@ -1566,8 +1566,7 @@ Test(tuned_gateway, counts_a_login_before_it_is_tried_and_forgets_it_unless_it_f
     cr_assert(eq(int, client_answer(fd), 429));
     try_login(fd, "ann", &login);
     vanish(fd);
-    while (actor_counter(actor, CF_M_CONNECTIONS) > 0)
-        ;                 /* ends with the suite's time limit */
+    wait_for_counter(CF_M_CONNECTIONS, 0);
     answer_login(&login); /* it was right, whoever waits for it */
     expect_given_back(ann);
 }
@@ -1581,8 +1580,7 @@ Test(tuned_gateway, gives_back_a_try_that_its_client_did_not_wait_for)
     put_login(fd, "", "ann");
     cf_limit_key_t key = next_take(CF_LIMIT_LOGINS, &take).key;
     vanish(fd);
-    while (actor_counter(actor, CF_M_CONNECTIONS) > 0)
-        ; /* ends with the suite's time limit */
+    wait_for_counter(CF_M_CONNECTIONS, 0);
     peer_answer(limiter, &take, CF_MSG_GRANTED, &(cf_granted_t){1, 1000});
     expect_given_back(key);
 }
@@ -1612,6 +1610,253 @@ Test(tuned_gateway, lets_nobody_pass_when_the_limiter_cannot_say)
     cr_assert(eq(int, client_answer(fd), 503));
     cr_assert(has(client_head, "Retry-After:"));
     close(fd);
+}
+
+/* The next message at the limiter is a TAKE for frames, of `want` of them. */
+static cf_msg_t expect_take(cf_limit_kind_t kind, uint32_t want)
+{
+    cf_msg_t msg;
+    cf_take_t take = next_take(kind, &msg);
+    cr_assert(eq(u32, take.want, want));
+    cr_assert(eq(u32, take.most, want > 4 ? want : 4));
+    return msg;
+}
+
+static void grant_tokens(const cf_msg_t *take, uint32_t tokens)
+{
+    peer_answer(limiter, take, CF_MSG_GRANTED, &(cf_granted_t){tokens, 60000});
+}
+
+static void expect_no_take(void)
+{
+    cf_msg_t msg;
+    let_it_read();
+    cr_assert(eq(int, cf_inbox_read(limiter->inbox, &msg), 0));
+}
+
+/* ann and bob in the room. */
+static void with_limited_frames(void)
+{
+    limit_to(CF_LIMIT_POSTS, 60);
+    limit_to(CF_LIMIT_COMMANDS, 10);
+    start();
+}
+
+Test(tuned_gateway, spends_a_lease_without_asking, .init = with_limited_frames)
+{
+    int ann = enter_first("ann", NULL), again = enter("ann"), bob = enter("bob");
+    post(ann, "1", "");
+    cf_msg_t take = expect_take(CF_LIMIT_POSTS, 1);
+    cf_take_t of_ann, of_bob;
+    cr_assert(cf_msg_body(&of_ann, &take, &limiter->arena) == 0);
+    grant_tokens(&take, 4);
+    answer_post(rooms, "1", 1);
+    post(ann, "2", "");
+    answer_post(rooms, "2", 2);
+    post(again, "3", ""); /* another socket, the same user */
+    answer_post(rooms, "3", 3);
+    post(ann, "4", "");
+    answer_post(rooms, "4", 4);
+    expect_no_take();
+    post(ann, "5", "");
+    take = expect_take(CF_LIMIT_POSTS, 1);
+    grant_tokens(&take, 1);
+    answer_post(rooms, "5", 5);
+    post(bob, "6", "");
+    take = expect_take(CF_LIMIT_POSTS, 1);
+    cr_assert(cf_msg_body(&of_bob, &take, &limiter->arena) == 0);
+    cr_assert(not(is_same(of_ann.key, of_bob.key)));
+    close(ann);
+    close(again);
+    close(bob);
+}
+
+Test(tuned_gateway, keeps_frames_in_order_while_they_wait_for_the_limiter,
+     .init = with_limited_frames)
+{
+    int ann = enter_first("ann", NULL);
+    post(ann, "1", "");
+    cf_msg_t take = expect_take(CF_LIMIT_POSTS, 1);
+    post(ann, "2", "");
+    post(ann, "3", "");
+    client_say(ann, "{\"content\":\"/hello\"}");
+    post(ann, "4", "");
+    expect_no_take(); /* one at a time */
+    grant_tokens(&take, 1);
+    answer_post(rooms, "1", 1);
+    take = expect_take(CF_LIMIT_POSTS, 2);
+    grant_tokens(&take, 1); /* less than was wanted */
+    answer_post(rooms, "2", 2);
+    take = expect_take(CF_LIMIT_POSTS, 1);
+    grant_tokens(&take, 2); /* the second is for 4, which the command is before */
+    answer_post(rooms, "3", 3);
+    take = expect_take(CF_LIMIT_COMMANDS, 1);
+    grant_tokens(&take, 1);
+    answer(rooms, CF_MSG_COMMAND, CF_MSG_COMMANDED, NULL);
+    answer_post(rooms, "4", 4);
+    close(ann);
+}
+
+Test(tuned_gateway, tells_who_is_over_the_limit_how_long_to_wait, .init = with_limited_frames)
+{
+    int ann = enter_first("ann", NULL);
+    post(ann, "1", "k1");
+    cf_msg_t take = expect_take(CF_LIMIT_POSTS, 1);
+    post(ann, "2", "k2");
+    client_say(ann, "{\"content\":\"/hello\",\"client_key\":\"k3\"}");
+    let_it_read();
+    peer_answer(limiter, &take, CF_MSG_REFUSED, &(cf_refused_t){-CF_ELIMIT, 1234});
+    char *heard = client_heard_type(ann, "error");
+    cr_assert(has(heard, "\"message\":\"Rate limit exceeded\"") &&
+                  has(heard, "\"code\":\"RATE_LIMIT_EXCEEDED\"") &&
+                  has(heard, "\"client_key\":\"k1\"") && has(heard, "\"retry_after_ms\":1234"),
+              "%s", heard);
+    take = expect_take(CF_LIMIT_POSTS, 1); /* what came later asks for itself */
+    grant_tokens(&take, 1);
+    answer_post(rooms, "2", 1);
+    take = expect_take(CF_LIMIT_COMMANDS, 1);
+    peer_answer(limiter, &take, CF_MSG_REFUSED, &(cf_refused_t){-CF_ELIMIT, 6000});
+    heard = client_heard_type(ann, "error");
+    cr_assert(has(heard, "\"message\":\"Rate limit exceeded\"") &&
+                  has(heard, "\"client_key\":\"k3\"") && has(heard, "\"retry_after_ms\":6000"),
+              "%s", heard);
+    post(ann, "4", "k4"); /* the socket stays */
+    take = expect_take(CF_LIMIT_POSTS, 1);
+    grant_tokens(&take, 1);
+    answer_post(rooms, "4", 2);
+    close(ann);
+}
+
+/* What comes back with a TAKE or by itself until there are `tokens` of it. */
+static void expect_returned(uint32_t tokens)
+{
+    cf_msg_t msg;
+    cf_take_t take;
+    cf_give_back_t given;
+    while (tokens) {
+        cr_assert(peer_next(limiter, &msg));
+        if (msg.type == CF_MSG_TAKE) {
+            cr_assert(cf_msg_body(&take, &msg, &limiter->arena) == 0);
+            given.tokens = take.returned;
+            grant_tokens(&msg, 1);
+        } else {
+            cr_assert(eq(int, msg.type, CF_MSG_GIVE_BACK));
+            cr_assert(cf_msg_body(&given, &msg, &limiter->arena) == 0);
+        }
+        cr_assert(le(u32, given.tokens, tokens));
+        tokens -= given.tokens;
+    }
+}
+
+Test(tuned_gateway, gives_back_what_it_did_not_use_in_time, .init = with_limited_frames)
+{
+    int ann = enter_first("ann", NULL);
+    post(ann, "1", "");
+    cf_msg_t take = expect_take(CF_LIMIT_POSTS, 1);
+    peer_answer(limiter, &take, CF_MSG_GRANTED, &(cf_granted_t){4, 0}); /* over at once */
+    answer_post(rooms, "1", 1);
+    post(ann, "2", "");
+    expect_returned(3);
+    close(ann);
+}
+
+Test(tuned_gateway, gives_back_what_a_user_leaves_behind, .init = with_limited_frames)
+{
+    cf_msg_t msg;
+    int ann = enter_first("ann", NULL), again = enter("ann");
+    post(ann, "1", "");
+    cf_msg_t take = expect_take(CF_LIMIT_POSTS, 1);
+    grant_tokens(&take, 4);
+    answer_post(rooms, "1", 1);
+    vanish(ann);
+    wait_for_counter(CF_M_WEBSOCKETS, 1);
+    expect_no_take(); /* nor anything else: he is still here */
+    post(again, "2", "");
+    do /* DETACH of the first */
+        cr_assert(peer_next(rooms, &msg));
+    while (msg.type != CF_MSG_POST);
+    vanish(again);
+    expect_returned(2);
+}
+
+Test(tuned_gateway, forgets_frames_of_who_went_before_they_could_go, .init = with_limited_frames)
+{
+    int ann = enter_first("ann", NULL), again = enter("ann");
+    post(ann, "1", "");
+    cf_msg_t take = expect_take(CF_LIMIT_POSTS, 1);
+    post(ann, "2", "");
+    let_it_read();
+    post(again, "3", "");
+    let_it_read();
+    vanish(ann);
+    wait_for_counter(CF_M_WEBSOCKETS, 1);
+    grant_tokens(&take, 1);
+    request(rooms, CF_MSG_DETACH, NULL);
+    answer_post(rooms, "3", 1); /* and neither of hers */
+    post(again, "4", "");
+    take = expect_take(CF_LIMIT_POSTS, 1);
+    vanish(again);
+    wait_for_counter(CF_M_WEBSOCKETS, 0);
+    grant_tokens(&take, 4);
+    expect_returned(4);
+}
+
+Test(tuned_gateway, holds_a_frame_that_the_limiter_lets_go_while_its_room_moves,
+     .init = with_limited_frames)
+{
+    cf_msg_t looking;
+    int ann = enter_first("ann", NULL);
+    post(ann, "1", "");
+    cf_msg_t take = expect_take(CF_LIMIT_POSTS, 1);
+    post(ann, "2", "");
+    let_it_read();
+    peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_FORGET, 0, ROOM, NULL);
+    cr_assert(peer_await_msg(lobby, CF_MSG_LOOKUP, 0, &looking, NULL));
+    grant_tokens(&take, 1);
+    take = expect_take(CF_LIMIT_POSTS, 1);
+    grant_tokens(&take, 1);
+    let_it_read();
+    peer_answer(lobby, &looking, CF_MSG_PLACED, &(cf_placed_t){cf_address_pack(rooms2->address)});
+    answer(rooms2, CF_MSG_ATTACH, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 2});
+    answer_post(rooms2, "1", 1);
+    answer_post(rooms2, "2", 2);
+    close(ann);
+}
+
+Test(tuned_gateway, bounds_what_waits_for_the_limiter_by_its_credit, .init = with_limited_frames)
+{
+    int ann = enter_first("ann", NULL);
+    for (int i = 0; i < 40; i++)
+        post(ann, "x", "");
+    cf_msg_t take = expect_take(CF_LIMIT_POSTS, 1);
+    let_it_read();
+    cr_assert(gt(u64, actor_counter(actor, CF_M_CREDIT_STOPS), 0));
+    grant_tokens(&take, 1);
+    request(rooms, CF_MSG_POST, NULL);
+    take = expect_take(CF_LIMIT_POSTS, 31); /* 32 were read */
+    grant_tokens(&take, 31);
+    for (int i = 0; i < 31; i++)
+        request(rooms, CF_MSG_POST, NULL);
+    close(ann);
+}
+
+Test(tuned_gateway, says_that_nothing_was_saved_when_the_limiter_does_not_answer,
+     .init = with_limited_frames)
+{
+    int ann = enter_first("ann", NULL);
+    post(ann, "1", "k1");
+    expect_take(CF_LIMIT_POSTS, 1);
+    post(ann, "2", "k2");
+    for (int i = 0; i < 2; i++) {
+        char *heard = client_heard_type(ann, "error");
+        cr_assert(has(heard, "NOT_SAVED") && has(heard, i ? "\"k2\"" : "\"k1\""), "%s", heard);
+    }
+    post(ann, "3", "k3"); /* goes on as soon as it answers again */
+    cf_msg_t take;
+    next_take(CF_LIMIT_POSTS, &take);
+    grant_tokens(&take, 4);
+    answer_post(rooms, "3", 1);
+    close(ann);
 }
 
 /* --- endings ------------------------------------------------------------------------------------

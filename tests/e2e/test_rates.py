@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+import openapi
 import server as servers
 import ws
 
@@ -26,9 +27,12 @@ class Connection:
     def call(self, method, path, body=None, **headers):
         """Status, headers and body of one call of the API."""
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.http.request(method, "/api/v1" + path, json.dumps(body) if body is not None else None, headers)
+        sent = json.dumps(body) if body is not None else None
+        self.http.request(method, "/api/v1" + path, sent, headers)
         answer = self.http.getresponse()
-        return answer.status, dict(answer.getheaders()), answer.read()
+        got = answer.read()
+        openapi.check(method, "/api/v1" + path, answer.status, answer.headers, got, sent, lax=True)
+        return answer.status, dict(answer.getheaders()), got
 
     def login(self, name, password="password123", **headers):
         return self.call("POST", "/auth/login", {"username": name, "password": password}, **headers)
@@ -248,3 +252,111 @@ def test_a_user_opens_five_sockets_at_once_and_two_a_second(store_kind, server):
     assert 5 <= passed <= 6 + 2 * seconds
     ws.WebSocket(server.port, path, bob.token).close()
     servers.until(lambda: upgrade()[0] == 101, "the limit to be over")
+
+
+class Sender:
+    """Sends posts on a user's sockets, and takes what becomes of each."""
+
+    def __init__(self):
+        self.sent = 0
+
+    def send(self, chat, count, content="post"):
+        """The client keys of so many posts."""
+        keys = [f"key-{self.sent + i}" for i in range(count)]
+        self.sent += count
+        for key in keys:
+            chat.post(content, key=key)
+        return keys
+
+    def outcome(self, chat, keys):
+        """The accepted keys, and the error frames of the others."""
+        waiting, accepted, refused = set(keys), [], []
+        while waiting:
+            frame = chat.recv()
+            if frame["type"] not in ("message_ack", "error") or frame["client_key"] not in waiting:
+                continue
+            waiting.remove(frame["client_key"])
+            if frame["type"] == "message_ack":
+                accepted.append(frame["client_key"])
+            else:
+                refused.append(frame)
+        return accepted, refused
+
+    def post(self, chat, count):
+        return self.outcome(chat, self.send(chat, count))
+
+
+def check_refused(frames, at_most_ms):
+    for frame in frames:
+        assert frame["message"] == "Rate limit exceeded" and frame["code"] == "RATE_LIMIT_EXCEEDED"
+        assert 1 <= frame["retry_after_ms"] <= at_most_ms
+
+
+@pytest.mark.server_env(CONFAB_LIMITS_POSTS_PER_MINUTE="60")
+def test_the_61st_post_of_a_minute_is_refused_and_later_accepted(store_kind, server):
+    ann, bob = server.user("ann"), server.user("bob")
+    room = ann.create_room()
+    bob.join(room)
+    chat, other = ws.Chat(ann, room), ws.Chat(bob, room)
+    sender, began = Sender(), time.monotonic()
+    keys = sender.send(chat, 100)
+    accepted, refused = sender.outcome(chat, keys)
+    seconds = time.monotonic() - began
+    assert 60 <= len(accepted) <= 61 + seconds
+    assert accepted[:60] == keys[:60]  # the first ones, in order
+    check_refused(refused, 1000)
+    assert len(refused) == 100 - len(accepted)
+    other.say("not meant")
+
+    def is_accepted_again():
+        return sender.post(chat, 1)[0]
+    servers.until(is_accepted_again, "the limit to be over")
+    history = [message for message in ann.history(room) if message["username"] == "ann"]
+    assert len(history) == len(accepted) + 1  # what was refused is not there
+    wait_refused(server, "posts", 1)
+
+
+@pytest.mark.parametrize("gateways", [1, 2])
+def test_the_sockets_of_a_user_share_a_limit(store_kind, make_server, gateways):
+    server = make_server({"CONFAB_LIMITS_POSTS_PER_MINUTE": "60", "CONFAB_GATEWAY_COUNT": str(gateways)}).start()
+    ann = server.user("ann")
+    room, second = ann.create_room(), ann.create_room()
+    chats = [ws.Chat(ann, room), ws.Chat(ann, second), ws.Chat(ann, room)]
+    sender, began, accepted, refused = Sender(), time.monotonic(), 0, []
+    for chat in chats * 4:
+        some, others = sender.post(chat, 10)
+        accepted += len(some)
+        refused += others
+    seconds = time.monotonic() - began
+    # up to three tokens may be leased to another gateway
+    assert 60 - 3 * (gateways - 1) <= accepted <= 61 + seconds
+    check_refused(refused, 1000)
+
+
+@pytest.mark.server_env(CONFAB_LIMITS_COMMANDS_PER_MINUTE="10")
+def test_the_eleventh_command_of_a_minute_is_refused(store_kind, server):
+    ann = server.user("ann")
+    chat = ws.Chat(ann, ann.create_room())
+    sender, began = Sender(), time.monotonic()
+    commands, posts = sender.send(chat, 16, "/hello"), sender.send(chat, 1)
+    over = []
+    while posts:
+        frame = chat.recv()
+        if frame["type"] == "error" and frame["code"] == "RATE_LIMIT_EXCEEDED":
+            over.append(frame)
+        elif frame["type"] == "message_ack":
+            assert [frame["client_key"]] == posts  # which no command keeps from going
+            posts = []
+    passed, seconds = len(commands) - len(over), time.monotonic() - began
+    assert 10 <= passed <= 11 + seconds / 6
+    assert [frame["client_key"] for frame in over] == commands[passed:]
+    check_refused(over, 6000)
+    wait_refused(server, "commands", len(over))
+
+
+@pytest.mark.server_env(CONFAB_LIMITS_POSTS_PER_MINUTE="0", CONFAB_LIMITS_COMMANDS_PER_MINUTE="0")
+def test_posts_are_not_limited_at_0(store_kind, server):
+    ann = server.user("ann")
+    chat = ws.Chat(ann, ann.create_room())
+    sender = Sender()
+    assert len(sender.post(chat, 200)[0]) == 200
