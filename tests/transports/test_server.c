@@ -81,6 +81,8 @@ static void on_request(void *owner, cf_conn_t *conn, const cf_request_t *request
     } else if (begins(request->path, "/big")) {
         memset(big, 'b', sizeof big);
         cf_conn_respond(conn, 200, "text/plain", NULL, big, sizeof big);
+    } else if (begins(request->path, "/kept")) {
+        cf_conn_respond(conn, 200, "text/plain", "Cache-Control: no-cache\r\n", "kept", 4);
     } else {
         int size = snprintf(text, sizeof text, "%d %.*s %.*s", (int)request->method,
                             (int)request->path.size, request->path.bytes, (int)request->body.size,
@@ -525,6 +527,17 @@ static int get_close(int fd)
 }
 
 /* ---- HTTP ---- */
+
+Test(server, forbids_keeping_unless_the_answer_says_how_long)
+{
+    open_server();
+    cr_assert(eq(int, ask_once("GET /a HTTP/1.1\r\nHost: a\r\n\r\n"), 200));
+    cr_assert(ne(ptr, strstr(head, CF_NOT_KEPT), NULL), "%s", head);
+    cr_assert(eq(int, ask_once("GET /kept HTTP/1.1\r\nHost: a\r\n\r\n"), 200));
+    cr_assert(eq(ptr, strstr(head, CF_NOT_KEPT), NULL), "%s", head);
+    cr_assert(ne(ptr, strstr(head, "Cache-Control: no-cache\r\n"), NULL), "%s", head);
+    expect_security_headers();
+}
 
 Test(server, answers_and_keeps_the_connection)
 {

@@ -228,6 +228,8 @@ static int put_response(cf_http_client_t *client, int status, const char *conten
     bool bodyless = status == 204 || status == 304 || status < 200; /* RFC 9110, 8.6 */
     int rc = cf_buf_addf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\n" CF_SECURITY_HEADERS, status,
                          reason_phrase(status), cf_server_date(client->server));
+    if (rc == 0 && (!extra_headers || !strstr(extra_headers, "Cache-Control: ")))
+        rc = cf_buf_add_text(out, CF_NOT_KEPT);
     if (rc == 0 && content_type)
         rc = cf_buf_addf(out, "Content-Type: %s\r\n", content_type);
     if (rc == 0 && !bodyless)

@@ -92,8 +92,9 @@ typedef struct {
 /* Stands on every answer, the owner's and the server's own. */
 #define CF_SECURITY_HEADERS                                                                        \
     "X-Content-Type-Options: nosniff\r\n"                                                          \
-    "Referrer-Policy: no-referrer\r\n"                                                             \
-    "Cache-Control: no-store\r\n"
+    "Referrer-Policy: no-referrer\r\n"
+/* Stands on every answer that does not say itself how long it may be kept. */
+#define CF_NOT_KEPT "Cache-Control: no-store\r\n"
 
 /* And this on every one that is no page: whoever makes a browser show it all the same, shows nothing. */
 #define CF_NO_PAGE_POLICY "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
@@ -149,9 +150,9 @@ bool cf_server_is_flushed(const cf_server_t *self);
 const cf_server_stats_t *cf_server_stats(const cf_server_t *self);
 void cf_server_destroy(cf_server_t **self);
 
-/* extra_headers: "Name: value\r\n" lines or NULL. Content-Length and CF_SECURITY_HEADERS are added;
- * for HEAD the body is left out. content_type NULL: none. The connection stays open if the client
- * allows. Returns 0 or CF_ECLOSING when the client is gone (nothing to do: on_gone follows). */
+/* extra_headers: "Name: value\r\n" lines or NULL. Content-Length and CF_SECURITY_HEADERS are added, and
+ * CF_NOT_KEPT unless extra_headers hold a Cache-Control; for HEAD the body is left out. content_type NULL:
+ * none. The connection stays open if the client allows. Returns 0 or CF_ECLOSING when the client is gone (nothing to do: on_gone follows). */
 int cf_conn_respond(cf_conn_t *conn, int status, const char *content_type,
                     const char *extra_headers, const void *body, size_t size);
 int cf_conn_upgrade(cf_conn_t *conn);
