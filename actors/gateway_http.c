@@ -5,7 +5,6 @@
 #include "clock.h"
 #include "err.h"
 #include "metrics.h"
-#include "web.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -293,21 +292,6 @@ static void try_next_token(cf_gateway_t *self, cf_client_t *client)
 /* --- routing -----------------------------------------------------------------------------------
  */
 
-static bool serve_page(cf_gateway_t *self, cf_client_t *client, const cf_request_t *request)
-{
-    const cf_web_file_t *file = cf_web_find(request->path.bytes, request->path.size);
-    if (!file)
-        return false;
-    client->exchange->label = CF_ROUTE_FILE;
-    bool is_read = request->method == CF_METHOD_GET || request->method == CF_METHOD_HEAD;
-    if (is_read)
-        cf_http_respond_as(self, client, 200, file->content_type,
-                           "Content-Security-Policy: " CF_WEB_CSP "\r\n", file->bytes, file->size);
-    else
-        cf_http_respond_as(self, client, 405, NULL, "Allow: GET\r\n", NULL, 0);
-    return true;
-}
-
 static void route(cf_gateway_t *self, cf_client_t *client, const cf_request_t *request)
 {
     cf_exchange_t *exchange = client->exchange;
@@ -323,7 +307,7 @@ static void route(cf_gateway_t *self, cf_client_t *client, const cf_request_t *r
     if (!match.route) {
         if (match.allow[0])
             cf_http_respond_as(self, client, 405, NULL, match.allow, NULL, 0);
-        else if (self->config.only_probes || !serve_page(self, client, request))
+        else if (self->config.only_probes || !cf_pages_serve(self, client, request))
             cf_http_not_found(self, client);
         return;
     }

@@ -1,6 +1,6 @@
 /* actors/gateway_routes.h: the route table, and what the files that answer HTTP requests share: gateway_http.c
  * (a request arrives, who asks, how it is answered), gateway_routes.c (the table), gateway_calls.c (what
- * each route does). Nobody else includes it. */
+ * each route does), gateway_pages.c (the files of the web page). Nobody else includes it. */
 #ifndef CF_GATEWAY_ROUTES_H
 #define CF_GATEWAY_ROUTES_H
 
@@ -51,6 +51,10 @@ bool cf_limits_may_login(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pend
 /* The password was right, or was not looked at: that was no failed login. */
 void cf_limits_give_back_login(cf_gateway_t *self, const cf_pending_t *pending);
 void cf_limits_answered(cf_client_t *client); /* with whatever */
+
+/* gateway_pages.c: answers a request for a file of the web page, or for where one once was. False: it is
+ * for none, and nothing was answered. */
+bool cf_pages_serve(cf_gateway_t *self, cf_client_t *client, const cf_request_t *request);
 
 /* gateway_http.c: answers */
 void cf_http_respond_as(cf_gateway_t *self, cf_client_t *client, int status, const char *type,

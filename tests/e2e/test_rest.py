@@ -388,12 +388,3 @@ def test_a_cross_site_post_with_a_cookie_is_forbidden(store_kind, server):
     own = {"Origin": f"http://127.0.0.1:{server.port}"}
     for headers in ({}, own, {"Sec-Fetch-Site": "same-origin", **own}, {"Sec-Fetch-Site": "none"}):
         ann.call("POST", "/chatrooms", {"name": "x"}, headers)
-
-
-def test_the_page_and_its_policy(store_kind, server):
-    for path, kind in (("/", "text/html"), ("/app.js", "text/javascript"), ("/style.css", "text/css")):
-        status, headers, body = server.client().raw("GET", path)
-        assert status == 200 and headers["Content-Type"] == f"{kind}; charset=utf-8" and body
-        assert headers["Content-Security-Policy"].startswith("default-src 'self'")
-        assert "unsafe" not in headers["Content-Security-Policy"]
-        assert headers["X-Content-Type-Options"] == "nosniff"

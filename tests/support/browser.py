@@ -13,6 +13,9 @@ import websockets
 
 LIMIT_S = float(os.environ.get("CONFAB_TEST_LIMIT", "60"))
 BINARY = shutil.which("chromium")
+KEYS = {"Enter": ("Enter", 13, "\r"), "Tab": ("Tab", 9, ""), "Escape": ("Escape", 27, ""), "Backspace": ("Backspace", 8, ""),
+        "ArrowUp": ("ArrowUp", 38, ""), "ArrowDown": ("ArrowDown", 40, ""), " ": ("Space", 32, " "),
+        "PageUp": ("PageUp", 33, ""), "Home": ("Home", 36, ""), "End": ("End", 35, "")}
 
 
 class Browser:
@@ -22,7 +25,7 @@ class Browser:
         self.process = subprocess.Popen(
             [BINARY, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
              "--disable-background-networking", "--disable-component-update", "--disable-sync",
-             "--disable-dev-shm-usage", "--remote-debugging-port=0", f"--user-data-dir={self.profile}", "about:blank"],
+             "--disable-dev-shm-usage", "--window-size=1280,800", "--remote-debugging-port=0", f"--user-data-dir={self.profile}", "about:blank"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         self.url = self._find_url()
         threading.Thread(target=self._forget_output, daemon=True).start()
@@ -93,6 +96,7 @@ class Page:
         self.session = browser.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log"):
             self.call(f"{domain}.enable")
+        self.call("Emulation.setFocusEmulationEnabled", enabled=True)  # each as if it were the one in front
         self.open(url)
 
     def call(self, method, **params):
@@ -101,6 +105,11 @@ class Page:
     def open(self, url):
         self.call("Page.navigate", url=url)
         self.until("document.readyState === 'complete' && location.href !== 'about:blank'")
+
+    def reload(self):
+        self.run("window.isOld = true")
+        self.call("Page.reload")
+        self.until("document.readyState === 'complete' && !window.isOld")
 
     def run(self, script):
         """The value of a JavaScript expression; promises are waited for."""
@@ -122,12 +131,54 @@ class Page:
         }})"""
         return self.run(wrapped)
 
+    def see(self, selector):
+        """Waits until something of that kind is on the page and in sight."""
+        self.until(f"document.querySelector({json.dumps(selector)})?.checkVisibility()")
+
+    def text(self, selector):
+        return self.run(f"document.querySelector({json.dumps(selector)})?.textContent")
+
+    def click(self, selector):
+        """A click in the middle of the first such element, wherever that is now."""
+        self.see(selector)
+        x, y = self.run(f"""(() => {{
+            const element = document.querySelector({json.dumps(selector)});
+            element.scrollIntoViewIfNeeded();
+            const box = element.getBoundingClientRect();
+            return [box.x + box.width / 2, box.y + box.height / 2];
+        }})()""")
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    def type(self, text):
+        """Into what has the focus."""
+        self.call("Input.insertText", text=text)
+
+    def press(self, key, *modifiers):
+        """A key that is no text, such as Enter; modifiers: Alt, Control, Shift."""
+        mask = sum({"Alt": 1, "Control": 2, "Shift": 8}[name] for name in modifiers)
+        code, number, text = KEYS.get(key) or (f"Key{key.upper()}", ord(key.upper()), "")
+        for kind in ("keyDown" if text and not mask & 3 else "rawKeyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=code, windowsVirtualKeyCode=number,
+                      modifiers=mask, **({"text": text} if kind == "keyDown" else {}))
+
     def fill(self, form, **fields):
         """Types into a form as a person would, and sends it."""
         for name, value in fields.items():
+            self.see(f"#{form} [name={name}]")
             self.run(f"document.querySelector('#{form} [name={name}]').focus()")
-            self.call("Input.insertText", text=value)
-        self.run(f"document.querySelector('#{form} button').click()")
+            self.type(value)
+        self.run(f"document.querySelector('#{form} button:not([type=button])').click()")
+
+    def screen(self, width, height, scale=1, phone=False):
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale,
+                  mobile=phone)
+        self.call("Emulation.setTouchEmulationEnabled", enabled=phone)
+
+    def prefer(self, **features):
+        """What the person has set in their system: prefers_color_scheme="dark"."""
+        self.call("Emulation.setEmulatedMedia", features=[
+            {"name": name.replace("_", "-"), "value": value} for name, value in features.items()])
 
     def problems(self):
         """Script errors and what the content security policy has stopped in this page."""

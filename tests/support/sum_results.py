@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 """sum_results.py BUILD_DIR [EXTRA_FAILURES]: adds up what the tests of one run reported.
 
-Reads BUILD_DIR/results: <name>.json of each Criterion executable and e2e.xml of pytest. An executable
-that ctest knows but that left no report (it did not start, or its runner died) is one failure, so
-nothing that did not run can look as if it had passed. Names what failed, and ends with the line
-"N passed, N failed"; exits with 0 only if something passed and nothing failed.
+Reads BUILD_DIR/results: <name>.json of each Criterion executable, web.tap of the page's tests and e2e.xml
+of pytest. What left no report (an executable that ctest knows and that did not start, a runner that
+died) is one failure, so nothing that did not run can look as if it had passed. Names what failed, and
+ends with the line "N passed, N failed"; exits with 0 only if something passed and nothing failed.
 """
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as xml
@@ -40,12 +41,26 @@ def pytest_outcomes(path):
         yield f"{case.get('classname')}::{case.get('name')}", outcome, " ".join(found)[:300]
 
 
+def tap_outcomes(path):
+    """Of node's reporter: one line of no indentation for each test, and their number at the end."""
+    try:
+        lines = path.read_text(errors="replace").splitlines()
+    except OSError as error:
+        lines = [f"no report ({error.__class__.__name__})"]
+    found = [re.match(r"(not )?ok \d+ - (.*?)(?: # ([A-Z]+).*)?$", line) for line in lines]
+    outcomes = [(f"web::{one[2]}", "failed" if one[1] else "skipped" if one[3] else "passed", "") for one in found if one]
+    if not outcomes or f"1..{len(outcomes)}" not in lines:
+        outcomes.append(("web", "failed", f"the report does not reach its end: {lines[-1] if lines else 'empty'}"))
+    return outcomes
+
+
 def main():
     build = sys.argv[1]
     count = {"passed": 0, "failed": int(sys.argv[2]) if len(sys.argv) > 2 else 0, "skipped": 0}
     results = pathlib.Path(build, "results")
     outcomes = [o for name in expected_executables(build)
                 for o in criterion_outcomes(results / f"{name}.json")]
+    outcomes += tap_outcomes(results / "web.tap")
     if (results / "e2e.xml").exists():
         outcomes += pytest_outcomes(results / "e2e.xml")
     for name, outcome, text in outcomes:

@@ -1,0 +1,3 @@
+import { applyTheme, chosenTheme } from './client/theme.ts';
+
+applyTheme(chosenTheme());
