@@ -766,7 +766,7 @@ static const call_t calls[] = {
     {POST, "/api/v1/chatrooms", "", ANNS, "", "{\"name\":\"\"}", 400, "invalid input"},
     {POST, "/api/v1/auth/logout", "", "session_id=bob", "", "", 200, "true}\n"},
     {GET, "/health", "", "", "", "", 200, "\"test\"}\n"},
-    {GET, "/health/ready", "", "", "", "", 200, "\"rabbitmq\":\"connected\"}\n"},
+    {GET, "/health/ready", "", "", "", "", 200, "\"quote_service\":\"disconnected\"}\n"},
     {GET, "/livez", "", "", "", "", 200, "ok\n"},
     {GET, "/metrics", "", "", "", "", 200, "confab_up 1\n"},
     {GET, "/nothing", "", "", "", "", 404, "Not Found\n"},
