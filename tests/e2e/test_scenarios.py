@@ -254,7 +254,8 @@ def test_a_history_that_differs_is_noticed(lie, told, tmp_path):
 @pytest.mark.only_store("sqlite")
 @pytest.mark.parametrize("setting, noticed", [
     ({"CONFAB_AUTH_HASH_RATE": "4"}, ("checks", "errors")),  # the set-up, four hashes, just passes
-], ids=["hashes"])
+    ({"CONFAB_LIMITS_POSTS_PER_MINUTE": "2"}, ("refusals",)),
+], ids=["hashes", "posts"])
 def test_a_limit_that_is_too_low_is_noticed(setting, noticed, make_server, tmp_path):
     server = make_server(setting).start()
     outcome = play(SMALL, server.url, tmp_path / "run", server.pid)
