@@ -15,13 +15,10 @@
 #include <stdlib.h>
 
 #define LOOKUPS_MAX 16384 /* AUTHENTICATE and LOGOUT in flight */
-#define ANSWER_US INT64_C(10000000)
 #define TELL_AGAIN_US INT64_C(100000)
 #define FULL_RETRY_MS 1000
 #define TOKEN_BYTES 32
 #define TOKEN_TEXT 43 /* characters of 32 bytes in base64 without padding */
-/* Longer than any question asked before the end of a session can still be on its way. */
-#define ENDED_US (2 * ANSWER_US)
 
 typedef enum {
     FINDING_USER = 1, /* LOGIN */
@@ -141,7 +138,7 @@ static operation_t *begin(cf_accounts_t *self, cf_turn_t *turn, const cf_msg_t *
     op->request = *msg;
     op->request.body = NULL;
     op->request.size = 0;
-    op->deadline_us = turn->boot_us + ANSWER_US;
+    op->deadline_us = turn->boot_us + self->config.answer_us;
     op->hasher = -1;
     HASH_ADD(hh, self->operations, id, sizeof op->id, op);
     if (!op->hh.tbl) {
@@ -538,7 +535,9 @@ static int on_logout(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     bool is_known = known != NULL;
     cf_id_t session = known ? known->session : (cf_id_t){0};
     bool is_ending = cf_session_cache_is_ended(&self->cache, token_hash, turn->boot_us);
-    rc = cf_session_cache_end(&self->cache, token_hash, turn->boot_us + ENDED_US);
+    /* longer than any question asked before the end of a session can still be on its way */
+    int64_t until_us = turn->boot_us + 2 * self->config.answer_us;
+    rc = cf_session_cache_end(&self->cache, token_hash, until_us);
     if (rc < 0)
         return rc;
     operation_t *op = begin(self, turn, msg, FINDING_ENDED, false);

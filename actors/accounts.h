@@ -10,7 +10,7 @@
  *     CREATE_USER, SET_PASSWORD, ADD_SESSION, REMOVE_SESSION -> storage
  * Each request may also be REFUSED CF_ELIMIT (REGISTER and LOGIN: more than `rate` a second),
  * CF_EFULL (more than `queue` of them, or LOOKUPS_MAX others, are in flight), both with a time to
- * wait; CF_EIO (the store is away); CF_ETIME (no answer within 10 s; it may have been carried out).
+ * wait; CF_EIO (the store is away); CF_ETIME (no answer within answer_us; it may have been carried out).
  *
  * Nothing tells an unknown name from a wrong password, nor a taken name from a free one, but the
  * answer: LOGIN hashes in either case, REGISTER hashes before it looks.
@@ -31,6 +31,7 @@ typedef struct {
     uint32_t rate;                         /* registrations and logins a second, also the burst */
     uint32_t sessions;                     /* sessions remembered; 0: none */
     int64_t session_ttl_us;                /* a login lasts so long */
+    int64_t answer_us;                     /* a request takes so long at most */
     const cf_password_policy_t *passwords; /* borrowed for life; NULL: any password will do */
 } cf_accounts_config_t;
 

@@ -9,8 +9,6 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-#define ANSWER_TIMEOUT_US                                                                          \
-    INT64_C(15000000) /* every actor answers earlier by itself; this is the net below */
 #define DRAIN_TIMEOUT_US INT64_C(10000000)
 
 /* --- requests in flight ------------------------------------------------------------------------
@@ -24,7 +22,7 @@ cf_pending_t *cf_gateway_pend(cf_gateway_t *self, cf_client_t *client, cf_answer
     pending->corr = ++self->next_corr;
     pending->answer = answer;
     pending->sent_us = cf_boot_us();
-    pending->give_up_us = pending->sent_us + ANSWER_TIMEOUT_US;
+    pending->give_up_us = pending->sent_us + self->config.answer_us;
     cf_outbox_get_trace(self->out, pending->trace);
     HASH_ADD(hh, self->pendings, corr, sizeof pending->corr, pending);
     if (!pending->hh.tbl) {
@@ -377,7 +375,7 @@ static void give_up_old(cf_gateway_t *self, int64_t boot_us)
     cf_pending_t *pending, *next;
     HASH_ITER(hh, self->pendings, pending, next)
     {
-        if (boot_us - pending->sent_us < ANSWER_TIMEOUT_US)
+        if (boot_us - pending->sent_us < self->config.answer_us)
             return; /* the table is in order of sending */
         if (boot_us < pending->give_up_us)
             continue; /* a command */

@@ -12,8 +12,6 @@
 
 #include <stdlib.h>
 
-#define LOAD_TIMEOUT_US INT64_C(5000000) /* what a client waits at most for a room to open */
-
 static cf_handler_fn on_activated, on_refused, on_vacate;
 
 /* In every phase. */
@@ -333,7 +331,7 @@ void cf_room_settle(cf_room_t *self, cf_turn_t *turn)
 void cf_room_tick(cf_room_t *self, cf_turn_t *turn)
 {
     int64_t since = turn->boot_us - self->phase_since_us;
-    if (self->phase == CF_ROOM_LOADING && since > LOAD_TIMEOUT_US)
+    if (self->phase == CF_ROOM_LOADING && since > self->host->config->answer_us)
         cf_room_vacate(self, turn, CF_ETIME);
     cf_room_posts_tick(self, turn);
     cf_room_members_tick(self, turn);

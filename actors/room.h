@@ -37,6 +37,7 @@ typedef struct {
     uint32_t commands_max;      /* commands waiting for the bot */
     uint32_t members_cache;     /* users whose membership is remembered beyond those attached */
     int64_t verdict_timeout_us; /* 5 s */
+    int64_t answer_us;          /* storage and readers have so long */
     int64_t idle_us;            /* retire after so long without a member and a request */
     int64_t posts_ttl_us;       /* older posts are not shown as history any more; 0: for ever */
     int64_t command_us;         /* time the bot has for a command */

@@ -10,9 +10,8 @@
 
 #include <limits.h>
 
-#define READ_BACK_POSTS 100              /* at a time, for a gateway that is behind the ring */
-#define READ_RETRY_US INT64_C(500000)    /* after a failure: two actors must not spin */
-#define READ_TIMEOUT_US INT64_C(5000000) /* a reader answers earlier, whatever happens */
+#define READ_BACK_POSTS 100           /* at a time, for a gateway that is behind the ring */
+#define READ_RETRY_US INT64_C(500000) /* after a failure: two actors must not spin */
 
 cf_room_gateway_t *cf_room_gateway(cf_room_t *self, uint64_t address)
 {
@@ -115,7 +114,7 @@ static bool catch_up(cf_room_t *self, cf_turn_t *turn, cf_room_gateway_t *gatewa
     if (turn->boot_us < gateway->read_again_us)
         return false;
     gateway->read_corr = cf_room_next_corr(self);
-    gateway->read_again_us = turn->boot_us + READ_TIMEOUT_US;
+    gateway->read_again_us = turn->boot_us + self->host->config->answer_us;
     cf_read_posts_t read = {
         .from = CF_POSTS_AFTER_SEQ, .at = (int64_t)gateway->told_seq, .limit = READ_BACK_POSTS};
     if (cf_outbox_send(turn->out, cf_room_reader(self), CF_MSG_READ_POSTS, gateway->read_corr,

@@ -9,8 +9,6 @@
 
 #include <stdlib.h>
 
-#define JOIN_TIMEOUT_US INT64_C(5000000)
-
 /* --- durable membership ------------------------------------------------------------------------
  */
 
@@ -435,12 +433,12 @@ void cf_room_members_tick(cf_room_t *self, cf_turn_t *turn)
 {
     for (cf_pending_join_t *at = self->joins, *next; at; at = next) {
         next = at->next;
-        if (turn->boot_us - at->since_us > JOIN_TIMEOUT_US)
+        if (turn->boot_us - at->since_us > self->host->config->answer_us)
             cf_room_join_refused(self, turn, at->corr, CF_ETIME);
     }
     if (self->phase != CF_ROOM_OPEN)
         return;
-    while (self->held && turn->boot_us - self->held->since_us > JOIN_TIMEOUT_US) {
+    while (self->held && turn->boot_us - self->held->since_us > self->host->config->answer_us) {
         cf_id_t user = self->held->user; /* the reader did not answer */
         cf_membership_t *row = find_membership(self, user);
         if (row)

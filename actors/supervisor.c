@@ -234,6 +234,7 @@ static int start_accounts(supervisor_t *self)
                                             .queue = (uint32_t)config->auth_hash_queue,
                                             .rate = (uint32_t)config->auth_hash_rate,
                                             .sessions = (uint32_t)config->auth_session_cache,
+                                            .answer_us = config->auth_answer_timeout_ms * 1000,
                                             .session_ttl_us = config->auth_session_ttl_ms * 1000,
                                             .passwords = self->passwords};
     if (rc == 0)
@@ -331,6 +332,7 @@ static int start_rooms(supervisor_t *self)
                              .commands_max = (uint32_t)config->rooms_commands_max,
                              .members_cache = (uint32_t)config->rooms_members_cache,
                              .verdict_timeout_us = config->rooms_verdict_timeout_ms * 1000,
+                             .answer_us = config->rooms_answer_timeout_ms * 1000,
                              .idle_us = config->rooms_idle_ms * 1000,
                              .posts_ttl_us = config->sweeper_posts_ttl_ms * 1000,
                              .command_us = config->stock_deadline_ms * 1000,
@@ -389,6 +391,7 @@ static cf_gateway_config_t gateway_config(supervisor_t *self, const char *listen
                                  .reader = address_of(CF_ACTOR_READER, 0),
                                  .readers = (uint32_t)config->store_readers,
                                  .sockets_per_user = (uint32_t)config->limits_sockets_per_user,
+                                 .answer_us = config->gateway_answer_timeout_ms * 1000,
                                  .credits_requests = (uint32_t)config->gateway_credits_requests,
                                  .credits_bytes = config->gateway_credits_bytes,
                                  .pool_bytes = config->gateway_pool_bytes,

@@ -93,6 +93,9 @@
       "Bytes of requests one connection may have in flight.")                                      \
     X(gateway, pool_bytes, SIZE, "64MiB", "1MiB", "4GiB",                                          \
       "Bytes of requests in flight over all connections of a gateway.")                            \
+    X(gateway, answer_timeout, DURATION, "15s", "1s", "5m",                                        \
+      "Time an actor has to answer what a client asked; then 503, or the post is not confirmed. "  \
+      "Longer than those of rooms and auth.")                                                      \
     X(limits, sockets_per_user, INT, "100", "0", "1000000",                                        \
       "WebSockets at once of one user, on each gateway thread; more are answered 429. 0 is off.")  \
     X(limits, connections_per_ip, INT, "0", "0", "1000000",                                        \
@@ -165,6 +168,8 @@
       "Memberships a room remembers between looks into the store.")                                \
     X(rooms, verdict_timeout, DURATION, "5s", "100ms", "1m",                                       \
       "After this without word from the store a sender is told that the post is not confirmed.")   \
+    X(rooms, answer_timeout, DURATION, "5s", "100ms", "1m",                                        \
+      "Time a room waits for storage and readers: to open, for a membership, for old posts.")      \
     X(rooms, window_events, INT, "1024", "1", "65536",                                             \
       "Events a room thread may have on the way to one gateway.")                                  \
     X(rooms, window_bytes, SIZE, "1MiB", "16KiB", "64MiB",                                         \
@@ -215,6 +220,8 @@
       "Registrations and logins that may wait for a hash; beyond it 429.")                         \
     X(auth, hash_rate, INT, "200", "1", "10000",                                                   \
       "Registrations and logins a second; beyond it 429.")                                         \
+    X(auth, answer_timeout, DURATION, "10s", "100ms", "1m",                                        \
+      "Time a registration, a login or a logout may take in all; then 503.")                       \
     X(auth, session_cache, INT, "20000", "0", "1000000",                                           \
       "Sessions remembered between looks into the store.")                                         \
     X(sweeper, interval, DURATION, "60s", "100ms", "24h",                                          \

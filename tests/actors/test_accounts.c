@@ -30,6 +30,7 @@ static cf_accounts_config_t config = {
     .rate = 10,
     .sessions = 4,
     .session_ttl_us = TTL_US,
+    .answer_us = 10 * SECOND_US,
 };
 static cf_password_policy_t *passwords;
 static cf_accounts_t *accounts;
@@ -635,7 +636,7 @@ static void start_threads(void)
     cf_actor_t *hasher = actor_at(CF_ACTOR_HASHER, 0), *actor = actor_at(CF_ACTOR_ACCOUNTS, 0);
     cf_hasher_t *hashes;
     cf_accounts_t *state;
-    cf_accounts_config_t real = {1, 1, 1, 8, 60, 100, TTL_US, NULL};
+    cf_accounts_config_t real = {1, 1, 1, 8, 60, 100, TTL_US, 10 * SECOND_US, NULL};
     peer_at(CF_ACTOR_GATEWAY, 0);
     start_store();
     cr_assert(eq(int, cf_hasher_new(&hashes, &(cf_hasher_config_t){hasher, 1, 64}), 0));

@@ -468,6 +468,7 @@ static const cf_room_config_t room_config = {
     .commands_max = 8,
     .members_cache = 16,
     .verdict_timeout_us = 5000000,
+    .answer_us = 5000000,
     .idle_us = 60000000,
     .command_us = 30000000,
     .lobby = {NODE, CF_ACTOR_LOBBY, 0},
@@ -485,7 +486,8 @@ static void world_begin(bool ephemeral)
                                                          .queue = 8,
                                                          .rate = 100,
                                                          .sessions = 8,
-                                                         .session_ttl_us = INT64_C(3600000000)};
+                                                         .session_ttl_us = INT64_C(3600000000),
+                                                         .answer_us = 10000000};
     static const cf_limiter_config_t limiter_config = {
         .limits = {{[CF_LIMIT_POSTS] = {3, 60000000, 3}}}, .buckets_max = 4};
     static cf_lobby_config_t lobby_config;

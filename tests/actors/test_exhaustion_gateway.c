@@ -1039,6 +1039,7 @@ static cf_gateway_config_t config(void)
                                  .stats = played_at[STATS],
                                  .reader = played_at[READER],
                                  .readers = 1,
+                                 .answer_us = 15000000,
                                  .credits_requests = 32,
                                  .credits_bytes = 131072,
                                  .pool_bytes = 1u << 20,

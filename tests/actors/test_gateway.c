@@ -52,6 +52,7 @@ static cf_gateway_config_t config = {
     .limiter = {NODE, CF_ACTOR_LIMITER, 0},
     .reader = {NODE, CF_ACTOR_READER, 0},
     .readers = 1,
+    .answer_us = 15000000,
     .credits_requests = 32,
     .credits_bytes = 131072,
     .pool_bytes = 1u << 20,
@@ -1895,7 +1896,15 @@ Test(gateway, drains_when_what_was_asked_is_answered_and_closes_1001)
     cr_assert(peer_await(supervisor, CF_MSG_DRAINED, 77, NULL));
 }
 
-Test(gateway, gives_up_what_nobody_answers)
+static void start_hasty(void)
+{
+    config.answer_us = 1000000;
+    start();
+}
+
+TestSuite(gateway_hasty, .init = start_hasty, .fini = actors_stop, .timeout = 120);
+
+Test(gateway_hasty, gives_up_what_nobody_answers)
 {
     int ann = enter_first("ann", NULL), bob = ask_to_enter("bob");
     authenticate("bob", "bob");

@@ -86,6 +86,7 @@ static void start_rooms(uint16_t index)
                                .queue_bytes = 1u << 20,
                                .members_cache = 16,
                                .verdict_timeout_us = 5000000,
+                               .answer_us = 5000000,
                                .idle_us = index * INT64_C(3000), /* at once, or nearly so */
                                .lobby = {NODE, CF_ACTOR_LOBBY, 0},
                                .storage = {NODE, CF_ACTOR_STORAGE, 0},

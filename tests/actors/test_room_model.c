@@ -473,6 +473,7 @@ static void begin(uint32_t seed)
                                   .members_cache = 4,
                                   .command_us = 600000000,
                                   .verdict_timeout_us = 5000000,
+                                  .answer_us = 5000000,
                                   .idle_us = INT64_MAX / 2,
                                   .lobby = {1, CF_ACTOR_LOBBY, 0},
                                   .storage = {1, CF_ACTOR_STORAGE, 0},

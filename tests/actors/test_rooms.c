@@ -26,6 +26,7 @@ static cf_room_config_t config = {
     .queue_bytes = 1u << 20,
     .members_cache = 64,
     .verdict_timeout_us = 5000000,
+    .answer_us = 5000000,
     .idle_us = INT64_C(3600000000),
     .lobby = {NODE, CF_ACTOR_LOBBY, 0},
     .storage = {NODE, CF_ACTOR_STORAGE, 0},

@@ -25,6 +25,7 @@ cf_room_config_t room_config = {
     .commands_max = 3,
     .members_cache = 16,
     .verdict_timeout_us = 5000000,
+    .answer_us = 5000000,
     .idle_us = 60000000,
     .command_us = 30000000,
     .lobby = {NODE_OF_ROOM, CF_ACTOR_LOBBY, 0},
