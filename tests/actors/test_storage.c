@@ -57,7 +57,7 @@ static void set_faults(const char *lines)
     cr_assert(rename(fresh, script) == 0);
 }
 
-static uint32_t batch_rows = 500;
+static uint32_t batch_rows = 500, batch_bytes = 1u << 20;
 static int statement_ms = 500;
 
 /* On the store whose URL is before, the test's folder, behind. */
@@ -76,7 +76,7 @@ static void start(const char *before, const char *behind)
                  .statement_ms = statement_ms,
                  .key_ttl_us = INT64_C(600000000)},
         .batch_rows = batch_rows,
-        .batch_bytes = 1u << 20,
+        .batch_bytes = batch_bytes,
     };
     cf_storage_t *state;
     cr_assert(eq(int, cf_storage_new(&state, &config), 0));
@@ -149,10 +149,9 @@ static void make_room(uint32_t n)
 
 #define ROWS_MAX 3
 /* Rows prev+1 .. prev+n, not sent yet. */
-static void put_append(uint64_t corr, uint32_t room, uint64_t epoch, uint64_t prev, uint32_t n,
-                       const char *client_key)
+static void fill_rows(cf_post_t *rows, uint64_t corr, uint64_t prev, uint32_t n,
+                      const char *client_key)
 {
-    cf_post_t rows[ROWS_MAX] = {0};
     for (uint32_t i = 0; i < n; i++)
         rows[i] = (cf_post_t){
             .seq = prev + 1 + i,
@@ -163,6 +162,13 @@ static void put_append(uint64_t corr, uint32_t room, uint64_t epoch, uint64_t pr
             .text = cf_str("hello"),
             .client_key = cf_str(client_key),
         };
+}
+
+static void put_append(uint64_t corr, uint32_t room, uint64_t epoch, uint64_t prev, uint32_t n,
+                       const char *client_key)
+{
+    cf_post_t rows[ROWS_MAX];
+    fill_rows(rows, corr, prev, n, client_key);
     cf_append_t append = {epoch, prev, {rows, n}};
     peer_put(room_thread, CF_ACTOR_STORAGE, CF_MSG_APPEND, corr, ROOM(room), &append);
 }
@@ -345,6 +351,43 @@ Test(faults, writes_together_what_arrives_while_a_write_runs)
     for (uint32_t n = 1; n <= 100; n++)
         cr_assert(eq(u32, await_verdict(n), CF_VERDICT_STORED));
     cr_assert(le(u64, actor_counter(actor, CF_M_COMMITS) - before, 50));
+}
+
+/* Six APPENDs of one size arrive while a write runs; two of them have `spare` bytes to spare in a group.
+ * Returns in how many transactions they were written. */
+static uint64_t commits_of_six(uint32_t spare)
+{
+    cf_post_t rows[3];
+    cf_buf_t body = {0};
+    fill_rows(rows, 1, 0, 3, "");
+    cf_append_t append = {1, 0, {rows, 3}};
+    cr_assert(eq(int, cf_shape_encode(&body, &cf_shape_append, &append), 0));
+    batch_bytes = 2 * (uint32_t)body.size + spare;
+    cf_buf_free(&body);
+    start_faulty();
+    for (uint32_t n = 1; n <= 7; n++)
+        make_room(n);
+    uint64_t before = actor_counter(actor, CF_M_COMMITS);
+    set_faults("write late 200 1\n");
+    for (uint32_t n = 1; n <= 7; n++) {
+        put_append(n, n, 1, 0, 3, "");
+        if (n == 1)
+            peer_flush(room_thread);
+    }
+    peer_flush(room_thread);
+    for (uint32_t n = 1; n <= 7; n++)
+        cr_assert(eq(u32, await_verdict(n), CF_VERDICT_STORED));
+    return actor_counter(actor, CF_M_COMMITS) - before - 1;
+}
+
+Test(faults, fills_a_group_up_to_batch_bytes)
+{
+    cr_assert(eq(u64, commits_of_six(0), 3));
+}
+
+Test(faults, takes_no_byte_more_into_a_group)
+{
+    cr_assert(eq(u64, commits_of_six((uint32_t)-1), 6));
 }
 
 Test(faults, answers_a_probe_while_the_store_hangs)

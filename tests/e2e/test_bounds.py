@@ -3,6 +3,7 @@ one beyond. The C tests hold the bounds of actors; here it is seen that keys rea
 
 import pathlib
 import re
+import threading
 
 import pytest
 
@@ -211,6 +212,192 @@ def test_a_post_without_a_verdict_in_time_is_not_confirmed(store_kind, make_serv
     server.allow_errors(".")
     script.write_text("")
     server.kill()
+
+
+# ---- what gathers while one write is late: each bound is met by its key, and not by its default
+
+ROOMY = {"CONFAB_ROOMS_VERDICT_TIMEOUT": "1m", "CONFAB_STORE_STATEMENT_TIMEOUT": "1m",
+         "CONFAB_GATEWAY_CREDITS_BYTES": "1MiB", "CONFAB_GATEWAY_CREDITS_REQUESTS": "1024",
+         "CONFAB_ROOMS_QUEUE_BYTES": "4MiB"}
+WIDE = "\U0001f600" * 1000  # the longest text in bytes: 4,000
+
+
+@pytest.fixture
+def gathered(make_server, store, tmp_path):
+    """Posts to `rooms` rooms on a connection each, all behind one late write. What the metrics have grown by when
+    all are answered, and the errors."""
+    runs = []
+
+    def gather(env, posts, rooms=1, text=WIDE):
+        runs.append(env)
+        script = tmp_path / f"faults{len(runs)}"
+        script.write_text("")
+        plain = store.url
+        store.url = f"faulty:{script}:{plain}"
+        server = make_server({**ROOMY, **env}).start()
+        store.url = plain
+        ann = server.user(f"ann{len(runs)}")
+        chats = [ws.Chat(ann, ann.create_room()) for _ in range(rooms)]
+        swept = 'db_query_duration_seconds_count{operation="delete",table="sessions"}'
+        servers.until(lambda: server.metrics()[swept] == 1, "the first sweep, whose writes would be counted too")
+        before = server.metrics()
+        script.write_text("write late 1000 1\n")
+        chats[0].post("first", key="first")
+        for chat in chats:
+            for n in range(posts):
+                chat.post(text, key=str(n))
+        answers = []
+        for chat in chats:
+            mine = posts + (chat is chats[0])
+            while mine:
+                frame = chat.recv()
+                if frame["type"] in ("message_ack", "error"):
+                    answers.append(frame)
+                    mine -= 1
+        acked = sum(frame["type"] == "message_ack" for frame in answers)
+        total = before["confab_posts_acked_total"] + acked
+        servers.until(lambda: server.metrics()["confab_posts_acked_total"] == total, "all to be counted")
+        metrics = server.metrics()
+        server.kill()
+        return {name: value - before.get(name, 0) for name, value in metrics.items()}, [frame for frame in answers if frame["type"] == "error"]
+    return gather
+
+
+@pytest.mark.parametrize("envs, posts, rooms", [
+    ([{"CONFAB_GATEWAY_CREDITS_BYTES": "64KiB"}, {"CONFAB_GATEWAY_CREDITS_REQUESTS": "8"}], 24, 1),  # 96 KiB
+    ([{"CONFAB_GATEWAY_POOL_BYTES": "1MiB"}], 150, 2)])  # 600 KiB on each of two
+def test_a_connection_is_not_read_beyond_its_credit_or_the_pool(store_kind, gathered, envs, posts, rooms):
+    for env in [{}, *envs]:
+        metrics, errors = gathered(env, posts, rooms)
+        assert errors == [] and bool(metrics["confab_credit_stops_total"]) == bool(env), env
+
+
+def test_posts_up_to_the_rooms_bytes_wait_and_more_are_refused(store_kind, gathered):
+    metrics, errors = gathered({"CONFAB_ROOMS_QUEUE_BYTES": "16KiB"}, 8)
+    assert {frame["code"] for frame in errors} == {"ROOM_BUSY"}
+    assert 4 <= len(errors) <= 6  # the first post waits as well; three of 4 KB beside it, and what each costs
+
+
+def test_events_beyond_the_window_are_sent_later(store_kind, gathered):
+    for env in ({}, {"CONFAB_ROOMS_WINDOW_EVENTS": "4"}, {"CONFAB_ROOMS_WINDOW_BYTES": "16KiB"}):
+        metrics, errors = gathered(env, 24)
+        assert errors == [] and metrics["confab_delivery_seconds_count"] == 25
+        assert bool(metrics["confab_room_lags_total"]) == bool(env), env
+
+
+def test_a_transaction_has_so_many_rows_and_bytes(store_kind, gathered):
+    """One post in each of twelve rooms, all together behind the late write."""
+    def larger(metrics, most):
+        return (metrics["confab_store_batch_rows_count"]
+                - metrics[f'confab_store_batch_rows_bucket{{le="{most}"}}'])
+    for env, most in (({"CONFAB_STORAGE_BATCH_ROWS": "2"}, 2), ({"CONFAB_STORAGE_BATCH_BYTES": "16KiB"}, 5)):
+        assert larger(gathered(env, 1, rooms=12)[0], most) == 0, env
+    assert larger(gathered({}, 1, rooms=12)[0], 5) >= 1
+
+
+@pytest.mark.server_env(CONFAB_WS_FLUSH_DELAY="50ms")
+def test_a_flush_waits_as_long_as_the_key_says(store_kind, server, ann, room):
+    """A lower bound: the delay itself is what makes a post that long."""
+    chat = ws.Chat(ann, room)
+    for n in range(5):
+        chat.say(f"{n}")
+        chat.until("chat_message", content=f"{n}")
+    servers.until(lambda: server.metrics()["confab_delivery_seconds_count"] == 5, "five to be counted")
+    assert server.metrics()["confab_delivery_seconds_sum"] >= 5 * 0.045
+
+
+# ---- what is kept in memory
+
+
+def selects(server, table):
+    return server.metrics().get(f'db_query_duration_seconds_count{{operation="select",table="{table}"}}', 0)
+
+
+@pytest.mark.parametrize("env", [{"CONFAB_ROOMS_RING_POSTS": "4"}, {"CONFAB_ROOMS_RING_BYTES": "16KiB"}])
+def test_history_beyond_the_ring_is_read_from_the_store(store_kind, make_server, env):
+    def read_all(env):
+        server = make_server(env).start()
+        ann = server.user(f"ann{len(env)}")
+        room = ann.create_room()
+        chat = ws.Chat(ann, room)
+        for _ in range(10):
+            chat.say(WIDE)
+        assert len(ann.messages(room, limit=10)) == 10
+        acked = 10
+        servers.until(lambda: server.metrics()["confab_posts_acked_total"] == acked, "all to be counted")
+        found = selects(server, "posts")
+        server.kill()
+        return found
+    assert read_all(env) >= 1
+    assert read_all({}) == 0
+
+
+def test_memberships_beyond_the_cache_are_looked_up_again(store_kind, make_server):
+    def ask_all(env):
+        server = make_server(env)
+        names = [f"member{len(env)}{i}" for i in range(40)]
+        tokens = server.import_sessions(names)
+        server.start()
+        members = [server.client(token=tokens[name]) for name in names]
+        room = members[0].create_room()
+        for member in members:
+            member.join(room)
+        before = selects(server, "members")
+        for member in members:
+            member.messages(room)
+        requests = 'http_requests_total{method="GET",path="/api/v1/chatrooms/{id}/messages",status="200"}'
+        servers.until(lambda: server.metrics().get(requests) == 40, "all to be counted")
+        found = selects(server, "members") - before
+        server.kill()
+        return found
+    assert ask_all({"CONFAB_ROOMS_MEMBERS_CACHE": "16"}) >= 1
+    assert ask_all({}) == 0
+
+
+# ---- time
+
+
+@pytest.mark.parametrize("env, ask", [
+    ({"CONFAB_AUTH_ANSWER_TIMEOUT": "200ms"}, lambda user: user.register("carl")),
+    ({"CONFAB_ROOMS_ANSWER_TIMEOUT": "200ms"}, lambda user: user.join(user.room)),
+    ({"CONFAB_GATEWAY_ANSWER_TIMEOUT": "1s", "CONFAB_AUTH_ANSWER_TIMEOUT": "900ms",
+      "CONFAB_ROOMS_ANSWER_TIMEOUT": "900ms"}, lambda user: user.create_room())])
+def test_what_a_store_that_hangs_leaves_unanswered_is_503_in_time(store_kind, make_server, store, tmp_path, env, ask):
+    """Every other limit is longer than the test may take."""
+    script = tmp_path / "faults"
+    script.write_text("")
+    store.url = f"faulty:{script}:{store.url}"
+    server = make_server({"CONFAB_STORE_STATEMENT_TIMEOUT": "1m", "CONFAB_AUTH_ANSWER_TIMEOUT": "1m",
+                          "CONFAB_ROOMS_ANSWER_TIMEOUT": "1m", "CONFAB_GATEWAY_ANSWER_TIMEOUT": "4m",
+                          "CONFAB_HTTP_ANSWER_TIMEOUT": "5m", **env}).start()
+    ann, bob = server.user("ann"), server.user("bob")
+    bob.room = ann.create_room()
+    ws.Chat(ann, bob.room).say("the room is open")
+    script.write_text("write hang\n")
+    with pytest.raises(rest.Refused) as refused:
+        ask(bob)
+    assert refused.value.status == 503 and int(refused.value.headers["Retry-After"]) >= 1
+    server.allow_errors(".")
+    script.write_text("")
+    server.kill()
+
+
+@pytest.mark.server_env(CONFAB_AUTH_HASH_QUEUE="1", CONFAB_AUTH_HASH_WORKERS="1", CONFAB_AUTH_ARGON2_PASSES="10",
+                        CONFAB_AUTH_ARGON2_MEMORY_KIB="65536", CONFAB_AUTH_HASH_RATE="10000")
+def test_logins_up_to_the_queue_wait_and_more_are_429(store_kind, server):
+    def log_in(outcomes):
+        try:
+            server.client().login("nobody")
+        except rest.Refused as answer:
+            outcomes.append((answer.status, answer.headers["Retry-After"]))
+    outcomes = []
+    together = [threading.Thread(target=log_in, args=(outcomes,)) for _ in range(8)]
+    for one in together:
+        one.start()
+    for one in together:
+        one.join()
+    assert (429, "1") in outcomes and (401, None) in outcomes
+    assert {status for status, _ in outcomes} == {401, 429}
 
 
 # ---- the store
