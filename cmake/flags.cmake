@@ -39,7 +39,10 @@ foreach(flag -fstack-protector-strong -fstack-clash-protection -fcf-protection
     endif()
 endforeach()
 unset(CMAKE_REQUIRED_FLAGS)
-add_link_options(-Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed)
+add_link_options(-Wl,-z,relro,-z,now,-z,noexecstack)
+if(NOT CONFAB_SANITIZE) # its runtime stands in front of some libraries, libcrypt among them, and needs them
+    add_link_options(-Wl,--as-needed)
+endif()
 if(HAVE_fcf_protection)
     # Debian's start files carry no CET mark, so the linker would drop it from the binary. A shadow
     # stack asks nothing of them; for indirect branches they lack the landing, so that is not forced.
