@@ -11,6 +11,8 @@
  *                    EXPELLED: that socket is closed 1008
  *     from lobby     FORGET -> FORGOTTEN; COUNTS, kept to the latest and bounded in cost
  *     from accounts  SESSION_ENDED: its sockets are closed 1008
+ *     to limiter     TAKE before what is limited beyond one connection, GIVE_BACK; whom it refuses
+ *                    or does not answer for does not pass
  *     DRAIN          stops listening and reading, waits for what is in flight, closes all with 1001
  *
  * A command may wait for the bot for half a minute. It holds no credit and none of the pool

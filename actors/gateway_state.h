@@ -1,7 +1,9 @@
 /* actors/gateway_state.h: the state of a gateway, for the files that together are the gateway:
  * gateway.c (life, dispatch, the server's callbacks), gateway_http.c, gateway_routes.c and
  * gateway_calls.c (requests and their answers), gateway_socket.c (WebSockets), gateway_users.c
- * (how many of them each user has), gateway_commands.c (what clients ask the bot), gateway_rooms.c (where rooms are, and what is in flight to them).
+ * (how many of them each user has), gateway_limits.c (how often clients may do something),
+ * gateway_commands.c (what clients ask the bot), gateway_rooms.c (where rooms are, and what is in
+ * flight to them).
  * Nobody else includes it. */
 #ifndef CF_GATEWAY_STATE_H
 #define CF_GATEWAY_STATE_H
