@@ -230,6 +230,8 @@ static int put_response(cf_http_client_t *client, int status, const char *conten
                          reason_phrase(status), cf_server_date(client->server));
     if (rc == 0 && (!extra_headers || !strstr(extra_headers, "Cache-Control: ")))
         rc = cf_buf_add_text(out, CF_NOT_KEPT);
+    if (rc == 0)
+        rc = cf_buf_add_text(out, client->server->hsts);
     if (rc == 0 && content_type)
         rc = cf_buf_addf(out, "Content-Type: %s\r\n", content_type);
     if (rc == 0 && !bodyless)
@@ -287,6 +289,7 @@ static void fill_request(cf_request_t *out, const cf_http_client_t *client, cons
         .body = {(const char *)client->in.data + client->head_size,
                  (uint32_t)(client->request_size - client->head_size)},
         .peer = cf_str(client->peer),
+        .secure = client->server->tls,
     };
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define INBOX_BUDGET 2000 /* messages between two looks at the sockets */
 #define REPORT_S 10       /* at most one log line about refused clients in so many seconds */
@@ -144,6 +145,8 @@ static void on_again(uv_idle_t *idle);
 
 static void pass(cf_server_t *server)
 {
+    if (server->tls)
+        cf_tls_pass(server->tls);
     take_turns(server);
     server->events.before_flush(server->owner);
     take_turns(server);
@@ -254,7 +257,24 @@ static void on_accept(void *owner, int fd, const struct sockaddr *peer)
     cf_server_t *server = owner;
     server->stats.accepted++;
     cf_peer_address_t *address = admit(server, peer);
-    cf_client_accept(server, fd, peer, address, !address);
+    if (!server->tls)
+        cf_client_accept(server, fd, peer, address, !address);
+    else if (address)
+        cf_tls_accept(server->tls, fd, peer, address);
+    else
+        close(fd); /* a 503 would cost it a handshake, and us more than it */
+}
+
+/* Behind TLS a client is counted from the accept until its own socket is closed, which is longer
+ * than the server has it. */
+static void on_plaintext(void *owner, int fd, const struct sockaddr *peer)
+{
+    cf_client_accept(owner, fd, peer, NULL, false);
+}
+
+static void on_tls_end(void *owner, void *seat)
+{
+    cf_server_leave(owner, seat);
 }
 
 /* ---- life ---- */
@@ -285,6 +305,23 @@ static int start_loop(cf_server_t *server, int inbox_fd)
     return 0;
 }
 
+static int start_tls(cf_server_t *server)
+{
+    const cf_server_config_t *config = &server->config;
+    if (!config->certificate.cert_file)
+        return 0;
+    if (config->hsts_s > 0)
+        snprintf(server->hsts, sizeof server->hsts, "Strict-Transport-Security: max-age=%lld\r\n",
+                 (long long)config->hsts_s);
+    return cf_tls_new(&server->tls,
+                      &(cf_tls_config_t){.certificate = config->certificate,
+                                         .handshake_ms = config->head_ms,
+                                         .stall_ms = config->queue_age_ms,
+                                         .close_ms = config->close_ms},
+                      &(cf_tls_events_t){.on_open = on_plaintext, .on_end = on_tls_end}, server,
+                      &server->loop, &server->wheel, &server->stats.tls);
+}
+
 int cf_server_new(cf_server_t **out, const cf_server_config_t *config,
                   const cf_server_events_t *events, void *owner, int inbox_fd)
 {
@@ -303,12 +340,15 @@ int cf_server_new(cf_server_t **out, const cf_server_config_t *config,
     if (rc == 0)
         rc = cf_websocket_start(server);
     if (rc == 0)
+        rc = start_tls(server);
+    if (rc == 0)
         rc = cf_listener_open(&server->listener, &server->loop, config->listen,
                               config->send_buffer_bytes, on_accept, server);
     if (rc == 0)
         cf_log_info("listening", CF_STR("listen", config->listen),
-                    CF_INT("port", server->listener.port));
-    server->config.listen = NULL; /* was borrowed */
+                    CF_INT("port", server->listener.port), CF_BOOL("tls", server->tls));
+    server->config.listen = NULL; /* was borrowed, as are these */
+    server->config.certificate = (cf_certificate_config_t){0};
     if (rc < 0) {
         cf_server_destroy(&server);
         return rc;
@@ -347,6 +387,11 @@ bool cf_server_is_flushed(const cf_server_t *self)
     return cf_ring_is_empty(&self->dirty);
 }
 
+int cf_server_reload(cf_server_t *self)
+{
+    return self->tls ? cf_tls_reload(self->tls) : 0;
+}
+
 const cf_server_stats_t *cf_server_stats(const cf_server_t *self)
 {
     return &self->stats;
@@ -376,6 +421,7 @@ void cf_server_destroy(cf_server_t **self)
         take_turns(server);
         cf_websocket_stop(server);
         take_turns(server);
+        cf_tls_destroy(&server->tls); /* the last: it sends what all the others have said */
         close_handles(server);
         uv_run(&server->loop, UV_RUN_DEFAULT);
         cf_websocket_free_context(server);

@@ -10,6 +10,7 @@
 #ifndef CF_SERVER_H
 #define CF_SERVER_H
 
+#include "certificate.h"
 #include "err.h"
 #include "str.h"
 
@@ -101,7 +102,7 @@ typedef struct {
 
 typedef struct {
     const char *listen;      /* "host:port"; port 0 picks one; [::1]:80 for IPv6 */
-    int connections_max;     /* beyond it: 503 and close */
+    int connections_max;     /* beyond it: 503 and close; over TLS closed at once */
     int connections_per_ip;  /* 0: off */
     size_t head_max;         /* 16 KiB: 431 beyond */
     size_t body_max;         /* 64 KiB: 413 beyond */
@@ -123,7 +124,27 @@ typedef struct {
     int send_buffer_bytes;   /* SO_SNDBUF, 128 KiB */
     int flush_delay_ms;      /* 0: flush each loop pass */
     size_t lasting_bytes;    /* of the owner, see cf_conn_lasting() */
+    cf_certificate_config_t certificate; /* cert_file NULL: plain HTTP, else TLS alone */
+    int64_t hsts_s; /* under TLS: how long browsers are to insist on it; 0: not said */
 } cf_server_config_t;
+
+typedef struct {                  /* counters; zero without TLS */
+    uint64_t handshakes, resumed; /* done; of these, by a ticket */
+    /* handshakes that failed */
+    uint64_t failed_http;        /* plain HTTP came */
+    uint64_t failed_unsupported; /* no version, suite or protocol in common */
+    uint64_t failed_rejected;    /* the client sent an alert, say of our certificate */
+    uint64_t failed_malformed;   /* not TLS */
+    uint64_t failed_left;        /* the client left */
+    uint64_t failed_slow;        /* not done in head_ms */
+    uint64_t failed_resources;   /* no descriptor or no memory */
+    uint64_t broken;             /* behind the handshake: faulty records, alerts */
+    uint64_t stalled;            /* closed by us, and nothing taken for queue_age_ms: reset */
+    uint64_t reloads, reloads_refused;
+    /* gauges */
+    uint64_t flushing;  /* clients closed by us whose last bytes are not out */
+    uint64_t expires_s; /* of the certificate, seconds since 1970 */
+} cf_tls_stats_t;
 
 typedef struct { /* counters; only ever grow, except the gauges */
     uint64_t accepted, refused_cap, refused_per_ip, refused_head, refused_body, refused_pool,
@@ -134,11 +155,12 @@ typedef struct { /* counters; only ever grow, except the gauges */
     uint64_t refused_message_pool; /* a message beyond message_pool_max */
     uint64_t closed_flood;         /* still sent CF_AFTER_CLOSE_MAX bytes behind our Close */
     uint64_t open_sockets, open_websockets, queued_bytes, request_bytes, message_bytes; /* gauges */
+    cf_tls_stats_t tls;
 } cf_server_stats_t;
 
 /* Bind, listen and build everything that can fail. inbox_fd: a descriptor to watch (ZMQ_FD) or -1.
- * Returns 0; CF_EIO (cannot listen; logged), CF_ENOMEM, CF_ERANGE (bad `listen`). events and config
- * are copied; owner is passed back. */
+ * Returns 0; CF_EIO (cannot listen; logged), CF_ENOMEM, CF_ERANGE (bad `listen`, or a certificate
+ * that cannot be used; logged). events and config are copied; owner is passed back. */
 int cf_server_new(cf_server_t **out, const cf_server_config_t *config,
                   const cf_server_events_t *events, void *owner, int inbox_fd);
 int cf_server_port(const cf_server_t *self); /* the port bound */
@@ -147,6 +169,8 @@ void cf_server_stop(cf_server_t *self);      /* from a callback */
 void cf_server_stop_listening(cf_server_t *self);
 /* Nothing that was sent to connections waits for a flush any more. */
 bool cf_server_is_flushed(const cf_server_t *self);
+/* Read certificate and key again, see cf_tls_reload(). Without TLS there is nothing to do: 0. */
+int cf_server_reload(cf_server_t *self);
 const cf_server_stats_t *cf_server_stats(const cf_server_t *self);
 void cf_server_destroy(cf_server_t **self);
 

@@ -13,6 +13,7 @@
 #include "listener.h"
 #include "outgoing.h"
 #include "server.h"
+#include "tls.h"
 #include "wheel.h"
 
 #include <uv.h>
@@ -52,7 +53,7 @@ struct cf_conn {
     cf_gone_t why;   /* what on_gone will say */
     cf_ring_t turn;  /* in server->turns */
     cf_ring_t place; /* in server->websockets */
-    cf_peer_address_t *address;
+    cf_peer_address_t *address; /* as for cf_server_leave() */
     /* WebSocket only */
     cf_timer_t timer;    /* pings, idle, age of the queue, close deadline */
     cf_buf_t message;    /* fragments so far; websocket.c alone changes it, as the pool counts it */
@@ -76,6 +77,8 @@ struct cf_server {
     uv_timer_t second, flush_timer;
     bool inbox_more, in_pass, stopping, flush_waits, flush_due, has_loop, has_inbox;
     cf_listener_t listener;
+    cf_tls_t *tls; /* NULL: clients speak plain HTTP */
+    char hsts[64]; /* header line for every answer; "" */
     cf_addresses_t addresses;
     cf_wheel_t wheel;
     int refused_open; /* sockets that only still get their 503; not among open_sockets */
@@ -103,7 +106,7 @@ cf_conn_t *cf_conn_new(cf_server_t *server, cf_http_client_t *client); /* NULL: 
 void cf_conn_turn(cf_conn_t *conn);                /* see to it at the end of this pass */
 void cf_conn_gone(cf_conn_t *conn, cf_gone_t why); /* on_gone at the end of this pass */
 const char *cf_server_date(cf_server_t *server);   /* the value of the Date header */
-/* An admitted connection ends. NULL: it was none. */
+/* An admitted connection ends. NULL: it was not counted, or TLS in front of it still counts it. */
 void cf_server_leave(cf_server_t *server, cf_peer_address_t *address);
 /* The loop's clock (CLOCK_MONOTONIC, read when its poll returns). Not the boot clock: a machine
  * that was suspended has not given its clients a chance to show life. */
@@ -113,7 +116,8 @@ static inline int64_t cf_server_now_ms(const cf_server_t *server)
 }
 
 /* client.c */
-/* Take over an accepted socket. refuse: it is over the connection cap and only gets a 503. */
+/* Take over a socket with plaintext. address: as for cf_server_leave(). refuse: it is over the
+ * connection cap and only gets a 503. */
 void cf_client_accept(cf_server_t *server, int fd, const struct sockaddr *peer,
                       cf_peer_address_t *address, bool refuse);
 void cf_client_answered(cf_conn_t *conn); /* its response is ready: send it and go on */
