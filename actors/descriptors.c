@@ -32,6 +32,8 @@ int cf_descriptors_for_connections(const cf_config_t *config)
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT_MAX)
         limit.rlim_cur = INT_MAX;
     long left = (long)limit.rlim_cur - for_actors(config) - CF_DESCRIPTORS_SPARE;
+    if (config->http_tls_cert_file[0])
+        left /= CF_DESCRIPTORS_TLS;
     return config->http_connections_max && config->http_connections_max < left
                ? config->http_connections_max
                : (int)left;

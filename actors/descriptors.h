@@ -1,13 +1,15 @@
 /* actors/descriptors.h: how many descriptors the process has, and how many of them may be clients.
  *
- *     NOFILE >= connections + sum over threads (3 + peers it sends to) + CF_DESCRIPTORS_SPARE
- * Every actor has an inbox and a socket per peer; libzmq keeps one descriptor for each. */
+ *     NOFILE >= d x connections + sum over threads (3 + peers it sends to) + CF_DESCRIPTORS_SPARE
+ * where d is 1, or 3 over TLS: the client's socket and both ends of its plaintext. Every actor has an
+ * inbox and a socket per peer; libzmq keeps one descriptor for each. */
 #ifndef CF_DESCRIPTORS_H
 #define CF_DESCRIPTORS_H
 
 #include "config.h"
 
 #define CF_DESCRIPTORS_SPARE 200 /* store connections, log, libraries, what comes and goes */
+#define CF_DESCRIPTORS_TLS 3     /* of one client */
 
 /* Raise the soft limit to the hard one. Before the first socket is made. */
 void cf_descriptors_raise(void);

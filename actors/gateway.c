@@ -203,6 +203,15 @@ static int on_expelled(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     return rc;
 }
 
+static int on_reload(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_gateway_t *self = state;
+    int rc = cf_server_reload(self->server);
+    if (rc < 0) /* not returned: it is the files that are out of bounds, and not this message */
+        return cf_outbox_refuse(turn->out, msg, rc, 0);
+    return cf_outbox_answer(turn->out, msg, CF_MSG_DONE, NULL);
+}
+
 static const cf_handler_t handlers[] = {
     {CF_MSG_EVENT, on_event},
     {CF_MSG_EXPELLED, on_expelled},
@@ -225,6 +234,7 @@ static const cf_handler_t handlers[] = {
     {CF_MSG_NODE_GONE, cf_place_on_node_gone},
     {CF_MSG_COUNTS, on_counts},
     {CF_MSG_SESSION_ENDED, on_session_ended},
+    {CF_MSG_RELOAD, on_reload},
     {0, NULL},
 };
 
@@ -389,6 +399,11 @@ static void give_up_old(cf_gateway_t *self, int64_t boot_us)
     }
 }
 
+static bool all_gone(const cf_gateway_t *self)
+{
+    return HASH_COUNT(self->clients) == 0 && cf_server_stats(self->server)->tls.flushing == 0;
+}
+
 static void drain_further(cf_gateway_t *self, int64_t boot_us)
 {
     bool is_done = HASH_COUNT(self->pendings) == 0 || boot_us > self->drain_until_us;
@@ -396,7 +411,7 @@ static void drain_further(cf_gateway_t *self, int64_t boot_us)
         self->closed_all = true;
         cf_socket_close_all(self);
     }
-    if (self->closed_all && (HASH_COUNT(self->clients) == 0 || boot_us > self->drain_until_us))
+    if (self->closed_all && (all_gone(self) || boot_us > self->drain_until_us))
         cf_actor_drained(self->actor);
     cf_outbox_flush(self->out);
 }
@@ -422,6 +437,24 @@ static void drain(void *state, cf_turn_t *turn)
     for (cf_client_t *client = self->clients; client; client = client->hh.next)
         if (client->phase == CF_CLIENT_ATTACHED && client->conn)
             cf_conn_pause(client->conn, true); /* no new work; what is in flight is answered */
+}
+
+static void tls_gauges(const cf_tls_stats_t *tls)
+{
+    cf_gauge(CF_M_TLS_HANDSHAKES, tls->handshakes);
+    cf_gauge(CF_M_TLS_RESUMED, tls->resumed);
+    cf_gauge(CF_M_TLS_FAILED_HTTP, tls->failed_http);
+    cf_gauge(CF_M_TLS_FAILED_UNSUPPORTED, tls->failed_unsupported);
+    cf_gauge(CF_M_TLS_FAILED_REJECTED, tls->failed_rejected);
+    cf_gauge(CF_M_TLS_FAILED_MALFORMED, tls->failed_malformed);
+    cf_gauge(CF_M_TLS_FAILED_LEFT, tls->failed_left);
+    cf_gauge(CF_M_TLS_FAILED_SLOW, tls->failed_slow);
+    cf_gauge(CF_M_TLS_FAILED_RESOURCES, tls->failed_resources);
+    cf_gauge(CF_M_TLS_BROKEN, tls->broken);
+    cf_gauge(CF_M_TLS_STALLED, tls->stalled);
+    cf_gauge(CF_M_TLS_RELOADS, tls->reloads);
+    cf_gauge(CF_M_TLS_RELOADS_REFUSED, tls->reloads_refused);
+    cf_gauge(CF_M_TLS_EXPIRY, tls->expires_s);
 }
 
 static void gauges(void *state)
@@ -450,6 +483,7 @@ static void gauges(void *state)
     cf_gauge(CF_M_WS_MESSAGE_BYTES, stats->message_bytes);
     cf_gauge(CF_M_CLOSED_PROTOCOL,
              stats->closed_protocol + stats->closed_too_big + stats->closed_utf8);
+    tls_gauges(&stats->tls);
 }
 
 /* --- life --------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@
  *     from accounts  SESSION_ENDED: its sockets are closed 1008
  *     to limiter     TAKE before what is limited beyond one connection, GIVE_BACK; whom it refuses
  *                    or does not answer for does not pass
+ *     RELOAD         -> DONE or REFUSED: certificate and key are read again
  *     DRAIN          stops listening and reading, waits for what is in flight, closes all with 1001
  *
  * A command may wait for the bot for half a minute. It holds no credit and none of the pool
@@ -44,6 +45,7 @@ typedef struct {
     size_t origin_count;
     int64_t session_ttl_s; /* Max-Age of the cookie */
     bool secure_cookie;
+    const char *cookie_name;   /* borrowed, as all texts here */
     const char *health_status; /* "ok", "healthy" */
     const char *environment;
     const char *version;

@@ -61,21 +61,30 @@ void cf_route_register(cf_gateway_t *self, cf_client_t *client)
                                        &fields, (cf_id_t){0}, on_registered));
 }
 
+#define COOKIE_MAX (CF_TOKEN_MAX + 128)
+
+/* The header that sets the session's cookie, or with an empty token takes it back. */
+static void write_cookie(const cf_gateway_t *self, char out[COOKIE_MAX], cf_str_t token,
+                         int64_t max_age_s)
+{
+    snprintf(out, COOKIE_MAX,
+             "Set-Cookie: %s=%.*s; Path=/; Max-Age=%lld; HttpOnly; %sSameSite=Lax\r\n",
+             self->config.cookie_name, (int)token.size, token.bytes, (long long)max_age_s,
+             self->config.secure_cookie ? "Secure; " : "");
+}
+
 static void on_logged_in(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,
                          const cf_msg_t *msg)
 {
     cf_logged_in_t login;
     cf_buf_t body = {0};
-    char cookie[CF_TOKEN_MAX + 128];
+    char cookie[COOKIE_MAX];
     uint32_t ignored;
     if (cf_gateway_refusal(turn, msg, &ignored) != CF_EAUTH)
         cf_limits_give_back_login(self, pending);
     if (!cf_http_take_answer(self, turn, pending, msg, &login, account_failures))
         return;
-    snprintf(cookie, sizeof cookie,
-             "Set-Cookie: session_id=%.*s; Path=/; Max-Age=%lld; HttpOnly; %sSameSite=Lax\r\n",
-             (int)login.token.size, login.token.bytes, (long long)self->config.session_ttl_s,
-             self->config.secure_cookie ? "Secure; " : "");
+    write_cookie(self, cookie, login.token, self->config.session_ttl_s);
     const cf_exchange_t *exchange = pending->client->exchange;
     bool no_cookie = exchange->is_cross_site && exchange->is_foreign; /* see is_uninvited() */
     int rc = cf_rooms_write_login(&body, &login);
@@ -137,12 +146,12 @@ static void on_logged_out(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pen
 {
     static const cf_http_failure_t failures[] = {{0, 503, "Failed to logout"}};
     cf_buf_t body = {0};
+    char cookie[COOKIE_MAX];
     if (!cf_http_take_answer(self, turn, pending, msg, NULL, failures))
         return;
+    write_cookie(self, cookie, cf_str(""), 0);
     int rc = cf_rooms_write_success(&body);
-    cf_http_finish(self, pending->client, 200,
-                   "Set-Cookie: session_id=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax\r\n", &body,
-                   rc);
+    cf_http_finish(self, pending->client, 200, cookie, &body, rc);
 }
 
 void cf_route_logout(cf_gateway_t *self, cf_client_t *client)

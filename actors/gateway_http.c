@@ -148,13 +148,17 @@ static bool is_listed(const cf_gateway_t *self, cf_str_t origin)
     return false;
 }
 
-/* scheme://host equals the Host header: the page came from this server. */
-static bool is_same_host(cf_str_t origin, cf_str_t host)
+/* scheme://host equals the Host header: the page came from this server. Over TLS a page that did not
+ * come over it may be anybody's; without TLS a proxy may have spoken it. */
+static bool is_same_host(const cf_request_t *request)
 {
+    cf_str_t origin = request->origin, host = request->host;
     const char *slashes = origin.size > 3 ? memmem(origin.bytes, origin.size, "://", 3) : NULL;
     if (!slashes || host.size == 0)
         return false;
-    uint32_t skip = (uint32_t)(slashes - origin.bytes) + 3;
+    uint32_t scheme = (uint32_t)(slashes - origin.bytes), skip = scheme + 3;
+    if (request->secure && !cf_str_equal((cf_str_t){origin.bytes, scheme}, cf_str("https")))
+        return false;
     return cf_str_equal((cf_str_t){origin.bytes + skip, origin.size - skip}, host);
 }
 
@@ -162,8 +166,7 @@ static void judge_origin(cf_gateway_t *self, cf_exchange_t *exchange, const cf_r
 {
     static const char allow[] = "Access-Control-Allow-Methods: GET, POST, PUT, DELETE, OPTIONS\r\n"
                                 "Access-Control-Allow-Headers: Content-Type, Authorization\r\n";
-    bool is_known =
-        is_listed(self, request->origin) || is_same_host(request->origin, request->host);
+    bool is_known = is_listed(self, request->origin) || is_same_host(request);
     bool is_any = !is_known && request->origin.size > 0 && lets_all_in(self);
     exchange->may_connect = request->origin.size == 0 || is_known || is_any;
     exchange->has_origin = request->origin.size > 0;
@@ -215,12 +218,12 @@ static void add_token(cf_exchange_t *exchange, cf_str_t token)
 
 /* Collect the credentials in the contract's order. Sets *presented if there was any, even an empty
  * one. */
-static void collect_tokens(cf_client_t *client, const cf_request_t *request, bool is_socket,
-                           bool *presented)
+static void collect_tokens(const cf_gateway_t *self, cf_client_t *client,
+                           const cf_request_t *request, bool is_socket, bool *presented)
 {
     cf_exchange_t *exchange = client->exchange;
     cf_str_t token;
-    bool has_cookie = cf_rooms_cookie(request->cookie, "session_id", &token);
+    bool has_cookie = cf_rooms_cookie(request->cookie, self->config.cookie_name, &token);
     /* A page that only "*" lets in never acts with its visitor's cookie (contract, 2.5 NEW). One
      * that nothing lets in is told so, 403, behind the checks that come before (4.1) */
     bool ignores_cookie = is_socket && exchange->is_foreign && exchange->may_connect;
@@ -336,7 +339,7 @@ static void route(cf_gateway_t *self, cf_client_t *client, const cf_request_t *r
         return;
     }
     bool is_socket = info->access == CF_ACCESS_SOCKET;
-    collect_tokens(client, request, is_socket, &presented);
+    collect_tokens(self, client, request, is_socket, &presented);
     if (exchange->texts.failed) /* a credential may be among what there was no memory for */
         cf_http_ask_or_fail(self, client, CF_ENOMEM);
     else if (!presented)

@@ -1,6 +1,8 @@
 /* confab: the commands. */
+#include "clock.h"
 #include "config.h"
 #include "dead_letters.h"
+#include "err.h"
 #include "import.h"
 #include "log.h"
 #include "seed.h"
@@ -102,10 +104,20 @@ static int serve(const options_t *options)
     return code;
 }
 
+static int check_certificate(const cf_config_t *config, cf_buf_t *report)
+{
+    cf_certificate_config_t certificate = cf_supervisor_certificate(config);
+    char fault[CF_CERTIFICATE_FAULT_MAX];
+    int rc = certificate.cert_file ? cf_certificate_check(&certificate, cf_wall_us(), fault) : 0;
+    if (rc == CF_ERANGE && cf_buf_addf(report, "%s\n", fault) < 0)
+        rc = CF_ENOMEM;
+    return rc;
+}
+
 static int check_config(const options_t *options)
 {
     cf_config_sources_t sources = sources_of(options);
-    return cf_config_check(&sources, stdout);
+    return cf_config_check(&sources, check_certificate, stdout);
 }
 
 static int config_doc(const options_t *options)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum { COUNTER, GAUGE, MOST, SECONDS } kind_t;
+typedef enum { COUNTER, GAUGE, MOST, LEAST, SECONDS } kind_t;
 
 static const struct {
     const char *name, *help; /* name: family or family{labels} */
@@ -29,8 +29,11 @@ static const struct {
 
 static uint64_t together(size_t slot, uint64_t a, uint64_t b)
 {
-    if (slot < CF_METRICS && metrics[slot].kind == MOST)
+    kind_t kind = slot < CF_METRICS ? metrics[slot].kind : COUNTER;
+    if (kind == MOST)
         return a > b ? a : b;
+    if (kind == LEAST)
+        return a && (a < b || !b) ? a : b;
     return a + b;
 }
 
@@ -144,9 +147,11 @@ static int write_metric(cf_buf_t *out, const cf_metrics_t *self, size_t metric)
     const char *name = metrics[metric].name;
     kind_t kind = metrics[metric].kind;
     int rc = 0;
+    if (kind == LEAST && sum(self, metric) == 0)
+        return 0;
     if (metric == 0 || !is_same_family(name, metrics[metric - 1].name))
         rc = write_head(out, name, metrics[metric].help,
-                        kind == GAUGE || kind == MOST ? "gauge" : "counter");
+                        kind == COUNTER || kind == SECONDS ? "counter" : "gauge");
     if (rc == 0 && !is_by_actor(name)) {
         rc = cf_buf_add_text(out, name);
         return rc == 0 ? write_value(out, kind, sum(self, metric)) : rc;

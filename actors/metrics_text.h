@@ -10,7 +10,7 @@
 #include "wire/observe.h"
 
 typedef struct {
-    uint64_t slots[CF_ACTOR_KINDS][CF_METRIC_SLOTS]; /* summed by kind of actor */
+    uint64_t slots[CF_ACTOR_KINDS][CF_METRIC_SLOTS]; /* taken together by kind of actor */
     bool seen[CF_ACTOR_KINDS];
     const cf_series_counter_t *series; /* borrowed */
     uint32_t series_n;

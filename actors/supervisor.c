@@ -81,7 +81,9 @@ typedef struct {
     int64_t start_us, next_health_us;
     bool stopping;
     size_t step;
-    uint32_t awaited; /* answers to the current step */
+    uint32_t awaited;                        /* answers to the current step */
+    uint64_t reload;                         /* number of the newest SIGHUP */
+    uint32_t reload_awaited, reload_refused; /* gateways' answers to it */
     int64_t step_until_us;
     int exit_code;
     cf_password_policy_t *passwords; /* owned */
@@ -353,6 +355,19 @@ static int start_rooms(supervisor_t *self)
     return rc;
 }
 
+static bool has_tls(const cf_config_t *config)
+{
+    return config->http_tls_cert_file[0] != '\0';
+}
+
+cf_certificate_config_t cf_supervisor_certificate(const cf_config_t *config)
+{
+    return (cf_certificate_config_t){.cert_file =
+                                         has_tls(config) ? config->http_tls_cert_file : NULL,
+                                     .key_file = config->http_tls_key_file,
+                                     .only_1_3 = strcmp(config->http_tls_min_version, "1.3") == 0};
+}
+
 static cf_server_config_t server_config(const cf_config_t *config, const char *listen,
                                         int connections_max)
 {
@@ -375,41 +390,44 @@ static cf_server_config_t server_config(const cf_config_t *config, const char *l
                                 .queue_age_ms = (int)config->ws_queue_max_age_ms,
                                 .close_ms = (int)config->ws_close_timeout_ms,
                                 .send_buffer_bytes = (int)config->http_send_buffer_bytes,
-                                .flush_delay_ms = (int)config->ws_flush_delay_ms};
+                                .flush_delay_ms = (int)config->ws_flush_delay_ms,
+                                .certificate = cf_supervisor_certificate(config),
+                                .hsts_s = config->http_hsts_max_age_ms / 1000};
 }
 
 static cf_gateway_config_t gateway_config(supervisor_t *self, const char *listen,
                                           int connections_max)
 {
     const cf_config_t *config = self->config;
-    return (cf_gateway_config_t){.server = server_config(config, listen, connections_max),
-                                 .lobby = address_of(CF_ACTOR_LOBBY, 0),
-                                 .accounts = address_of(CF_ACTOR_ACCOUNTS, 0),
-                                 .storage = address_of(CF_ACTOR_STORAGE, 0),
-                                 .stats = address_of(CF_ACTOR_STATS, 0),
-                                 .limiter = address_of(CF_ACTOR_LIMITER, 0),
-                                 .reader = address_of(CF_ACTOR_READER, 0),
-                                 .readers = (uint32_t)config->store_readers,
-                                 .sockets_per_user = (uint32_t)config->limits_sockets_per_user,
-                                 .answer_us = config->gateway_answer_timeout_ms * 1000,
-                                 .credits_requests = (uint32_t)config->gateway_credits_requests,
-                                 .credits_bytes = config->gateway_credits_bytes,
-                                 .pool_bytes = config->gateway_pool_bytes,
-                                 .commands_in_flight = (uint32_t)config->limits_commands_in_flight,
-                                 .command_us = config->stock_deadline_ms * 1000,
-                                 .echo = config->stock_echo,
-                                 .origins = config->http_allowed_origins.items,
-                                 .origin_count = config->http_allowed_origins.count,
-                                 .session_ttl_s = config->auth_session_ttl_ms / 1000,
-                                 .secure_cookie =
-                                     strcmp(config->node_environment, "production") == 0,
-                                 .health_status = config->http_health_status,
-                                 .environment = config->node_environment,
-                                 .version = CF_VERSION,
-                                 .proxies = config->http_trusted_proxies.items,
-                                 .proxy_count = config->http_trusted_proxies.count,
-                                 .metrics_allow = config->metrics_allow.items,
-                                 .metrics_allow_count = config->metrics_allow.count};
+    return (cf_gateway_config_t){
+        .server = server_config(config, listen, connections_max),
+        .lobby = address_of(CF_ACTOR_LOBBY, 0),
+        .accounts = address_of(CF_ACTOR_ACCOUNTS, 0),
+        .storage = address_of(CF_ACTOR_STORAGE, 0),
+        .stats = address_of(CF_ACTOR_STATS, 0),
+        .limiter = address_of(CF_ACTOR_LIMITER, 0),
+        .reader = address_of(CF_ACTOR_READER, 0),
+        .readers = (uint32_t)config->store_readers,
+        .sockets_per_user = (uint32_t)config->limits_sockets_per_user,
+        .answer_us = config->gateway_answer_timeout_ms * 1000,
+        .credits_requests = (uint32_t)config->gateway_credits_requests,
+        .credits_bytes = config->gateway_credits_bytes,
+        .pool_bytes = config->gateway_pool_bytes,
+        .commands_in_flight = (uint32_t)config->limits_commands_in_flight,
+        .command_us = config->stock_deadline_ms * 1000,
+        .echo = config->stock_echo,
+        .origins = config->http_allowed_origins.items,
+        .origin_count = config->http_allowed_origins.count,
+        .session_ttl_s = config->auth_session_ttl_ms / 1000,
+        .secure_cookie = has_tls(config) || strcmp(config->node_environment, "production") == 0,
+        .cookie_name = config->auth_cookie_name,
+        .health_status = config->http_health_status,
+        .environment = config->node_environment,
+        .version = CF_VERSION,
+        .proxies = config->http_trusted_proxies.items,
+        .proxy_count = config->http_trusted_proxies.count,
+        .metrics_allow = config->metrics_allow.items,
+        .metrics_allow_count = config->metrics_allow.count};
 }
 
 static int start_gateway(supervisor_t *self, uint16_t kind, uint32_t index,
@@ -457,7 +475,44 @@ static int start_observer(supervisor_t *self)
     cf_gateway_config_t gateway =
         gateway_config(self, self->config->metrics_listen, OBSERVER_CONNECTIONS);
     gateway.only_probes = true;
+    gateway.server.certificate = (cf_certificate_config_t){0}; /* scrapers and probes are near */
     return start_gateway(self, CF_ACTOR_OBSERVER, 0, &gateway);
+}
+
+/* --- reloading ---------------------------------------------------------------------------------
+ */
+
+static void reload(supervisor_t *self)
+{
+    if (!has_tls(self->config)) {
+        cf_log_info("nothing can be reloaded while running; restart to apply a new configuration");
+        return;
+    }
+    self->reload++;
+    self->reload_awaited = self->reload_refused = 0;
+    for (uint32_t i = 0; i < self->count; i++)
+        if (self->addresses[i].kind == CF_ACTOR_GATEWAY &&
+            cf_outbox_send(cf_actor_outbox(self->self), self->addresses[i], CF_MSG_RELOAD,
+                           STEPS + 1 + self->reload, (cf_id_t){0}, NULL) == 0)
+            self->reload_awaited++;
+}
+
+static int on_reload_answer(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    supervisor_t *self = state;
+    (void)turn;
+    if (self->reload_awaited == 0 || msg->corr != STEPS + 1 + self->reload)
+        return 0; /* a later SIGHUP has overtaken it */
+    self->reload_refused += msg->type == CF_MSG_REFUSED;
+    if (--self->reload_awaited > 0)
+        return 0;
+    if (self->reload_refused)
+        cf_log_warn("not reloaded; the old certificate stays",
+                    CF_UINT("gateways", self->reload_refused));
+    else
+        cf_log_info("reloaded", CF_STR("applied", "http.tls_cert_file, http.tls_key_file"),
+                    CF_STR("needs_restart", "every other setting"));
+    return 0;
 }
 
 /* --- shutting down -----------------------------------------------------------------------------
@@ -535,7 +590,7 @@ static void on_signal(void *state, cf_turn_t *turn)
     if (read(self->signals, &info, sizeof info) != sizeof info)
         return;
     if (info.ssi_signo == SIGHUP) {
-        cf_log_info("nothing can be reloaded while running; restart to apply a new configuration");
+        reload(self);
     } else if (!self->stopping) {
         begin_shutdown(self, turn->boot_us);
     } else {
@@ -585,10 +640,9 @@ static int64_t due(void *state, cf_turn_t *turn)
 }
 
 static const cf_handler_t handlers[] = {
-    {CF_MSG_DRAINED, on_step_answer},
-    {CF_MSG_STOPPED, on_step_answer},
-    {CF_MSG_HEALTH_STATE, on_health_state},
-    {0, NULL},
+    {CF_MSG_DRAINED, on_step_answer},       {CF_MSG_STOPPED, on_step_answer},
+    {CF_MSG_HEALTH_STATE, on_health_state}, {CF_MSG_DONE, on_reload_answer},
+    {CF_MSG_REFUSED, on_reload_answer},     {0, NULL},
 };
 static const cf_actor_ops_t ops = {.handlers = handlers, .due = due};
 
@@ -630,7 +684,8 @@ static void say_where(const supervisor_t *self)
 {
     char url[320], store[256];
     const char *listen = self->config->http_listen, *colon = strrchr(listen, ':');
-    snprintf(url, sizeof url, "http://%.*s:%d", (int)(colon - listen), listen, self->port);
+    snprintf(url, sizeof url, "%s://%.*s:%d", has_tls(self->config) ? "https" : "http",
+             (int)(colon - listen), listen, self->port);
     cf_log_info("serving", CF_STR("node", self->config->node_name), CF_STR("url", url),
                 CF_STR("store", cf_store_url_for_log(self->url, store, sizeof store)),
                 CF_INT("connections_max", cf_descriptors_for_connections(self->config)),

@@ -3,7 +3,9 @@
  *     SIGTERM, SIGINT   DRAIN to stats (readiness red), gateways (no new work, answers out, close
  * 1001), rooms, storage; then STOP to all, gateways last. A second one ends the
  *                       process at once; what was acknowledged is stored
- *     SIGHUP            logged; no key can be changed while running yet
+ *     SIGHUP            RELOAD to the gateways, when they speak TLS: certificate and key are read
+ *                       again. Every other setting needs a restart
+ *     DONE, REFUSED     the answers; when all are in, what came of it is logged
  *     DRAINED, STOPPED  the answers
  *     HEALTH            to stats, once a second until the store was reached: after store.start_wait
  * the process ends with CF_EXIT_UNAVAILABLE */
@@ -11,11 +13,14 @@
 #define CF_SUPERVISOR_H
 
 #include "config.h"
+#include "http/certificate.h"
 
 #define CF_EXIT_FAILURE 1
 #define CF_EXIT_UNAVAILABLE 69 /* EX_UNAVAILABLE of sysexits.h */
 #define CF_VERSION "0.1.0"
 
+/* How the gateways speak TLS; cert_file is NULL when they do not. Borrows from config. */
+cf_certificate_config_t cf_supervisor_certificate(const cf_config_t *config);
 /* Run the server until it is told to stop. Returns the exit code of the process. */
 int cf_supervisor_run(const cf_config_t *config);
 

@@ -400,6 +400,13 @@ static void check_together(loader_t *self)
         config->gateway_credits_bytes < config->http_body_max_bytes)
         complain(self, "gateway.credits_bytes must hold one ws.message_max_bytes and one "
                        "http.body_max_bytes");
+    bool has_cert = config->http_tls_cert_file[0], has_key = config->http_tls_key_file[0];
+    if (has_cert != has_key)
+        complain(self, "http.tls_cert_file and http.tls_key_file need each other");
+    if (!has_cert && strcmp(config->auth_cookie_name, "session_id") != 0 &&
+        strcmp(config->node_environment, "production") != 0)
+        complain(self, "auth.cookie_name __Host-session_id needs http.tls_cert_file, or "
+                       "node.environment production behind a proxy that speaks TLS");
     if (config->gateway_pool_bytes < config->gateway_credits_bytes)
         complain(self, "gateway.pool_bytes must hold one gateway.credits_bytes");
     if (config->gateway_answer_timeout_ms >= config->http_answer_timeout_ms)
@@ -484,11 +491,13 @@ void cf_config_free(cf_config_t *config)
     *config = (cf_config_t){0};
 }
 
-int cf_config_check(const cf_config_sources_t *sources, FILE *out)
+int cf_config_check(const cf_config_sources_t *sources, cf_config_check_fn *also, FILE *out)
 {
     cf_config_t config;
     cf_buf_t report = {0};
     int rc = cf_config_load(&config, sources, &report);
+    if (rc == 0 && also)
+        rc = also(&config, &report);
     fprintf(out, "%.*s", (int)report.size, report.size ? (char *)report.data : "");
     fputs(rc == 0 ? "OK\n" : rc == CF_ENOMEM ? "out of memory\n" : "", out);
     cf_buf_free(&report);

@@ -64,8 +64,12 @@ typedef struct {
 int cf_config_load(cf_config_t *out, const cf_config_sources_t *sources, cf_buf_t *report);
 void cf_config_free(cf_config_t *config);
 
-/* `confab check-config`: prints OK or the faults. Returns the exit code: 0 or CF_EXIT_CONFIG. */
-int cf_config_check(const cf_config_sources_t *sources, FILE *out);
+/* What a good configuration must hold to besides: returns 0, or an error with its reason appended to
+ * report. */
+typedef int cf_config_check_fn(const cf_config_t *config, cf_buf_t *report);
+/* `confab check-config`: prints OK or the faults. also may be NULL. Returns the exit code: 0 or
+ * CF_EXIT_CONFIG. */
+int cf_config_check(const cf_config_sources_t *sources, cf_config_check_fn *also, FILE *out);
 /* `confab config-doc`: prints the reference of all keys as Markdown. */
 void cf_config_doc(FILE *out);
 

@@ -66,6 +66,16 @@
     X(http, send_buffer_bytes, SIZE, "128KiB", "4KiB", "4MiB",                                     \
       "Kernel send buffer of each connection (SO_SNDBUF); part of the memory a slow client can "   \
       "hold.")                                                                                     \
+    X(http, tls_cert_file, TEXT, "", "0", "1024",                                                  \
+      "PEM file with the server's certificate, then those that vouch for it; with it the server "  \
+      "speaks TLS alone on http.listen. Read again on SIGHUP. Empty is plain HTTP.")               \
+    X(http, tls_key_file, TEXT, "", "0", "1024",                                                   \
+      "PEM file with the key of that certificate, without a passphrase.")                          \
+    X(http, tls_min_version, CHOICE, "1.2", "1.2|1.3", "",                                         \
+      "Oldest version of TLS that is spoken.")                                                     \
+    X(http, hsts_max_age, DURATION, "365d", "0", "730d",                                           \
+      "Under TLS: how long browsers are told to use nothing else for this host "                   \
+      "(Strict-Transport-Security); 0 says nothing.")                                              \
     X(http, health_status, CHOICE, "ok", "ok|healthy", "",                                         \
       "Word that /health answers with when all is well.")                                          \
     X(ws, message_max_bytes, SIZE, "16KiB", "1KiB", "1MiB",                                        \
@@ -134,7 +144,7 @@
       "Folder for the SQLite database and other files.")                                           \
     X(node, environment, CHOICE, "development",                                                    \
       "development|test|staging|production|prod=production", "",                                   \
-      "`production` marks cookies Secure.")                                                        \
+      "`production` marks cookies Secure, as TLS does.")                                           \
     X(store, url, SECRET, "", "0", "2048",                                                         \
       "`sqlite:PATH` or `postgres://USER:PASSWORD@HOST/DATABASE`; empty is confab.db in "          \
       "node.data_dir.")                                                                            \
@@ -211,6 +221,9 @@
     X(auth, password_deny_file, TEXT, "", "0", "1024",                                             \
       "File of passwords that nobody may choose, one a line, whatever their case; at most 16 "     \
       "MiB.")                                                                                      \
+    X(auth, cookie_name, CHOICE, "session_id", "session_id|__Host-session_id", "",                 \
+      "Name of the session's cookie. Browsers let no other host and no plain page set one whose "  \
+      "name begins with `__Host-`; it needs TLS or node.environment `production`.")                \
     X(auth, argon2_memory_kib, INT, "19456", "8", "1048576",                                       \
       "Memory of one password hash (argon2id), KiB; existing hashes are redone at the next "       \
       "login.")                                                                                    \

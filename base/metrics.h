@@ -2,8 +2,9 @@
  *
  * Each thread counts into slots of its own (thread-local, plain words); stats asks by PROBE and
  * adds them up. A gauge is set by the thread that owns it and summed like a counter; of a MOST, a
- * gauge too, the greatest is shown. SECONDS are a counter of microseconds, shown in seconds. A name may carry labels, name{label="value"}; rows of
- * one family stand together. */
+ * gauge too, the greatest is shown, of a LEAST the least that was set, and nothing where none was.
+ * SECONDS are a counter of microseconds, shown in seconds. A name may carry labels,
+ * name{label="value"}; rows of one family stand together. */
 #ifndef CF_METRICS_H
 #define CF_METRICS_H
 
@@ -19,6 +20,12 @@
 
 #define CF_LIMITED(kind) "confab_limit_refused_total{kind=\"" kind "\"}"
 #define CF_LIMITED_HELP "what clients asked for beyond a limit of the section limits"
+
+#define CF_TLS_FAILED(reason) "confab_tls_handshake_failures_total{reason=\"" reason "\"}"
+#define CF_TLS_FAILED_HELP                                                                         \
+    "handshakes that failed: plain HTTP came; nothing in common; the client sent an alert, say "   \
+    "of "                                                                                          \
+    "our certificate; not TLS; the client left; not done in time; no descriptor or memory"
 
 #define CF_METRIC_MAP(X)                                                                           \
     X(INBOX_MESSAGES, COUNTER, "confab_actor_messages_total", "messages an actor handled")         \
@@ -135,6 +142,23 @@
     X(BUCKETS, GAUGE, "confab_limiter_buckets", "buckets in memory")                               \
     X(BUCKETS_EVICTED, COUNTER, "confab_limiter_evicted_total",                                    \
       "buckets forgotten for newer ones")                                                          \
+    X(TLS_HANDSHAKES, COUNTER, "confab_tls_handshakes_total", "TLS handshakes done")               \
+    X(TLS_RESUMED, COUNTER, "confab_tls_resumed_total", "of these, by a session ticket")           \
+    X(TLS_FAILED_HTTP, COUNTER, CF_TLS_FAILED("plain_http"), CF_TLS_FAILED_HELP)                   \
+    X(TLS_FAILED_UNSUPPORTED, COUNTER, CF_TLS_FAILED("unsupported"), CF_TLS_FAILED_HELP)           \
+    X(TLS_FAILED_REJECTED, COUNTER, CF_TLS_FAILED("rejected"), CF_TLS_FAILED_HELP)                 \
+    X(TLS_FAILED_MALFORMED, COUNTER, CF_TLS_FAILED("malformed"), CF_TLS_FAILED_HELP)               \
+    X(TLS_FAILED_LEFT, COUNTER, CF_TLS_FAILED("left"), CF_TLS_FAILED_HELP)                         \
+    X(TLS_FAILED_SLOW, COUNTER, CF_TLS_FAILED("slow"), CF_TLS_FAILED_HELP)                         \
+    X(TLS_FAILED_RESOURCES, COUNTER, CF_TLS_FAILED("resources"), CF_TLS_FAILED_HELP)               \
+    X(TLS_BROKEN, COUNTER, "confab_tls_broken_total", "connections ended by a faulty TLS record")  \
+    X(TLS_STALLED, COUNTER, "confab_tls_stalled_total",                                            \
+      "closed connections reset as the client took no more")                                       \
+    X(TLS_RELOADS, COUNTER, "confab_tls_reloads_total", "times the certificate was read again")    \
+    X(TLS_RELOADS_REFUSED, COUNTER, "confab_tls_reloads_refused_total",                            \
+      "times the new certificate was no good and the old one stayed")                              \
+    X(TLS_EXPIRY, LEAST, "confab_tls_certificate_expiry_timestamp_seconds",                        \
+      "when the certificate expires, seconds since 1970")                                          \
     X(LOG_DROPPED, GAUGE, "confab_log_dropped", "log lines dropped")
 
 typedef enum {

@@ -2,6 +2,7 @@
 #include "gateway.h"
 
 #include "clock.h"
+#include "make_certificate.h"
 #include "metrics.h"
 #include "peer.h"
 #include "socket_client.h"
@@ -62,6 +63,7 @@ static cf_gateway_config_t config = {
     .origins = origins,
     .origin_count = 1,
     .session_ttl_s = 3600,
+    .cookie_name = "session_id",
     .health_status = "ok",
     .environment = "test",
     .version = "1",
@@ -1894,6 +1896,38 @@ Test(gateway, drains_when_what_was_asked_is_answered_and_closes_1001)
     close(ann);
     close(bob);
     cr_assert(peer_await(supervisor, CF_MSG_DRAINED, 77, NULL));
+}
+
+Test(tuned_gateway, reads_its_certificate_again_when_told_and_says_what_came_of_it)
+{
+    char folder[] = "/tmp/confab-test-gateway-XXXXXX", cert[64], key[64];
+    const certificate_recipe_t recipe = {.from_s = -60, .until_s = 86400};
+    peer_t *supervisor = peer_at(CF_ACTOR_SUPERVISOR, 0);
+    cr_assert(mkdtemp(folder) != NULL);
+    snprintf(cert, sizeof cert, "%s/cert.pem", folder);
+    snprintf(key, sizeof key, "%s/key.pem", folder);
+    make_certificate(cert, key, &recipe);
+    config.server.certificate = (cf_certificate_config_t){.cert_file = cert, .key_file = key};
+    start();
+    make_certificate(cert, key, &recipe);
+    peer_send(supervisor, CF_ACTOR_GATEWAY, CF_MSG_RELOAD, 7, (cf_id_t){0}, NULL);
+    cr_expect(peer_await(supervisor, CF_MSG_DONE, 7, NULL));
+    unlink(key);
+    peer_send(supervisor, CF_ACTOR_GATEWAY, CF_MSG_RELOAD, 8, (cf_id_t){0}, NULL);
+    cr_expect(eq(int, peer_await_refusal(supervisor, 8), CF_ERANGE));
+    cr_expect(eq(u64, actor_counter(actor, CF_M_TLS_RELOADS), 1));
+    cr_expect(eq(u64, actor_counter(actor, CF_M_TLS_RELOADS_REFUSED), 1));
+    cr_expect(gt(u64, actor_counter(actor, CF_M_TLS_EXPIRY), 1700000000));
+    unlink(cert);
+    rmdir(folder);
+}
+
+Test(gateway, without_a_certificate_a_reload_has_nothing_to_do)
+{
+    peer_t *supervisor = peer_at(CF_ACTOR_SUPERVISOR, 0);
+    peer_send(supervisor, CF_ACTOR_GATEWAY, CF_MSG_RELOAD, 7, (cf_id_t){0}, NULL);
+    cr_expect(peer_await(supervisor, CF_MSG_DONE, 7, NULL));
+    cr_expect(eq(u64, actor_counter(actor, CF_M_TLS_RELOADS), 0));
 }
 
 static void start_hasty(void)

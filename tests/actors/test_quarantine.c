@@ -99,6 +99,7 @@ static void start_gateway(void)
                                   .credits_requests = 32,
                                   .credits_bytes = 131072,
                                   .pool_bytes = 1u << 20,
+                                  .cookie_name = "session_id",
                                   .health_status = "ok",
                                   .environment = "test",
                                   .version = "1"};

@@ -114,6 +114,27 @@ Test(stats, sums_counters_and_keeps_the_actors_own_apart_by_kind)
     free(text);
 }
 
+Test(stats, tells_the_earliest_expiry_of_all_certificates_and_nothing_where_there_is_none)
+{
+    cf_counter_t none[] = {{CF_M_CONNECTIONS, 1}};
+    cf_counter_t late[] = {{CF_M_TLS_EXPIRY, 2000}}, early[] = {{CF_M_TLS_EXPIRY, 1000}};
+    for (int i = 0; i < 4; i++)
+        answer_probe(i, none, 1);
+    char *text = scrape();
+    cr_expect(strstr(text, "certificate_expiry") == NULL);
+    free(text);
+    for (int round = 0; round < 3; round++) { /* until the last the first was counted */
+        answer_probe(0, none, 1);
+        answer_probe(1, none, 1);
+        answer_probe(2, late, 1);
+        answer_probe(3, early, 1);
+    }
+    text = scrape();
+    cr_expect(has_line(text, "# TYPE confab_tls_certificate_expiry_timestamp_seconds gauge"));
+    cr_expect(has_line(text, "confab_tls_certificate_expiry_timestamp_seconds 1000"));
+    free(text);
+}
+
 /* Answer a probe of one of the actors with these series. */
 static void tell_series(int target, cf_series_counter_t *series, uint32_t n)
 {

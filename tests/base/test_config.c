@@ -61,6 +61,30 @@ Test(config, takes_flag_over_environment_over_file_over_default)
     cr_expect(eq(int, config.gateway_count, 2)); /* set to nothing is not set */
 }
 
+Test(config, a_certificate_and_its_key_need_each_other)
+{
+    cr_expect(eq(int, load("http: {tls_cert_file: c.pem}", NULL, NULL, NULL, NULL), CF_ERANGE));
+    cr_expect(strstr(said(), "http.tls_cert_file and http.tls_key_file need each other") != NULL);
+    cr_expect(eq(int, load("http: {tls_key_file: k.pem}", NULL, NULL, NULL, NULL), CF_ERANGE));
+    cr_expect(
+        eq(int,
+           load("http: {tls_key_file: k.pem}", NULL, "CONFAB_HTTP_TLS_CERT_FILE=c.pem", NULL, NULL),
+           0));
+    cr_expect(eq(str, (char *)config.http_tls_cert_file, "c.pem"));
+    cr_expect(eq(str, (char *)config.http_tls_min_version, "1.2"));
+}
+
+Test(config, a_cookie_bound_to_its_host_must_be_secure)
+{
+    const char *name = "auth.cookie_name=__Host-session_id";
+    cr_expect(eq(int, load("", name, NULL, NULL, NULL), CF_ERANGE));
+    cr_expect(strstr(said(), "auth.cookie_name") != NULL);
+    cr_expect(eq(int, load("node: {environment: production}", name, NULL, NULL, NULL), 0));
+    cr_expect(
+        eq(int, load("http: {tls_cert_file: c, tls_key_file: k}", name, NULL, NULL, NULL), 0));
+    cr_expect(eq(int, load("", "auth.cookie_name=sid", NULL, NULL, NULL), CF_ERANGE));
+}
+
 Test(config, puts_the_database_into_the_data_folder)
 {
     cr_expect(eq(int, load("", NULL, "CONFAB_NODE_DATA_DIR=/srv/chat", NULL, NULL), 0));
@@ -301,7 +325,7 @@ static int check(const char *file, char *out, size_t size)
 {
     cf_config_sources_t sources = {.file = file};
     FILE *stream = fmemopen(out, size, "w");
-    int code = cf_config_check(&sources, stream);
+    int code = cf_config_check(&sources, NULL, stream);
     fclose(stream);
     return code;
 }

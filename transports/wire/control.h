@@ -2,6 +2,8 @@
  *
  *     STOP       supervisor -> any      -> STOPPED; the actor's thread ends behind it
  *     DRAIN      supervisor -> any      -> DRAINED when no acknowledged work is left in the actor
+ *     RELOAD     supervisor -> gateway  -> DONE, or REFUSED and nothing changed: read certificate and
+ *                key again
  *     DONE       the answer to a request that has no result
  *     REFUSED    the answer to a request that was not carried out; nothing changed
  *     NODE_GONE  lobby, rooms: forget everything of this node */

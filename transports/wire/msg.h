@@ -37,6 +37,7 @@
     X(DONE, 0x0105, nothing, ANSWER)                                                               \
     X(REFUSED, 0x0106, refused, ANSWER)                                                            \
     X(NODE_GONE, 0x0107, node_gone, NOTICE)                                                        \
+    X(RELOAD, 0x0108, nothing, REQUEST)                                                            \
     /* observe.h */                                                                                \
     X(PROBE, 0x0201, nothing, REQUEST)                                                             \
     X(PROBED, 0x0202, probed, ANSWER)                                                              \
