@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -47,6 +49,31 @@ void cf_conn_watch(cf_conn_t *self)
     control(self, EPOLL_CTL_MOD);
 }
 
+static SSL_CTX *tls; /* NULL: connections are plain */
+
+int cf_conn_speak_tls(void)
+{
+    signal(SIGPIPE, SIG_IGN); /* OpenSSL writes by write(2) */
+    tls = SSL_CTX_new(TLS_client_method());
+    if (!tls)
+        return -1;
+    SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                              SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_read_ahead(tls, 1);
+    return 0;
+}
+
+static int start_tls(cf_conn_t *self)
+{
+    self->tls = SSL_new(tls);
+    if (!self->tls || SSL_set_fd(self->tls, self->fd) != 1) {
+        errno = ENOMEM;
+        return -1;
+    }
+    SSL_set_connect_state(self->tls); /* it shakes hands with the first bytes */
+    return 0;
+}
+
 int cf_conn_open(cf_conn_t *self, const struct sockaddr_in *server, int rcvbuf)
 {
     self->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -56,8 +83,9 @@ int cf_conn_open(cf_conn_t *self, const struct sockaddr_in *server, int rcvbuf)
     setsockopt(self->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (rcvbuf)
         setsockopt(self->fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof rcvbuf);
-    if (connect(self->fd, (const struct sockaddr *)server, sizeof *server) < 0 &&
-        errno != EINPROGRESS) {
+    if ((connect(self->fd, (const struct sockaddr *)server, sizeof *server) < 0 &&
+         errno != EINPROGRESS) ||
+        (tls && start_tls(self) < 0)) {
         int error = errno;
         cf_conn_close(self);
         errno = error;
@@ -70,10 +98,45 @@ int cf_conn_open(cf_conn_t *self, const struct sockaddr_in *server, int rcvbuf)
 
 void cf_conn_close(cf_conn_t *self)
 {
+    SSL_free(self->tls);
+    self->tls = NULL;
     if (self->fd >= 0)
         close(self->fd);
     self->fd = -1;
     self->in_size = self->out_size = 0;
+}
+
+/* As send(2) and recv(2). */
+static ssize_t of_tls(cf_conn_t *self, int n)
+{
+    if (n > 0)
+        return n;
+    int error = SSL_get_error(self->tls, n);
+    bool waits = error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE;
+    errno = waits ? EAGAIN : EIO;
+    return error == SSL_ERROR_ZERO_RETURN ? 0 : -1;
+}
+
+static ssize_t send_some(cf_conn_t *self)
+{
+    if (self->tls)
+        return of_tls(self, SSL_write(self->tls, self->out, (int)self->out_size));
+    return send(self->fd, self->out, self->out_size, MSG_NOSIGNAL);
+}
+
+/* TLS gives one record at a time, and no poll tells of those it has read ahead: all that are there. */
+static ssize_t receive_some(cf_conn_t *self, uint8_t *bytes, size_t most)
+{
+    if (!self->tls)
+        return recv(self->fd, bytes, most, 0);
+    size_t got = 0;
+    while (got < most) {
+        ssize_t n = of_tls(self, SSL_read(self->tls, bytes + got, (int)(most - got)));
+        if (n <= 0)
+            return got ? (ssize_t)got : n;
+        got += (size_t)n;
+    }
+    return (ssize_t)got;
 }
 
 void cf_conn_flush(cf_conn_t *self)
@@ -81,7 +144,7 @@ void cf_conn_flush(cf_conn_t *self)
     if (self->fd < 0)
         return;
     if (self->out_size > 0) {
-        ssize_t sent = send(self->fd, self->out, self->out_size, MSG_NOSIGNAL);
+        ssize_t sent = send_some(self);
         if (sent < 0 && errno != EAGAIN)
             return;
         if (sent > 0) {
@@ -89,7 +152,8 @@ void cf_conn_flush(cf_conn_t *self)
             memmove(self->out, self->out + sent, self->out_size);
         }
     }
-    bool sends = self->out_size > 0;
+    bool shakes_hands = self->tls && SSL_want_read(self->tls); /* then room is not what it lacks */
+    bool sends = self->out_size > 0 && !shakes_hands;
     if (sends != self->sends) {
         self->sends = sends;
         cf_conn_watch(self);
@@ -99,9 +163,12 @@ void cf_conn_flush(cf_conn_t *self)
 ssize_t cf_conn_read(cf_conn_t *self, uint8_t *scratch, size_t most, size_t *size)
 {
     memcpy(scratch, self->in, self->in_size);
-    ssize_t got = recv(self->fd, scratch + self->in_size, most, 0);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+    ssize_t got = receive_some(self, scratch + self->in_size, most);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+        if (self->tls && self->out_size > 0)
+            cf_conn_flush(self); /* hands may be shaken now */
         return 0;
+    }
     if (got <= 0)
         return -1;
     *size = self->in_size + (size_t)got;

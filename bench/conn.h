@@ -1,4 +1,4 @@
-/* bench/conn.h: one non-blocking TCP connection of a measuring client, with a buffer each way. Bytes
+/* bench/conn.h: one non-blocking TCP or TLS connection of a measuring client, with a buffer each way. Bytes
  * are gathered and leave with the next flush; what was read and makes no whole yet is kept. */
 #ifndef CF_CONN_H
 #define CF_CONN_H
@@ -15,7 +15,8 @@
 #define CF_SCRATCH_MAX (CF_IN_MAX + CF_READ_MAX)
 
 typedef struct {
-    int fd; /* -1: none */
+    int fd;             /* -1: none */
+    struct ssl_st *tls; /* NULL: plain */
     int epoll;
     uint32_t tag; /* what epoll reports for it */
     bool deaf;    /* is not read */
@@ -33,6 +34,9 @@ void cf_conn_raise_limit(void);
 /* `size` bytes of zeroes, mapped but not backed until they are used; never freed. NULL: no memory. */
 void *cf_conn_reserve(size_t size);
 
+/* Every connection begun from now on speaks TLS, and believes any certificate: what is measured is
+ * the server. Returns 0, or -1 out of memory. */
+int cf_conn_speak_tls(void);
 /* Begins to connect; what lies in `out` leaves when it is done. rcvbuf 0: the kernel's choice.
  * Returns 0, or -1 with errno and fd -1. */
 int cf_conn_open(cf_conn_t *self, const struct sockaddr_in *server, int rcvbuf);

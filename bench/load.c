@@ -57,7 +57,7 @@ static const struct option option_table[] = {
 static int usage(const char *problem)
 {
     fprintf(stderr,
-            "load: %s\nusage: load --url http://IPV4:PORT --targets FILE [--name TEXT]\n"
+            "load: %s\nusage: load --url http[s]://IPV4:PORT --targets FILE [--name TEXT]\n"
             "  [--rate N | --inflight N] [--window N] [--seconds N] [--posts N] [--writers N] "
             "[--payload BYTES]\n"
             "  [--stopped N] [--drip N] [--no-keys] [--no-joins] [--no-acks] [--reconnect]\n"
@@ -71,7 +71,9 @@ static bool read_url(cf_options_t *options, const char *url)
 {
     char ip[48];
     int port;
-    if (sscanf(url, "http://%47[0-9.]:%d", ip, &port) != 2 || port < 1 || port > 65535)
+    bool is_tls = strncmp(url, "https://", 8) == 0;
+    if (sscanf(url, is_tls ? "https://%47[0-9.]:%d" : "http://%47[0-9.]:%d", ip, &port) != 2 ||
+        port < 1 || port > 65535 || (is_tls && cf_conn_speak_tls() < 0))
         return false;
     options->server =
         (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
@@ -97,7 +99,7 @@ static int read_options(cf_options_t *o, int argc, char **argv)
         switch (c) {
         case 'u':
             if (!read_url(o, optarg))
-                return usage("--url must be http://IPV4:PORT");
+                return usage("--url must be http://IPV4:PORT or https://IPV4:PORT");
             break;
         case 't':
             o->targets = optarg;

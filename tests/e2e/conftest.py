@@ -17,6 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support
 import runs  # noqa: E402
 import server as servers  # noqa: E402
 import stores  # noqa: E402
+import tls  # noqa: E402
 
 
 def pytest_generate_tests(metafunc):
@@ -26,12 +27,17 @@ def pytest_generate_tests(metafunc):
             pytest.mark.skip(reason="no PostgreSQL: run under tests/support/with_postgres")]
         only = metafunc.definition.get_closest_marker("only_store")
         kinds = only.args if only else ("sqlite", "postgres")
-        metafunc.parametrize("store_kind", [
-            pytest.param(kind, marks=marks if kind == "postgres" else []) for kind in kinds])
+        names, cases = ["store_kind"], [(kind,) for kind in kinds]
+        if metafunc.definition.get_closest_marker("over_tls_too"):
+            names, cases = ["store_kind", "transport"], [(kind, "plain") for kind in kinds] + [("sqlite", "tls")]
+        metafunc.parametrize(names, [
+            pytest.param(*case, marks=marks if case[0] == "postgres" else [], id="-".join(case).removesuffix("-plain"))
+            for case in cases])
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "only_store(kind...): run only on these stores")
+    config.addinivalue_line("markers", "over_tls_too: run once more with a server that speaks TLS")
     config.addinivalue_line("markers", "own_cluster: on PostgreSQL, a cluster of the test's own, for it to harm")
     config.addinivalue_line("markers", "server_env(**variables): settings of the server under test")
 
@@ -45,7 +51,19 @@ def store(store_kind, tmp_path, request):
 
 
 @pytest.fixture
-def make_server(store, tmp_path, request):
+def transport():
+    """How clients reach the server: "plain" or "tls"; tests marked over_tls_too have it set for them."""
+    return "plain"
+
+
+@pytest.fixture
+def certificate(transport, tmp_path):
+    """The server's; None without TLS."""
+    return tls.Certificate(tmp_path) if transport == "tls" else None
+
+
+@pytest.fixture
+def make_server(store, certificate, tmp_path, request):
     """Makes servers on the test's store; they are ended, and their logs judged, after the test."""
     made = []
     marker = request.node.get_closest_marker("server_env")
@@ -53,7 +71,8 @@ def make_server(store, tmp_path, request):
     def make(env=None, wrap=()):
         folder = tmp_path / f"node{len(made)}"
         folder.mkdir()
-        made.append(servers.Server(store, folder, {**(marker.kwargs if marker else {}), **(env or {})}, wrap))
+        made.append(servers.Server(store, folder, {**(marker.kwargs if marker else {}), **(env or {})}, wrap,
+                                   certificate))
         return made[-1]
 
     yield make

@@ -100,6 +100,7 @@ def test_random_kills_lose_nothing_acked(store_kind, under_load):
     judge(run)
 
 
+@pytest.mark.over_tls_too
 def test_sigterm_under_load_flushes_closes_1001_and_exits_0(store_kind, under_load):
     run = under_load(flags=())  # who is told to go stays away: each connection's end is seen
     run.wait_acks(200)

@@ -279,6 +279,7 @@ def test_a_frame_that_claims_2_to_the_63_bytes_is_refused(store_kind, server, ro
 
 
 # AddressSanitizer keeps what was freed for a while, to see a late use of it: that would be growth here
+@pytest.mark.over_tls_too
 @pytest.mark.server_env(CONFAB_LIMITS_SOCKETS_PER_USER="0",
                         **servers.sanitizer("quarantine_size_mb=0:thread_local_quarantine_size_kb=0"))
 def test_memory_is_flat_over_a_thousand_connections(store_kind, server, room):
@@ -299,6 +300,7 @@ def test_memory_is_flat_over_a_thousand_connections(store_kind, server, room):
 
 
 @pytest.mark.parametrize("seed", range(5))
+@pytest.mark.over_tls_too
 def test_random_bytes_on_every_layer_end_nothing(store_kind, server, room, seed):
     noise = random.Random(seed)
     ann, room_id = room

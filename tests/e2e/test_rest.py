@@ -11,6 +11,7 @@ import server as servers
 import ws
 from rest import Refused
 
+pytestmark = pytest.mark.over_tls_too
 MISSING = "01a1f924-9471-7391-8886-641884dcdd56"  # a well-formed id of nothing
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
 
@@ -43,18 +44,19 @@ def test_register_login_me_logout(store_kind, server):
     refused(401, "Invalid or expired session", client.call, "GET", "/auth/me")
 
 
-def test_the_session_cookie_is_the_token_and_is_taken_back(store_kind, server):
+def test_the_session_cookie_is_the_token_and_is_taken_back(store_kind, server, transport):
     client = server.client()
     client.register("ann")
+    secure = "Secure; " if transport == "tls" else ""
     body = json.dumps({"username": "ann", "password": "password123"})
     status, headers, answer = client.raw("POST", "/api/v1/auth/login", body)
     token = json.loads(answer)["session_token"]
     assert status == 200
-    assert headers["Set-Cookie"] == f"session_id={token}; Path=/; Max-Age=86400; HttpOnly; SameSite=Lax"
+    assert headers["Set-Cookie"] == f"session_id={token}; Path=/; Max-Age=86400; HttpOnly; {secure}SameSite=Lax"
     assert re.fullmatch(r"[A-Za-z0-9_.~-]{22,255}", token)
     status, headers, _ = client.raw("POST", "/api/v1/auth/logout", headers={"Cookie": f"session_id={token}"})
     assert status == 200
-    assert headers["Set-Cookie"] == "session_id=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"
+    assert headers["Set-Cookie"] == f"session_id=; Path=/; Max-Age=0; HttpOnly; {secure}SameSite=Lax"
 
 
 def test_cookie_then_bearer_the_first_valid_one_counts(store_kind, server):
@@ -385,6 +387,6 @@ def test_a_cross_site_post_with_a_cookie_is_forbidden(store_kind, server):
     ann = server.user("ann")
     for headers in ({"Origin": "https://evil.test"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
         refused(403, "Forbidden", ann.call, "POST", "/chatrooms", {"name": "x"}, headers)
-    own = {"Origin": f"http://127.0.0.1:{server.port}"}
+    own = {"Origin": server.url}
     for headers in ({}, own, {"Sec-Fetch-Site": "same-origin", **own}, {"Sec-Fetch-Site": "none"}):
         ann.call("POST", "/chatrooms", {"name": "x"}, headers)

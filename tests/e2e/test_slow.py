@@ -6,6 +6,8 @@ import runs
 import server as servers
 import ws
 
+pytestmark = pytest.mark.over_tls_too
+
 # Small enough that a slow reader is found in seconds, whatever the kernel buffers for it.
 SLOW = {"CONFAB_WS_QUEUE_MAX_BYTES": "256KiB", "CONFAB_WS_QUEUE_MAX_AGE": "5s", "CONFAB_HTTP_SEND_BUFFER_BYTES": "16KiB",
         "CONFAB_WS_CLOSE_TIMEOUT": "1s"}

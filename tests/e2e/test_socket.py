@@ -9,6 +9,7 @@ import pytest
 import ws
 from ws import Chat, Closed, NotUpgraded
 
+pytestmark = pytest.mark.over_tls_too
 MISSING = "01a1f924-9471-7391-8886-641884dcdd56"
 MEMBERS = {"type", "id", "user_id", "username", "content", "is_bot", "created_at", "chatroom_id", "seq"}
 
@@ -95,9 +96,9 @@ def test_origins(store_kind, make_server):
     room = ann.create_room()
     path = f"/ws/chat/{room}"
     for origin in ("https://evil.test", "https://app.test.evil.test", "http://app.test", "null",
-                   f"http://127.0.0.1:{server.port + 1}"):
+                   f"http://127.0.0.1:{server.port + 1}", f"https://127.0.0.1:{server.port + 1}"):
         assert upgrade(server, path, ann.token, Origin=origin)[:2] == (403, "Forbidden")
-    for origin in (None, "https://app.test", f"http://127.0.0.1:{server.port}"):
+    for origin in (None, "https://app.test", server.url):
         ws.WebSocket(server.port, path, ann.token, {"Origin": origin}).close()
 
 

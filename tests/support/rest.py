@@ -29,14 +29,20 @@ class Client:
     def __init__(self, port, keep=False, token=None):
         self.port = port
         self.token = token
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT_S) if keep else None
+        self.connection = self.connect() if keep else None
         self.id = self.name = None
+
+    def connect(self):
+        tls = getattr(self.port, "tls", None)
+        if tls:
+            return http.client.HTTPSConnection("127.0.0.1", int(self.port), timeout=LIMIT_S, context=tls)
+        return http.client.HTTPConnection("127.0.0.1", int(self.port), timeout=LIMIT_S)
 
     def raw(self, method, path, body=None, headers=None, lax=False, forbidden=False):
         """(status, headers, body bytes); path from the root. The answer, and what was asked for it, are held to
         docs/openapi.json; lax: the request is one that the server only forgives; forbidden: it conforms, and may
         be refused for its content."""
-        connection = self.connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT_S)
+        connection = self.connection or self.connect()
         try:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()

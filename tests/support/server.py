@@ -13,6 +13,7 @@ import threading
 import time
 
 import rest
+import tls
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BINARY = pathlib.Path(os.environ.get("CONFAB_BINARY", ROOT / "build/debug/confab"))
@@ -46,12 +47,14 @@ def built_with(library):
 class Server:
     """One confab process after the other on one port and one store."""
 
-    def __init__(self, store, folder, env=None, wrap=()):
+    def __init__(self, store, folder, env=None, wrap=(), certificate=None):
         self.store = store
         self.folder = pathlib.Path(folder)
         self.env = dict(env or {})
+        self.certificate = certificate  # tls.Certificate: TLS is spoken with it
         self.wrap = list(wrap)  # command put before the binary, such as strace
         self.port = 0
+        self.metrics_port = None  # of metrics.listen, where a test has set it
         self.process = None
         self.lines = []     # of all processes of this server, as dicts
         self.not_json = []  # what stderr had besides
@@ -68,6 +71,7 @@ class Server:
                 "CONFAB_HTTP_LISTEN": f"127.0.0.1:{self.port}",
                 "CONFAB_NODE_DATA_DIR": str(self.folder),
                 "CONFAB_STORE_URL": self.store.url,
+                **(self.certificate.settings() if self.certificate else {}),
                 **self.env, **(extra or {})}
 
     def launch(self, **extra):
@@ -86,11 +90,14 @@ class Server:
         line = self.wait_log(lambda entry: entry.get("msg") == "serving", since=self._first)
         assert line, f"does not serve: exit {self.process.poll()}, log {self.lines[self._first:][-20:]} {self.not_json}"
         self.port = int(line["url"].rsplit(":", 1)[1].strip("/"))
+        if self.certificate:
+            self.port = tls.Port(self.port)
+            self.port.tls = self.certificate.context()
         return self
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.certificate else 'http'}://127.0.0.1:{self.port}"
 
     @property
     def pid(self):
@@ -192,7 +199,7 @@ class Server:
 
     def scrape(self):
         """The text of /metrics."""
-        status, headers, body = self.client().raw("GET", "/metrics")
+        status, headers, body = rest.Client(self.metrics_port or self.port).raw("GET", "/metrics")
         assert status == 200 and headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
         return body.decode()
 
@@ -200,6 +207,11 @@ class Server:
         """name{labels} -> value"""
         lines = [line for line in self.scrape().splitlines() if line and not line.startswith("#")]
         return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+
+    def command(self, *words, **extra):
+        """Runs another command of the binary with this server's settings."""
+        return subprocess.run([str(BINARY), *words], env=self.environment(extra), cwd=self.folder, check=False,
+                              text=True, capture_output=True, timeout=LIMIT_S)
 
     def import_sessions(self, names):
         """Creates users with live sessions directly in the store; the server must not run (SQLite).

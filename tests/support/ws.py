@@ -29,7 +29,7 @@ class NotUpgraded(Exception):
 
 
 class Socket:
-    """TCP with a limit on every wait."""
+    """TCP, or TLS where the port says so, with a limit on every wait."""
 
     def __init__(self, port, receive_buffer=None):
         self.tcp = socket.socket()
@@ -38,6 +38,8 @@ class Socket:
         self.tcp.settimeout(LIMIT_S)
         self.tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.tcp.connect(("127.0.0.1", port))
+        if getattr(port, "tls", None):
+            self.tcp = port.tls.wrap_socket(self.tcp, server_hostname="127.0.0.1")
         self.buffer = b""
 
     def send(self, data):
