@@ -142,24 +142,26 @@ static bool lets_all_in(const cf_gateway_t *self)
 
 static bool is_listed(const cf_gateway_t *self, cf_str_t origin)
 {
+    if (cf_str_equal(origin, cf_str("*"))) /* no page is of that origin */
+        return false;
     for (size_t i = 0; i < self->config.origin_count; i++)
         if (cf_str_equal(origin, cf_str(self->config.origins[i])))
             return true;
     return false;
 }
 
-/* scheme://host equals the Host header: the page came from this server. Over TLS a page that did not
- * come over it may be anybody's; without TLS a proxy may have spoken it. */
+/* The origin is http or https, and the rest of it the Host header: the page came from this server. Over TLS
+ * a page that did not come over it may be anybody's; without TLS a proxy may have spoken it. */
 static bool is_same_host(const cf_request_t *request)
 {
-    cf_str_t origin = request->origin, host = request->host;
-    const char *slashes = origin.size > 3 ? memmem(origin.bytes, origin.size, "://", 3) : NULL;
-    if (!slashes || host.size == 0)
-        return false;
-    uint32_t scheme = (uint32_t)(slashes - origin.bytes), skip = scheme + 3;
-    if (request->secure && !cf_str_equal((cf_str_t){origin.bytes, scheme}, cf_str("https")))
-        return false;
-    return cf_str_equal((cf_str_t){origin.bytes + skip, origin.size - skip}, host);
+    static const char *const schemes[] = {"https://", "http://"};
+    cf_str_t origin = request->origin;
+    for (size_t i = 0; i < (request->secure ? 1 : 2); i++) {
+        uint32_t size = (uint32_t)strlen(schemes[i]);
+        if (origin.size > size && memcmp(origin.bytes, schemes[i], size) == 0)
+            return cf_str_equal((cf_str_t){origin.bytes + size, origin.size - size}, request->host);
+    }
+    return false;
 }
 
 static void judge_origin(cf_gateway_t *self, cf_exchange_t *exchange, const cf_request_t *request)
@@ -183,14 +185,17 @@ static void judge_origin(cf_gateway_t *self, cf_exchange_t *exchange, const cf_r
                  (int)request->origin.size, request->origin.bytes, allow);
 }
 
-/* A state change by cookie must come from our own pages or listed ones (contract, 2.6). */
-static bool is_cross_site(const cf_request_t *request, bool origin_allowed)
+/* A state change by cookie must come from our own pages, from listed ones, or from no page (contract, 2.6).
+ * A browser that says same-site may speak of a page on another port or under a neighbour's name: where it
+ * also says which, that counts. */
+static bool is_cross_site(const cf_request_t *request, bool origin_is_known)
 {
     cf_str_t site = request->sec_fetch_site;
-    if (site.size)
-        return !cf_str_equal(site, cf_str("same-origin")) &&
-               !cf_str_equal(site, cf_str("same-site")) && !cf_str_equal(site, cf_str("none"));
-    return !origin_allowed;
+    if (cf_str_equal(site, cf_str("same-origin")) || cf_str_equal(site, cf_str("none")))
+        return false;
+    if (site.size && !cf_str_equal(site, cf_str("same-site")))
+        return true;
+    return !origin_is_known;
 }
 
 /* Would this log a visitor of a foreign page in as somebody else? Such pages may register and log in

@@ -28,7 +28,8 @@ class Browser:
              "--disable-dev-shm-usage", "--window-size=1280,800", "--remote-debugging-port=0", f"--user-data-dir={self.profile}", "about:blank"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         self.url = self._find_url()
-        threading.Thread(target=self._forget_output, daemon=True).start()
+        self.forgetting = threading.Thread(target=self._forget_output, daemon=True)
+        self.forgetting.start()
         self.loop = asyncio.new_event_loop()
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
         self.answers, self.events, self.number = {}, [], 0
@@ -83,6 +84,7 @@ class Browser:
     def close(self):
         self.process.kill()
         self.process.wait()
+        self.forgetting.join(LIMIT_S)
         self.process.stderr.close()
         self.loop.call_soon_threadsafe(self.loop.stop)
         shutil.rmtree(self.profile, ignore_errors=True)
@@ -92,8 +94,8 @@ class Page:
     def __init__(self, browser, url):
         self.browser = browser
         context = browser.call("Target.createBrowserContext")["browserContextId"]
-        target = browser.call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
-        self.session = browser.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self.target = browser.call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
+        self.session = browser.call("Target.attachToTarget", targetId=self.target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log"):
             self.call(f"{domain}.enable")
         self.call("Emulation.setFocusEmulationEnabled", enabled=True)  # each as if it were the one in front
@@ -110,6 +112,10 @@ class Page:
         self.run("window.isOld = true")
         self.call("Page.reload")
         self.until("document.readyState === 'complete' && !window.isOld")
+
+    def address(self):
+        """Where the page is, also while it is on its way."""
+        return self.browser.call("Target.getTargetInfo", targetId=self.target)["targetInfo"]["url"]
 
     def run(self, script):
         """The value of a JavaScript expression; promises are waited for."""
