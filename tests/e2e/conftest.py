@@ -14,6 +14,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 
+import planted  # noqa: E402
 import runs  # noqa: E402
 import server as servers  # noqa: E402
 import stores  # noqa: E402
@@ -76,9 +77,12 @@ def make_server(store, certificate, tmp_path, request):
         return made[-1]
 
     yield make
+    problems = [f"a secret, {secret}, in the command line" for one in made if one.is_running()
+                for secret in planted.found_in(one.command_line())]
     for one in made:
         one.close()
-    problems = [problem for one in made for problem in one.log_problems()]
+    problems += [problem for one in made for problem in one.log_problems()]
+    planted.forget_all()
     assert problems == []
 
 

@@ -8,6 +8,7 @@ import urllib.parse
 
 import ledger
 import openapi
+import planted
 
 API = "/api/v1"
 LIMIT_S = float(os.environ.get("CONFAB_TEST_LIMIT", "60"))
@@ -47,6 +48,8 @@ class Client:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
             got = answer.read()
+            if answer.status >= 400:
+                assert not planted.found_in(got.decode("utf-8", "replace") + str(answer.headers)), "a secret in an error"
             openapi.check(method, path, answer.status, answer.headers, got, None if forbidden else body, lax)
             return answer.status, answer.headers, got
         finally:
@@ -67,11 +70,14 @@ class Client:
         return json.loads(answer)
 
     def register(self, name, password="password123", email=None):
+        planted.plant(password)
         return self.call("POST", "/auth/register", {"username": name, "email": email or f"{name}@loadtest.local",
                                                     "password": password})
 
     def login(self, name, password="password123"):
+        planted.plant(password)
         answer = self.call("POST", "/auth/login", {"username": name, "password": password})
+        planted.plant(answer["session_token"])
         self.token, self.id, self.name = answer["session_token"], answer["user"]["id"], name
         return answer
 

@@ -11,7 +11,9 @@ import socket
 import subprocess
 import threading
 import time
+import urllib.parse
 
+import planted
 import rest
 import tls
 
@@ -77,6 +79,7 @@ class Server:
     def launch(self, **extra):
         """Starts a process and does not wait until it serves."""
         assert self.process is None, "is running already"
+        planted.plant(urllib.parse.urlsplit(self.store.url).password)
         self.process = subprocess.Popen([*self.wrap, str(BINARY), "serve"], env=self.environment(extra),
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE, cwd=self.folder)
@@ -94,6 +97,13 @@ class Server:
             self.port = tls.Port(self.port)
             self.port.tls = self.certificate.context()
         return self
+
+    def command_line(self):
+        """What any user of the machine can read of the process."""
+        try:
+            return pathlib.Path(f"/proc/{self.pid}/cmdline").read_bytes().decode()
+        except (FileNotFoundError, IndexError):
+            return ""  # ended just now
 
     @property
     def url(self):
@@ -180,6 +190,8 @@ class Server:
 
     def log_problems(self):
         wrong = [f"not JSON: {line}" for line in self.not_json]
+        for line in [*self.not_json, *map(planted.all_text, self.lines)]:
+            wrong += [f"a secret, {secret}, in the log: {line}" for secret in planted.found_in(line)]
         for entry in self.lines:
             if entry.get("level") == "error" and not any(p.search(entry.get("msg", "")) for p in self.allowed_errors):
                 wrong.append(f"error: {entry}")
@@ -216,7 +228,7 @@ class Server:
     def import_sessions(self, names):
         """Creates users with live sessions directly in the store; the server must not run (SQLite).
         Returns name -> token."""
-        tokens = {name: secrets.token_urlsafe(32) for name in names}
+        tokens = {name: planted.plant(secrets.token_urlsafe(32)) for name in names}
         path = self.folder / "sessions.txt"
         path.write_text("".join(f"{name} {token}\n" for name, token in tokens.items()))
         subprocess.run([str(BINARY), "user", "import", "--sessions", str(path)], env=self.environment(),

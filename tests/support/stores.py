@@ -153,7 +153,10 @@ class Postgres:
     def __init__(self, _folder, own_cluster=False):
         self.cluster = Cluster(own_cluster)
         self.database = "confab_" + secrets.token_hex(6)
-        self.url = self.cluster.url.rsplit("/", 1)[0] + "/" + self.database
+        scheme, rest = self.cluster.url.rsplit("/", 1)[0].split("://", 1)
+        user, host = rest.split("@", 1)
+        # The cluster trusts everybody; the password is there to be looked for where it must not appear.
+        self.url = f"{scheme}://{user.split(':')[0]}:store-{secrets.token_hex(8)}@{host}/{self.database}"
         self.cluster.run(f"CREATE DATABASE {self.database}")
 
     def posts(self, room):

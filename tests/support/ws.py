@@ -9,6 +9,7 @@ import struct
 import time
 
 import openapi
+import planted
 
 LIMIT_S = float(os.environ.get("CONFAB_TEST_LIMIT", "60"))
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
@@ -183,7 +184,7 @@ class Chat(WebSocket):
             self.until("user_joined")
 
     def post(self, content, key=None, **more):
-        frame = {"type": "chat_message", "content": content, **more}
+        frame = {"type": "chat_message", "content": planted.plant(content), **more}
         if key is not None:
             frame["client_key"] = key
         self.send_text(json.dumps(frame))
