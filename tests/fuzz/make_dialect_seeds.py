@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Writes the seeds of fuzz_client_frame, fuzz_rest_body, fuzz_command and fuzz_quote:
-make_dialect_seeds.py CORPUS_FOLDER"""
+"""Writes the seeds of fuzz_client_frame, fuzz_rest_body, fuzz_query, fuzz_cookie, fuzz_encoders, fuzz_env,
+fuzz_command and fuzz_quote: make_dialect_seeds.py CORPUS_FOLDER"""
 import json
 import pathlib
 import sys
@@ -92,17 +92,65 @@ def rest_seeds():
     add(2, "room_ephemeral", '{"name":"a","ephemeral":true}')
     add(2, "room_ephemeral_null", '{"name":"a","ephemeral":null}')
     add(2, "room_ephemeral_number", '{"name":"a","ephemeral":1}')
-    for i, query in enumerate(["token=a", "x=1&token=a&y", "token=", "token", "token=%41%62%2F",
-                               "token=a+b", "token=%", "token=%4", "token=%4g", "token=%00",
-                               "&&&token=a&&", "tokens=a&token=b", ""]):
-        add(3, f"query_{i:02}", query)
-    for i, cookie in enumerate(["session_id=a", "x=1; session_id=a; y=2", "session_id=",
-                                "session_id", "xsession_id=a", ";;; session_id=a=b", " ",
-                                "session_id=a;session_id=b"]):
-        add(4, f"cookie_{i}", cookie)
-    for i, bearer in enumerate(["Bearer abc", "Bearer ", "bearer abc", "Basic abc", "Bearer  a"]):
-        add(5, f"bearer_{i}", bearer)
+    for i, body in enumerate(["", " ", "{", "}", "[]", "null", "true", "{}{}", '{"name":"a"}x', '{"name":"a","name":"b"}',
+                              '{"Name":"a","NAME":"b"}', '{"name":"\\ud83d\\ude00"}', '{"name":"\\ud83d"}', '{"name":"\\u0000"}',
+                              '{"name":1e999}', "[" * 2000, '{"a":' * 500, '\t\r\n{"name":"a"}', '{"name":"a",}', "{'name':'a'}",
+                              '{"name":"' + "a" * 5000 + '"}', '{"n\\u0061me":"a"}', '{"":"a"}']):
+        add(i % 3, f"any_{i:02}", body)
+    add(2, "any_ill_formed", b'{"name":"\xed\xa0\x80\xff\xc3"}')
+    add(2, "any_bom", b'\xef\xbb\xbf{"name":"a"}')
     return seeds
+
+
+def query_seeds():
+    room = "0190a1b2-0000-7000-8000-000000000000"
+    queries = ["", "&", "=", "token", "token=", "token=a", "x=1&token=a&y", "&&&token=a&&", "tokens=a&token=b", "xtoken=a",
+               "token=a&token=b", "token=%41%62%2F", "token=a+b", "token=%", "token=%4", "token=%4g", "token=%00", "token=%ff",
+               "token=%25", "token==", "token=a=b", "token=a;b", "TOKEN=a", "to%6ben=a", "token=" + "a" * 2000, "%" * 200,
+               "limit=1", "limit=0", "limit=-1", "limit=+5", "limit=100", "limit=101", "limit=1e2", "limit=99999999999999999999",
+               "limit=x", "limit=%31", "limit= 1", "cursor=" + room, "cursor=" + room.upper(), "cursor=" + room[:-1],
+               "cursor=" + room.replace("-", ""), "cursor=x", "before=" + room, "before=2026-01-28T10:30:00Z",
+               "before=2026-01-28T10:30:00.123456Z", "before=2026-01-28T10:30:00.1234567890123Z", "before=2026-01-28t10:30:00z",
+               "before=2026-01-28T10:30:00+01:00", "before=2026-01-28T10:30:00%2B01:00", "before=2026-01-28T10:30:00-23:59",
+               "before=2026-01-28T10:30:00+24:00", "before=2026-02-30T10:30:00Z", "before=0000-01-01T00:00:00Z",
+               "before=9999-12-31T23:59:60Z", "before=2026-01-28", "before=2026-01-28T10:30:00.Z", "before=2026-01-28T10:30Z",
+               "limit=5&before=2026-01-28T10:30:00Z&limit=7"]
+    return {f"{i:02}": query.encode() for i, query in enumerate(queries)}
+
+
+def cookie_seeds():
+    cookies = ["", " ", ";", ";;; ", "session_id", "session_id=", "session_id=a", "x=1; session_id=a; y=2", "xsession_id=a",
+               "session_id2=a", "session_idx", ";;; session_id=a=b", "session_id=a;session_id=b", "session_id=a; session_id=b",
+               "SESSION_ID=a", " session_id=a", "session_id =a", "session_id= a", "session_id=a ", "session_id=\"a\"", "=session_id",
+               "x=session_id=a", "x=y;session_id=a", "x; session_id=a", "x=\"; session_id=a\"", "\tsession_id=a", "session_id=" + "a" * 255,
+               "session_id=" + "a" * 256, "x=" + "y" * 4000 + "; session_id=a", "; ".join(f"c{i}={i}" for i in range(99)),
+               "session_id=a,b", "session_id=\u00e4", "session_id=%41", "$Version=1; session_id=a"]
+    bearers = ["", "B", "Bearer", "Bearer ", "Bearer a", "Bearer abc", "bearer abc", "BEARER abc", "Basic abc", "Bearer  a", "Bearer\ta",
+               "Bearera", " Bearer a", "Bearer a b", "Bearer a,b", "Bearer \"a\"", "Bearer " + "a" * 255, "Bearer " + "a" * 256,
+               "Bearer =", "Token a", "Bearer a\0b"]
+    seeds = {f"cookie_{i:02}": b"\0" + text.encode() for i, text in enumerate(cookies)}
+    seeds.update({f"bearer_{i:02}": b"\1" + text.encode() for i, text in enumerate(bearers)})
+    return seeds
+
+
+def encoder_seeds():
+    texts = ["", "a", "a b", "\"", "\\", "\\\"", "\n", "\r\n", "\t", "\0", "a\0b", "\x1b[31m", "\x7f", "\x80", "\x9f", "\xa0", "\u2028", "\u2029",
+             "<script>", "</script>&amp;", "{}", "[]", ",", ":", "=", "a=\"b\"", "\"}\n{\"level\":\"error\"}", "\\n", "\\u0000", "\ud7ff", "\ue000",
+             "\ufeff", "\ufffd", "\U0001f600", "\U0010ffff", "\u202e", "\u200b", "e\u0301", "a" * 254, "a" * 255, "a" * 256, "\"" * 200,
+             "\u20ac" * 90, "\U0001f600" * 70, "null", "true", "1", "-", "e", "l"]
+    seeds = {f"{i:02}": bytes([i * 5 % 256]) + text.encode() for i, text in enumerate(texts)}
+    for i, data in enumerate([b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xe2\x80", b"\xf0\x9f\x98", b"\xf4\x90\x80\x80", b"a\xc3", b"\x80\xbf"]):
+        seeds[f"ill_{i}"] = bytes([i]) + data
+    return seeds
+
+
+def env_seeds():
+    texts = ["", "\n", "A=1", "A=1\n", "A=1\r\n", "A=", "=1", "A", "A =1", "A= 1", " A=1 ", "\tA=1", "export A=1", "export A", "export", "exportA=1",
+             "export  A=1", "# A=1", "A=1 # c", "A=1#c", "A=#c", "A='1'", "A=\"1\"", "A='", "A=\"", "A='1", "A=\"1", "A='1' x", "A='1' # x",
+             "A=\"1\"#x", "A=\"\\\"\"", "A=\"\\\\\"", "A=\"\\n\"", "A=\"\\t\"", "A=\"\\", "A='\\'", "A=a b c", "A=a=b", "1A=1", "_A=1", "A-B=1",
+             "A.B=1", "\u00c4=1", "A=\u00e4", "A=1\nA=2", "SET=2", "EMPTY=2", "SET=2\nB=3", "A=\0", "\0", "A=1\n\n\nB=2\n", "CONFAB_HTTP_LISTEN=1",
+             "A=" + "x" * 3000, "".join(f"V{i}={i}\n" for i in range(512)), "".join(f"V{i}={i}\n" for i in range(513)), "A=${B}", "A=$(id)", "A=`id`"]
+    return {f"{i:02}": text.encode() for i, text in enumerate(texts)}
 
 
 def command_seeds():
@@ -160,6 +208,10 @@ def main():
     corpus = pathlib.Path(sys.argv[1])
     write(corpus / "client_frame", frame_seeds())
     write(corpus / "rest_body", rest_seeds())
+    write(corpus / "query", query_seeds())
+    write(corpus / "cookie", cookie_seeds())
+    write(corpus / "encoders", encoder_seeds())
+    write(corpus / "env", env_seeds())
     write(corpus / "command", command_seeds())
     write(corpus / "quote", quote_seeds())
 
