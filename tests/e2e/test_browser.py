@@ -263,6 +263,28 @@ def test_a_refused_post_can_be_deleted(store_kind, make_server, faults, browser)
     page.until("!document.querySelector('.message')")
 
 
+@pytest.mark.server_env(CONFAB_LIMITS_POSTS_PER_MINUTE="6")  # so that there is a wait to see
+def test_too_many_posts_are_told_with_the_time_to_wait(store_kind, make_server, browser):
+    server = make_server().start()
+    page = browser.page(server.url)
+    ann = server.user("ann")
+    room = ann.create_room("General")
+    enter(page, "ann", room)
+    texts = []
+    while not page.run("document.querySelector('.is-failed')?.textContent.includes('Rate limit exceeded')"):
+        texts.append(f"post {len(texts)}")
+        say(page, texts[-1])
+        page.until("document.querySelector('.is-failed') || !document.querySelector('.is-sending')")
+    until_text(page, ".trouble", "You can send again in")
+    page.type("too early")
+    page.press("Enter")
+    assert page.run("document.querySelector('#composer textarea').value") == "too early"
+    page.until("!document.querySelector('.trouble') && !document.querySelector('.failure button').disabled")
+    page.click(".failure button")
+    page.until(f"document.querySelectorAll('.own[data-state=stored]').length === {len(texts)}")
+    assert [post["content"] for post in ann.messages(room)] == texts
+
+
 def test_a_session_that_ended_elsewhere_leads_to_the_login_and_back(store_kind, server, browser):
     page = browser.page(server.url)
     ann = server.user("ann")
@@ -431,6 +453,27 @@ def test_the_list_pages_and_the_search_finds_what_is_not_loaded(store_kind, serv
     })()""")
     names = page.run("[...document.querySelectorAll('#rooms .room-name')].map((e) => e.textContent)")
     assert names == [f"room {n}" for n in range(229, 0, -1)] + ["The oldest of all"]
+
+
+def test_a_room_that_keeps_nothing_says_so(store_kind, server, browser):
+    page = browser.page(server.url)
+    server.user("ann")
+    enter(page, "ann")
+    page.click("#new-room")
+    page.click("#create .switch")
+    page.fill("create", name="Off the record")
+    page.see(LIVE)
+    until_text(page, ".room-title", "Nothing is kept")
+    until_text(page, "#rooms", "messages are not kept")
+    say(page, "gone tomorrow")
+    page.see(".own[data-state=stored]")
+    server.terminate()
+    server.start()
+    page.see(LIVE)
+    say(page, "and again")
+    shows(page, "gone tomorrow", "and again")  # this page saw it; nobody else will
+    page.reload()
+    shows(page, "and again")
 
 
 def test_rooms_of_others_appear_and_a_missing_one_is_offered(store_kind, server, browser):

@@ -21,7 +21,6 @@ export class Chat extends Watched {
   listError: string | null = null;
   private opened: OpenRoom[] = []; // the one looked at last comes first
   private poll: ReturnType<typeof setInterval>;
-  private unwatch = new Map<OpenRoom, () => void>();
 
   constructor(
     readonly me: Me,
@@ -88,13 +87,9 @@ export class Chat extends Watched {
                 this.changed();
               },
               signedOut: () => this.onSignedOut(false),
+              noticed: () => this.changed(),
             });
       if (known && known !== room) this.shut(known);
-      if (known !== room)
-        this.unwatch.set(
-          room,
-          room.watch(() => this.changed()),
-        );
       this.opened = [room, ...this.opened.filter((one) => one !== room)];
       this.opened.slice(OPEN_MAX).forEach((one) => this.shut(one));
       this.room = room;
@@ -108,8 +103,6 @@ export class Chat extends Watched {
   }
 
   private shut(room: OpenRoom): void {
-    this.unwatch.get(room)?.();
-    this.unwatch.delete(room);
     this.opened = this.opened.filter((one) => one !== room);
     room.leave();
   }

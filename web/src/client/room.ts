@@ -31,6 +31,8 @@ export interface Trouble {
 export interface RoomEvents {
   counts(counts: Map<string, number>): void;
   signedOut(): void;
+  /** What the list of rooms shows of it has changed: unread posts, unfinished ones. */
+  noticed(): void;
 }
 
 function newKey(): string {
@@ -56,6 +58,7 @@ export class OpenRoom extends Watched {
   olderFailed = false;
   private socket: WebSocket | null = null;
   private isWatched = false;
+  private isUnfinished: boolean;
   private early: Post[] = [];
   private timer: ReturnType<typeof setTimeout> | undefined;
   private ticker: ReturnType<typeof setInterval>;
@@ -69,6 +72,7 @@ export class OpenRoom extends Watched {
     super();
     const kept = recall(me.id, id);
     this.draft = kept.draft;
+    this.isUnfinished = kept.draft !== '' || kept.unsent.length > 0;
     for (const { key, content, atMs, error } of kept.unsent) {
       this.timeline.queue(key, content, atMs);
       if (error) this.timeline.fail(key, error, 0);
@@ -96,6 +100,7 @@ export class OpenRoom extends Watched {
     if (isWatched) this.unread = 0;
     this.tick();
     this.changed();
+    this.events.noticed();
   }
 
   setDraft(draft: string): void {
@@ -295,6 +300,7 @@ export class OpenRoom extends Watched {
     }
     if (this.unread === 0) this.unreadAfter = newestKey;
     this.unread += others.length;
+    this.events.noticed();
   }
 
   private takeError(frame: Extract<Frame, { type: 'error' }>): void {
@@ -360,11 +366,13 @@ export class OpenRoom extends Watched {
   }
 
   private remember(): void {
+    const unsent = this.timeline.pending.filter(({ state }) => state === 'sending' || state === 'failed');
+    const wasUnfinished = this.isUnfinished;
+    this.isUnfinished = this.draft !== '' || unsent.length > 0;
     keep(this.me.id, this.id, {
       draft: this.draft,
-      unsent: this.timeline.pending
-        .filter(({ state }) => state === 'sending' || state === 'failed')
-        .map(({ key, content, atMs, error }) => ({ key, content, atMs, error })),
+      unsent: unsent.map(({ key, content, atMs, error }) => ({ key, content, atMs, error })),
     });
+    if (this.isUnfinished !== wasUnfinished) this.events.noticed();
   }
 }

@@ -3,6 +3,7 @@
  * scroll, and after each move the line one was looking at stays where it was.
  */
 
+import type { VNode } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { OpenRoom } from '../client/room.ts';
 import { rowsOf } from '../core/rows.ts';
@@ -11,7 +12,7 @@ import { secondsUntil } from '../core/times.ts';
 import { plural } from '../core/text.ts';
 import type { Pending } from '../core/timeline.ts';
 import { VIEW_STEP, moved, sliceOf } from '../core/view.ts';
-import type { Me } from '../core/wire.ts';
+import type { Me, Post } from '../core/wire.ts';
 import { useNowMs } from './hooks.ts';
 import { Alert, Check, Clock, Down } from './icons.tsx';
 import { Avatar, BotAvatar, MessageText, Time } from './parts.tsx';
@@ -133,13 +134,15 @@ function Line({ row, me, room }: LineProps) {
             ) : (
               <span class="visually-hidden">{name}: </span>
             )}
-            <MessageText content={content} />
-            {row.kind === 'pending' && row.pending.isCommand && (
-              <span class="only-you">Only you see this</span>
-            )}
+            <div class="line">
+              <MessageText content={content} />
+              {row.isOwn && state !== 'failed' && <Mark state={state === 'stored' ? 'stored' : 'sending'} />}
+              {row.kind === 'pending' && row.pending.isCommand && (
+                <span class="only-you">only you see this</span>
+              )}
+            </div>
             {row.kind === 'pending' && <State pending={row.pending} room={room} />}
           </div>
-          {row.isOwn && state !== 'failed' && <Mark state={state === 'stored' ? 'stored' : 'sending'} />}
         </li>
       );
     }
@@ -177,26 +180,39 @@ export function Messages({ room, me, name, sends }: MessagesProps) {
   const [top, setTop] = useState<string | null>(null);
   const [isFollowing, setFollowing] = useState(true);
   const follows = useRef(true);
-  const place = useRef<{ id: string; y: number; scrollTop: number } | null>(null);
+  const place = useRef<{ id: string; bottom: number; scrollTop: number } | null>(null);
   const seenKey = useRef('');
+  const drawn = useRef(new Map<string, { post: Post; leads: boolean; line: VNode }>());
 
   const entries = timeline.entries();
   const slice = sliceOf(entries, top);
   const rows = rowsOf(entries.slice(slice.from, slice.to), me, new Date(), room.unreadAfter);
+  /* A stored post does not change, so neither does its line: the same one is not compared again. */
+  const drawnBefore = drawn.current;
+  drawn.current = new Map();
+  const lineOf = (row: Row): VNode => {
+    const was = drawnBefore.get(row.id);
+    const isSame = row.kind === 'post' && was?.post === row.post && was.leads === row.leads;
+    const line = isSame ? was.line : <Line key={row.id} row={row} me={me} room={room} />;
+    if (row.kind === 'post') drawn.current.set(row.id, { post: row.post, leads: row.leads, line });
+    return line;
+  };
+
   const scrolledTo = scroller.current?.scrollTop ?? 0; // before this drawing changes anything
   const isAtEnd = slice.to === entries.length && timeline.atEnd;
 
-  /* Remembers the first line in sight, and how high it stands. */
+  /* Remembers the first line in sight, and where it ends: its name above it may go when older ones come in. */
   const remember = (): void => {
+    place.current = null;
+    if (follows.current) return;
     const { scrollTop } = scroller.current!;
     const { top: edge } = scroller.current!.getBoundingClientRect();
     for (const line of list.current!.querySelectorAll<HTMLElement>('.message')) {
-      const { bottom, top: y } = line.getBoundingClientRect();
+      const { bottom } = line.getBoundingClientRect();
       if (bottom <= edge) continue;
-      place.current = { id: line.dataset.row!, y, scrollTop };
+      place.current = { id: line.dataset.row!, bottom, scrollTop };
       return;
     }
-    place.current = null;
   };
 
   const move = (n: number): void => setTop(moved(entries, top, n));
@@ -239,7 +255,8 @@ export function Messages({ room, me, name, sends }: MessagesProps) {
     const was = place.current;
     const line = was && list.current!.querySelector(`[data-row="${CSS.escape(was.id)}"]`);
     if (follows.current) box.scrollTop = box.scrollHeight;
-    else if (line) box.scrollTop += line.getBoundingClientRect().top - (was.y + was.scrollTop - scrolledTo);
+    else if (line)
+      box.scrollTop += line.getBoundingClientRect().bottom - (was.bottom + was.scrollTop - scrolledTo);
     if (follows.current) seenKey.current = timeline.newest?.key ?? '';
     remember();
   });
@@ -282,27 +299,24 @@ export function Messages({ room, me, name, sends }: MessagesProps) {
         onScroll={onScroll}
       >
         <div class="filler" />
-        {isLoading && <Skeleton lines={8} />}
-        {!isLoading && slice.from === 0 && timeline.atStart && (
+        {isLoading ? (
+          <Skeleton lines={8} />
+        ) : slice.from === 0 && timeline.atStart ? (
           <div class="beginning">
             <h2>{name}</h2>
             <p>{entries.length > 0 ? 'This is where it began.' : 'Nobody has said anything yet. Begin!'}</p>
           </div>
-        )}
-        {!isLoading && slice.from === 0 && !timeline.atStart && room.olderFailed && (
+        ) : slice.from === 0 && room.olderFailed ? (
           <div class="older-failed">
             Older messages could not be loaded.{' '}
             <button type="button" class="link-button" onClick={() => void room.loadOlder()}>
               Try again
             </button>
           </div>
+        ) : (
+          <Skeleton lines={3} /> // also above what is not drawn: what is as high at all times moves nothing
         )}
-        {!isLoading && slice.from === 0 && !timeline.atStart && !room.olderFailed && <Skeleton lines={3} />}
-        <ol ref={list}>
-          {rows.map((row) => (
-            <Line key={row.id} row={row} me={me} room={room} />
-          ))}
-        </ol>
+        <ol ref={list}>{rows.map(lineOf)}</ol>
       </div>
       {!isFollowing && (
         <button type="button" class={`to-end ${news > 0 ? 'has-news' : ''}`} id="to-end" onClick={toEnd}>
