@@ -478,6 +478,7 @@ static void gauges(void *state)
     cf_gauge(CF_M_CLOSED_SLOW, stats->closed_slow);
     cf_gauge(CF_M_CLOSED_IDLE, stats->closed_idle);
     cf_gauge(CF_M_CLOSED_FLOOD, stats->closed_flood);
+    cf_gauge(CF_M_CLOSED_CONTROL, stats->closed_control);
     cf_gauge(CF_M_CLOSED_UNFINISHED, stats->closed_unfinished);
     cf_gauge(CF_M_REFUSED_WS_POOL, stats->refused_message_pool);
     cf_gauge(CF_M_WS_MESSAGE_BYTES, stats->message_bytes);

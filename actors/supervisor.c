@@ -385,6 +385,7 @@ static cf_server_config_t server_config(const cf_config_t *config, const char *l
                                 .keepalive_ms = (int)config->http_keepalive_ms,
                                 .answer_ms = (int)config->http_answer_timeout_ms,
                                 .ping_ms = (int)config->ws_ping_ms,
+                                .control_max = config->ws_control_max_bytes,
                                 .idle_ms = (int)config->ws_idle_ms,
                                 .queue_bytes_max = config->ws_queue_max_bytes,
                                 .queue_age_ms = (int)config->ws_queue_max_age_ms,

@@ -88,6 +88,10 @@
     X(ws, ping, DURATION, "25s", "1s", "10m", "How often the server pings a quiet client.")        \
     X(ws, idle, DURATION, "60s", "3s", "1h",                                                       \
       "A client of which nothing was heard for this long is gone.")                                \
+    X(ws, control_max_bytes, SIZE, "256KiB", "16KiB", "64MiB",                                     \
+      "Bytes of pings and pongs a client may send between two pings of the server; looked at "     \
+      "then, "                                                                                     \
+      "and beyond it the socket is closed with 1008.")                                             \
     X(ws, queue_max_bytes, SIZE, "1MiB", "16KiB", "64MiB",                                         \
       "Bytes that may wait for a slow client; beyond it the socket is closed with 1013.")          \
     X(ws, queue_max_age, DURATION, "10s", "100ms", "10m",                                          \

@@ -100,6 +100,8 @@
     X(CLOSED_SLOW, COUNTER, "confab_closed_slow_total", "clients closed 1013")                     \
     X(CLOSED_IDLE, COUNTER, "confab_closed_idle_total", "clients without a sign of life")          \
     X(CLOSED_FLOOD, COUNTER, "confab_closed_flood_total", "clients reset: sent on behind a Close") \
+    X(CLOSED_CONTROL, COUNTER, "confab_closed_control_total",                                      \
+      "clients closed 1008: too many pings or pongs")                                              \
     X(CLOSED_UNFINISHED, COUNTER, "confab_closed_unfinished_total",                                \
       "clients that did not finish a message in time")                                             \
     X(REFUSED_WS_POOL, COUNTER, "confab_ws_pool_refused_total",                                    \

@@ -41,6 +41,7 @@ static cf_gateway_config_t config = {
                .keepalive_ms = 60000,
                .answer_ms = 30000,
                .ping_ms = 25000,
+               .control_max = 262144,
                .idle_ms = 60000,
                .queue_bytes_max = 1u << 20,
                .queue_age_ms = 10000,

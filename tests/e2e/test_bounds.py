@@ -117,6 +117,19 @@ def test_one_user_has_as_many_sockets_as_the_key_says(store_kind, server, ann, r
     servers.until(again, "a closed socket to make room for another")
 
 
+@pytest.mark.over_tls_too
+@pytest.mark.server_env(CONFAB_WS_CONTROL_MAX_BYTES="16KiB", CONFAB_WS_PING="1s")
+def test_pings_beyond_their_key_end_a_socket_and_messages_do_not(store_kind, server, ann, room):
+    flood, talks = ws.Chat(ann, room), ws.Chat(ann, room)
+    for _ in range(2500):
+        flood.send_frame(ws.PING, b"x" * 125)
+    for n in range(100):
+        talks.say("x" * 500)
+    assert flood.wait_closed() == 1008
+    talks.say("still here")
+    servers.until(lambda: server.metrics()["confab_closed_control_total"] == 1, "it to be counted")
+
+
 # ---- passwords
 
 

@@ -125,6 +125,7 @@ static void start(void)
                                               .keepalive_ms = 60000,
                                               .answer_ms = 60000,
                                               .ping_ms = 60000,
+                                              .control_max = 262144,
                                               .idle_ms = 60000,
                                               .queue_bytes_max = 100000,
                                               .queue_age_ms = 10000,

@@ -245,6 +245,7 @@ static void set_up(void)
                                   .keepalive_ms = 60000,
                                   .answer_ms = 60000,
                                   .ping_ms = 60000,
+                                  .control_max = 262144,
                                   .idle_ms = 120000,
                                   .queue_bytes_max = 1 << 20,
                                   .queue_age_ms = 60000,
@@ -1159,6 +1160,57 @@ Test(server, a_message_that_is_not_finished_in_time_is_closed_1008)
     expect_body("still here");
     close(late);
     close(whole);
+}
+
+static const uint8_t full_ping[125]; /* 131 bytes with its head */
+
+Test(server, a_flood_of_pings_is_closed_1008_at_the_next_look)
+{
+    config.ping_ms = 1000;
+    config.control_max = 16384;
+    open_server();
+    int few = open_websocket(), many = open_websocket();
+    size_t size;
+    int opcode;
+    for (int i = 0; i < 125; i++)
+        put_frame(few, PING, full_ping, sizeof full_ping);
+    for (int i = 0; i < 2500; i++)
+        put_frame(many, PING, full_ping, sizeof full_ping);
+    do
+        opcode = get_frame(many, &size);
+    while (opcode == PONG || opcode == PING);
+    cr_assert(eq(int, opcode, CLOSE));
+    cr_assert(eq(int, (uint8_t)body[0] << 8 | (uint8_t)body[1], 1008));
+    cr_assert(eq(u64, ask().stats.closed_control, 1));
+    for (int looks = 0; looks < 2;) /* those of before do not count any more */
+        looks += get_frame(few, &size) == PING;
+    put_text(few, "still here");
+    while ((opcode = get_frame(few, &size)) == PING || opcode == PONG)
+        ;
+    expect_body("still here");
+    close(few);
+    close(many);
+}
+
+Test(server, takes_no_number_of_messages_for_pings)
+{
+    config.ping_ms = 1000;
+    config.control_max = 16384;
+    open_server();
+    int fd = open_websocket();
+    size_t size;
+    for (int sent = 0, looks = 0; looks < 2;) {
+        for (int i = 0; i < 100; i++, sent++)
+            put_text(fd, "");
+        for (int heard = 0; heard < 100;) {
+            int opcode = get_frame(fd, &size);
+            cr_assert(not(eq(int, opcode, CLOSE)), "after %d", sent);
+            looks += opcode == PING;
+            heard += opcode == TEXT;
+        }
+    }
+    cr_assert(eq(u64, ask().stats.closed_control, 0));
+    close(fd);
 }
 
 Test(server, half_messages_are_held_up_to_their_pool)

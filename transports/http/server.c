@@ -209,6 +209,7 @@ static void report(cf_server_t *server)
              bodies = now->refused_body - last->refused_body,
              pool = now->refused_pool - last->refused_pool,
              floods = now->closed_flood - last->closed_flood,
+             pings = now->closed_control - last->closed_control,
              slow_heads = now->slow_heads - last->slow_heads,
              slow = now->closed_slow - last->closed_slow,
              faults = now->closed_protocol + now->closed_too_big + now->closed_utf8 -
@@ -216,12 +217,13 @@ static void report(cf_server_t *server)
     if (no_fd > server->reported_no_fd)
         cf_log_warn("out of descriptors", CF_UINT("dropped", no_fd - server->reported_no_fd),
                     CF_UINT("open", now->open_sockets));
-    if (cap + per_ip + heads + bodies + pool + slow_heads + slow + faults + floods)
+    if (cap + per_ip + heads + bodies + pool + slow_heads + slow + faults + floods + pings)
         cf_log_info("refused or closed clients", CF_UINT("over_cap", cap),
                     CF_UINT("over_cap_of_address", per_ip), CF_UINT("bad_heads", heads),
                     CF_UINT("bad_bodies", bodies), CF_UINT("over_pool", pool),
                     CF_UINT("slow_heads", slow_heads), CF_UINT("slow_readers", slow),
-                    CF_UINT("bad_frames", faults), CF_UINT("floods_behind_close", floods));
+                    CF_UINT("bad_frames", faults), CF_UINT("ping_floods", pings),
+                    CF_UINT("floods_behind_close", floods));
     server->reported = *now;
     server->reported_no_fd = no_fd;
 }

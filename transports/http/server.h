@@ -117,13 +117,14 @@ typedef struct {
     int keepalive_ms;        /* 60,000 */
     int answer_ms;           /* 30,000: the owner did not answer: 503 */
     int ping_ms;             /* 25,000: server ping */
-    int idle_ms;             /* 60,000: no inbound frame at all: gone */
-    size_t queue_bytes_max;  /* 1 MiB unsent: close 1013 */
-    int queue_age_ms;        /* 10,000: oldest unsent byte older: close 1013 */
-    int close_ms;            /* 5,000: from our Close to reset */
-    int send_buffer_bytes;   /* SO_SNDBUF, 128 KiB */
-    int flush_delay_ms;      /* 0: flush each loop pass */
-    size_t lasting_bytes;    /* of the owner, see cf_conn_lasting() */
+    size_t control_max; /* 256 KiB: bytes of pings and pongs within ping_ms; close 1008 beyond */
+    int idle_ms;        /* 60,000: no inbound frame at all: gone */
+    size_t queue_bytes_max;              /* 1 MiB unsent: close 1013 */
+    int queue_age_ms;                    /* 10,000: oldest unsent byte older: close 1013 */
+    int close_ms;                        /* 5,000: from our Close to reset */
+    int send_buffer_bytes;               /* SO_SNDBUF, 128 KiB */
+    int flush_delay_ms;                  /* 0: flush each loop pass */
+    size_t lasting_bytes;                /* of the owner, see cf_conn_lasting() */
     cf_certificate_config_t certificate; /* cert_file NULL: plain HTTP, else TLS alone */
     int64_t hsts_s; /* under TLS: how long browsers are to insist on it; 0: not said */
 } cf_server_config_t;
@@ -153,6 +154,7 @@ typedef struct { /* counters; only ever grow, except the gauges */
     uint64_t closed_slow, closed_idle, closed_protocol, closed_too_big, closed_utf8;
     uint64_t closed_unfinished;    /* a message not whole in message_ms */
     uint64_t refused_message_pool; /* a message beyond message_pool_max */
+    uint64_t closed_control;       /* beyond control_max */
     uint64_t closed_flood;         /* still sent CF_AFTER_CLOSE_MAX bytes behind our Close */
     uint64_t open_sockets, open_websockets, queued_bytes, request_bytes, message_bytes; /* gauges */
     cf_tls_stats_t tls;

@@ -61,6 +61,8 @@ struct cf_conn {
     size_t discarded;    /* bytes that came behind our Close */
     int64_t heard_ms;    /* last sign of life */
     int64_t pinged_ms;   /* last ping */
+    uint64_t received;   /* bytes read from the socket until then, */
+    uint64_t taken;      /* and of messages since, with their heads */
     int64_t close_by_ms; /* once closing */
 };
 

@@ -4,6 +4,7 @@
 #include "err.h"
 #include "hello.h"
 #include "log.h"
+#include "table.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -28,6 +29,7 @@ struct cf_tls {
     SSL_CTX *ctx;
     BIO_METHOD *method;
     cf_ring_t links;
+    struct link *by_far;        /* those whose server's end is open, by it; see cf_tls_carried() */
     int handshakes_left;        /* in this pass */
     uint8_t bytes[CF_TLS_STEP]; /* plaintext on its way, or input thrown away */
 };
@@ -41,7 +43,7 @@ typedef enum {
 } link_state_t;
 
 /* One client: the wire is its socket, near our end of the pair, far the end the server has. */
-typedef struct {
+typedef struct link {
     cf_tls_t *tls;
     uv_poll_t wire_poll, near_poll;
     int wire, near; /* -1: none */
@@ -62,6 +64,9 @@ typedef struct {
     cf_ring_t place;      /* in tls->links */
     cf_timer_t timer;
     void *seat;
+    int far;          /* the server's end: its number, while it is in by_far */
+    uint64_t carried; /* plaintext given to the server */
+    UT_hash_handle hh;
     union {
         struct sockaddr any;
         struct sockaddr_in v4;
@@ -172,6 +177,24 @@ static void leave_open(link_t *link, link_state_t next)
     link->state = next;
 }
 
+static void forget_far(link_t *link)
+{
+    if (link->hh.tbl)
+        HASH_DEL(link->tls->by_far, link);
+    link->hh.tbl = NULL;
+}
+
+/* The number may be that of an end which the server has closed, and whose link still lives. */
+static void remember_far(link_t *link, int far)
+{
+    link_t *former;
+    HASH_FIND(hh, link->tls->by_far, &far, sizeof far, former);
+    if (former)
+        forget_far(former);
+    link->far = far;
+    HASH_ADD(hh, link->tls->by_far, far, sizeof link->far, link); /* no memory: it is not counted */
+}
+
 static void end(link_t *link)
 {
     cf_tls_t *tls = link->tls;
@@ -187,6 +210,7 @@ static void end(link_t *link)
     cf_buf_free(&link->undelivered);
     cf_wheel_cancel(&link->timer);
     cf_ring_remove(&link->place);
+    forget_far(link);
     close_end(&link->near_poll, &link->near);
     close_end(&link->wire_poll, &link->wire);
     tls->events.on_end(tls->owner, link->seat);
@@ -303,6 +327,7 @@ static size_t deliver_now(link_t *link, const uint8_t *bytes, size_t size)
     ssize_t n = send(link->near, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n < 0)
         link->far_deaf |= !is_busy(errno);
+    link->carried += n < 0 ? 0 : (uint64_t)n;
     return n < 0 ? 0 : (size_t)n;
 }
 
@@ -512,6 +537,7 @@ static void shake_hands(link_t *link)
     tls->stats->handshakes++;
     tls->stats->resumed += SSL_session_reused(link->ssl) != 0;
     link->state = OPEN;
+    remember_far(link, far);
     cf_wheel_cancel(&link->timer);
     tls->events.on_open(tls->owner, far, &link->peer.any);
     carry_in(link); /* its first request may have come along */
@@ -652,6 +678,13 @@ void cf_tls_accept(cf_tls_t *self, int fd, const struct sockaddr *peer, void *se
     cf_timer_init(&link->timer, on_deadline);
     set_deadline(link, self->config.handshake_ms);
     settle(link);
+}
+
+uint64_t cf_tls_carried(const cf_tls_t *self, int fd)
+{
+    link_t *link;
+    HASH_FIND(hh, self->by_far, &fd, sizeof fd, link);
+    return link ? link->carried : 0;
 }
 
 void cf_tls_pass(cf_tls_t *self)

@@ -52,6 +52,8 @@ int cf_tls_new(cf_tls_t **out, const cf_tls_config_t *config, const cf_tls_event
                void *owner, uv_loop_t *loop, cf_wheel_t *wheel, cf_tls_stats_t *stats);
 /* Take over an accepted non-blocking socket; seat is given back by on_end. */
 void cf_tls_accept(cf_tls_t *self, int fd, const struct sockaddr *peer, void *seat);
+/* Bytes of plaintext handed to the server on this end of a pair so far; 0: none of ours. */
+uint64_t cf_tls_carried(const cf_tls_t *self, int fd);
 /* A pass of the loop begins: handshakes may go on. */
 void cf_tls_pass(cf_tls_t *self);
 /* Read certificate and key again, for clients that come from now on. Returns 0; CF_ERANGE or

@@ -2,6 +2,7 @@
  * peer's Close; everything that is sent by us is a finished frame out of our own queue. */
 #include "handshake.h"
 #include "log.h"
+#include "received.h"
 #include "server_state.h"
 #include "utf8.h"
 
@@ -16,6 +17,7 @@
 #define PING_SPREAD_STEP 997
 #define GATHERED_MAX 4096 /* frames whose gathered bytes are remembered */
 #define FRAME_HEAD 6      /* bytes of the smallest head of a client's frame */
+#define MESSAGE_COST 2    /* a message is at most so many times its bytes and smallest head */
 
 enum {
     CLOSE_PROTOCOL = 1002,
@@ -351,12 +353,33 @@ static bool add_fragment(cf_conn_t *conn, const uint8_t *bytes, size_t size)
     return true;
 }
 
+/* What lws has read of this client so far; behind TLS its socket is one end of a pair. */
+static uint64_t bytes_read(const cf_conn_t *conn)
+{
+    int fd = lws_get_socket_fd(conn->wsi);
+    uint64_t unread = cf_unread_bytes(fd);
+    uint64_t came =
+        conn->server->tls ? cf_tls_carried(conn->server->tls, fd) : cf_received_bytes(fd);
+    return came > unread ? came - unread : 0;
+}
+
+/* lws answers pings by itself and tells nobody: what the socket brought and was no message is counted
+ * instead. To be asked once for each ping of ours. */
+static bool floods_control(cf_conn_t *conn)
+{
+    uint64_t before = conn->received, taken = conn->taken;
+    conn->received = bytes_read(conn);
+    conn->taken = 0;
+    return conn->received > before + taken * MESSAGE_COST + conn->server->config.control_max;
+}
+
 static void on_fragment(cf_conn_t *conn, const uint8_t *bytes, size_t size)
 {
     struct lws *wsi = conn->wsi;
     cf_server_t *server = conn->server;
     bool is_final = lws_is_final_fragment(wsi), is_text = !lws_frame_is_binary(wsi);
     conn->heard_ms = cf_server_now_ms(server);
+    conn->taken += size + FRAME_HEAD;
     server->stats.bytes_in += size;
     if (conn->state != CF_CONN_OPEN) {
         discard(conn, lws_remaining_packet_payload(wsi) ? size : size + FRAME_HEAD);
@@ -481,6 +504,7 @@ void cf_websocket_open(cf_conn_t *conn)
     cf_timer_init(&conn->timer, on_deadline);
     cf_ring_append(&server->websockets, &conn->place);
     conn->heard_ms = cf_server_now_ms(server);
+    conn->received = bytes_read(conn);
     /* Clients that came back all at once are not to be pinged all at once ever after. */
     conn->pinged_ms = conn->heard_ms - (int64_t)(server->stats.upgrades * PING_SPREAD_STEP %
                                                  (uint64_t)(server->config.ping_ms / 4 + 1));
@@ -551,6 +575,10 @@ static void on_deadline(cf_timer_t *timer)
                   &server->stats.closed_unfinished);
         return;
     } else if (now - conn->pinged_ms >= server->config.ping_ms) {
+        if (floods_control(conn)) {
+            break_off(conn, CLOSE_POLICY, "too many pings", &server->stats.closed_control);
+            return;
+        }
         ping(conn, now);
     }
     set_timer(conn);
