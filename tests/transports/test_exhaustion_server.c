@@ -425,7 +425,7 @@ static void close_server(void)
     cf_server_destroy(&host.server);
 }
 
-TestSuite(exhaustion_server, .timeout = 300);
+TestSuite(exhaustion_server, .timeout = 900);
 
 Test(exhaustion_server, any_one_allocation_may_fail, .init = open_server, .fini = close_server)
 {
