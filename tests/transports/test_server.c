@@ -1265,6 +1265,32 @@ Test(server, pings_and_drops_who_shows_no_life)
     close(dead);
 }
 
+Test(server, a_clients_own_pings_are_signs_of_life)
+{
+    config.ping_ms = 1000;
+    config.idle_ms = 3000;
+    open_server();
+    int pinging = open_websocket(), dead = open_websocket();
+    size_t size;
+    int pings = 0;
+    while (ask().stats.closed_idle == 0 ||
+           pings < 8) { /* by our clock twice the idle limit at least */
+        cr_assert(eq(int, get_frame(pinging, &size), PING));
+        put_frame(pinging, PING, "mine", 4); /* and no PONG */
+        do
+            cr_assert(wait_for(pinging, POLLIN));
+        while (get_frame(pinging, &size) != PONG);
+        pings++;
+    }
+    cr_assert(eq(u64, ask().stats.closed_idle, 1));
+    put_text(pinging, "still here");
+    while (get_frame(pinging, &size) == PING)
+        ;
+    expect_body("still here");
+    close(pinging);
+    close(dead);
+}
+
 Test(server, paused_connection_is_not_read_nor_dropped)
 {
     config.ping_ms = 600;

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <libwebsockets.h>
 #include <limits.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -543,6 +544,18 @@ static void ping(cf_conn_t *conn, int64_t now)
     cf_ring_append(&conn->server->dirty, &conn->dirty);
 }
 
+/* Every frame is a sign of life, but lws answers a client's pings without a word to us. The kernel knows
+ * when something last came; asked only when all else says that nothing did. Behind TLS the socket is not
+ * the client's own and does not tell. */
+static void look_for_life(cf_conn_t *conn, int64_t now)
+{
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+    if (getsockopt(lws_get_socket_fd(conn->wsi), IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+        now - info.tcpi_last_data_recv > conn->heard_ms)
+        conn->heard_ms = now - info.tcpi_last_data_recv;
+}
+
 static void on_deadline(cf_timer_t *timer)
 {
     cf_conn_t *conn = CF_RING_OWNER(timer, cf_conn_t, timer);
@@ -556,6 +569,8 @@ static void on_deadline(cf_timer_t *timer)
     }
     if (conn->in_lws && !lws_partial_buffered(conn->wsi))
         conn->in_lws = 0;
+    if (now - conn->heard_ms >= server->config.idle_ms)
+        look_for_life(conn, now);
     int64_t oldest = conn->in_lws ? conn->in_lws_ms : cf_outgoing_oldest_ms(&conn->out);
     if (conn->state == CF_CONN_CLOSING) {
         if (now >= conn->close_by_ms) {
