@@ -43,6 +43,13 @@ class Sqlite:
             connection.execute("UPDATE users SET password_hash = ? WHERE username = ?", (text, name))
         connection.close()
 
+    def set_room_times(self, at_us):
+        """Makes all rooms of one moment, while no server runs."""
+        connection = sqlite3.connect(self.path)
+        with connection:
+            connection.execute("UPDATE rooms SET created_us = ?", (at_us,))
+        connection.close()
+
     def drop(self):
         pass  # lies in the test's folder
 
@@ -170,6 +177,10 @@ class Postgres:
     def set_password_hash(self, name, text):
         """While no server runs."""
         self.cluster.run(f"UPDATE users SET password_hash = '{text}' WHERE username = '{name}'", self.url)
+
+    def set_room_times(self, at_us):
+        """Makes all rooms of one moment, while no server runs."""
+        self.cluster.run(f"UPDATE rooms SET created_us = {int(at_us)}", self.url)
 
     def backends(self):
         """Process ids of the connections to this database."""
