@@ -113,12 +113,17 @@ int cf_gateway_refusal(cf_turn_t *turn, const cf_msg_t *msg, uint32_t *retry_aft
     return -(int)refused.reason;
 }
 
+static void set_trace(cf_gateway_t *self, const uint8_t *trace)
+{
+    cf_outbox_trace(self->out, trace);
+    cf_log_trace(trace);
+}
+
 void cf_gateway_new_trace(cf_gateway_t *self)
 {
     uint8_t trace[CF_TRACE_SIZE];
     randombytes_buf(trace, sizeof trace);
-    cf_outbox_trace(self->out, trace);
-    cf_log_trace(trace);
+    set_trace(self, trace);
 }
 
 /* --- messages ----------------------------------------------------------------------------------
@@ -271,10 +276,32 @@ static void free_client(cf_gateway_t *self, cf_client_t *client)
     free(client);
 }
 
+/* Go on with the trace that the client is in, or begin one. The header is 00-trace-span-flags in lower-case
+ * hexadecimal, the trace not all zero; a later version may say more behind it (W3C Trace Context, 3.2). */
+static void follow_trace(cf_gateway_t *self, cf_str_t traceparent)
+{
+    enum { VERSION = 3, TRACE = 2 * CF_TRACE_SIZE, LEAST = VERSION + TRACE + 1 + 16 + 1 + 2 };
+    uint8_t trace[CF_TRACE_SIZE];
+    const char *text = traceparent.bytes;
+    size_t digits = 0;
+    for (uint32_t i = 0; i < traceparent.size && i < LEAST; i++)
+        digits += strchr("0123456789abcdef", text[i]) != NULL && text[i];
+    bool is_one = traceparent.size >= LEAST && digits == LEAST - 3 && text[2] == '-' &&
+                  text[VERSION + TRACE] == '-' && text[LEAST - 3] == '-' &&
+                  memcmp(text, "ff", 2) != 0 &&
+                  (traceparent.size == LEAST || (memcmp(text, "00", 2) != 0 && text[LEAST] == '-'));
+    if (is_one &&
+        sodium_hex2bin(trace, sizeof trace, text + VERSION, TRACE, NULL, NULL, NULL) == 0 &&
+        !sodium_is_zero(trace, sizeof trace))
+        set_trace(self, trace);
+    else
+        cf_gateway_new_trace(self);
+}
+
 static void on_request(void *owner, cf_conn_t *conn, const cf_request_t *request)
 {
     cf_gateway_t *self = owner;
-    cf_gateway_new_trace(self);
+    follow_trace(self, request->traceparent);
     cf_http_begin(self, conn, request);
     cf_arena_reset(&self->arena);
 }

@@ -28,3 +28,25 @@ def test_a_post_is_one_trace_from_gateway_to_store_and_back(store_kind, server):
         assert step in steps, f"{step} is not among {steps}"
     assert not any(SECRET in str(line) or ann.token in str(line) for line in server.lines), \
         "a log line holds post text or a token"
+
+
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+
+@pytest.mark.only_store("sqlite")
+@pytest.mark.server_env(CONFAB_LOG_LEVEL="debug", CONFAB_LOG_MESSAGES="true")
+def test_a_trace_that_a_client_is_in_goes_on_here(store_kind, server):
+    """W3C Trace Context: the id of a request is that of its traceparent, through every actor."""
+    ann = server.user("ann")
+    for text in (f"00-{TRACE}-{SPAN}-01", f"00-{TRACE}-{SPAN}-00", f"01-{TRACE}-{SPAN}-01-more", f"cc-{TRACE}-{SPAN}-01"):
+        _, headers, _ = server.client().raw("GET", "/api/v1/chatrooms", headers={
+            "traceparent": text, "Cookie": f"session_id={ann.token}"})
+        assert headers["X-Request-Id"] == TRACE
+    for actor, kind in (("gateway", "LIST_ROOMS"), ("reader", "LIST_ROOMS"), ("lobby", "ROOM_LIST")):
+        assert server.wait_log(lambda line, who=actor, what=kind: line.get("trace_id") == TRACE and line["actor"] == who
+                               and line.get("type") == what), actor
+    for text in ("", "x", f"00-{TRACE}-{SPAN}", f"00-{TRACE.upper()}-{SPAN}-01", f"00-{'0' * 32}-{SPAN}-01", f"ff-{TRACE}-{SPAN}-01",
+                 f"00-{TRACE}-{SPAN}-01-more", f"00-{TRACE}x{SPAN}-01", f"0-{TRACE}-{SPAN}-01", f"00-{TRACE[:-1]}-{SPAN}-01",
+                 f"00-{TRACE[:-1]}g-{SPAN}-01", f"01-{TRACE}-{SPAN}-01more", f"00-{TRACE}-{SPAN}-0"):
+        _, headers, _ = server.client().raw("GET", "/health", headers={"traceparent": text})
+        assert TRACE not in headers["X-Request-Id"] and len(headers["X-Request-Id"]) == 32, text

@@ -284,6 +284,7 @@ static void fill_request(cf_request_t *out, const cf_http_client_t *client, cons
         .sec_fetch_site = head->fields[CF_FIELD_SEC_FETCH_SITE],
         .content_type = head->fields[CF_FIELD_CONTENT_TYPE],
         .request_id = head->fields[CF_FIELD_REQUEST_ID],
+        .traceparent = head->fields[CF_FIELD_TRACEPARENT],
         .forwarded_for = head->fields[CF_FIELD_FORWARDED_FOR],
         .if_none_match = head->fields[CF_FIELD_IF_NONE_MATCH],
         .body = {(const char *)client->in.data + client->head_size,

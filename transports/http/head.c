@@ -213,6 +213,7 @@ static const struct {
     [CF_FIELD_SEC_FETCH_SITE] = {"sec-fetch-site", ONCE},
     [CF_FIELD_CONTENT_TYPE] = {"content-type", ONCE},
     [CF_FIELD_REQUEST_ID] = {"x-request-id", ONCE},
+    [CF_FIELD_TRACEPARENT] = {"traceparent", ONCE},
     [CF_FIELD_FORWARDED_FOR] = {"x-forwarded-for", JOINED},
     [CF_FIELD_IF_NONE_MATCH] = {"if-none-match", ONCE},
     [CF_FIELD_CONTENT_LENGTH] = {"content-length", ONCE},
