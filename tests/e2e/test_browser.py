@@ -75,6 +75,7 @@ def until_text(page, selector, text):
 # ---- two people
 
 
+@pytest.mark.over_tls_too
 def test_two_people_register_and_chat(store_kind, server, browser):
     ann, bob = browser.page(server.url), browser.page(server.url)
     for page, name in ((ann, "ann"), (bob, "bob")):

@@ -25,7 +25,7 @@ class Browser:
         self.process = subprocess.Popen(
             [BINARY, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
              "--disable-background-networking", "--disable-component-update", "--disable-sync",
-             "--disable-dev-shm-usage", "--window-size=1280,800", "--remote-debugging-port=0", f"--user-data-dir={self.profile}", "about:blank"],
+             "--disable-dev-shm-usage", "--window-size=1280,800", "--ignore-certificate-errors", "--remote-debugging-port=0", f"--user-data-dir={self.profile}", "about:blank"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         self.url = self._find_url()
         self.forgetting = threading.Thread(target=self._forget_output, daemon=True)
