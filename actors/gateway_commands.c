@@ -11,12 +11,7 @@
 #define POOL_SHARE                                                                                 \
     8 /* commands that wait take an eighth of what the pool has for posts, beside it */
 
-typedef struct {
-    int err;
-    const char *message, *code; /* contract, section 5 */
-} failure_t;
-
-static const failure_t failures[] = {
+static const cf_socket_failure_t failures[] = {
     {CF_EPERM, "Not a member of this chatroom", "NOT_A_MEMBER"},
     {CF_ENOENT, "Not a member of this chatroom", "NOT_A_MEMBER"},
     {CF_ELIMIT, "Rate limit exceeded", "RATE_LIMIT_EXCEEDED"},
@@ -27,11 +22,8 @@ static const failure_t failures[] = {
 
 static void fail(cf_client_t *client, int err, const char *client_key, uint32_t retry_after_ms)
 {
-    const failure_t *row = failures;
-    while (row->err && row->err != err)
-        row++;
     cf_count(CF_M_COMMANDS_REFUSED);
-    cf_socket_send_error(client, row->message, row->code, client_key, retry_after_ms);
+    cf_socket_send_failure(client, failures, err, client_key, retry_after_ms);
 }
 
 void cf_command_gave_up(cf_pending_t *pending)

@@ -53,6 +53,14 @@ void cf_socket_close(cf_client_t *client, int code, const char *reason)
     cf_conn_close(client->conn, code, reason);
 }
 
+void cf_socket_send_failure(cf_client_t *client, const cf_socket_failure_t *rows, int err,
+                            const char *client_key, uint32_t retry_after_ms)
+{
+    while (rows->err && rows->err != err)
+        rows++;
+    cf_socket_send_error(client, rows->message, rows->code, client_key, retry_after_ms);
+}
+
 /* --- into the room -----------------------------------------------------------------------------
  */
 
@@ -257,12 +265,7 @@ void cf_socket_give_credit(cf_gateway_t *self, cf_client_t *client, uint32_t byt
 /* --- posts -------------------------------------------------------------------------------------
  */
 
-typedef struct {
-    int err;
-    const char *message, *code; /* contract, section 5 */
-} post_failure_t;
-
-static const post_failure_t post_failures[] = {
+static const cf_socket_failure_t post_failures[] = {
     {CF_EPERM, "Not a member of this chatroom", "NOT_A_MEMBER"},
     {CF_ENOENT, "Not a member of this chatroom", "NOT_A_MEMBER"},
     {CF_ELIMIT, "Rate limit exceeded", "RATE_LIMIT_EXCEEDED"},
@@ -275,13 +278,10 @@ static const post_failure_t post_failures[] = {
 void cf_socket_post_failed(cf_gateway_t *self, cf_pending_t *pending, int err,
                            uint32_t retry_after_ms)
 {
-    const post_failure_t *row = post_failures;
     (void)self;
-    while (row->err && row->err != err)
-        row++;
     if (pending->client && pending->client->phase == CF_CLIENT_ATTACHED)
-        cf_socket_send_error(pending->client, row->message, row->code, pending->client_key,
-                             retry_after_ms);
+        cf_socket_send_failure(pending->client, post_failures, err, pending->client_key,
+                               retry_after_ms);
 }
 
 void cf_socket_gave_up(cf_gateway_t *self, cf_pending_t *pending)

@@ -253,6 +253,14 @@ void cf_socket_send(cf_client_t *client, cf_buf_t *text, int rc, cf_metric_t typ
 /* client_key may be "" */
 void cf_socket_send_error(cf_client_t *client, const char *message, const char *code,
                           const char *client_key, uint32_t retry_after_ms);
+/* How an actor's refusal is told on a socket; the last row (err 0) is for all others. */
+typedef struct {
+    int err;
+    const char *message, *code; /* contract, section 5 */
+} cf_socket_failure_t;
+/* An error frame by the row for err. */
+void cf_socket_send_failure(cf_client_t *client, const cf_socket_failure_t *rows, int err,
+                            const char *client_key, uint32_t retry_after_ms);
 
 /* gateway_commands.c */
 void cf_command_ask(cf_gateway_t *self, cf_client_t *client, const cf_rooms_frame_t *frame,
