@@ -49,14 +49,7 @@ def judge(run, clean=NO_FAULTS_OVER_CUTS):
 def test_a_crash_at_any_point_loses_nothing_acked(store_kind, under_load, point):
     run = under_load()
     run.wait_acks(20)
-    server = run.server
-    for turn in range(ROUNDS):
-        server.kill()
-        server.start(CONFAB_CRASH_AT=f"{point}:{random.randint(1, 40)}")
-        assert server.wait_exit() == servers.CRASHED, f"round {turn}: '{point}' was not passed"
-        before = run.lines("ACK")
-        server.start()
-        run.wait_acks(before + 20)
+    run.crash_at(point, ROUNDS)
     run.stop()
     judge(run)
 
@@ -91,11 +84,7 @@ def test_a_crash_while_draining_loses_nothing_acked(store_kind, under_load):
 
 def test_random_kills_lose_nothing_acked(store_kind, under_load):
     run = under_load()
-    for _ in range(KILLS):
-        run.wait_acks(run.lines("ACK") + random.randint(1, 400))
-        run.server.kill()
-        run.server.start()
-    run.wait_acks(run.lines("ACK") + 20)
+    run.kill_at_random(KILLS)
     run.stop()
     judge(run)
 
@@ -114,11 +103,7 @@ def test_sigterm_under_load_flushes_closes_1001_and_exits_0(store_kind, under_lo
 def test_sigterm_twice_ends_at_once_and_loses_nothing_acked(store_kind, under_load):
     run = under_load()
     run.wait_acks(200)
-    run.server.signal(signal.SIGTERM)
-    run.server.signal(signal.SIGTERM)
-    run.server.wait_exit()
-    run.server.start()
-    run.wait_acks(run.lines("ACK") + 100)
+    run.terminate_twice()
     run.stop()
     judge(run)
 

@@ -2,8 +2,6 @@
 said on one is heard on all."""
 
 import pathlib
-import random
-import signal
 
 import pytest
 
@@ -41,24 +39,14 @@ def test_all_gateways_show_one_order(store_kind, under_load):
 def test_a_crash_of_a_gateway_among_others_loses_nothing_acked(store_kind, under_load, point):
     run = under_load()
     run.wait_acks(20)
-    for _ in range(min(ROUNDS, 3)):
-        run.server.kill()
-        run.server.start(CONFAB_CRASH_AT=f"{point}:{random.randint(1, 40)}")
-        assert run.server.wait_exit() == servers.CRASHED
-        before = run.lines("ACK")
-        run.server.start()
-        run.wait_acks(before + 20)
+    run.crash_at(point, min(ROUNDS, 3))
     run.stop()
     judge(run)
 
 
 def test_random_kills_lose_nothing_acked(store_kind, under_load):
     run = under_load()
-    for _ in range(ROUNDS):
-        run.wait_acks(run.lines("ACK") + random.randint(1, 400))
-        run.server.kill()
-        run.server.start()
-    run.wait_acks(run.lines("ACK") + 20)
+    run.kill_at_random(ROUNDS)
     run.stop()
     judge(run)
 
@@ -121,11 +109,7 @@ def test_rooms_that_come_and_go_lose_nothing_and_keep_one_order(store_kind, make
 def test_a_second_sigterm_ends_every_gateway(store_kind, under_load):
     run = under_load()
     run.wait_acks(100)
-    run.server.signal(signal.SIGTERM)
-    run.server.signal(signal.SIGTERM)
-    run.server.wait_exit()
-    run.server.start()
-    run.wait_acks(run.lines("ACK") + 100)
+    run.terminate_twice()
     run.stop()
     judge(run)
 

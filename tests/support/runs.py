@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import random
 import signal
 import subprocess
 
@@ -69,6 +70,32 @@ class Run:
             assert self.process.poll() is None, self.text()
             return self.lines("ACK") >= count
         servers.until(enough, f"{count} acks", limit)
+
+    def crash_at(self, point, times):
+        """Lets the server end at a named crash point, and starts it again, so many times."""
+        for turn in range(times):
+            self.server.kill()
+            self.server.start(CONFAB_CRASH_AT=f"{point}:{random.randint(1, 40)}")
+            assert self.server.wait_exit() == servers.CRASHED, f"round {turn}: '{point}' was not passed"
+            before = self.lines("ACK")
+            self.server.start()
+            self.wait_acks(before + 20)
+
+    def kill_at_random(self, times):
+        """Kills the server at any moment, and starts it again, so many times."""
+        for _ in range(times):
+            self.wait_acks(self.lines("ACK") + random.randint(1, 400))
+            self.server.kill()
+            self.server.start()
+        self.wait_acks(self.lines("ACK") + 20)
+
+    def terminate_twice(self):
+        """Two SIGTERMs, the second in the middle of the drain; then the server again."""
+        self.server.signal(signal.SIGTERM)
+        self.server.signal(signal.SIGTERM)
+        self.server.wait_exit()
+        self.server.start()
+        self.wait_acks(self.lines("ACK") + 100)
 
     def stop(self):
         """Ends the posting; what is on its way is waited for by finish()."""
