@@ -30,6 +30,22 @@ def functions_of(name):
     return found
 
 
+def is_c_test(name, test):
+    """Is there a test of that name in a C file of the suite?"""
+    found = list(HERE.parent.glob(f"*/{name}"))
+    return len(found) == 1 and re.search(
+        rf"^(?:Test|ParameterizedTest|ON_[A-Z_]+)\([^)]*\b{test}\b", found[0].read_text(), re.M) is not None
+
+
+def test_every_test_that_the_list_of_defects_names_exists():
+    text = (HERE.parent.parent / "docs/defects.md").read_text()
+    rows = re.findall(r"^\| ([A-Z]?[\d.]+[abc]?) \|", text, re.M)
+    assert len(rows) == len(set(rows)) == 16 + 23 + 13 + 26
+    for name, test in re.findall(r"`(test_\w+\.(?:py|c))::(\w+)`", text):
+        exists = test in functions_of(name) if name.endswith(".py") else is_c_test(name, test)
+        assert exists, f"there is no {name}::{test}"
+
+
 def points():
     """point -> [(file, test)] as docs/testing.md has it."""
     text = (HERE.parent.parent / "docs/testing.md").read_text()
