@@ -25,7 +25,8 @@
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
-#ifdef __SANITIZE_ADDRESS__
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+#define HAS_OWN_MALLOC                                /* mallinfo2() knows nothing of it */
 size_t __sanitizer_get_current_allocated_bytes(void); /* its header belongs to clang */
 #endif
 
@@ -419,7 +420,7 @@ static void fill_pattern(uint8_t *bytes, size_t size, uint32_t seed)
 
 static size_t allocated(void)
 {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef HAS_OWN_MALLOC
     return __sanitizer_get_current_allocated_bytes();
 #else
     struct mallinfo2 info = mallinfo2();
