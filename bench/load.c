@@ -499,6 +499,8 @@ static void tear_down(cf_load_t *load)
 {
     for (uint32_t i = 0; load->rooms && i < load->room_count; i++)
         cf_order_free(&load->rooms[i].order);
+    for (uint32_t i = 0; i < load->client_count; i++)
+        cf_conn_close(&load->clients[i].conn);
     free(load->targets);
     cf_ledger_close(&load->ledger);
 }

@@ -1,6 +1,7 @@
 """TLS from outside: what the server shows, what it says, another certificate, and who spoils it. That
 everything works over TLS as without it is for the tests marked over_tls_too."""
 
+import json
 import signal
 import socket
 import ssl
@@ -321,6 +322,29 @@ def test_as_many_as_the_cap_says_can_chat_with_few_descriptors(store_kind, make_
     counted(server, websocket_connections_active=most - 1, failures={"resources": 0})
     for chat in chats:
         chat.reset()
+
+
+# ---- two ways out: frames go straight to TLS, pongs through libwebsockets
+
+
+@pytest.mark.server_env(CONFAB_HTTP_SEND_BUFFER_BYTES="4KiB", CONFAB_LIMITS_POSTS_PER_MINUTE="0",
+                        CONFAB_WS_QUEUE_MAX_AGE="10m", CONFAB_WS_IDLE="1h")
+def test_pongs_and_frames_do_not_cut_each_other(store_kind, server):
+    ann = server.user("ann")
+    room = ann.create_room()
+    chat, late = ws.Chat(ann, room), ws.Chat(ann, room, receive_buffer=4096)
+    for i in range(300):  # more than all buffers on the way take: it reads nothing meanwhile
+        chat.say(f"{i} " + "x" * 900)
+        for _ in range(4):
+            late.send_frame(ws.PING, b"p" * 125)
+    posts, pongs = [], 0
+    while len(posts) < 300 or not pongs:
+        opcode, payload = late.recv_frame()
+        if opcode == ws.TEXT and b'"chat_message"' in payload:
+            posts.append(json.loads(payload)["content"].split()[0])
+        pongs += (opcode, payload) == (ws.PONG, b"p" * 125)
+    assert posts == [str(i) for i in range(300)]
+    assert chat.leave() == 1000
 
 
 # ---- the end

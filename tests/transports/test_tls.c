@@ -32,16 +32,19 @@ size_t __sanitizer_get_current_allocated_bytes(void); /* its header belongs to c
 
 #define LIMIT_MS 20000 /* how long any wait may take; far beyond what is measured */
 #define DAY_S 86400
-#define BIG (4 << 20) /* far beyond what all buffers on the way hold together */
+#define BIG (4 << 20)    /* far beyond what all buffers on the way hold together */
+#define BIG_FRAME 100000 /* far beyond one record */
 
 /* ---- the host: what a server does for its terminator, on a thread of its own ---- */
 
-typedef enum { FACTS, RELOAD, DESTROY } order_t;
+typedef enum { FACTS, RELOAD, DESTROY, WRITE_STEP, WRITE_BIG, LET_GO } order_t;
 
 typedef struct {
     cf_tls_stats_t stats;
     int accepted, ended; /* clients; seats given back */
-    int rc;              /* of RELOAD */
+    int rc;              /* of RELOAD, and of writing */
+    int rooms;           /* times there was room again */
+    bool holds;          /* the link that is held */
 } facts_t;
 
 static struct {
@@ -56,6 +59,9 @@ static struct {
     int orders[2], replies[2], plaintext[2]; /* pipes; through the last come the far ends */
     facts_t facts;
     struct sockaddr_in peer; /* of the newest far end */
+    bool is_to_hold;
+    cf_tls_link_t *link; /* the newest, if it is held */
+    size_t written;      /* the short way: bytes of one pattern */
 } host;
 
 static cf_tls_config_t config; /* a test changes what it is about before it opens the host */
@@ -69,9 +75,21 @@ static void on_accept(void *owner, int fd, const struct sockaddr *peer)
     cf_tls_accept(host.tls, fd, peer, &host.facts.ended);
 }
 
-static void on_open(void *owner, int fd, const struct sockaddr *peer)
+static void on_room(void *arg)
+{
+    (void)arg;
+    host.facts.rooms++;
+}
+
+static void on_open(void *owner, int fd, const struct sockaddr *peer, cf_tls_link_t *link)
 {
     (void)owner;
+    if (host.is_to_hold) {
+        host.link = link;
+        cf_tls_on_room(link, on_room, NULL);
+    } else {
+        cf_tls_let_go(link);
+    }
     memcpy(&host.peer, peer, sizeof host.peer);
     cr_assert(write(host.plaintext[1], &fd, sizeof fd) == sizeof fd);
 }
@@ -89,6 +107,23 @@ static void close_handles(void)
     uv_close((uv_handle_t *)&host.second, NULL);
 }
 
+static void fill_pattern(uint8_t *bytes, size_t size, uint32_t seed)
+{
+    for (size_t i = 0; i < size; i++) {
+        seed = seed * 1664525 + 1013904223;
+        bytes[i] = (uint8_t)(seed >> 24);
+    }
+}
+
+/* Writes the short way; a buffer's pattern is told by where in the stream it begins. */
+static void write_short_way(size_t size)
+{
+    static uint8_t bytes[BIG_FRAME];
+    fill_pattern(bytes, size, (uint32_t)host.written);
+    host.facts.rc = cf_tls_write(host.link, bytes, size);
+    host.written += host.facts.rc > 0 ? size : 0;
+}
+
 static void on_order(uv_poll_t *poll, int status, int events)
 {
     order_t order;
@@ -99,6 +134,13 @@ static void on_order(uv_poll_t *poll, int status, int events)
         return;
     if (order == RELOAD)
         host.facts.rc = cf_tls_reload(host.tls);
+    if (order == WRITE_STEP || order == WRITE_BIG)
+        write_short_way(order == WRITE_BIG ? BIG_FRAME : CF_TLS_STEP);
+    if (order == LET_GO) {
+        cf_tls_let_go(host.link);
+        host.link = NULL;
+    }
+    host.facts.holds = host.link && cf_tls_holds(host.link);
     if (order == DESTROY) {
         cf_listener_close(&host.listener);
         cf_tls_destroy(&host.tls);
@@ -408,14 +450,6 @@ static void expect_cut(int fd)
         ; /* an alert */
     cr_assert(n == 0 || errno == ECONNRESET, "%s", strerror(errno));
     close(fd);
-}
-
-static void fill_pattern(uint8_t *bytes, size_t size, uint32_t seed)
-{
-    for (size_t i = 0; i < size; i++) {
-        seed = seed * 1664525 + 1013904223;
-        bytes[i] = (uint8_t)(seed >> 24);
-    }
 }
 
 static size_t allocated(void)
@@ -935,6 +969,81 @@ Test(tls, what_one_client_can_hold_is_bounded)
         close(fars[i]);
     }
     UNTIL(facts.ended == CLIENTS);
+}
+
+/* ---- the short way out ---- */
+
+/* The next buffer of the short way is as it was written; `at` is where it begins. */
+static void expect_pattern(client_t *client, size_t at, size_t size)
+{
+    static uint8_t got[BIG_FRAME], wanted[BIG_FRAME];
+    fill_pattern(wanted, size, (uint32_t)at);
+    cr_assert(eq(sz, client_get(client, got, size), size));
+    cr_assert(eq(int, memcmp(got, wanted, size), 0), "at %zu", at);
+}
+
+Test(tls, what_goes_the_short_way_overtakes_nothing)
+{
+    int far;
+    host.is_to_hold = true;
+    open_host();
+    client_t client = open_client(&far);
+    for (int i = 0; i < 200; i++) {
+        far_put(far, "the long way", 12);
+        cr_assert(eq(int, tell(WRITE_STEP).rc, 1));
+        client_expect(&client, "the long way");
+        expect_pattern(&client, (size_t)i * CF_TLS_STEP, CF_TLS_STEP);
+    }
+    tell(LET_GO);
+    client_close(&client);
+    close(far);
+    UNTIL(facts.ended == 1);
+}
+
+Test(tls, the_short_way_takes_no_more_than_it_can_hold_and_tells_of_room)
+{
+    int far;
+    host.is_to_hold = true;
+    open_host();
+    client_t client = prepare(client_ctx(), 8192);
+    cr_assert(eq(int, SSL_connect(client.ssl), 1));
+    far = far_end();
+    facts_t last;
+    size_t buffers = 0;
+    while ((last = tell(WRITE_STEP)).rc == 1)
+        buffers++;
+    cr_assert(eq(int, last.rc, 0));
+    cr_assert(last.holds && last.rooms == 0);
+    cr_expect(lt(sz, buffers * CF_TLS_STEP, (size_t)(4 * 65536 + CF_TLS_UNSENT_MAX)));
+    far_put(far, "the long way", 12); /* waits as well */
+    for (size_t i = 0; i < buffers; i++)
+        expect_pattern(&client, i * CF_TLS_STEP, CF_TLS_STEP);
+    client_expect(&client, "the long way");
+    UNTIL(facts.rooms > 0 && !facts.holds);
+    cr_assert(eq(int, tell(WRITE_BIG).rc, 1)); /* one message is taken whole */
+    expect_pattern(&client, buffers * CF_TLS_STEP, BIG_FRAME);
+    tell(LET_GO);
+    client_close(&client);
+    close(far);
+}
+
+Test(tls, the_short_way_ends_with_the_client_and_may_be_held_longer)
+{
+    host.is_to_hold = true;
+    open_host();
+    for (int round = 0; round < 2; round++) {
+        int far;
+        client_t client = open_client(&far);
+        if (round == 1)
+            while (tell(WRITE_STEP).rc == 1)
+                ;
+        client_reset(&client);
+        UNTIL(facts.ended == round + 1);
+        cr_expect(eq(int, tell(WRITE_STEP).rc, -1));
+        tell(LET_GO);
+        far_expect_end(far);
+        close(far);
+    }
 }
 
 /* ---- ends ---- */

@@ -31,6 +31,7 @@ struct cf_client {
     int polled;      /* uv events asked for */
     cf_conn_t *conn; /* the request at the owner; else NULL */
     cf_peer_address_t *address;
+    cf_tls_link_t *link; /* NULL: plain */
     cf_buf_t in;         /* from the first byte of the current request on */
     size_t counted;      /* of its memory, what the request pool holds */
     size_t scanned;      /* of the head, see cf_head_end() */
@@ -109,6 +110,7 @@ static void close_client(cf_http_client_t *client, cf_gone_t why)
     if (client->conn)
         cf_conn_gone(client->conn, why);
     cf_server_leave(client->server, client->address);
+    cf_tls_let_go(client->link);
     close(release(client));
 }
 
@@ -538,7 +540,7 @@ static void on_deadline(cf_timer_t *timer)
 }
 
 void cf_client_accept(cf_server_t *server, int fd, const struct sockaddr *peer,
-                      cf_peer_address_t *address, bool over_cap)
+                      cf_peer_address_t *address, cf_tls_link_t *link, bool over_cap)
 {
     bool is_dropped = over_cap && server->refused_open >= REFUSED_OPEN_MAX;
     cf_http_client_t *client =
@@ -547,12 +549,14 @@ void cf_client_accept(cf_server_t *server, int fd, const struct sockaddr *peer,
         free(client);
         close(fd);
         cf_server_leave(server, address);
+        cf_tls_let_go(link);
         return;
     }
     client->server = server;
     client->poll.data = client;
     client->fd = fd;
     client->address = address;
+    client->link = link;
     client->keep_alive = true;
     cf_address_text(peer, client->peer);
     cf_ring_init(&client->place);
@@ -585,6 +589,7 @@ int cf_client_release(cf_conn_t *conn, char key[CF_HANDSHAKE_KEY_TEXT + 1])
     memcpy(key, head.fields[CF_FIELD_WS_KEY].bytes, CF_HANDSHAKE_KEY_TEXT);
     key[CF_HANDSHAKE_KEY_TEXT] = '\0';
     conn->address = client->address;
+    conn->link = client->link;
     return release(client);
 }
 

@@ -197,6 +197,12 @@ static void on_inbox(uv_poll_t *poll, int status, int events)
     drain_inbox(poll->data);
 }
 
+static uint64_t bad_handshakes(const cf_tls_stats_t *tls)
+{
+    return tls->failed_http + tls->failed_unsupported + tls->failed_rejected +
+           tls->failed_malformed + tls->failed_left + tls->failed_slow + tls->failed_resources;
+}
+
 /* What clients get up to is counted; the log has one line for many of them, so that no client can
  * fill it. */
 static void report(cf_server_t *server)
@@ -213,17 +219,19 @@ static void report(cf_server_t *server)
              slow_heads = now->slow_heads - last->slow_heads,
              slow = now->closed_slow - last->closed_slow,
              faults = now->closed_protocol + now->closed_too_big + now->closed_utf8 -
-                      last->closed_protocol - last->closed_too_big - last->closed_utf8;
+                      last->closed_protocol - last->closed_too_big - last->closed_utf8,
+             handshakes = bad_handshakes(&now->tls) - bad_handshakes(&last->tls);
     if (no_fd > server->reported_no_fd)
         cf_log_warn("out of descriptors", CF_UINT("dropped", no_fd - server->reported_no_fd),
                     CF_UINT("open", now->open_sockets));
-    if (cap + per_ip + heads + bodies + pool + slow_heads + slow + faults + floods + pings)
+    if (cap + per_ip + heads + bodies + pool + slow_heads + slow + faults + floods + pings +
+        handshakes)
         cf_log_info("refused or closed clients", CF_UINT("over_cap", cap),
                     CF_UINT("over_cap_of_address", per_ip), CF_UINT("bad_heads", heads),
                     CF_UINT("bad_bodies", bodies), CF_UINT("over_pool", pool),
                     CF_UINT("slow_heads", slow_heads), CF_UINT("slow_readers", slow),
                     CF_UINT("bad_frames", faults), CF_UINT("ping_floods", pings),
-                    CF_UINT("floods_behind_close", floods));
+                    CF_UINT("floods_behind_close", floods), CF_UINT("bad_handshakes", handshakes));
     server->reported = *now;
     server->reported_no_fd = no_fd;
 }
@@ -260,7 +268,7 @@ static void on_accept(void *owner, int fd, const struct sockaddr *peer)
     server->stats.accepted++;
     cf_peer_address_t *address = admit(server, peer);
     if (!server->tls)
-        cf_client_accept(server, fd, peer, address, !address);
+        cf_client_accept(server, fd, peer, address, NULL, !address);
     else if (address)
         cf_tls_accept(server->tls, fd, peer, address);
     else
@@ -269,9 +277,9 @@ static void on_accept(void *owner, int fd, const struct sockaddr *peer)
 
 /* Behind TLS a client is counted from the accept until its own socket is closed, which is longer
  * than the server has it. */
-static void on_plaintext(void *owner, int fd, const struct sockaddr *peer)
+static void on_plaintext(void *owner, int fd, const struct sockaddr *peer, cf_tls_link_t *link)
 {
-    cf_client_accept(owner, fd, peer, NULL, false);
+    cf_client_accept(owner, fd, peer, NULL, link, false);
 }
 
 static void on_tls_end(void *owner, void *seat)

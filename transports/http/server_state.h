@@ -39,12 +39,13 @@ typedef struct cf_client cf_http_client_t;
 struct cf_conn {
     /* What a delivery touches comes first: with thousands of members every cache line counts. */
     cf_server_t *server;
-    struct lws *wsi; /* NULL unless a WebSocket */
+    struct lws *wsi;     /* NULL unless a WebSocket */
+    cf_tls_link_t *link; /* of a WebSocket over TLS: its frames go there, not to lws; else NULL */
     cf_conn_state_t state;
     bool is_upgrade, paused, in_message, reset, peer_closed;
     cf_ring_t dirty; /* in server->dirty: frames wait for the flush */
     cf_outgoing_t out;
-    size_t in_lws;     /* bytes of the last write, of which lws still holds a part; else 0 */
+    size_t in_lws;     /* bytes of the last write, of which lws or TLS still holds a part; else 0 */
     int64_t in_lws_ms; /* when their oldest frame was queued */
     size_t counted;    /* of queued bytes, what the gauge holds */
     void *owner_data;
@@ -121,7 +122,7 @@ static inline int64_t cf_server_now_ms(const cf_server_t *server)
 /* Take over a socket with plaintext. address: as for cf_server_leave(). refuse: it is over the
  * connection cap and only gets a 503. */
 void cf_client_accept(cf_server_t *server, int fd, const struct sockaddr *peer,
-                      cf_peer_address_t *address, bool refuse);
+                      cf_peer_address_t *address, cf_tls_link_t *link, bool refuse);
 void cf_client_answered(cf_conn_t *conn); /* its response is ready: send it and go on */
 /* Takes the socket out of an upgrading request; *key is the client's Sec-WebSocket-Key. The client
  * is gone afterwards. */

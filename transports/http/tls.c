@@ -4,7 +4,6 @@
 #include "err.h"
 #include "hello.h"
 #include "log.h"
-#include "table.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -29,7 +28,6 @@ struct cf_tls {
     SSL_CTX *ctx;
     BIO_METHOD *method;
     cf_ring_t links;
-    struct link *by_far;        /* those whose server's end is open, by it; see cf_tls_carried() */
     int handshakes_left;        /* in this pass */
     uint8_t bytes[CF_TLS_STEP]; /* plaintext on its way, or input thrown away */
 };
@@ -43,7 +41,7 @@ typedef enum {
 } link_state_t;
 
 /* One client: the wire is its socket, near our end of the pair, far the end the server has. */
-typedef struct link {
+struct cf_tls_link {
     cf_tls_t *tls;
     uv_poll_t wire_poll, near_poll;
     int wire, near; /* -1: none */
@@ -64,15 +62,16 @@ typedef struct link {
     cf_ring_t place;      /* in tls->links */
     cf_timer_t timer;
     void *seat;
-    int far;          /* the server's end: its number, while it is in by_far */
     uint64_t carried; /* plaintext given to the server */
-    UT_hash_handle hh;
     union {
         struct sockaddr any;
         struct sockaddr_in v4;
         struct sockaddr_in6 v6;
-    } peer; /* until it has shaken hands */
-} link_t;
+    } peer;       /* until it has shaken hands */
+    bool is_held; /* by the server, from on_open to cf_tls_let_go() */
+    void (*on_room)(void *arg);
+    void *arg;
+};
 
 static void on_wire(uv_poll_t *poll, int status, int events);
 static void on_near(uv_poll_t *poll, int status, int events);
@@ -84,13 +83,13 @@ static bool is_busy(int error)
     return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
 }
 
-static void set_deadline(link_t *link, int ms)
+static void set_deadline(cf_tls_link_t *link, int ms)
 {
     cf_wheel_set(link->tls->wheel, &link->timer, (int64_t)uv_now(link->tls->loop) + ms);
 }
 
 /* How much of it the wire takes now; 0 also when it is broken. */
-static size_t send_now(link_t *link, const uint8_t *bytes, size_t size)
+static size_t send_now(cf_tls_link_t *link, const uint8_t *bytes, size_t size)
 {
     ssize_t n = send(link->wire, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n < 0) {
@@ -104,7 +103,7 @@ static size_t send_now(link_t *link, const uint8_t *bytes, size_t size)
 
 static int wire_write(BIO *bio, const char *bytes, int size)
 {
-    link_t *link = BIO_get_data(bio);
+    cf_tls_link_t *link = BIO_get_data(bio);
     size_t sent = link->unsent.size ? 0 : send_now(link, (const uint8_t *)bytes, (size_t)size);
     BIO_clear_retry_flags(bio);
     if (!link->wire_broken && cf_buf_add(&link->unsent, bytes + sent, (size_t)size - sent) < 0)
@@ -114,7 +113,7 @@ static int wire_write(BIO *bio, const char *bytes, int size)
 
 static int wire_read(BIO *bio, char *to, int size)
 {
-    link_t *link = BIO_get_data(bio);
+    cf_tls_link_t *link = BIO_get_data(bio);
     ssize_t n = recv(link->wire, to, (size_t)size, MSG_DONTWAIT);
     BIO_clear_retry_flags(bio);
     if (n > 0)
@@ -136,22 +135,25 @@ static long wire_control(BIO *bio, int command, long number, void *arg)
     return command == BIO_CTRL_FLUSH;
 }
 
-static void send_unsent(link_t *link)
+static void send_unsent(cf_tls_link_t *link)
 {
     if (link->unsent.size == 0 || link->wire_broken)
         return;
     size_t sent = send_now(link, link->unsent.data, link->unsent.size);
     cf_buf_consume(&link->unsent, sent);
-    if (link->unsent.size == 0)
-        cf_buf_free(&link->unsent);
+    if (link->unsent.size)
+        return;
+    cf_buf_free(&link->unsent);
+    if (link->on_room)
+        link->on_room(link->arg);
 }
 
 /* ---- a link's end ---- */
 
 static void on_handle_closed(uv_handle_t *handle)
 {
-    link_t *link = handle->data;
-    if (--link->handles == 0)
+    cf_tls_link_t *link = handle->data;
+    if (--link->handles == 0 && !link->is_held)
         free(link);
 }
 
@@ -164,38 +166,20 @@ static void close_end(uv_poll_t *poll, int *fd)
     *fd = -1;
 }
 
-static void free_ssl(link_t *link)
+static void free_ssl(cf_tls_link_t *link)
 {
     SSL_free(link->ssl); /* and its BIO */
     link->ssl = NULL;
 }
 
-static void leave_open(link_t *link, link_state_t next)
+static void leave_open(cf_tls_link_t *link, link_state_t next)
 {
     if (link->state == OPEN && link->far_left)
         link->tls->stats->flushing--;
     link->state = next;
 }
 
-static void forget_far(link_t *link)
-{
-    if (link->hh.tbl)
-        HASH_DEL(link->tls->by_far, link);
-    link->hh.tbl = NULL;
-}
-
-/* The number may be that of an end which the server has closed, and whose link still lives. */
-static void remember_far(link_t *link, int far)
-{
-    link_t *former;
-    HASH_FIND(hh, link->tls->by_far, &far, sizeof far, former);
-    if (former)
-        forget_far(former);
-    link->far = far;
-    HASH_ADD(hh, link->tls->by_far, far, sizeof link->far, link); /* no memory: it is not counted */
-}
-
-static void end(link_t *link)
+static void end(cf_tls_link_t *link)
 {
     cf_tls_t *tls = link->tls;
     if (link->state == ENDED)
@@ -210,13 +194,12 @@ static void end(link_t *link)
     cf_buf_free(&link->undelivered);
     cf_wheel_cancel(&link->timer);
     cf_ring_remove(&link->place);
-    forget_far(link);
     close_end(&link->near_poll, &link->near);
     close_end(&link->wire_poll, &link->wire);
     tls->events.on_end(tls->owner, link->seat);
 }
 
-static void lost(link_t *link)
+static void lost(cf_tls_link_t *link)
 {
     if (link->state < OPEN)
         link->tls->stats->failed_left++;
@@ -225,7 +208,7 @@ static void lost(link_t *link)
 
 /* All is said and sent. Input is still taken off the kernel, which would answer unread bytes with a
  * reset. */
-static void start_linger(link_t *link)
+static void start_linger(cf_tls_link_t *link)
 {
     if (link->wire_ended) {
         end(link);
@@ -241,7 +224,7 @@ static void start_linger(link_t *link)
 
 static void on_deadline(cf_timer_t *timer)
 {
-    link_t *link = CF_RING_OWNER(timer, link_t, timer);
+    cf_tls_link_t *link = CF_RING_OWNER(timer, cf_tls_link_t, timer);
     if (link->state < OPEN)
         link->tls->stats->failed_slow++;
     if (link->state == OPEN)
@@ -262,13 +245,13 @@ static void watch(uv_poll_t *poll, int *watched, int events, uv_poll_cb on_event
         uv_poll_stop(poll);
 }
 
-static bool wants_input(const link_t *link)
+static bool wants_input(const cf_tls_link_t *link)
 {
     return !link->wire_ended && !link->far_deaf && link->undelivered.size == 0 &&
            link->unsent.size <= CF_TLS_UNSENT_MAX - SMALL_RECORDS_MAX;
 }
 
-static int wire_wants(const link_t *link)
+static int wire_wants(const cf_tls_link_t *link)
 {
     if (link->state == GREETED)
         return UV_READABLE | UV_DISCONNECT; /* less than SO_RCVLOWAT is told by no READABLE */
@@ -280,7 +263,7 @@ static int wire_wants(const link_t *link)
     return events;
 }
 
-static int near_wants(const link_t *link)
+static int near_wants(const cf_tls_link_t *link)
 {
     int events = link->undelivered.size ? UV_WRITABLE : 0;
     if (!link->far_ended && link->unsent.size == 0)
@@ -291,7 +274,7 @@ static int near_wants(const link_t *link)
 }
 
 /* At the end of each event: draw the conclusions. */
-static void settle(link_t *link)
+static void settle(cf_tls_link_t *link)
 {
     if (link->state == OPEN && link->far_ended && !link->notified && !link->wire_broken &&
         link->unsent.size == 0) {
@@ -312,7 +295,7 @@ static void settle(link_t *link)
 
 /* ---- carrying bytes ---- */
 
-static void far_left(link_t *link)
+static void far_left(cf_tls_link_t *link)
 {
     if (link->far_left)
         return;
@@ -322,7 +305,7 @@ static void far_left(link_t *link)
 }
 
 /* How much of it the pair takes now. */
-static size_t deliver_now(link_t *link, const uint8_t *bytes, size_t size)
+static size_t deliver_now(cf_tls_link_t *link, const uint8_t *bytes, size_t size)
 {
     ssize_t n = send(link->near, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n < 0)
@@ -331,7 +314,7 @@ static size_t deliver_now(link_t *link, const uint8_t *bytes, size_t size)
     return n < 0 ? 0 : (size_t)n;
 }
 
-static void deliver_rest(link_t *link)
+static void deliver_rest(cf_tls_link_t *link)
 {
     if (link->undelivered.size == 0)
         return;
@@ -341,7 +324,7 @@ static void deliver_rest(link_t *link)
         cf_buf_free(&link->undelivered);
 }
 
-static void input_failed(link_t *link, int rc)
+static void input_failed(cf_tls_link_t *link, int rc)
 {
     int error = SSL_get_error(link->ssl, rc);
     if (error == SSL_ERROR_WANT_READ && !link->wire_ended)
@@ -358,7 +341,7 @@ static void input_failed(link_t *link, int rc)
     link->wire_broken = true;
 }
 
-static void carry_in(link_t *link)
+static void carry_in(cf_tls_link_t *link)
 {
     cf_tls_t *tls = link->tls;
     for (int pending = 1; pending && !link->wire_broken && wants_input(link);
@@ -377,7 +360,7 @@ static void carry_in(link_t *link)
 }
 
 /* False: there is nothing more, or no room for it. */
-static bool carry_out(link_t *link)
+static bool carry_out(cf_tls_link_t *link)
 {
     cf_tls_t *tls = link->tls;
     size_t size = sizeof tls->bytes;
@@ -400,8 +383,53 @@ static bool carry_out(link_t *link)
     return size == sizeof tls->bytes;
 }
 
+int cf_tls_write(cf_tls_link_t *link, const uint8_t *bytes, size_t size)
+{
+    if (link->state != OPEN)
+        return -1;
+    while (carry_out(link)) /* what was put into the pair before comes first */
+        ;
+    int taken = link->unsent.size == 0 && !link->wire_broken;
+    for (size_t at = 0; taken && at < size;) {
+        size_t step = size - at < CF_TLS_STEP ? size - at : CF_TLS_STEP;
+        ERR_clear_error();
+        if (SSL_write(link->ssl, bytes + at, (int)step) != (int)step)
+            link->wire_broken = true;
+        at = link->wire_broken ? size : at + step;
+    }
+    bool broken = link->wire_broken;
+    settle(link);
+    return broken ? -1 : taken;
+}
+
+uint64_t cf_tls_carried(const cf_tls_link_t *link)
+{
+    return link->carried;
+}
+
+bool cf_tls_holds(const cf_tls_link_t *link)
+{
+    return link->unsent.size > 0;
+}
+
+void cf_tls_on_room(cf_tls_link_t *link, void (*on_room)(void *arg), void *arg)
+{
+    link->on_room = on_room;
+    link->arg = arg;
+}
+
+void cf_tls_let_go(cf_tls_link_t *link)
+{
+    if (!link)
+        return;
+    link->is_held = false;
+    link->on_room = NULL;
+    if (link->handles == 0)
+        free(link);
+}
+
 /* Nobody reads it any more. */
-static void discard_input(link_t *link)
+static void discard_input(cf_tls_link_t *link)
 {
     ssize_t n = recv(link->wire, link->tls->bytes, sizeof link->tls->bytes, MSG_DONTWAIT);
     if (n < 0 && is_busy(errno))
@@ -439,7 +467,7 @@ static uint64_t *failure_of(cf_tls_stats_t *stats, int reason)
     return reason >= SSL_AD_REASON_OFFSET ? &stats->failed_rejected : &stats->failed_malformed;
 }
 
-static void handshake_failed(link_t *link, int rc)
+static void handshake_failed(cf_tls_link_t *link, int rc)
 {
     cf_tls_stats_t *stats = link->tls->stats;
     int error = SSL_get_error(link->ssl, rc);
@@ -454,7 +482,7 @@ static void handshake_failed(link_t *link, int rc)
     end(link);
 }
 
-static int open_pair(link_t *link)
+static int open_pair(cf_tls_link_t *link)
 {
     int ends[2], bytes = CF_TLS_PAIR_BYTES;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0)
@@ -472,13 +500,13 @@ static int open_pair(link_t *link)
     return ends[1];
 }
 
-static void set_low_water(link_t *link, int bytes)
+static void set_low_water(cf_tls_link_t *link, int bytes)
 {
     setsockopt(link->wire, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
 }
 
 /* Goes on to SHAKING when OpenSSL would not have to wait at once. */
-static void await_hello(link_t *link, bool has_left)
+static void await_hello(cf_tls_link_t *link, bool has_left)
 {
     uint8_t head[CF_HELLO_HEAD];
     int there = 0, awaited = CF_HELLO_HEAD;
@@ -498,7 +526,7 @@ static void await_hello(link_t *link, bool has_left)
     }
 }
 
-static int start_ssl(link_t *link)
+static int start_ssl(cf_tls_link_t *link)
 {
     cf_tls_t *tls = link->tls;
     link->ssl = SSL_new(tls->ctx);
@@ -511,7 +539,7 @@ static int start_ssl(link_t *link)
     return 0;
 }
 
-static void shake_hands(link_t *link)
+static void shake_hands(cf_tls_link_t *link)
 {
     cf_tls_t *tls = link->tls;
     if (tls->handshakes_left == 0)
@@ -537,9 +565,9 @@ static void shake_hands(link_t *link)
     tls->stats->handshakes++;
     tls->stats->resumed += SSL_session_reused(link->ssl) != 0;
     link->state = OPEN;
-    remember_far(link, far);
     cf_wheel_cancel(&link->timer);
-    tls->events.on_open(tls->owner, far, &link->peer.any);
+    link->is_held = true;
+    tls->events.on_open(tls->owner, far, &link->peer.any, link);
     carry_in(link); /* its first request may have come along */
 }
 
@@ -547,7 +575,7 @@ static void shake_hands(link_t *link)
 
 static void on_wire(uv_poll_t *poll, int status, int events)
 {
-    link_t *link = poll->data;
+    cf_tls_link_t *link = poll->data;
     if (status < 0) { /* reset; libuv has stopped the handle */
         link->wire_events = 0;
         lost(link);
@@ -572,7 +600,7 @@ static void on_wire(uv_poll_t *poll, int status, int events)
 
 static void on_near(uv_poll_t *poll, int status, int events)
 {
-    link_t *link = poll->data;
+    cf_tls_link_t *link = poll->data;
     if (status < 0) { /* closed with input unread; what it said before can still be read */
         int error;
         socklen_t size = sizeof error;
@@ -650,7 +678,7 @@ int cf_tls_new(cf_tls_t **out, const cf_tls_config_t *config, const cf_tls_event
     return 0;
 }
 
-static void keep_peer(link_t *link, const struct sockaddr *peer)
+static void keep_peer(cf_tls_link_t *link, const struct sockaddr *peer)
 {
     if (peer->sa_family == AF_INET6)
         memcpy(&link->peer.v6, peer, sizeof link->peer.v6);
@@ -660,9 +688,9 @@ static void keep_peer(link_t *link, const struct sockaddr *peer)
 
 void cf_tls_accept(cf_tls_t *self, int fd, const struct sockaddr *peer, void *seat)
 {
-    link_t *link = calloc(1, sizeof *link);
+    cf_tls_link_t *link = calloc(1, sizeof *link);
     if (link)
-        *link = (link_t){.tls = self, .wire = fd, .near = -1, .seat = seat};
+        *link = (cf_tls_link_t){.tls = self, .wire = fd, .near = -1, .seat = seat};
     if (!link || uv_poll_init_socket(self->loop, &link->wire_poll, fd) < 0) {
         free(link);
         close(fd);
@@ -678,13 +706,6 @@ void cf_tls_accept(cf_tls_t *self, int fd, const struct sockaddr *peer, void *se
     cf_timer_init(&link->timer, on_deadline);
     set_deadline(link, self->config.handshake_ms);
     settle(link);
-}
-
-uint64_t cf_tls_carried(const cf_tls_t *self, int fd)
-{
-    link_t *link;
-    HASH_FIND(hh, self->by_far, &fd, sizeof fd, link);
-    return link ? link->carried : 0;
 }
 
 void cf_tls_pass(cf_tls_t *self)
@@ -703,7 +724,7 @@ int cf_tls_reload(cf_tls_t *self)
 }
 
 /* The server's end is closed, or nearly so: what it said goes out as far as there is room. */
-static void say_last(link_t *link)
+static void say_last(cf_tls_link_t *link)
 {
     if (link->state == OPEN) {
         while (carry_out(link))
@@ -728,7 +749,7 @@ void cf_tls_destroy(cf_tls_t **self)
         return;
     *self = NULL;
     while (!cf_ring_is_empty(&tls->links))
-        say_last(CF_RING_OWNER(tls->links.next, link_t, place));
+        say_last(CF_RING_OWNER(tls->links.next, cf_tls_link_t, place));
     SSL_CTX_free(tls->ctx);
     BIO_meth_free(tls->method);
     free((char *)(uintptr_t)tls->config.certificate.cert_file);

@@ -37,9 +37,12 @@ typedef struct {
     int close_ms;     /* the last byte is out: wait so long for the client's end */
 } cf_tls_config_t;
 
+typedef struct cf_tls_link cf_tls_link_t;
+
 typedef struct {
-    /* The plaintext of a client that has shaken hands; the callee owns fd. */
-    void (*on_open)(void *owner, int fd, const struct sockaddr *peer);
+    /* The plaintext of a client that has shaken hands; the callee owns fd and closes it, and gives
+     * link back by cf_tls_let_go(). */
+    void (*on_open)(void *owner, int fd, const struct sockaddr *peer, cf_tls_link_t *link);
     /* Once for each accepted client: it holds no descriptor any more. */
     void (*on_end)(void *owner, void *seat);
 } cf_tls_events_t;
@@ -52,8 +55,17 @@ int cf_tls_new(cf_tls_t **out, const cf_tls_config_t *config, const cf_tls_event
                void *owner, uv_loop_t *loop, cf_wheel_t *wheel, cf_tls_stats_t *stats);
 /* Take over an accepted non-blocking socket; seat is given back by on_end. */
 void cf_tls_accept(cf_tls_t *self, int fd, const struct sockaddr *peer, void *seat);
-/* Bytes of plaintext handed to the server on this end of a pair so far; 0: none of ours. */
-uint64_t cf_tls_carried(const cf_tls_t *self, int fd);
+/* The short way out: straight into TLS, behind all that was written to fd, instead of through the pair.
+ * Writes to fd are still allowed; what is written here must not cut one of their messages in two.
+ * Returns 1: taken, though a part may be held, see cf_tls_holds(); 0: not now, as something is
+ * held; -1: the client is gone, which fd will tell too. */
+int cf_tls_write(cf_tls_link_t *link, const uint8_t *bytes, size_t size);
+bool cf_tls_holds(const cf_tls_link_t *link);
+/* Called whenever nothing is held any more, in the middle of an event: to note it, not to write. */
+void cf_tls_on_room(cf_tls_link_t *link, void (*on_room)(void *arg), void *arg);
+/* Bytes of plaintext handed to the server so far. */
+uint64_t cf_tls_carried(const cf_tls_link_t *link);
+void cf_tls_let_go(cf_tls_link_t *link); /* accepts NULL */
 /* A pass of the loop begins: handshakes may go on. */
 void cf_tls_pass(cf_tls_t *self);
 /* Read certificate and key again, for clients that come from now on. Returns 0; CF_ERANGE or

@@ -202,12 +202,34 @@ static void gather(cf_conn_t *conn, uint32_t count)
     server->gathered_count = count <= GATHERED_MAX ? count : 0;
 }
 
-/* Gives lws one buffer of whole frames. Returns 0, or -1: the socket is dead. */
+/* Over TLS the pair of sockets that lws has would cost two more calls for each write, so frames go
+ * straight to TLS. lws itself writes Pongs and its Close, whole or with a rest that it keeps; only in
+ * between may a frame go past it. */
+static int give(cf_conn_t *conn, uint8_t *bytes, size_t size)
+{
+    if (!conn->link)
+        return lws_write(conn->wsi, bytes, size, LWS_WRITE_RAW) < 0 ? -1 : 1;
+    return lws_partial_buffered(conn->wsi) ? 0 : cf_tls_write(conn->link, bytes, size);
+}
+
+static bool is_rest_held(const cf_conn_t *conn)
+{
+    return conn->link ? cf_tls_holds(conn->link) : lws_partial_buffered(conn->wsi);
+}
+
+static void on_room(void *arg)
+{
+    cf_conn_t *conn = arg;
+    cf_ring_append(&conn->server->dirty, &conn->dirty);
+}
+
+/* Gives away one buffer of whole frames. Returns their number, 0 if it cannot be now, or -1: the
+ * socket is dead. */
 static int write_some(cf_conn_t *conn)
 {
     cf_server_t *server = conn->server;
     size_t size;
-    uint32_t count = cf_outgoing_fit(&conn->out, CF_GATHER_MAX, &size);
+    uint32_t count = cf_outgoing_fit(&conn->out, conn->link ? CF_TLS_STEP : CF_GATHER_MAX, &size);
     uint8_t *bytes = server->gather + LWS_PRE;
     if (size > CF_GATHER_MAX) {
         server->gathered_count = 0;
@@ -217,12 +239,12 @@ static int write_some(cf_conn_t *conn)
         gather(conn, count);
     }
     int64_t oldest_ms = cf_outgoing_oldest_ms(&conn->out);
-    int n = lws_write(conn->wsi, bytes, size, LWS_WRITE_RAW);
+    int given = give(conn, bytes, size);
+    if (given <= 0)
+        return given;
     server->stats.sends++;
-    if (n < 0)
-        return -1;
     server->stats.bytes_out += size;
-    conn->in_lws = lws_partial_buffered(conn->wsi) ? size : 0;
+    conn->in_lws = is_rest_held(conn) ? size : 0;
     conn->in_lws_ms = oldest_ms;
     return (int)count;
 }
@@ -231,17 +253,19 @@ static int send_waiting(cf_conn_t *conn)
 {
     if (lws_closes_it(conn))
         return 0;
-    if (conn->in_lws && !lws_partial_buffered(conn->wsi))
+    if (conn->in_lws && !is_rest_held(conn))
         conn->in_lws = 0;
-    while (conn->out.count && !conn->in_lws) {
-        int count = write_some(conn);
+    int count = 1;
+    while (conn->out.count && !conn->in_lws && count) {
+        count = write_some(conn);
         if (count < 0)
             return -1;
         cf_outgoing_drop(&conn->out, (uint32_t)count);
     }
     count_queued(conn);
-    if (conn->in_lws)
-        lws_callback_on_writable(conn->wsi);
+    bool waits = conn->in_lws || conn->out.count;
+    if (waits && (!conn->link || lws_partial_buffered(conn->wsi)))
+        lws_callback_on_writable(conn->wsi); /* TLS tells by on_room() */
     return 0;
 }
 
@@ -253,7 +277,7 @@ void cf_websocket_flush(cf_conn_t *conn)
     bool had_backlog = conn->in_lws;
     if (send_waiting(conn) < 0)
         doom(conn, CF_GONE_PEER, true);
-    else if (conn->in_lws && !had_backlog)
+    else if ((conn->in_lws && !had_backlog) || conn->out.count)
         set_timer(conn); /* its age counts from now on */
 }
 
@@ -359,8 +383,7 @@ static uint64_t bytes_read(const cf_conn_t *conn)
 {
     int fd = lws_get_socket_fd(conn->wsi);
     uint64_t unread = cf_unread_bytes(fd);
-    uint64_t came =
-        conn->server->tls ? cf_tls_carried(conn->server->tls, fd) : cf_received_bytes(fd);
+    uint64_t came = conn->link ? cf_tls_carried(conn->link) : cf_received_bytes(fd);
     return came > unread ? came - unread : 0;
 }
 
@@ -502,6 +525,8 @@ void cf_websocket_open(cf_conn_t *conn)
         cf_conn_gone(conn, CF_GONE_PEER);
         return;
     }
+    if (conn->link)
+        cf_tls_on_room(conn->link, on_room, conn);
     cf_timer_init(&conn->timer, on_deadline);
     cf_ring_append(&server->websockets, &conn->place);
     conn->heard_ms = cf_server_now_ms(server);
@@ -567,7 +592,7 @@ static void on_deadline(cf_timer_t *timer)
         cf_conn_turn(conn);
         return;
     }
-    if (conn->in_lws && !lws_partial_buffered(conn->wsi))
+    if (conn->in_lws && !is_rest_held(conn))
         conn->in_lws = 0;
     if (now - conn->heard_ms >= server->config.idle_ms)
         look_for_life(conn, now);
@@ -611,6 +636,7 @@ void cf_websocket_free(cf_conn_t *conn)
     conn->in_lws = 0;
     count_queued(conn);
     free_message(conn);
+    cf_tls_let_go(conn->link);
     cf_server_leave(conn->server, conn->address);
 }
 
