@@ -81,6 +81,12 @@ class Browser:
         """A page with cookies and storage of its own."""
         return Page(self, url)
 
+    def problems(self, session=None):
+        """Script errors and what the content security policy has stopped, in one page or in all."""
+        return [event for event in self.events if session in (None, event.get("sessionId")) and (
+            event["method"] == "Runtime.exceptionThrown"
+            or event["method"] == "Log.entryAdded" and event["params"]["entry"]["source"] in ("security", "javascript"))]
+
     def close(self):
         self.process.kill()
         self.process.wait()
@@ -187,10 +193,7 @@ class Page:
             {"name": name.replace("_", "-"), "value": value} for name, value in features.items()])
 
     def problems(self):
-        """Script errors and what the content security policy has stopped in this page."""
-        return [event for event in self.browser.events if event.get("sessionId") == self.session and (
-            event["method"] == "Runtime.exceptionThrown"
-            or event["method"] == "Log.entryAdded" and event["params"]["entry"]["source"] in ("security", "javascript"))]
+        return self.browser.problems(self.session)
 
     def screenshot(self, path):
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RoomList } from '../../web/src/core/rooms.ts';
+import { COUNTED_ROOMS, RoomList } from '../../web/src/core/rooms.ts';
 import type { Room } from '../../web/src/core/wire.ts';
 import { room } from './support.ts';
 
@@ -55,6 +55,18 @@ test('rooms: live counts name those with someone in them; the others have nobody
     list.rooms.map(({ userCount }) => userCount),
     [0, 7],
   );
+});
+
+test('rooms: counts say nothing of rooms older than those they tell of', () => {
+  const list = new RoomList();
+  list.append({
+    rooms: range(COUNTED_ROOMS + 1, 1).map((one) => ({ ...one, userCount: 4 })),
+    cursor: null,
+  });
+  list.counted(new Map([['r0500', 1]]));
+  const counts = list.rooms.map(({ userCount }) => userCount);
+  assert.deepEqual(counts.slice(0, 3), [0, 1, 0]);
+  assert.deepEqual(counts.slice(-2), [0, 4]);
 });
 
 test('rooms: an own new room stands first, and once when the list has it as well', () => {

@@ -22,17 +22,17 @@ LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
 OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
 SOFTWARE.
 */
-"use strict";(()=>{var w,vt,Zn,G,Ze,Pe,bt,xe,kt,Je,Ye,Yn,he=Symbol.for("pv"),Ce={},Te=[],Jn=/^m(i|n|o|s|text|space)$/,Qe=Array.isArray,wt=Te.
+"use strict";(()=>{var w,vt,Zn,G,Ze,Ce,bt,xe,kt,Je,Ye,Yn,he=Symbol.for("pv"),Pe={},Te=[],Jn=/^m(i|n|o|s|text|space)$/,Qe=Array.isArray,wt=Te.
 slice,ee=Object.assign;function Q(e){e&&e.parentNode&&e.remove()}function Me(e,t,n,o,i){var r={type:e,props:t,key:n,ref:o,__k:null,__:null,__b:0,__e:null,__c:null,constructor:he,__v:i||
 ++vt,__i:-1,__u:0};return!i&&w.vnode&&w.vnode(r),r}function S(e){return e.children}function Se(e,t){this.props=e,this.context=t,this.__g=0}function q(e,t){if(t==null)return e.
 __&&q(e.__,e.__i+1);for(var n;t<e.__k.length;t++)if((n=e.__k[t])&&n.__e)return n.__e;return typeof e.type!="function"||e.
 props.__P?null:q(e)}function Qn(e){var t,n=e.__v,o=n.__e,i=[],r=[],a=e.__P;a&&((t=ee({constructor:he},n)).__v=n.__v+1,w.
-vnode&&w.vnode(t),et(a,t,n,e.__n,a.namespaceURI,32&n.__u?[o]:null,i,o||q(n),32&n.__u,r),t.__v=n.__v,t.__.__k[t.__i]=t,Ct(
+vnode&&w.vnode(t),et(a,t,n,e.__n,a.namespaceURI,32&n.__u?[o]:null,i,o||q(n),32&n.__u,r),t.__v=n.__v,t.__.__k[t.__i]=t,Pt(
 i,t,r),n.__=n.__e=null,t.__e!=o&&xt(t))}function xt(e){if((e=e.__)&&e.__c&&!e.props.__P)return e.__e=null,e.__k.some(function(t){
-return t&&(e.__e=t.__e)}),xt(e)}function gt(e){(8&e.__g||(e.__g|=8,G.push(e),Pe++))&&Ze==w.debounceRendering||((Ze=w.debounceRendering)||
+return t&&(e.__e=t.__e)}),xt(e)}function gt(e){(8&e.__g||(e.__g|=8,G.push(e),Ce++))&&Ze==w.debounceRendering||((Ze=w.debounceRendering)||
 queueMicrotask)(Mt)}function Mt(){try{for(var e,t=1;G.length;)G.length>t&&G.sort(bt),e=G.shift(),t=G.length,8&e.__g&&Qn(
-e)}finally{(Pe=G.length)&&(Ze||queueMicrotask)(Mt)}}function St(e,t,n,o,i,r,a,c,d,p,u){var m,g,l,f,y,h,k=o.__k||Te,v=t.length;
-for(d=eo(n,t,k,d,v),m=0;m<v;m++)(l=n.__k[m])!=null&&(g=~l.__i&&k[l.__i]||Ce,l.__i=m,h=et(e,l,g,i,r,a,c,d,p,u),f=l.__e,(g.
+e)}finally{(Ce=G.length)&&(Ze||queueMicrotask)(Mt)}}function St(e,t,n,o,i,r,a,c,d,p,u){var m,g,l,f,y,h,k=o.__k||Te,v=t.length;
+for(d=eo(n,t,k,d,v),m=0;m<v;m++)(l=n.__k[m])!=null&&(g=~l.__i&&k[l.__i]||Pe,l.__i=m,h=et(e,l,g,i,r,a,c,d,p,u),f=l.__e,(g.
 ref!=l.ref||8&g.__u)&&(g.ref&&tt(g.ref,null,l,g),l.ref&&u.push(l.ref,l.__c||f,l)),y=y||f,4&l.__u?(d=Et(l,d,e,!g.__v),g.__e&&
 (g.__e=null)):typeof l.type=="function"&&h!==void 0?d=h:f&&(d=f.nextSibling),l.__u&=-21);return n.__e=y,d}function eo(e,t,n,o,i){
 var r,a,c,d,p,u,m,g,l,f=n.length,y=f,h=0,k=0,v=e.__k=Array(i);for(r=0;r<i;r++)(a=t[r])!=null&&typeof a!="boolean"&&typeof a!=
@@ -76,12 +76,12 @@ a.push(l),1&l.__g&&(l.__g&=-4)}catch(H){if(a.length=g,t.__v=null,d||r)if(H&&H.th
 c||void 0))||(D=r.length);(j=r[D-1])&&j.nodeType==8;)D--;for(;D<r.length;D++)if(j=r[D])if(r[D]=null,R){if(j==J)break}else{
 if(j.nodeType!=8)break;j.data.startsWith("$s")&&(J=Ee(R=j))}}if(!R){for(;c&&c.nodeType==8&&c.nextSibling;)c=c.nextSibling;
 R=c}(u=Ee(R=t.__c.__z||(t.__c.__z=R)))?(t.__e=R,c=u):t.__e=c,c=c&&c.nextSibling}else r&&r.some(Q);else t.__e=n.__e;t.__k||
-(t.__k=n.__k||[]),H&&H.then||Pt(t),w.__e(H,t,n)}}else c=t.__e=oo(n.__e,t,n,o,i,r,a,d,p,e);return(u=w.diffed)&&u(t),c}function Ee(e,t){
+(t.__k=n.__k||[]),H&&H.then||Ct(t),w.__e(H,t,n)}}else c=t.__e=oo(n.__e,t,n,o,i,r,a,d,p,e);return(u=w.diffed)&&u(t),c}function Ee(e,t){
 if(e&&e.nodeType==8&&e.data.startsWith("$s"))for(var n=1;e=e.nextSibling;){if(e.nodeType==8){if(e.data.startsWith("$s"))
-n++;else if(e.data.startsWith("/$s")&&!--n)return e}t&&t.push(e)}}function Pt(e){e&&(e.__c&&(e.__c.__g|=4),e.__k&&e.__k.
-some(Pt))}function Ct(e,t,n){for(var o=0;o<n.length;)tt(n[o++],n[o++],n[o++]);w.__c&&w.__c(t,e),e.some(function(i){try{e=
+n++;else if(e.data.startsWith("/$s")&&!--n)return e}t&&t.push(e)}}function Ct(e){e&&(e.__c&&(e.__c.__g|=4),e.__k&&e.__k.
+some(Ct))}function Pt(e,t,n){for(var o=0;o<n.length;)tt(n[o++],n[o++],n[o++]);w.__c&&w.__c(t,e),e.some(function(i){try{e=
 i.__h,i.__h=[],e.some(function(r){r.call(i)})}catch(r){w.__e(r,i.__v)}})}function oo(e,t,n,o,i,r,a,c,d,p){var u,m,g,l,f,
-y,h,k,v=n.props||Ce,E=t.props,M=t.type;if(M=="svg"?i="http://www.w3.org/2000/svg":M=="math"?i="http://www.w3.org/1998/Ma\
+y,h,k,v=n.props||Pe,E=t.props,M=t.type;if(M=="svg"?i="http://www.w3.org/2000/svg":M=="math"?i="http://www.w3.org/1998/Ma\
 th/MathML":i||(i="http://www.w3.org/1999/xhtml"),r){for(u=0;u<r.length;u++)if((f=r[u])&&(M?f.localName==M:f.nodeType==3)){
 e=f,r[u]=null;break}}if(!e){if(k=p.ownerDocument||document,!M)return k.createTextNode(E);e=k.createElementNS(i,M,E.is?E:
 p),c&&(w.__m&&w.__m(t,r),c=!1),r=null}if(M){if(p=M=="template"&&e.content||e,r=M=="textarea"&&E.defaultValue!=null?null:
@@ -99,32 +99,32 @@ t,e),o=e.__c){if(o.componentWillUnmount)try{o.componentWillUnmount()}catch(c){w.
 0;a<o.length;a++)o[a]&&nt(o[a],t,typeof e.type!="function"||n&&!e.props.__P);!n&&(o=e.__c)&&(o=o.__z)&&(i=Ee(o,r=[]))&&(o==
 e.__e&&r.some(Q),Q(i),Q(o)),n||Q(e.__e),e.__e=e.__c=e.__=null}function so(e,t,n){return this.constructor(e,n)}function Tt(e,t){
 var n,o,i,r;w.__&&w.__(e,t),t.nodeType==9&&(t=t.documentElement),o=(n=e&&32&e.__u)?null:t.__k,t.__k=Me(S,{children:[e]}),
-i=[],r=[],et(t,t.__k,o||Ce,Ce,t.namespaceURI,o?null:t.firstChild?wt.call(t.childNodes):null,i,o?o.__e:t.firstChild,n,r),
-Ct(i,t.__k,r),t.__k.props.children=null}w={__e:function(e,t,n,o){for(var i,r,a;t=t.__;)if((i=t.__c)&&!(1&i.__g)){i.__g|=4;try{if((a=(r=i.constructor)&&r.getDerivedStateFromError)&&
+i=[],r=[],et(t,t.__k,o||Pe,Pe,t.namespaceURI,o?null:t.firstChild?wt.call(t.childNodes):null,i,o?o.__e:t.firstChild,n,r),
+Pt(i,t.__k,r),t.__k.props.children=null}w={__e:function(e,t,n,o){for(var i,r,a;t=t.__;)if((i=t.__c)&&!(1&i.__g)){i.__g|=4;try{if((a=(r=i.constructor)&&r.getDerivedStateFromError)&&
 i.setState(r.getDerivedStateFromError(e)),i.componentDidCatch&&(i.componentDidCatch(e,o||{}),a=1),a&&8&i.__g)return void(i.
-__g|=2)}catch(c){e=c}}throw Pe=0,e}},vt=0,Zn=function(e){return e!=null&&e.constructor===he},Se.prototype.setState=function(e,t){
+__g|=2)}catch(c){e=c}}throw Ce=0,e}},vt=0,Zn=function(e){return e!=null&&e.constructor===he},Se.prototype.setState=function(e,t){
 var n=this.__s;n&&n!=this.state||(n=this.__s=ee({},this.state)),typeof e=="function"&&(e=e(ee({},n),this.props)),e&&(ee(
 n,e),this.__v&&(t&&this.__k.push(t),gt(this)))},Se.prototype.forceUpdate=function(e){this.__v&&(this.__g|=4,e&&this.__h.
-push(e),gt(this))},Se.prototype.render=S,G=[],Pe=0,bt=function(e,t){return e.__v.__b-t.__v.__b},xe=Symbol(),kt=/(PointerCapture)$|Capture$/i,
-Je=0,Ye={},Yn=0;var ie,C,ot,At,st=Object.is,Ae=0,Ht=[],it=[],P=w,Lt=P.__b,Ot=P.__r,Rt=P.diffed,It=P.__c,$t=P.unmount,Dt=P.__;function Le(e,t){
-P.__h&&P.__h(C,e,Ae||t),Ae=0;var n=C.__H||(C.__H={__:[],__h:[]});return e>=n.__.length&&n.__.push({}),n.__[e]}function x(e){
+push(e),gt(this))},Se.prototype.render=S,G=[],Ce=0,bt=function(e,t){return e.__v.__b-t.__v.__b},xe=Symbol(),kt=/(PointerCapture)$|Capture$/i,
+Je=0,Ye={},Yn=0;var ie,P,ot,At,st=Object.is,Ae=0,Ht=[],it=[],C=w,Lt=C.__b,Ot=C.__r,Rt=C.diffed,It=C.__c,$t=C.unmount,Dt=C.__;function Le(e,t){
+C.__h&&C.__h(P,e,Ae||t),Ae=0;var n=P.__H||(P.__H={__:[],__h:[]});return e>=n.__.length&&n.__.push({}),n.__[e]}function x(e){
 return Ae=1,te(jt,e)}function te(e,t,n){var o=Le(ie++,2);if(o.t=e,!o.__c&&(o.__=[n?n(t):jt(void 0,t),function(r){var a=(o.
-__N||o.__)[0],c=o.t(a,r);st(a,c)||(o.__N=[c,o.__[1]],o.__c.setState({}))}],o.__c=C,!C.__f)){C.__f=!0;var i=C.shouldComponentUpdate;
-C.shouldComponentUpdate=function(r,a,c){var d=this.__H;if(!d)return!0;var p=!1,u=this.props!=r;if(d.__.some(function(g){
+__N||o.__)[0],c=o.t(a,r);st(a,c)||(o.__N=[c,o.__[1]],o.__c.setState({}))}],o.__c=P,!P.__f)){P.__f=!0;var i=P.shouldComponentUpdate;
+P.shouldComponentUpdate=function(r,a,c){var d=this.__H;if(!d)return!0;var p=!1,u=this.props!=r;if(d.__.some(function(g){
 g.__N&&(p=!0,st(g.__[0],g.__N[0])||(u=!0))}),i){var m=i.call(this,r,a,c);return p?m||u:m}return!p||u}}return o.__}function L(e,t){
-var n=Le(ie++,3);!P.__s&&at(n.__H,t)&&(n.__P=!0,n.__=e,n.u=t,C.__H.__h.push(n))}function U(e,t){var n=Le(ie++,4);!P.__s&&
-at(n.__H,t)&&(n.__P=!1,n.__=e,n.u=t,C.__h.push(n))}function O(e){return Ae=5,io(function(){return{current:e}},[])}function io(e,t){var n=Le(ie++,7);return at(n.__H,t)&&(n.__=e(),n.__H=t),n.__}function ro(){var e;do{for(;e=it.shift();)try{_e(e)}catch(n){P.__e(n,{__:(e=e.__P)&&e.__v})}for(;e=Ht.shift();){var t=e.
-__H;if(e.__P&&t)try{t.__h.some(_e),t.__h.some(rt),t.__h=[]}catch(n){t.__h=[],P.__e(n,e.__v)}}}while(it.length)}P.__b=function(e){
-C=null,Lt&&Lt(e)},P.__=function(e,t){e&&t.__k&&t.__k.__m&&(e.__m=t.__k.__m),Dt&&Dt(e,t)},P.__r=function(e){Ot&&Ot(e),ie=
-0;var t=(C=e.__c).__H;t&&(ot==C?C.__h=[]:(t.__h.some(_e),t.__h.some(rt),ie=0),t.__h=[],t.__.some(function(n){n.__N&&(n.__=
-n.__N),n.u=n.__N=void 0})),ot=C},P.diffed=function(e){Rt&&Rt(e);var t=e.__c;t&&t.__H&&(t.__H.__h.length&&Ft(Ht.push(t)),
-t.__H.__.some(function(n){n.u&&(n.__H=n.u)})),ot=C=null},P.__c=function(e,t){t.some(function(n){try{n.__h.some(_e),n.__h=
-n.__h.filter(function(o){return!o.__||rt(o)})}catch(o){n.__h=[function(){throw o}]}}),It&&It(e,t)},P.unmount=function(e){
+var n=Le(ie++,3);!C.__s&&at(n.__H,t)&&(n.__P=!0,n.__=e,n.u=t,P.__H.__h.push(n))}function U(e,t){var n=Le(ie++,4);!C.__s&&
+at(n.__H,t)&&(n.__P=!1,n.__=e,n.u=t,P.__h.push(n))}function O(e){return Ae=5,io(function(){return{current:e}},[])}function io(e,t){var n=Le(ie++,7);return at(n.__H,t)&&(n.__=e(),n.__H=t),n.__}function ro(){var e;do{for(;e=it.shift();)try{_e(e)}catch(n){C.__e(n,{__:(e=e.__P)&&e.__v})}for(;e=Ht.shift();){var t=e.
+__H;if(e.__P&&t)try{t.__h.some(_e),t.__h.some(rt),t.__h=[]}catch(n){t.__h=[],C.__e(n,e.__v)}}}while(it.length)}C.__b=function(e){
+P=null,Lt&&Lt(e)},C.__=function(e,t){e&&t.__k&&t.__k.__m&&(e.__m=t.__k.__m),Dt&&Dt(e,t)},C.__r=function(e){Ot&&Ot(e),ie=
+0;var t=(P=e.__c).__H;t&&(ot==P?P.__h=[]:(t.__h.some(_e),t.__h.some(rt),ie=0),t.__h=[],t.__.some(function(n){n.__N&&(n.__=
+n.__N),n.u=n.__N=void 0})),ot=P},C.diffed=function(e){Rt&&Rt(e);var t=e.__c;t&&t.__H&&(t.__H.__h.length&&Ft(Ht.push(t)),
+t.__H.__.some(function(n){n.u&&(n.__H=n.u)})),ot=P=null},C.__c=function(e,t){t.some(function(n){try{n.__h.some(_e),n.__h=
+n.__h.filter(function(o){return!o.__||rt(o)})}catch(o){n.__h=[function(){throw o}]}}),It&&It(e,t)},C.unmount=function(e){
 $t&&$t(e);var t,n,o=e.__c;o&&o.__H&&(o.__H.__.some(function(i){try{if(i.__P&&i.__c){if(n===void 0){for(n=e.__;n&&(!n.__c||
-!n.__c.__P);)n=n.__;n=n&&n.__c}i.__P=n,Ft(it.push(i))}else _e(i)}catch(r){t=r}}),o.__H=void 0,t&&P.__e(t,o.__v))};var Nt=typeof requestAnimationFrame==
+!n.__c.__P);)n=n.__;n=n&&n.__c}i.__P=n,Ft(it.push(i))}else _e(i)}catch(r){t=r}}),o.__H=void 0,t&&C.__e(t,o.__v))};var Nt=typeof requestAnimationFrame==
 "function";function ao(e){var t,n=function(){clearTimeout(o),Nt&&cancelAnimationFrame(t),setTimeout(e)},o=setTimeout(n,35);
-Nt&&(t=requestAnimationFrame(n))}function Ft(e){e!=1&&At==P.requestAnimationFrame||((At=P.requestAnimationFrame)||ao)(ro)}
-function _e(e){var t=C,n=e.__c;typeof n=="function"&&(e.__c=void 0,n()),C=t}function rt(e){var t=C;e.__c=e.__(),C=t}function at(e,t){
+Nt&&(t=requestAnimationFrame(n))}function Ft(e){e!=1&&At==C.requestAnimationFrame||((At=C.requestAnimationFrame)||ao)(ro)}
+function _e(e){var t=P,n=e.__c;typeof n=="function"&&(e.__c=void 0,n()),P=t}function rt(e){var t=P;e.__c=e.__(),P=t}function at(e,t){
 return!e||e.length!=t.length||t.some(function(n,o){return!st(n,e[o])})}function jt(e,t){return typeof t=="function"?t(e):
 t}function ne(e){return typeof e=="object"&&e!==null&&!Array.isArray(e)}var I=e=>typeof e=="string"?e:null,lt=e=>typeof e==
 "number"&&Number.isFinite(e)&&e>=0?e:null;function lo(e){let t=/^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z$/.exec(
@@ -252,32 +252,32 @@ connection.phase==="entering"?(this.on({type:"welcomed"}),this.timeline.unsent()
 this.me.username&&this.timeline.note("joined",n.username,Date.now());break;case"user_left":this.presence.left(n.username),
 n.username!==this.me.username&&this.timeline.note("left",n.username,Date.now());break;case"chat_message":this.connection.
 phase==="live"?this.takePost(n.post):this.early.push(n.post);break;case"message_ack":this.timeline.ack(n.clientKey,n.id),
-this.remember();break;case"user_count_update":this.presence.counted(n.counts.get(this.id)??0),this.events.counts(n.counts);
-break;case"error":this.takeError(n);break}this.changed()}takePost(n){if(n.isBot||this.presence.wrote(n.username),!n.isBot&&
-ae(n.content)){this.timeline.echo(n.content);return}let o=this.timeline.newest?.key??"";this.timeline.live(n)&&this.count(
-[n],o),this.remember()}count(n,o){let i=n.filter(({userId:r,key:a})=>r!==this.me.id&&a>o);if(i.length!==0){if(this.isWatched){
-this.heard=i[i.length-1];return}this.unread===0&&(this.unreadAfter=o),this.unread+=i.length,this.events.noticed()}}takeError(n){
-let o=n.waitMs===null?0:Date.now()+n.waitMs;(!this.timeline.fail(n.clientKey,n.message,o)||o>0)&&(this.trouble={message:n.
-message,untilMs:o}),this.remember()}async fill(){let{timeline:n,socket:o}=this,i=n.newest?.key??null,r=i===null?50:100,a=tn;
-for(let d=null;n.atEnd;){let p=await this.pageOrNothing(r,d);if(this.socket!==o)return;let[u,m]=nn(a,p,r,i);if(a=u,!m.more){
-n.fill(a.posts,m.touches,m.reachedStart),i!==null&&this.count(a.posts,i);break}d=m.before}let{early:c}=this;this.early=[];
-for(let d of c)this.takePost(d);this.remember()}async pageOrNothing(n,o){try{return await N.messages(this.id,n,o)}catch(i){
-if(o!==null&&i instanceof $&&i.status===400)return[];throw i}}transmit(n){!(this.connection.phase==="filling"||this.connection.
-phase==="live")||this.socket?.readyState!==WebSocket.OPEN||(this.socket.send(JSON.stringify({type:"chat_message",content:n.
-content,client_key:n.key})),this.timeline.sent(n,Date.now()),this.changed())}tick(){let n=Date.now(),o=n-this.tickedMs>wo;
-this.tickedMs=n;let i=this.connection.phase==="live"&&this.timeline.unsent().some(({sentMs:r})=>r>0&&n-r>bo);(o||i)&&this.
-wake()}remember(){let n=this.timeline.pending.filter(({state:i})=>i==="sending"||i==="failed"),o=this.isUnfinished;this.
-isUnfinished=this.draft!==""||n.length>0,Xt(this.me.id,this.id,{draft:this.draft,unsent:n.map(({key:i,content:r,atMs:a,error:c})=>({
-key:i,content:r,atMs:a,error:c}))}),this.isUnfinished!==o&&this.events.noticed()}};var Fe=class{constructor(){this.rooms=[];this.cursor=void 0;this.version=0;this.byId=new Map}get(t){return this.byId.get(
+this.remember();break;case"user_count_update":{let o=n.counts.get(this.id);o!==void 0&&this.presence.counted(o),this.events.
+counts(n.counts);break}case"error":this.takeError(n);break}this.changed()}takePost(n){if(n.isBot||this.presence.wrote(n.
+username),!n.isBot&&ae(n.content)){this.timeline.echo(n.content);return}let o=this.timeline.newest?.key??"";this.timeline.
+live(n)&&this.count([n],o),this.remember()}count(n,o){let i=n.filter(({userId:r,key:a})=>r!==this.me.id&&a>o);if(i.length!==
+0){if(this.isWatched){this.heard=i[i.length-1];return}this.unread===0&&(this.unreadAfter=o),this.unread+=i.length,this.events.
+noticed()}}takeError(n){let o=n.waitMs===null?0:Date.now()+n.waitMs;(!this.timeline.fail(n.clientKey,n.message,o)||o>0)&&
+(this.trouble={message:n.message,untilMs:o}),this.remember()}async fill(){let{timeline:n,socket:o}=this,i=n.newest?.key??
+null,r=i===null?50:100,a=tn;for(let d=null;n.atEnd;){let p=await this.pageOrNothing(r,d);if(this.socket!==o)return;let[u,
+m]=nn(a,p,r,i);if(a=u,!m.more){n.fill(a.posts,m.touches,m.reachedStart),i!==null&&this.count(a.posts,i);break}d=m.before}
+let{early:c}=this;this.early=[];for(let d of c)this.takePost(d);this.remember()}async pageOrNothing(n,o){try{return await N.
+messages(this.id,n,o)}catch(i){if(o!==null&&i instanceof $&&i.status===400)return[];throw i}}transmit(n){!(this.connection.
+phase==="filling"||this.connection.phase==="live")||this.socket?.readyState!==WebSocket.OPEN||(this.socket.send(JSON.stringify(
+{type:"chat_message",content:n.content,client_key:n.key})),this.timeline.sent(n,Date.now()),this.changed())}tick(){let n=Date.
+now(),o=n-this.tickedMs>wo;this.tickedMs=n;let i=this.connection.phase==="live"&&this.timeline.unsent().some(({sentMs:r})=>r>
+0&&n-r>bo);(o||i)&&this.wake()}remember(){let n=this.timeline.pending.filter(({state:i})=>i==="sending"||i==="failed"),o=this.
+isUnfinished;this.isUnfinished=this.draft!==""||n.length>0,Xt(this.me.id,this.id,{draft:this.draft,unsent:n.map(({key:i,
+content:r,atMs:a,error:c})=>({key:i,content:r,atMs:a,error:c}))}),this.isUnfinished!==o&&this.events.noticed()}};var Fe=class{constructor(){this.rooms=[];this.cursor=void 0;this.version=0;this.byId=new Map}get(t){return this.byId.get(
 t)}get isComplete(){return this.cursor===null}append(t){let n=t.rooms.filter(({id:o})=>!this.byId.has(o));t.rooms.forEach(
 o=>this.put(o)),this.set([...this.rooms,...n]),this.cursor=t.cursor}refresh(t){let n=this.rooms.length===0||t.rooms.some(
 ({id:d})=>this.byId.has(d))||t.cursor===null,o=n?this.rooms:[],i=new Set(t.rooms.map(({id:d})=>d)),r=o.findIndex(({id:d})=>i.
 has(d)),a=o.slice(0,Math.max(0,r)),c=o.slice(a.length).filter(({id:d})=>!i.has(d));return n||this.byId.clear(),t.rooms.forEach(
 d=>this.put(d)),this.set([...a,...t.rooms,...c]),(!n||this.cursor===void 0)&&(this.cursor=t.cursor),n}add(t){this.byId.has(
-t.id)||(this.put(t),this.set([t,...this.rooms]))}counted(t){for(let n of this.rooms)n.userCount=t.get(n.id)??0;this.version++}search(t){
-let n=an(t.trim());return n?this.rooms.filter(({name:o})=>an(o).includes(n)):this.rooms}put(t){let n=this.byId.get(t.id);
-n?Object.assign(n,t):this.byId.set(t.id,t)}set(t){this.rooms=t.map(({id:n})=>this.byId.get(n)),this.version++}};function an(e){
-return e.normalize("NFD").replace(new RegExp("\\p{M}","gu"),"").toLowerCase()}var Mo=3e4,ft=50,So=100,Eo=4,He=class extends re{constructor(n,o){super();this.me=n;this.onSignedOut=o;this.list=new Fe;
+t.id)||(this.put(t),this.set([t,...this.rooms]))}counted(t){this.rooms.forEach((n,o)=>{let i=t.get(n.id);(i!==void 0||o<
+500)&&(n.userCount=i??0)}),this.version++}search(t){let n=an(t.trim());return n?this.rooms.filter(({name:o})=>an(o).includes(
+n)):this.rooms}put(t){let n=this.byId.get(t.id);n?Object.assign(n,t):this.byId.set(t.id,t)}set(t){this.rooms=t.map(({id:n})=>this.
+byId.get(n)),this.version++}};function an(e){return e.normalize("NFD").replace(new RegExp("\\p{M}","gu"),"").toLowerCase()}var Mo=3e4,ft=50,So=100,Eo=4,He=class extends re{constructor(n,o){super();this.me=n;this.onSignedOut=o;this.list=new Fe;
 this.room=null;this.isListing=!1;this.listError=null;this.opened=[];this.isVisible=()=>document.visibilityState==="visib\
 le";this.onLook=()=>{this.room?.setWatched(this.isVisible()),this.isVisible()&&this.refresh()};this.onOnline=()=>{for(let n of this.
 opened)n.wake()};this.poll=setInterval(()=>this.isVisible()&&this.refresh(),Mo),document.addEventListener("visibilitycha\
@@ -296,9 +296,9 @@ this.list.append(i)})}async refresh(){if(!this.isListing){if(this.list.cursor===
 listing(async()=>{this.list.refresh(await N.rooms(null,ft))})}}async seek(n,o){for(;!n()&&!this.list.isComplete&&o();)if(this.
 isListing?await new Promise(i=>setTimeout(i,50)):await this.loadMore(),this.listError!==null)return}async listing(n){this.
 isListing=!0,this.listError=null,this.changed();try{await n()}catch(o){o instanceof $&&o.status===401&&this.onSignedOut(
-!1),this.listError=o instanceof Error?o.message:String(o)}this.isListing=!1,this.changed()}};var ln="confab-theme",Po=["system","light","dark"];function cn(){try{let e=localStorage.getItem(ln);return Po.find(t=>t===
-e)??"system"}catch{return"system"}}function Co(e){e==="system"?delete document.documentElement.dataset.theme:document.documentElement.
-dataset.theme=e}function un(e){try{localStorage.setItem(ln,e)}catch{}Co(e)}var To=Symbol.for("pv"),Ao=0;function s(e,t,n,o,i,r){t||(t={});var a,c,d=t;if("ref"in d&&typeof e!="function")for(c in d={},t)c=="ref"?a=t[c]:d[c]=t[c];
+!1),this.listError=o instanceof Error?o.message:String(o)}this.isListing=!1,this.changed()}};var ln="confab-theme",Co=["system","light","dark"];function cn(){try{let e=localStorage.getItem(ln);return Co.find(t=>t===
+e)??"system"}catch{return"system"}}function Po(e){e==="system"?delete document.documentElement.dataset.theme:document.documentElement.
+dataset.theme=e}function un(e){try{localStorage.setItem(ln,e)}catch{}Po(e)}var To=Symbol.for("pv"),Ao=0;function s(e,t,n,o,i,r){t||(t={});var a,c,d=t;if("ref"in d&&typeof e!="function")for(c in d={},t)c=="ref"?a=t[c]:d[c]=t[c];
 var p={type:e,props:d,key:n,ref:a,__k:null,__:null,__b:0,__e:null,__c:null,constructor:To,__v:--Ao,__i:-1,__u:0};return(i||
 r)&&(p.__source=i,p.__self=r),w.vnode&&w.vnode(p),p}function T(e){return({size:t=20})=>s("svg",{class:"icon",width:t,height:t,viewBox:"0 0 24 24",fill:"none",stroke:"curren\
 tColor","stroke-width":"1.75","stroke-linecap":"round","stroke-linejoin":"round","aria-hidden":"true",focusable:"false",
@@ -327,8 +327,8 @@ function Ke(){let[e,t]=x(cn()),n=Be.findIndex(a=>a.theme===e),{name:o,Icon:i}=Be
 on",{type:"button",class:"icon-button theme-button","data-theme-choice":e,"aria-label":`Colours: ${o}. Change to ${r.name}`,
 title:`Colours: ${o}`,onClick:()=>{un(r.theme),t(r.theme)},children:s(i,{})})}function ve(e){let t=0;for(let n of e)t++;return t}function mt(e){return e.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g,
 "").replace(/[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]/g,t=>t.length===2?t:"�").replace(/^(?:[ \t]*\r?\n)+/,"").trimEnd()}
-function En(e){return([...e.trim()].find(n=>n!=="_")??"?").toUpperCase()}var Lo=12;function Pn(e){let t=2166136261;for(let n of new TextEncoder().
-encode(e))t=Math.imul(t^n,16777619);return(t>>>0)%Lo}function Cn(e){let t=[],n=0;for(let o of e.matchAll(/\bhttps?:\/\/[^\s<>"'`]+/gi)){
+function En(e){return([...e.trim()].find(n=>n!=="_")??"?").toUpperCase()}var Lo=12;function Cn(e){let t=2166136261;for(let n of new TextEncoder().
+encode(e))t=Math.imul(t^n,16777619);return(t>>>0)%Lo}function Pn(e){let t=[],n=0;for(let o of e.matchAll(/\bhttps?:\/\/[^\s<>"'`]+/gi)){
 let i=o[0].replace(/[.,;:!?…]+$/,"");i.endsWith(")")&&!i.includes("(")&&(i=i.slice(0,-1));let r;try{r=new URL(i).href}catch{
 continue}o.index>n&&t.push({text:e.slice(n,o.index)}),t.push({text:i,href:r}),n=o.index+i.length}return n<e.length&&t.push(
 {text:e.slice(n)}),t}function Tn(e,t=3){if(e.length<=1)return e.join("");if(e.length<=t)return`${e.slice(0,-1).join(", ")}\
@@ -338,9 +338,9 @@ medium"}),Io=new Intl.DateTimeFormat(void 0,{weekday:"long",day:"numeric",month:
 {weekday:"long",day:"numeric",month:"long",year:"numeric"}),Ln=e=>Oo.format(e),On=e=>Ro.format(e),An=e=>String(e).padStart(
 2,"0");function se(e){return`${e.getFullYear()}-${An(e.getMonth()+1)}-${An(e.getDate())}`}function Rn(e,t){let n=new Date(
 t.getFullYear(),t.getMonth(),t.getDate()-1);return se(e)===se(t)?"Today":se(e)===se(n)?"Yesterday":(e.getFullYear()===t.
-getFullYear()?Io:$o).format(e)}function ue(e,t){return Math.max(0,Math.ceil((e-t)/1e3))}function de({name:e,size:t="medium"}){return s("span",{class:`avatar avatar-${t} hue-${Pn(e)}`,"aria-hidden":"true",children:En(
+getFullYear()?Io:$o).format(e)}function ue(e,t){return Math.max(0,Math.ceil((e-t)/1e3))}function de({name:e,size:t="medium"}){return s("span",{class:`avatar avatar-${t} hue-${Cn(e)}`,"aria-hidden":"true",children:En(
 e)})}function In(){return s("span",{class:"avatar avatar-medium avatar-bot","aria-hidden":"true",children:s(We,{size:20})})}
-function ze({content:e}){return s("div",{class:"text",children:Cn(e).map(({text:t,href:n})=>n?s("a",{href:n,target:"_bla\
+function ze({content:e}){return s("div",{class:"text",children:Pn(e).map(({text:t,href:n})=>n?s("a",{href:n,target:"_bla\
 nk",rel:"noopener noreferrer nofollow",children:t}):t)})}function Ve({at:e}){return s("time",{dateTime:e.toISOString(),title:On(
 e),children:Ln(e)})}function B(){return s("span",{class:"spinner","aria-hidden":"true"})}function be({label:e,name:t,type:n="text",autocomplete:o,hint:i,error:r,onInput:a,autofocus:c}){let[d,p]=x(!1),u=O(null),
 m=n==="password";L(()=>{c&&u.current.focus()},[]);let g=[i&&`${t}-hint`,r&&`${t}-error`].filter(Boolean).join(" ");return s(

@@ -268,10 +268,12 @@ export class OpenRoom extends Watched {
         this.timeline.ack(frame.clientKey, frame.id);
         this.remember();
         break;
-      case 'user_count_update':
-        this.presence.counted(frame.counts.get(this.id) ?? 0);
+      case 'user_count_update': {
+        const count = frame.counts.get(this.id);
+        if (count !== undefined) this.presence.counted(count); // we are in it: without one it is not told of
         this.events.counts(frame.counts);
         break;
+      }
       case 'error':
         this.takeError(frame);
         break;

@@ -2,6 +2,9 @@
 
 import type { Room, RoomPage } from './wire.ts';
 
+/** Live counts are told of so many of the newest rooms. */
+export const COUNTED_ROOMS = 500;
+
 export class RoomList {
   rooms: Room[] = [];
   /** Where the next older page begins; undefined: nothing was loaded; null: all are here. */
@@ -51,9 +54,12 @@ export class RoomList {
     this.set([room, ...this.rooms]);
   }
 
-  /** Live counts name every room with someone in it, so the others have nobody. */
+  /** Live counts name every room with someone in it, so the others of those they tell of have nobody. */
   counted(counts: Map<string, number>): void {
-    for (const room of this.rooms) room.userCount = counts.get(room.id) ?? 0;
+    this.rooms.forEach((room, i) => {
+      const count = counts.get(room.id);
+      if (count !== undefined || i < COUNTED_ROOMS) room.userCount = count ?? 0;
+    });
     this.version++;
   }
 
