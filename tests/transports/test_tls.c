@@ -45,6 +45,7 @@ typedef struct {
     int rc;              /* of RELOAD, and of writing */
     int rooms;           /* times there was room again */
     bool holds;          /* the link that is held */
+    uint64_t carried;    /* by it, to the server */
 } facts_t;
 
 static struct {
@@ -141,6 +142,7 @@ static void on_order(uv_poll_t *poll, int status, int events)
         host.link = NULL;
     }
     host.facts.holds = host.link && cf_tls_holds(host.link);
+    host.facts.carried = host.link ? cf_tls_carried(host.link) : 0;
     if (order == DESTROY) {
         cf_listener_close(&host.listener);
         cf_tls_destroy(&host.tls);
@@ -1044,6 +1046,26 @@ Test(tls, the_short_way_ends_with_the_client_and_may_be_held_longer)
         far_expect_end(far);
         close(far);
     }
+}
+
+Test(tls, tells_how_much_it_has_carried_to_the_server_also_when_the_client_has_gone)
+{
+    int far;
+    host.is_to_hold = true;
+    open_host();
+    client_t client = open_client(&far);
+    cr_assert(eq(u64, tell(FACTS).carried, 0));
+    client_put(&client, "hello", 5);
+    UNTIL(facts.carried == 5);
+    client_put(&client, "again", 5);
+    far_expect(far, "helloagain");
+    far_put(far, "not this way", 12);
+    client_expect(&client, "not this way");
+    client_reset(&client);
+    UNTIL(facts.ended == 1);
+    cr_assert(eq(u64, tell(FACTS).carried, 10));
+    tell(LET_GO);
+    close(far);
 }
 
 /* ---- ends ---- */
