@@ -3,16 +3,19 @@
  * then once for each allocation with that one failing: every request is answered by what was wanted, by
  * 5xx or by the end of the connection, no message is lost without the end of its socket, on_gone comes
  * once for each conn, nothing is left counted, and the next visit goes as if nothing had happened.
- * libwebsockets and libuv keep the real allocators. */
+ * The same over TLS. libwebsockets, libuv and OpenSSL keep the real allocators. */
 #include "failing_malloc.h"
 #include "http/server.h"
+#include "make_certificate.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -145,26 +148,26 @@ static const cf_server_events_t events = {.on_request = on_request,
                                           .after_flush = on_pass,
                                           .on_second = on_second};
 
-static const cf_server_config_t config = {.listen = "127.0.0.1:0",
-                                          .connections_max = 100,
-                                          .head_max = 16384,
-                                          .body_max = 65536,
-                                          .request_pool_max = 64 << 20,
-                                          .message_pool_max = 1 << 20,
-                                          .message_ms = 60000,
-                                          .lasting_bytes = 64,
-                                          .message_max = 16384,
-                                          .head_ms = 60000,
-                                          .body_ms = 60000,
-                                          .keepalive_ms = 60000,
-                                          .answer_ms = 60000,
-                                          .ping_ms = 60000,
-                                          .control_max = 262144,
-                                          .idle_ms = 120000,
-                                          .queue_bytes_max = 1 << 20,
-                                          .queue_age_ms = 60000,
-                                          .close_ms = 60000,
-                                          .send_buffer_bytes = 131072};
+static cf_server_config_t config = {.listen = "127.0.0.1:0",
+                                    .connections_max = 100,
+                                    .head_max = 16384,
+                                    .body_max = 65536,
+                                    .request_pool_max = 64 << 20,
+                                    .message_pool_max = 1 << 20,
+                                    .message_ms = 60000,
+                                    .lasting_bytes = 64,
+                                    .message_max = 16384,
+                                    .head_ms = 60000,
+                                    .body_ms = 60000,
+                                    .keepalive_ms = 60000,
+                                    .answer_ms = 60000,
+                                    .ping_ms = 60000,
+                                    .control_max = 262144,
+                                    .idle_ms = 120000,
+                                    .queue_bytes_max = 1 << 20,
+                                    .queue_age_ms = 60000,
+                                    .close_ms = 60000,
+                                    .send_buffer_bytes = 131072};
 
 static void *serve(void *arg)
 {
@@ -190,16 +193,53 @@ static facts_t tell(what_t what, unsigned long nth, unsigned in_a_row)
     " HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"                        \
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 
+#define CLIENTS_MAX 1024 /* descriptors */
+
 static char body[65536]; /* of the latest answer */
+static SSL_CTX *tls;     /* NULL: clients speak plain */
+static SSL *sessions[CLIENTS_MAX];
+
+static void shake_hands(int fd)
+{
+    cr_assert(fd < CLIENTS_MAX);
+    sessions[fd] = SSL_new(tls);
+    SSL_set_fd(sessions[fd], fd);
+    int rc = SSL_connect(sessions[fd]);
+    ensure(rc == 1 || !strict);
+}
+
+static void hang_up(int fd)
+{
+    SSL_free(sessions[fd]);
+    sessions[fd] = NULL;
+    close(fd);
+}
+
+static ssize_t send_some(int fd, const void *bytes, size_t size)
+{
+    return tls ? SSL_write(sessions[fd], bytes, (int)size) : send(fd, bytes, size, MSG_NOSIGNAL);
+}
+
+static ssize_t receive_some(int fd, void *out, size_t size)
+{
+    struct pollfd one = {.fd = fd, .events = POLLIN};
+    if (!tls || SSL_pending(sessions[fd]) == 0)
+        ensure(poll(&one, 1, LIMIT_MS) > 0); /* neither answered nor closed */
+    return tls ? SSL_read(sessions[fd], out, (int)size) : recv(fd, out, size, 0);
+}
 
 static int dial(void)
 {
     struct sockaddr_in to = {.sin_family = AF_INET,
                              .sin_port = htons((uint16_t)cf_server_port(host.server))};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, small = 4096;
+    if (tls)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     cr_assert(fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (tls)
+        shake_hands(fd);
     return fd;
 }
 
@@ -208,7 +248,7 @@ static void put(int fd, const void *bytes, size_t size)
 {
     size_t sent = 0;
     for (ssize_t n = 1; sent < size && n > 0; sent += n > 0 ? (size_t)n : 0)
-        n = send(fd, (const char *)bytes + sent, size - sent, MSG_NOSIGNAL);
+        n = send_some(fd, (const char *)bytes + sent, size - sent);
 }
 
 static void put_text(int fd, const char *text)
@@ -219,10 +259,8 @@ static void put_text(int fd, const char *text)
 /* False: the connection has ended. */
 static bool get(int fd, void *out, size_t size)
 {
-    struct pollfd one = {.fd = fd, .events = POLLIN};
     for (size_t got = 0; got < size;) {
-        ensure(poll(&one, 1, LIMIT_MS) > 0); /* neither answered nor closed */
-        ssize_t n = recv(fd, (char *)out + got, size - got, 0);
+        ssize_t n = receive_some(fd, (char *)out + got, size - got);
         if (n <= 0)
             return false;
         got += (size_t)n;
@@ -242,7 +280,10 @@ static int take_answer(int fd)
     const char *length = strstr(head, "Content-Length: ");
     size_t size = length ? strtoul(length + 16, NULL, 10) : 0;
     cr_assert(size < sizeof body);
-    ensure(get(fd, body, size)); /* an answer is whole or not there */
+    bool whole = get(fd, body, size);
+    ensure(whole || (tls && !strict)); /* whole or not there; over TLS it may be cut */
+    if (!whole)
+        return 0;
     body[size] = '\0';
     return status;
 }
@@ -269,22 +310,22 @@ static void visit_pages(void)
         if (answered(fd, 200, "/two"))
             answered(fd, 200, "/three");
     }
-    close(fd);
+    hang_up(fd);
     int n = snprintf(post, sizeof post,
                      "POST /four HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", BODY);
     memset(post + n, 'x', BODY);
     fd = dial();
     put_text(fd, post);
     answered(fd, 200, post + n);
-    close(fd);
+    hang_up(fd);
     fd = dial();
     put_text(fd, "no request\r\n\r\n");
     answered(fd, 400, NULL);
-    close(fd);
+    hang_up(fd);
     fd = dial();
     put_text(fd, "GET /not" UPGRADE);
     answered(fd, 401, "no");
-    close(fd);
+    hang_up(fd);
 }
 
 /* One masked frame, at most 125 bytes of payload. */
@@ -360,7 +401,7 @@ static void visit_socket(void)
     ensure(*hear(fd, &code) == '\0');
     ensure(code == 1001 || (!strict && code == 0));
 done:
-    close(fd);
+    hang_up(fd);
 }
 
 static void visit(void)
@@ -383,7 +424,7 @@ static void settle(void)
     const cf_server_stats_t *stats = &facts.stats;
     ensure(stats->open_sockets == 0 && stats->open_websockets == 0);
     ensure(stats->queued_bytes == 0 && stats->request_bytes == 0 && stats->message_bytes == 0);
-    ensure(facts.handed == facts.gone);
+    ensure(facts.handed == facts.gone && stats->tls.flushing == 0);
 }
 
 /* Returns how many allocations there were. */
@@ -425,6 +466,41 @@ static void close_server(void)
     cf_server_destroy(&host.server);
 }
 
+static char folder[] = "/tmp/confab-test-exhaustion-XXXXXX", cert[64], key[64];
+
+/* With buffers so small that an answer does not leave at once. */
+static void set_up_tls(void)
+{
+    cr_assert(mkdtemp(folder) != NULL);
+    snprintf(cert, sizeof cert, "%s/cert.pem", folder);
+    snprintf(key, sizeof key, "%s/key.pem", folder);
+    make_certificate(cert, key, &(certificate_recipe_t){.from_s = -60, .until_s = 86400});
+    config.certificate = (cf_certificate_config_t){.cert_file = cert, .key_file = key};
+    config.send_buffer_bytes = 4096;
+    signal(SIGPIPE, SIG_IGN); /* the clients' OpenSSL uses write(2) */
+    tls = SSL_CTX_new(TLS_client_method());
+}
+
+static void tear_down_tls(void)
+{
+    SSL_CTX_free(tls);
+    unlink(cert);
+    unlink(key);
+    rmdir(folder);
+}
+
+static void open_tls_server(void)
+{
+    set_up_tls();
+    open_server();
+}
+
+static void close_tls_server(void)
+{
+    close_server();
+    tear_down_tls();
+}
+
 TestSuite(exhaustion_server, .timeout = 900);
 
 Test(exhaustion_server, any_one_allocation_may_fail, .init = open_server, .fini = close_server)
@@ -439,7 +515,14 @@ Test(exhaustion_server, no_memory_for_a_while_is_survived, .init = open_server,
     fail_each(5);
 }
 
-Test(exhaustion_server, is_made_whole_or_not_at_all)
+Test(exhaustion_server, any_one_allocation_may_fail_over_tls, .init = open_tls_server,
+     .fini = close_tls_server)
+{
+    fail_each(1);
+    fail_each(3);
+}
+
+static void make_whole_or_not_at_all(void)
 {
     cf_server_t *server;
     failing_malloc_begin(0, 1);
@@ -453,4 +536,15 @@ Test(exhaustion_server, is_made_whole_or_not_at_all)
                   nth);
         failing_malloc_end();
     }
+}
+
+Test(exhaustion_server, is_made_whole_or_not_at_all)
+{
+    make_whole_or_not_at_all();
+}
+
+Test(exhaustion_server, is_made_whole_or_not_at_all_with_tls, .init = set_up_tls,
+     .fini = tear_down_tls)
+{
+    make_whole_or_not_at_all();
 }
