@@ -432,17 +432,21 @@ Test(http_client, unpacks_nothing)
 /* --- redirects ---------------------------------------------------------------------------------
  */
 
-static char *redirect(char *out, const char *to)
+enum { REDIRECT_MAX = 256 };
+
+static char *redirect(char out[REDIRECT_MAX], const char *to)
 {
     pthread_mutex_lock(&server.lock);
-    sprintf(out, "HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n", to);
+    int size = snprintf(out, REDIRECT_MAX,
+                        "HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n", to);
     pthread_mutex_unlock(&server.lock);
+    cr_assert(size < REDIRECT_MAX);
     return out;
 }
 
 Test(http_client, follows_three_redirects_of_the_named_service_and_no_fourth)
 {
-    static char to[4][256];
+    static char to[4][REDIRECT_MAX];
     script_t scripts[] = {
         {"/4", redirect(to[0], "/3"), NULL, false},
         {"/3", redirect(to[1], "2"), NULL, false},
@@ -465,7 +469,7 @@ Test(http_client, follows_three_redirects_of_the_named_service_and_no_fourth)
 Test(http_client, follows_no_redirect_to_an_address_that_is_not_public)
 {
     int port, other = listen_on_loopback(&port);
-    static char answer[512];
+    static char answer[REDIRECT_MAX];
     script_t scripts[] = {{"/", answer, NULL, false}, {0}};
     static const char *const inwards[] = {
         "http://127.0.0.1:%d/",    "http://localhost:%d/", "http://loop.test:%d/",
@@ -491,7 +495,7 @@ Test(http_client, follows_no_redirect_to_an_address_that_is_not_public)
 
 Test(http_client, follows_no_redirect_to_another_scheme_or_with_credentials)
 {
-    static char answer[512];
+    static char answer[REDIRECT_MAX];
     script_t scripts[] = {{"/", answer, NULL, false}, {0}};
     static const char *const elsewhere[] = {"file:///etc/passwd",      "ftp://public.test/",
                                             "gopher://public.test/",   "dict://public.test/",
@@ -507,7 +511,7 @@ Test(http_client, follows_no_redirect_to_another_scheme_or_with_credentials)
 
 Test(http_client, follows_a_redirect_to_a_public_address)
 {
-    static char to_public[256], to_both[256], home[256];
+    static char to_public[REDIRECT_MAX], to_both[REDIRECT_MAX], home[REDIRECT_MAX];
     script_t scripts[] = {{"/public", to_public, NULL, false},
                           {"/both", to_both, NULL, false},
                           {"/home", home, NULL, false},
@@ -525,7 +529,7 @@ Test(http_client, follows_a_redirect_to_a_public_address)
 
 Test(http_client, does_not_trust_a_name_because_it_led_to_a_public_address_before)
 {
-    static char to[256], back[256];
+    static char to[REDIRECT_MAX], back[REDIRECT_MAX];
     script_t scripts[] = {{"/", to, NULL, false}, {"/away", back, NULL, false}, {0}};
     start(scripts);
     redirect(to, url("public.test", "/away"));
