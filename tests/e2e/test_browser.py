@@ -131,6 +131,12 @@ def test_what_cannot_be_registered_is_told_at_its_field(store_kind, server, brow
     until_text(page, ".form-error", "taken")
 
 
+def test_a_password_that_only_the_server_refuses(store_kind, server, browser):
+    page = browser.page(f"{server.url}/register")
+    page.fill("register", username="annemarie", email="ann@test.com", password="annemarie")
+    until_text(page, ".form-error", "unlike the name")
+
+
 def test_text_is_shown_as_text_and_runs_nothing(store_kind, server, browser):
     """In names of rooms and in messages, wherever they appear: list, heading, title, search, announcer."""
     ann = server.user("ann")

@@ -295,7 +295,7 @@ cursor:o}=this.list;this.isListing||o===null||await this.listing(async()=>{let i
 this.list.append(i)})}async refresh(){if(!this.isListing){if(this.list.cursor===void 0)return this.loadMore(ft);await this.
 listing(async()=>{this.list.refresh(await N.rooms(null,ft))})}}async seek(n,o){for(;!n()&&!this.list.isComplete&&o();)if(this.
 isListing?await new Promise(i=>setTimeout(i,50)):await this.loadMore(),this.listError!==null)return}async listing(n){this.
-isListing=!0,this.listError=null,this.changed();try{await n()}catch(o){o instanceof $&&o.status===401&&this.onSignedOut(
+isListing=!0,this.changed();try{await n(),this.listError=null}catch(o){o instanceof $&&o.status===401&&this.onSignedOut(
 !1),this.listError=o instanceof Error?o.message:String(o)}this.isListing=!1,this.changed()}};var ln="confab-theme",Co=["system","light","dark"];function cn(){try{let e=localStorage.getItem(ln);return Co.find(t=>t===
 e)??"system"}catch{return"system"}}function Po(e){e==="system"?delete document.documentElement.dataset.theme:document.documentElement.
 dataset.theme=e}function un(e){try{localStorage.setItem(ln,e)}catch{}Po(e)}var To=Symbol.for("pv"),Ao=0;function s(e,t,n,o,i,r){t||(t={});var a,c,d=t;if("ref"in d&&typeof e!="function")for(c in d={},t)c=="ref"?a=t[c]:d[c]=t[c];
@@ -352,7 +352,8 @@ i&&s("p",{class:"field-hint",id:`${t}-hint`,children:i})]})}var $n=e=>new TextEn
 let o={};return/^[A-Za-z0-9_]{3,50}$/.test(e)||(o.username="Use 3 to 50 letters, digits and underscores."),(t.length>255||
 !/^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}$/.test(t))&&(o.email="This does not look like an e-mail address."),$n(
 n)<8&&(o.password="Use at least 8 characters."),$n(n)>100&&(o.password="This is too long; use at most 100 characters."),
-o}function No(e){return e instanceof $?e.status===401?"That user name and password do not match.":e.status===409?"This u\
+o}function No(e){return e instanceof $?e.status===400?"The server does not accept this name, address or password. A long\
+er password, unlike the name, may do.":e.status===401?"That user name and password do not match.":e.status===409?"This u\
 ser name or e-mail address is taken.":e.status===429?`Too many tries. Please wait ${Math.max(1,Math.ceil((e.waitMs??1e3)/
 1e3))} s and try again.`:e.status===0?"The server cannot be reached. Check your connection and try again.":e.status>=500?
 "The server cannot do this right now. Please try again in a moment.":e.message:"Something went wrong. Please try again."}

@@ -149,10 +149,10 @@ export class Chat extends Watched {
 
   private async listing(work: () => Promise<void>): Promise<void> {
     this.isListing = true;
-    this.listError = null;
     this.changed();
     try {
       await work();
+      this.listError = null;
     } catch (error) {
       if (error instanceof Refusal && error.status === 401) this.onSignedOut(false);
       this.listError = error instanceof Error ? error.message : String(error);

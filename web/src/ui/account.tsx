@@ -88,6 +88,8 @@ function faultsOf(username: string, email: string, password: string): Faults {
 
 function tell(error: unknown): string {
   if (!(error instanceof Refusal)) return 'Something went wrong. Please try again.';
+  if (error.status === 400)
+    return 'The server does not accept this name, address or password. A longer password, unlike the name, may do.';
   if (error.status === 401) return 'That user name and password do not match.';
   if (error.status === 409) return 'This user name or e-mail address is taken.';
   if (error.status === 429)
