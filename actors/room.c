@@ -218,7 +218,7 @@ void cf_room_vacate(cf_room_t *self, cf_turn_t *turn, int err)
         return;
     self->phase = CF_ROOM_VACATING;
     refuse_all_held(self, turn, err);
-    cf_room_drop_queue(self, turn, INT64_MAX, err);
+    cf_room_drop_queue(self, turn, err);
     cf_room_refuse_commands(self, turn, INT64_MAX, err);
     if (self->run_size == 0 && !self->joins)
         retire(self, turn);
@@ -318,7 +318,7 @@ void cf_room_settle(cf_room_t *self, cf_turn_t *turn)
     cf_room_fan_out(self, turn);
     if (self->phase == CF_ROOM_VACATING && self->run_size == 0) {
         /* A verdict may end a run early; what it leaves will be asked again elsewhere */
-        cf_room_drop_queue(self, turn, INT64_MAX, CF_EMOVED);
+        cf_room_drop_queue(self, turn, CF_EMOVED);
         if (!self->joins)
             retire(self, turn);
     }

@@ -62,15 +62,21 @@ static int enqueue(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, const 
     return 0;
 }
 
-static void pop(cf_room_t *self)
+/* The post that the link at points to. */
+static void take_out(cf_room_t *self, cf_queued_post_t **at)
 {
-    cf_queued_post_t *queued = self->queue;
-    self->queue = queued->next;
-    if (!self->queue)
-        self->queue_end = &self->queue;
+    cf_queued_post_t *queued = *at;
+    *at = queued->next;
+    if (!*at)
+        self->queue_end = at;
     self->queue_count--;
     self->queue_bytes -= queued->size;
     free(queued);
+}
+
+static void pop(cf_room_t *self)
+{
+    take_out(self, &self->queue);
 }
 
 int cf_room_on_post(void *state, cf_turn_t *turn, const cf_msg_t *msg)
@@ -105,36 +111,24 @@ static void refuse(cf_turn_t *turn, cf_queued_post_t *queued, int err)
     cf_outbox_refuse(turn->out, &queued->request, err, may_help ? RETRY_MS : 0);
 }
 
-/* Answer and drop the first n posts. */
-static void refuse_first(cf_room_t *self, cf_turn_t *turn, uint32_t n, int err)
-{
-    for (; n > 0; n--) {
-        if (err == CF_EMOVED && !self->queue->answered)
-            cf_room_answer_moved(self, turn, &self->queue->request);
-        else
-            refuse(turn, self->queue, err);
-        pop(self);
-    }
-}
-
-void cf_room_drop_queue(cf_room_t *self, cf_turn_t *turn, int64_t until_us, int err)
+/* Where the posts begin that are not in flight: the verdict on a run answers those that are. */
+static cf_queued_post_t **waiting(cf_room_t *self)
 {
     cf_queued_post_t **at = &self->queue;
     for (uint32_t i = 0; i < self->run_size; i++)
-        at = &(*at)->next; /* these are in flight: their verdict answers them */
-    while (*at && (*at)->arrived_us <= until_us) {
-        cf_queued_post_t *queued = *at;
-        if (err == CF_EMOVED && !queued->answered)
-            cf_room_answer_moved(self, turn, &queued->request);
+        at = &(*at)->next;
+    return at;
+}
+
+void cf_room_drop_queue(cf_room_t *self, cf_turn_t *turn, int err)
+{
+    for (cf_queued_post_t **at = waiting(self); *at;) {
+        if (err == CF_EMOVED && !(*at)->answered)
+            cf_room_answer_moved(self, turn, &(*at)->request);
         else
-            refuse(turn, queued, err);
-        *at = queued->next;
-        self->queue_count--;
-        self->queue_bytes -= queued->size;
-        free(queued);
+            refuse(turn, *at, err);
+        take_out(self, at);
     }
-    if (!*at)
-        self->queue_end = at;
 }
 
 /* --- commit ------------------------------------------------------------------------------------
@@ -262,11 +256,43 @@ void cf_room_build_run(cf_room_t *self, cf_turn_t *turn)
     self->run_corr = corr;
 }
 
+/* Whoever repeats a refused post must not find stored before it what they wrote after it. */
+static void mark_later_of_its_senders(cf_room_t *self)
+{
+    cf_queued_post_t *refused = self->queue;
+    for (uint32_t i = 0; i < self->run_size; i++, refused = refused->next)
+        for (cf_queued_post_t *later = *waiting(self); later; later = later->next)
+            later->follows_refused |= cf_id_equal(later->post.sender, refused->post.sender);
+}
+
+static void refuse_marked(cf_room_t *self, cf_turn_t *turn, int err)
+{
+    for (cf_queued_post_t **at = &self->queue; *at;) {
+        if (!(*at)->follows_refused) {
+            at = &(*at)->next;
+            continue;
+        }
+        refuse(turn, *at, err);
+        take_out(self, at);
+    }
+}
+
+static void refuse_first(cf_room_t *self, cf_turn_t *turn, int err)
+{
+    if (err == CF_EMOVED && !self->queue->answered)
+        cf_room_answer_moved(self, turn, &self->queue->request);
+    else
+        refuse(turn, self->queue, err);
+    pop(self);
+}
+
 void cf_room_run_refused(cf_room_t *self, cf_turn_t *turn, int err)
 {
-    uint32_t n = self->run_size;
-    self->run_size = 0;
-    refuse_first(self, turn, n, err);
+    if (err != CF_EMOVED) /* else all of them are asked again elsewhere, in their order */
+        mark_later_of_its_senders(self);
+    for (; self->run_size > 0; self->run_size--)
+        refuse_first(self, turn, err);
+    refuse_marked(self, turn, err == CF_EUNCONFIRMED ? CF_EIO : err); /* these are not stored */
 }
 
 static void lost_ownership(cf_room_t *self, cf_turn_t *turn, uint32_t status)
@@ -304,7 +330,7 @@ int cf_room_on_verdict(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         break;
     case CF_VERDICT_BAD_ROW:
         self->run_size = 0;
-        refuse_first(self, turn, 1, CF_ERANGE);
+        refuse_first(self, turn, CF_ERANGE);
         break;
     case CF_VERDICT_FAILED:
         cf_room_run_refused(self, turn, CF_EIO);
@@ -322,14 +348,17 @@ int cf_room_on_verdict(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 }
 
 /* Whoever has waited too long is told so. A post in flight keeps its number; one that was never
- * sent to storage is certainly not stored and goes. */
+ * sent to storage is certainly not stored and goes, and with it all that wait behind it: a store that
+ * is so late will not be in time for them, and nobody's later post may outlive an earlier one. */
 void cf_room_posts_tick(cf_room_t *self, cf_turn_t *turn)
 {
     int64_t until_us = turn->boot_us - self->host->config->verdict_timeout_us;
     cf_queued_post_t *at = self->queue; /* in order of arrival */
     for (uint32_t i = 0; i < self->run_size && at->arrived_us <= until_us; i++, at = at->next)
         refuse(turn, at, CF_EUNCONFIRMED);
-    cf_room_drop_queue(self, turn, until_us, CF_EIO);
+    cf_queued_post_t *oldest = *waiting(self);
+    if (oldest && oldest->arrived_us <= until_us)
+        cf_room_drop_queue(self, turn, CF_EIO);
 }
 
 void cf_room_free_posts(cf_room_t *self)

@@ -58,7 +58,8 @@ typedef struct cf_queued_post {
     struct cf_queued_post *next;
     cf_msg_t request; /* head only: whom to answer */
     int64_t arrived_us;
-    bool answered; /* told "not confirmed": no POSTED any more */
+    bool answered;        /* told "not confirmed": no POSTED any more */
+    bool follows_refused; /* its sender's earlier post was refused: goes with it */
     cf_post_t post;
     size_t size;
     char texts[]; /* username, text, client_key */
@@ -156,10 +157,11 @@ void cf_room_free_members(cf_room_t *self);
 /* room_posts.c */
 cf_handler_fn cf_room_on_post, cf_room_on_verdict;
 void cf_room_build_run(cf_room_t *self, cf_turn_t *turn);
+/* Answer and drop the run in flight and what its senders posted after it. */
 void cf_room_run_refused(cf_room_t *self, cf_turn_t *turn, int err);
 void cf_room_posts_tick(cf_room_t *self, cf_turn_t *turn);
-/* Answer and drop every post that is not in flight and came at until_us or before. */
-void cf_room_drop_queue(cf_room_t *self, cf_turn_t *turn, int64_t until_us, int err);
+/* Answer and drop every post that is not in flight. */
+void cf_room_drop_queue(cf_room_t *self, cf_turn_t *turn, int err);
 void cf_room_free_posts(cf_room_t *self);
 
 /* room_commands.c */

@@ -514,14 +514,36 @@ Test(room, refuses_what_was_certainly_not_stored_and_leaves_no_gap)
 {
     room_ready(1, 0);
     with_ann();
+    with(GW2, 2, "bob");
     post(GW1, 1, "ann", "a");
     post(GW1, 1, "ann", "b");
     ignore();
-    post(GW1, 1, "ann", "c");
+    post(GW2, 2, "bob", "c");
     verdict(CF_VERDICT_FAILED);
     cr_assert(eq(str, heard(),
                  "gw1 refused #1 storage failed; gw1 refused #2 storage failed; "
                  "storage append epoch=1 prev=0 [1:c]"));
+}
+
+Test(room, stores_nothing_that_follows_a_refused_post_of_its_sender)
+{
+    room_ready(1, 0);
+    with_ann();
+    with(GW2, 2, "bob");
+    post(GW1, 1, "ann", "a");
+    ignore();
+    post(GW1, 1, "ann", "b");
+    post(GW2, 2, "bob", "c");
+    post(GW1, 1, "ann", "d");
+    verdict(CF_VERDICT_FAILED);
+    cr_assert(eq(str, heard(),
+                 "gw1 refused #1 storage failed; gw1 refused #2 storage failed; "
+                 "gw1 refused #4 storage failed; storage append epoch=1 prev=0 [1:c]"));
+    post(GW1, 1, "ann", "a");
+    stored();
+    cr_assert(eq(str, heard(),
+                 "gw2 posted #3 seq=1; gw1 event 3 post 1:c; gw2 event 3 post 1:c; "
+                 "storage append epoch=1 prev=1 [2:a]"));
 }
 
 Test(room, takes_a_refusal_of_the_run_for_not_stored)
@@ -649,7 +671,7 @@ Test(room, tells_nobody_twice_when_what_was_not_confirmed_fails)
     cr_assert(eq(str, heard(), ""));
 }
 
-Test(room, refuses_a_post_that_could_not_be_sent_in_time_and_no_younger_one)
+Test(room, refuses_a_post_that_could_not_be_sent_in_time_and_all_that_wait_behind_it)
 {
     room_ready(1, 0);
     with_ann();
@@ -660,13 +682,15 @@ Test(room, refuses_a_post_that_could_not_be_sent_in_time_and_no_younger_one)
     post(GW1, 1, "ann", "b");
     at_ms(3000);
     post(GW1, 1, "ann", "c");
+    at_ms(5000);
+    tick();
+    cr_assert(eq(str, heard(), "gw1 refused #1 not confirmed, retry with the same key"));
     at_ms(5100);
     tick();
-    cr_assert(eq(str, heard(),
-                 "gw1 refused #1 not confirmed, retry with the same key; "
-                 "gw1 refused #2 storage failed"));
+    cr_assert(eq(str, heard(), "gw1 refused #2 storage failed; gw1 refused #3 storage failed"));
+    post(GW1, 1, "ann", "d");
     stored();
-    cr_assert(eq(str, heard(), "gw1 event 2 post 1:a; storage append epoch=1 prev=1 [2:c]"));
+    cr_assert(eq(str, heard(), "gw1 event 2 post 1:a; storage append epoch=1 prev=1 [2:d]"));
 }
 
 Test(room, bounds_its_queue_by_count)
@@ -1680,8 +1704,8 @@ Test(room, goes_into_quarantine_when_its_own_node_errs_and_leaves_nobody_unanswe
     cr_assert(eq(str, heard(),
                  "gw2 refused #5 internal error; "
                  "gw1 refused #1 not confirmed, retry with the same key; "
-                 "gw2 refused #4 internal error; gw2 refused #3 internal error; "
-                 "gw1 moved #2; lobby retire"));
+                 "gw1 refused #2 storage failed; gw2 refused #4 internal error; "
+                 "gw2 refused #3 internal error; lobby retire"));
     post(GW1, 1, "ann", "later");
     check(GW2, "bob");
     cr_assert(eq(str, heard(), "gw1 moved #6; gw2 moved #7"));
