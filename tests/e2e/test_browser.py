@@ -239,7 +239,22 @@ def test_a_drained_server_says_when_to_come_back(store_kind, server, browser):
 
 
 def test_an_answer_that_was_lost_does_not_double_a_post(store_kind, make_server, faults, browser):
-    """The store keeps the post, says it did not, and the person sends it again."""
+    """The store keeps the post and cannot say so; the server finds out."""
+    server = make_server().start()
+    server.allow_errors("store|storage")
+    page = browser.page(server.url)
+    ann = server.user("ann")
+    room = ann.create_room("General")
+    enter(page, "ann", room)
+    faults.write_text("write lose 1\n")
+    say(page, "once")
+    page.see(".own[data-state=stored]")
+    faults.write_text("")
+    shows(page, "once")
+    assert [post["content"] for post in ann.messages(room)] == ["once"]
+
+
+def test_a_refused_post_can_be_sent_again(store_kind, make_server, faults, browser):
     server = make_server().start()
     server.allow_errors("store|storage")
     page = browser.page(server.url)

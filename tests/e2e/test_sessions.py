@@ -117,19 +117,31 @@ def hashes(server):
     return value(server, "confab_password_hashes_total")
 
 
-def hashes_made_by(server, call):
-    """How many hashes call costs; counters come once a second, so those before it are waited for."""
-    seen = []
+class HashCount:
+    """Holds a server with one hasher to one hash a call. Counters come late, but each one's in its order."""
 
-    def is_settled():
-        seen.append((hashes(server), value(server, "confab_actor_messages_total", actor="hasher")))
-        return len({one for one in seen if one[1] > seen[0][1]}) > 1 and seen[-1][0] == seen[-2][0]
-    servers.until(is_settled, "the counters to settle")
-    before = seen[-1][0]
-    call()
-    seen.clear()
-    servers.until(is_settled, "the counters to settle")
-    return seen[-1][0] - before
+    def __init__(self, server):
+        self.server = server
+        server.client().register("ann", email="ann@test.com")
+        self.expected = 1
+        self.wait()
+
+    def wait(self):
+        servers.until(lambda: hashes(self.server) >= self.expected, f"{self.expected} hashes")
+
+    def of(self, call):
+        call()
+        self.expected += 1
+        self.wait()
+
+    def end(self):
+        """Nothing cost more than it should have."""
+        told = value(self.server, "confab_actor_messages_total", actor="hasher")
+        for _ in range(2):
+            servers.until(lambda before=told: value(self.server, "confab_actor_messages_total", actor="hasher") > before,
+                          "the hasher to tell its counters")
+            told = value(self.server, "confab_actor_messages_total", actor="hasher")
+        assert hashes(self.server) == self.expected
 
 
 def raw_login(server, name, password):
@@ -138,10 +150,10 @@ def raw_login(server, name, password):
 
 @pytest.mark.server_env(CONFAB_AUTH_HASH_WORKERS="1")  # of several, one may tell its counters later than another
 def test_unknown_names_and_wrong_passwords_cost_the_same_and_look_the_same(store_kind, server):
-    server.client().register("ann")
-    answers = []
+    count, answers = HashCount(server), []
     for name in ("ann", "nobody", "no such name", "", "x" * 60, "StockBot", "\u00e4\u00f6", "ann\x00"):
-        assert hashes_made_by(server, lambda who=name: answers.append(raw_login(server, who, "wrong password"))) == 1, name
+        count.of(lambda who=name: answers.append(raw_login(server, who, "wrong password")))
+    count.end()
     drop = {"Date", "X-Request-Id"}
     seen = {(status, body, tuple((k, v) for k, v in headers.items() if k not in drop)) for status, headers, body in answers}
     assert len(seen) == 1, seen
@@ -150,18 +162,17 @@ def test_unknown_names_and_wrong_passwords_cost_the_same_and_look_the_same(store
 
 @pytest.mark.server_env(CONFAB_AUTH_HASH_WORKERS="1")  # of several, one may tell its counters later than another
 def test_a_taken_name_costs_what_a_free_one_does(store_kind, server):
-    client = server.client()
-    client.register("ann", email="ann@test.com")
-    assert hashes_made_by(server, lambda: client.register("bob")) == 1
-    taken = []
+    count, client, taken = HashCount(server), server.client(), []
+    count.of(lambda: client.register("bob"))
 
     def again(name, email):
         with pytest.raises(Refused) as caught:
             client.register(name, email=email)
         taken.append((caught.value.status, caught.value.body, caught.value.headers.keys()))
-    assert hashes_made_by(server, lambda: again("ann", "other@test.com")) == 1
-    assert hashes_made_by(server, lambda: again("carl", "ann@test.com")) == 1
-    assert hashes_made_by(server, lambda: again("ann", "ann@test.com")) == 1
+    count.of(lambda: again("ann", "other@test.com"))
+    count.of(lambda: again("carl", "ann@test.com"))
+    count.of(lambda: again("ann", "ann@test.com"))
+    count.end()
     assert len({(status, body) for status, body, _ in taken}) == 1
     assert taken[0][:2] == (409, b'{"error":"User already exists"}\n')
 

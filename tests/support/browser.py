@@ -151,13 +151,17 @@ class Page:
         return self.run(f"document.querySelector({json.dumps(selector)})?.textContent")
 
     def click(self, selector):
-        """A click in the middle of the first such element, wherever that is now."""
+        """A click in the middle of the first such element, once it lies still with nothing in front of it."""
         self.see(selector)
-        x, y = self.run(f"""(() => {{
+        self.run("window.lay = null")
+        x, y = self.until(f"""(() => {{
             const element = document.querySelector({json.dumps(selector)});
             element.scrollIntoViewIfNeeded();
             const box = element.getBoundingClientRect();
-            return [box.x + box.width / 2, box.y + box.height / 2];
+            const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+            const isStill = window.lay === `${{x}} ${{y}}`;
+            window.lay = `${{x}} ${{y}}`;
+            return isStill && element.contains(document.elementFromPoint(x, y)) ? [x, y] : null;
         }})()""")
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
