@@ -427,10 +427,13 @@ static void on_metrics(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pendin
 
 void cf_route_metrics(cf_gateway_t *self, cf_client_t *client)
 {
-    bool is_loopback = strncmp(client->peer, "127.", 4) == 0 || strcmp(client->peer, "::1") == 0;
-    if (!is_loopback && !self->config.only_probes &&
-        !cf_networks_contain(self->config.metrics_allow, self->config.metrics_allow_count,
-                             cf_str(client->peer)))
+    const cf_gateway_config_t *config = &self->config;
+    const cf_exchange_t *exchange = client->exchange;
+    bool is_allowed = exchange->is_local ||
+                      (!exchange->is_hidden &&
+                       cf_networks_contain(config->metrics_allow, config->metrics_allow_count,
+                                           cf_str(client->peer)));
+    if (!is_allowed && !config->only_probes)
         cf_http_not_found(self, client);
     else
         cf_http_ask_or_fail(self, client,

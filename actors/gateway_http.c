@@ -411,6 +411,9 @@ static void note_peer(const cf_gateway_t *self, cf_client_t *client, const cf_re
         exchange->is_forwarded = true;
         list.size = comma ? skip - 1 : 0;
     }
+    exchange->is_hidden =
+        list.size > 0 && cf_networks_contain(config->proxies, config->proxy_count, address);
+    exchange->is_local = list.size == 0 && cf_network_is_loopback(exchange->address);
     cf_network_household(exchange->address);
     snprintf(client->peer, sizeof client->peer, "%.*s", (int)address.size, address.bytes);
 }

@@ -102,6 +102,8 @@ typedef struct {
     cf_login_t login;    /* borrows from texts */
     uint8_t address[16]; /* of who asks, as far as it is his alone: an IPv6 /64 */
     bool is_forwarded;   /* it was told by a trusted proxy, whose connection many share */
+    bool is_local;       /* asked on this host, by nobody who asks for another */
+    bool is_hidden;      /* the address is a proxy's, as what it told of its client is none */
     bool has_cookie;     /* the first of tokens is the cookie's */
     bool has_origin;
     bool is_foreign;    /* its Origin is neither listed nor ours */

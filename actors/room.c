@@ -365,16 +365,6 @@ bool cf_room_is_idle(const cf_room_t *self)
     return self->queue_count == 0;
 }
 
-cf_id_t cf_room_id(const cf_room_t *self)
-{
-    return self->id;
-}
-
-uint32_t cf_room_connections(const cf_room_t *self)
-{
-    return self->connections;
-}
-
 void cf_room_destroy(cf_room_t **self)
 {
     if (!*self)

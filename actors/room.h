@@ -72,8 +72,6 @@ void cf_room_window_opened(cf_room_t *self, cf_turn_t *turn, uint64_t gateway);
 void cf_room_node_gone(cf_room_t *self, cf_turn_t *turn, uint32_t node);
 /* Nothing acknowledged is waiting: no run in flight, no post in the queue. */
 bool cf_room_is_idle(const cf_room_t *self);
-cf_id_t cf_room_id(const cf_room_t *self);
-uint32_t cf_room_connections(const cf_room_t *self);
 /* Events that the gateway furthest behind has not been sent. */
 uint64_t cf_room_lag(const cf_room_t *self);
 void cf_room_destroy(cf_room_t **self);

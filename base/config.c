@@ -24,6 +24,7 @@ typedef struct {
     bool out_of_memory;
     size_t file_line[CF_CONFIG_KEY_COUNT];   /* where the file set a key; 0: it did not */
     bool from_variable[CF_CONFIG_KEY_COUNT]; /* its CONFAB_ variable is set */
+    cf_config_list_t default_origins;
 } loader_t;
 
 /* --- reporting ------------------------------------------------------------------------------- */
@@ -141,6 +142,7 @@ static void set_defaults(loader_t *self)
 {
     for (size_t i = 0; i < CF_CONFIG_KEY_COUNT; i++)
         set_text(self, "default", &cf_config_keys[i], cf_config_keys[i].standard);
+    self->default_origins = self->config->http_allowed_origins;
 }
 
 static int on_file_entry(void *arg, const char *section, const char *name,
@@ -419,6 +421,15 @@ static void check_together(loader_t *self)
         self->config->store_readers = config->store_connections_max - 1;
 }
 
+/* By default the development servers of existing pages are let in; in production nobody who was not named. */
+static void close_origins(loader_t *self)
+{
+    cf_config_t *config = self->config;
+    if (strcmp(config->node_environment, "production") == 0 &&
+        config->http_allowed_origins.items == self->default_origins.items)
+        config->http_allowed_origins.count = 0;
+}
+
 /* Whoever put an example's text into production has not made a secret. */
 static void check_secrets(loader_t *self)
 {
@@ -476,6 +487,7 @@ int cf_config_load(cf_config_t *out, const cf_config_sources_t *sources, cf_buf_
         read_set(&self, sources->sets[i]);
     read_foreign(&self);
     check_together(&self);
+    close_origins(&self);
     check_secrets(&self);
     finish_store_url(&self);
     if (!self.out_of_memory && self.faults == 0)

@@ -44,7 +44,8 @@
       "Address and port to listen on; port 0 picks a free one, `0.0.0.0:8080` is every IPv4 "      \
       "interface, `[::]:8080` IPv6.")                                                              \
     X(http, allowed_origins, ORIGINS, "http://localhost:3000,http://localhost:8080", "0", "64",    \
-      "Origins whose pages may use the API and open sockets, besides the server's own.")           \
+      "Origins whose pages may use the API and open sockets, besides the server's own. In "        \
+      "production none unless named.")                                                             \
     X(http, trusted_proxies, NETWORKS, "", "0", "64",                                              \
       "Reverse proxies whose X-Forwarded-For is believed.")                                        \
     X(http, connections_max, INT, "0", "0", "1000000",                                             \

@@ -159,8 +159,3 @@ void cf_json_time(cf_json_t *json, int64_t at_us)
     cf_time_text(at_us, text);
     cf_json_text(json, text);
 }
-
-void cf_json_raw(cf_json_t *json, cf_str_t rendered)
-{
-    put_value(json, rendered.bytes, rendered.size);
-}

@@ -45,6 +45,5 @@ void cf_json_bool(cf_json_t *json, bool value);
 void cf_json_null(cf_json_t *json);
 void cf_json_id(cf_json_t *json, cf_id_t id);         /* the hyphenated text form */
 void cf_json_time(cf_json_t *json, int64_t at_us);    /* RFC 3339, UTC */
-void cf_json_raw(cf_json_t *json, cf_str_t rendered); /* one value that is JSON already */
 
 #endif

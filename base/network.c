@@ -116,6 +116,11 @@ static bool in_range(const char *range, const uint8_t address[16])
     return cf_network_parse(&network, range) == 0 && holds(&network, address);
 }
 
+bool cf_network_is_loopback(const uint8_t address[16])
+{
+    return in_range("127.0.0.0/8", address) || in_range("::1", address);
+}
+
 bool cf_network_is_public(const struct sockaddr *address)
 {
     uint8_t bytes[16];

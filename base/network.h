@@ -22,6 +22,8 @@ bool cf_networks_contain(const cf_network_t *networks, size_t n, cf_str_t addres
 /* Reads an address in text form, IPv4 as ::ffff:a.b.c.d. False: it is none, and *out is not to be
  * used. */
 bool cf_network_address(uint8_t out[16], cf_str_t text);
+/* Whether address, as cf_network_address() gives it, is of this host alone: 127.0.0.0/8 or ::1. */
+bool cf_network_is_loopback(const uint8_t address[16]);
 /* Leaves of an address what counts as one client: of IPv6 the /64, which is what one household has. */
 void cf_network_household(uint8_t address[16]);
 

@@ -332,7 +332,7 @@ static int serve(uint32_t g)
     peer_t *gateway = gateways[g];
     cf_msg_t msg;
     int n = 0;
-    while (!cf_inbox_batch_full(gateway->inbox) && cf_inbox_read(gateway->inbox, &msg) == 1) {
+    while (cf_inbox_read(gateway->inbox, &msg) == 1) {
         n++;
         if (msg.type == CF_MSG_EVENT)
             confirm_events(g, &msg);

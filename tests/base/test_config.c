@@ -85,6 +85,19 @@ Test(config, a_cookie_bound_to_its_host_must_be_secure)
     cr_expect(eq(int, load("", "auth.cookie_name=sid", NULL, NULL, NULL), CF_ERANGE));
 }
 
+Test(config, lets_no_other_origin_in_in_production_unless_named)
+{
+    cr_expect(eq(int, load("", NULL, NULL, NULL, NULL), 0));
+    cr_expect(eq(sz, config.http_allowed_origins.count, 2));
+    cr_expect(eq(int, load("node: {environment: production}", NULL, NULL, NULL, NULL), 0));
+    cr_expect(eq(sz, config.http_allowed_origins.count, 0));
+    cr_expect(eq(int,
+                 load("node: {environment: production}", NULL,
+                      "CONFAB_HTTP_ALLOWED_ORIGINS=https://a.test", NULL, NULL),
+                 0));
+    cr_expect(eq(sz, config.http_allowed_origins.count, 1));
+}
+
 Test(config, puts_the_database_into_the_data_folder)
 {
     cr_expect(eq(int, load("", NULL, "CONFAB_NODE_DATA_DIR=/srv/chat", NULL, NULL), 0));

@@ -149,7 +149,16 @@ def test_labels_are_few_whatever_clients_ask(store_kind, server, ann, room):  # 
 
 @pytest.mark.only_store("sqlite")
 def test_metrics_are_for_those_who_may_read_them(store_kind, make_server):
-    """A proxy's client is no loopback; one that metrics.allow names is let in."""
-    server = make_server({"CONFAB_HTTP_TRUSTED_PROXIES": "127.0.0.1", "CONFAB_METRICS_ALLOW": "192.0.2.0/24"}).start()
-    for address, status in (("198.51.100.7", 404), ("192.0.2.9", 200), ("127.0.0.1", 200)):
-        assert server.client().raw("GET", "/metrics", headers={"X-Forwarded-For": address})[0] == status
+    """A proxy's client is no loopback, also if nobody can tell who it is; one that metrics.allow names is let in."""
+    server = make_server({"CONFAB_HTTP_TRUSTED_PROXIES": "127.0.0.1",
+                          "CONFAB_METRICS_ALLOW": "192.0.2.0/24,127.0.0.0/8"}).start()
+    for told, status in (("198.51.100.7", 404), ("192.0.2.9", 200), ("127.0.0.1", 200), ("9.9.9.9, 192.0.2.9", 200),
+                         ("unknown", 404), ("198.51.100.7:1234", 404), ("198.51.100.7, garbage", 404), (",", 404)):
+        assert server.client().raw("GET", "/metrics", headers={"X-Forwarded-For": told})[0] == status, told
+    assert server.client().raw("GET", "/metrics")[0] == 200
+
+
+@pytest.mark.only_store("sqlite")
+def test_a_proxy_on_this_host_that_was_not_named_does_not_make_metrics_public(store_kind, server):
+    assert server.client().raw("GET", "/metrics", headers={"X-Forwarded-For": "198.51.100.7"})[0] == 404
+    assert server.client().raw("GET", "/metrics")[0] == 200

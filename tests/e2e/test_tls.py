@@ -137,13 +137,16 @@ def spoil(certificate, how):
     if how == "expired":
         certificate.renew(days=1, at="2 days ago")
         return f"http.tls_cert_file: '{certificate.cert}': expired at "
+    if how == "not yet valid":
+        certificate.renew(at="2 days")
+        return f"http.tls_cert_file: '{certificate.cert}': not valid before "
     other = certificate.key.read_bytes()
     certificate.renew()
     certificate.key.write_bytes(other)
     return f"http.tls_key_file: '{certificate.key}': not the key of the certificate"
 
 
-@pytest.mark.parametrize("how", ["no certificate", "no key", "garbage", "expired", "another key"])
+@pytest.mark.parametrize("how", ["no certificate", "no key", "garbage", "expired", "not yet valid", "another key"])
 def test_a_pair_that_cannot_be_used_is_exit_78_and_named(store_kind, make_server, certificate, how):
     said = spoil(certificate, how)
     server = make_server()

@@ -167,10 +167,16 @@ Test(certificate, one_that_has_expired_is_refused_to_the_second)
     cr_expect(strstr(fault, "expired at 20") != NULL, "%s", fault);
 }
 
-Test(certificate, one_that_is_not_valid_yet_is_taken)
+Test(certificate, one_that_is_not_valid_yet_is_refused_to_the_second)
 {
+    cf_certificate_config_t config = {.cert_file = cert, .key_file = key};
+    int64_t now_s = cf_wall_us() / 1000000;
     make_certificate(cert, key, &(certificate_recipe_t){.from_s = DAY_S, .until_s = 2 * DAY_S});
-    cr_expect(eq(int, check(cert, key), 0));
+    cr_expect(eq(int, cf_certificate_check(&config, now_s * 1000000, fault), CF_ERANGE));
+    cr_expect(strstr(fault, "not valid before 20") != NULL, "%s", fault);
+    cr_expect(
+        eq(int, cf_certificate_check(&config, (now_s + DAY_S - 1) * 1000000, fault), CF_ERANGE));
+    cr_expect(eq(int, cf_certificate_check(&config, (now_s + DAY_S + 60) * 1000000, fault), 0));
 }
 
 Test(certificate, a_weak_key_is_refused)

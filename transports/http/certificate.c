@@ -130,17 +130,20 @@ static int take_key(const loader_t *self)
     return rc;
 }
 
-static int check_expiry(const loader_t *self, int64_t now_us, int64_t *expires_s)
+static int check_times(const loader_t *self, int64_t now_us, int64_t *expires_s)
 {
-    struct tm tm;
-    char what[64], until[CF_TIME_TEXT + 1];
-    if (ASN1_TIME_to_tm(X509_get0_notAfter(self->leaf), &tm) != 1)
-        return complain(self, CERT_KEY, self->config->cert_file, "unreadable time of expiry");
-    *expires_s = timegm(&tm);
-    if (*expires_s > now_us / 1000000)
+    struct tm from, until;
+    char what[64], when[CF_TIME_TEXT + 1];
+    if (ASN1_TIME_to_tm(X509_get0_notBefore(self->leaf), &from) != 1 ||
+        ASN1_TIME_to_tm(X509_get0_notAfter(self->leaf), &until) != 1)
+        return complain(self, CERT_KEY, self->config->cert_file, "unreadable time of validity");
+    int64_t valid_s = timegm(&from), now_s = now_us / 1000000;
+    *expires_s = timegm(&until);
+    if (valid_s <= now_s && now_s < *expires_s)
         return 0;
-    cf_time_text(*expires_s * 1000000, until);
-    snprintf(what, sizeof what, "expired at %s", until);
+    bool has_expired = now_s >= *expires_s;
+    cf_time_text((has_expired ? *expires_s : valid_s) * 1000000, when);
+    snprintf(what, sizeof what, "%s %s", has_expired ? "expired at" : "not valid before", when);
     return complain(self, CERT_KEY, self->config->cert_file, what);
 }
 
@@ -193,7 +196,7 @@ int cf_certificate_load(SSL_CTX **out, int64_t *expires_s, const cf_certificate_
     if (rc == 0)
         rc = take_key(&self);
     if (rc == 0)
-        rc = check_expiry(&self, now_us, &until_s);
+        rc = check_times(&self, now_us, &until_s);
     ERR_clear_error();
     if (rc < 0) {
         SSL_CTX_free(self.ctx);

@@ -23,7 +23,7 @@ typedef struct {
 
 /* Reads the pair. now_us: wall clock. Returns 0, with *out to be given to SSL_CTX_free() and
  * *expires_s, the certificate's notAfter in seconds since 1970; CF_ERANGE with the setting, the
- * file and what is wrong with it in `fault`; CF_ENOMEM. One that is not valid yet is taken. */
+ * file and what is wrong with it in `fault`; CF_ENOMEM. */
 int cf_certificate_load(struct ssl_ctx_st **out, int64_t *expires_s,
                         const cf_certificate_config_t *config, int64_t now_us,
                         char fault[CF_CERTIFICATE_FAULT_MAX]);

@@ -113,11 +113,6 @@ int cf_inbox_copy(cf_inbox_t *self, cf_buf_t *into, cf_msg_t *out)
     return rc;
 }
 
-bool cf_inbox_batch_full(const cf_inbox_t *self)
-{
-    return self->held == CF_INBOX_BATCH_MAX;
-}
-
 void cf_inbox_release(cf_inbox_t *self)
 {
     for (uint32_t i = 0; i < self->held; i++)

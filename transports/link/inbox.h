@@ -29,7 +29,6 @@ int cf_inbox_read(cf_inbox_t *self, cf_msg_t *out);
 /* The same, but the frame is appended to *into (which *out borrows from) and is no part of the
  * batch. CF_ENOMEM: nothing was appended, the message is the next to be read. */
 int cf_inbox_copy(cf_inbox_t *self, cf_buf_t *into, cf_msg_t *out);
-bool cf_inbox_batch_full(const cf_inbox_t *self);
 void cf_inbox_release(cf_inbox_t *self); /* the batch and everything borrowed from it is gone */
 void cf_inbox_close(cf_inbox_t **self);
 
