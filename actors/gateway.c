@@ -306,10 +306,12 @@ static void on_request(void *owner, cf_conn_t *conn, const cf_request_t *request
     cf_arena_reset(&self->arena);
 }
 
-static void on_refused(void *owner, int status)
+static void on_refused(void *owner, int status, const cf_request_t *request,
+                       char headers[CF_REFUSED_HEADERS_MAX])
 {
-    (void)owner;
-    cf_http_refused(status);
+    cf_gateway_t *self = owner;
+    follow_trace(self, request->traceparent);
+    cf_http_refused(self, status, request, headers);
 }
 
 static void on_open(void *owner, cf_conn_t *conn)

@@ -26,10 +26,13 @@ void cf_http_note(const cf_client_t *client, int status)
                  CF_STR("request_id", exchange->request_id));
 }
 
-void cf_http_refused(int status)
+/* Takes no memory itself. */
+static void answer_no_memory(cf_conn_t *conn, const cf_exchange_t *exchange)
 {
-    cf_observe_series(
-        (cf_series_key_t){CF_ROUTE_UNMATCHED, (uint8_t)CF_METHOD_OTHER, (uint16_t)status}, 0);
+    char headers[CF_REFUSED_HEADERS_MAX];
+    snprintf(headers, sizeof headers, "%sX-Request-Id: %s\r\n" CF_NO_PAGE_POLICY, exchange->cors,
+             exchange->request_id);
+    cf_conn_respond(conn, 500, CF_JSON_TYPE, headers, no_memory, sizeof no_memory - 1);
 }
 
 void cf_http_respond_as(cf_gateway_t *self, cf_client_t *client, int status, const char *type,
@@ -52,8 +55,7 @@ void cf_http_respond_as(cf_gateway_t *self, cf_client_t *client, int status, con
     if (rc == 0)
         cf_conn_respond(client->conn, status, type, (const char *)headers.data, body, size);
     else
-        cf_conn_respond(client->conn, 500, CF_JSON_TYPE, CF_NO_PAGE_POLICY, no_memory,
-                        sizeof no_memory - 1);
+        answer_no_memory(client->conn, exchange);
     cf_buf_free(&headers);
 }
 
@@ -446,13 +448,28 @@ fail:
     return NULL;
 }
 
+void cf_http_refused(cf_gateway_t *self, int status, const cf_request_t *request,
+                     char headers[CF_REFUSED_HEADERS_MAX])
+{
+    cf_exchange_t exchange = {.method = request->method};
+    name_request(self, &exchange, request->request_id);
+    judge_origin(self, &exchange, request);
+    snprintf(headers, CF_REFUSED_HEADERS_MAX, "%sX-Request-Id: %s\r\n", exchange.cors,
+             exchange.request_id);
+    cf_observe_series(
+        (cf_series_key_t){CF_ROUTE_UNMATCHED, (uint8_t)CF_METHOD_OTHER, (uint16_t)status}, 0);
+    cf_log_debug("refused", CF_INT("status", status), CF_STR("request_id", exchange.request_id));
+}
+
 void cf_http_begin(cf_gateway_t *self, cf_conn_t *conn, const cf_request_t *request)
 {
     cf_client_t *client = new_client(self, conn, request);
     if (!client) {
+        cf_exchange_t exchange = {.method = request->method};
+        name_request(self, &exchange, request->request_id);
+        judge_origin(self, &exchange, request);
         cf_conn_set_owner_data(conn, NULL);
-        cf_conn_respond(conn, 500, CF_JSON_TYPE, CF_NO_PAGE_POLICY, no_memory,
-                        sizeof no_memory - 1);
+        answer_no_memory(conn, &exchange);
         return;
     }
     name_request(self, client->exchange, request->request_id);

@@ -226,7 +226,9 @@ void cf_http_fail(cf_gateway_t *self, cf_client_t *client, int status, const cha
                   uint32_t retry_after_ms);
 /* An answer is about to leave: count it. */
 void cf_http_note(const cf_client_t *client, int status);
-void cf_http_refused(int status); /* the server refused what never became a request */
+/* The server refuses what never became a request; headers as on every other answer. */
+void cf_http_refused(cf_gateway_t *self, int status, const cf_request_t *request,
+                     char headers[CF_REFUSED_HEADERS_MAX]);
 void cf_http_timed_out(cf_gateway_t *self, cf_client_t *client);
 
 /* gateway_socket.c */

@@ -121,6 +121,33 @@ def test_a_body_of_64_kib_and_one_byte_more(store_kind, server):
     assert json.loads(answer) == {"error": "Content Too Large"}
 
 
+SAYS = b"Host: x\r\nOrigin: http://localhost:3000\r\nX-Request-Id: me1\r\n"
+SHARED = {"Access-Control-Allow-Origin": "http://localhost:3000", "Access-Control-Allow-Credentials": "true",
+          "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE, OPTIONS",
+          "Access-Control-Allow-Headers": "Content-Type, Authorization"}
+
+
+@pytest.mark.only_store("sqlite")
+@pytest.mark.server_env(CONFAB_HTTP_HEAD_TIMEOUT="1s", CONFAB_HTTP_BODY_TIMEOUT="1s")
+@pytest.mark.parametrize("request_, status, is_read", [
+    (b"POST /api/v1/auth/login HTTP/1.1\r\n" + SAYS + b"Content-Length: 65537\r\n\r\n", 413, True),
+    (b"POST /api/v1/auth/login HTTP/1.1\r\n" + SAYS + b"Content-Length: 2\r\n\r\n{", 408, True),
+    (b"POST /api/v1/auth/login HTTP/1.1\r\n" + SAYS + b"Expect: more\r\n\r\n", 417, True),
+    (b"GET / HTTP/1.1\r\n" + SAYS + b"Host: y\r\n\r\n", 400, False),
+    (b"GET / HTTP/1.1\r\n" + SAYS + b"\x01\r\n\r\n", 400, False),
+    (b"GET / HTTP/1.1\r\n" + SAYS + b"Pad: " + b"p" * 20000 + b"\r\n\r\n", 431, False),
+    (b"GET / HTTP/1.1\r\n" + SAYS, 408, False)])
+def test_what_never_became_a_request_is_answered_like_the_rest(store_kind, server, request_, status, is_read):
+    """Origin and request id count as soon as a head was read; before that there is an id of our own."""
+    raw = ws.Socket(server.port)
+    raw.send(request_)
+    got, headers = raw.read_head()
+    raw.close()
+    assert got == status and headers["vary"] == "Origin"
+    assert {name: headers.get(name.lower()) for name in SHARED} == (SHARED if is_read else dict.fromkeys(SHARED))
+    assert re.fullmatch("me1" if is_read else "[0-9a-f]{32}", headers["x-request-id"])
+
+
 @pytest.mark.only_store("sqlite")
 def test_no_body_and_no_content_type_where_none_is_needed(store_kind, server):
     ann = server.user("ann")

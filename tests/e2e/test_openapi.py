@@ -8,7 +8,7 @@ import pytest
 import openapi
 import ws
 
-ALWAYS = {"X-Request-Id": "x", "Cache-Control": "no-store", **openapi.ALWAYS,
+ALWAYS = {"X-Request-Id": "x", "Vary": "Origin", "Cache-Control": "no-store", **openapi.ALWAYS,
           "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"}
 JSON = {"Content-Type": "application/json", **ALWAYS}
 TEXT = {"Content-Type": "text/plain; charset=utf-8", **ALWAYS}

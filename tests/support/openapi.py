@@ -142,6 +142,8 @@ class Answer:
     def check(self, sent, lax):
         for name, value in ALWAYS.items():
             self.must(self.status == 101 or self.headers.get(name.lower()) == [value], f"without {name}")
+        self.must(self.status == 101 or (self.headers.get("vary") == ["Origin"] and self.headers.get("x-request-id")),
+                  "without Vary or X-Request-Id")
         self.must(self.status == 101 or "frame-ancestors 'none'" in
                   self.headers.get("content-security-policy", [""])[0], "an answer that may be framed")
         self.must(self.media_type() != "application/json" or self.headers.get("cache-control") == ["no-store"],

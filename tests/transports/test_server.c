@@ -106,11 +106,15 @@ static void on_upgrade(void *owner, cf_conn_t *conn, const cf_request_t *request
         cf_conn_upgrade(conn);
 }
 
-static void on_refused(void *owner, int status)
+static void on_refused(void *owner, int status, const cf_request_t *request,
+                       char headers[CF_REFUSED_HEADERS_MAX])
 {
     (void)owner;
     host.facts.refused++;
     host.facts.refused_status = status;
+    snprintf(headers, CF_REFUSED_HEADERS_MAX, "X-Seen: <%.*s> <%.*s> <%.*s>\r\n",
+             (int)request->origin.size, request->origin.bytes, (int)request->request_id.size,
+             request->request_id.bytes, (int)request->peer.size, request->peer.bytes);
 }
 
 static void on_open(void *owner, cf_conn_t *conn)
@@ -650,6 +654,34 @@ Test(server, refuses_by_status_and_closes)
     cr_assert(eq(int, facts.refused, 2 * (int)(sizeof cases / sizeof cases[0])));
     cr_assert(eq(u64, facts.stats.refused_head + facts.stats.refused_body,
                  2 * sizeof cases / sizeof cases[0]));
+}
+
+Test(server, refusals_tell_the_owner_what_the_head_said_and_carry_its_lines)
+{
+#define SAYS "Host: a\r\nOrigin: http://o\r\nX-Request-Id: r1\r\n"
+    static const struct {
+        const char *request;
+        int status;
+        bool is_read;
+    } cases[] = {
+        {"POST / HTTP/1.1\r\n" SAYS "Content-Length: 99999999\r\n\r\n", 413, true},
+        {"POST / HTTP/1.1\r\n" SAYS "Transfer-Encoding: gzip\r\n\r\n", 411, true},
+        {"POST / HTTP/1.1\r\n" SAYS "Expect: else\r\n\r\n", 417, true},
+        {"POST / HTTP/1.1\r\n" SAYS "Content-Length: 2\r\n\r\n{", 408, true},
+        {"GET / HTTP/1.1\r\n" SAYS "Host: b\r\n\r\n", 400, false},
+        {"GET / HTTP/3.0\r\n" SAYS "\r\n", 505, false},
+        {"GET / HTTP/1.1\r\n" SAYS "bad\x01\r\n\r\n", 400, false},
+        {"GET / HTTP/1.1\r\n" SAYS, 408, false},
+    };
+#undef SAYS
+    config.head_ms = config.body_ms = 300;
+    open_server();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        cr_assert(eq(int, ask_once(cases[i].request), cases[i].status), "case %zu", i);
+        const char *seen = cases[i].is_read ? "X-Seen: <http://o> <r1> <127.0.0.1>\r\n"
+                                            : "X-Seen: <> <> <127.0.0.1>\r\n";
+        cr_assert(ne(ptr, strstr(head, seen), NULL), "case %zu: %s", i, head);
+    }
 }
 
 /* A request whose head has exactly `size` bytes. */

@@ -254,25 +254,6 @@ static int put_response(cf_http_client_t *client, int status, const char *conten
     return rc;
 }
 
-/* Our own answer to what never reaches the owner, and the end of the connection. */
-static void refuse(cf_http_client_t *client, int status, const char *extra_headers)
-{
-    const cf_server_events_t *events = &client->server->events;
-    char text[64], extra[160];
-    if (events->on_refused)
-        events->on_refused(client->server->owner, status);
-    int length = snprintf(text, sizeof text, "{\"error\":\"%s\"}\n", reason_phrase(status));
-    snprintf(extra, sizeof extra, CF_NO_PAGE_POLICY "%s", extra_headers ? extra_headers : "");
-    client->keep_alive = false;
-    client->request_size = 0; /* what came is not understood: linger */
-    free_request(client);     /* not only once the answer is out */
-    if (put_response(client, status, "application/json", extra, text, (size_t)length) < 0) {
-        close_client(client, CF_GONE_OURS);
-        return;
-    }
-    send_out(client);
-}
-
 static void fill_request(cf_request_t *out, const cf_http_client_t *client, const cf_head_t *head)
 {
     *out = (cf_request_t){
@@ -289,11 +270,43 @@ static void fill_request(cf_request_t *out, const cf_http_client_t *client, cons
         .traceparent = head->fields[CF_FIELD_TRACEPARENT],
         .forwarded_for = head->fields[CF_FIELD_FORWARDED_FOR],
         .if_none_match = head->fields[CF_FIELD_IF_NONE_MATCH],
-        .body = {(const char *)client->in.data + client->head_size,
-                 (uint32_t)(client->request_size - client->head_size)},
         .peer = cf_str(client->peer),
         .secure = client->server->tls,
     };
+}
+
+/* The owner learns of a refusal, and says what else stands in its head. */
+static void tell_owner(const cf_http_client_t *client, int status,
+                       char headers[CF_REFUSED_HEADERS_MAX])
+{
+    const cf_server_t *server = client->server;
+    cf_head_t head = {.is_read = false};
+    cf_request_t request = {.peer = cf_str(client->peer), .secure = server->tls};
+    if (!server->events.on_refused)
+        return;
+    if (client->head_size)
+        cf_head_parse(&head, client->in.data, client->head_size);
+    if (head.is_read)
+        fill_request(&request, client, &head);
+    server->events.on_refused(server->owner, status, &request, headers);
+}
+
+/* Our own answer to what never reaches the owner, and the end of the connection. */
+static void refuse(cf_http_client_t *client, int status, const char *extra_headers)
+{
+    char text[64], headers[CF_REFUSED_HEADERS_MAX] = "", extra[CF_REFUSED_HEADERS_MAX + 160];
+    tell_owner(client, status, headers);
+    int length = snprintf(text, sizeof text, "{\"error\":\"%s\"}\n", reason_phrase(status));
+    snprintf(extra, sizeof extra, CF_NO_PAGE_POLICY "%s%s", headers,
+             extra_headers ? extra_headers : "");
+    client->keep_alive = false;
+    client->request_size = 0; /* what came is not understood: linger */
+    free_request(client);     /* not only once the answer is out */
+    if (put_response(client, status, "application/json", extra, text, (size_t)length) < 0) {
+        close_client(client, CF_GONE_OURS);
+        return;
+    }
+    send_out(client);
 }
 
 /* The request is whole: to the owner with it. */
@@ -307,6 +320,8 @@ static void hand_over(cf_http_client_t *client, const cf_head_t *head)
         return;
     }
     fill_request(&request, client, head);
+    request.body = (cf_str_t){(const char *)client->in.data + client->head_size,
+                              (uint32_t)(client->request_size - client->head_size)};
     client->conn = conn;
     client->state = WAIT;
     set_deadline(client, server->config.answer_ms);

@@ -341,5 +341,6 @@ int cf_head_parse(cf_head_t *out, const uint8_t *bytes, size_t size)
         if (rc != OK)
             return rc;
     }
+    out->is_read = true;
     return check_framing(out);
 }

@@ -46,6 +46,7 @@ typedef struct {
     bool expects_continue;
     bool connection_upgrade; /* "upgrade" is among the Connection options */
     bool upgrade_websocket;  /* "websocket" is among the Upgrade protocols */
+    bool is_read;            /* every line was; so after a refusal the fields may be believed */
     uint32_t present;        /* bit per cf_head_field_t: the field was there, perhaps empty */
     char joined[CF_HEAD_FORWARDED_MAX];
 } cf_head_t;
@@ -56,8 +57,8 @@ typedef struct {
 int64_t cf_head_end(const uint8_t *bytes, size_t size, size_t *scanned);
 
 /* Reads the `size` bytes that cf_head_end() found. Returns 0, or the HTTP status to refuse it with:
- * 400, 411 (Transfer-Encoding), 413 (Content-Length past any bound), 414, 417, 431, 505; *out is
- * written only partly then. *out points into bytes. */
+ * 400, 411 (Transfer-Encoding), 413 (Content-Length past any bound), 414, 417, 431, 505; then is_read
+ * says whether the fields are whole. *out points into bytes. */
 int cf_head_parse(cf_head_t *out, const uint8_t *bytes, size_t size);
 
 #endif

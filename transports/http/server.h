@@ -62,14 +62,19 @@ typedef enum {
     CF_GONE_OURS,     /* cf_conn_close, or a finished HTTP response */
 } cf_gone_t;
 
+#define CF_REFUSED_HEADERS_MAX 768 /* the owner's lines on the server's own answers, with NUL */
+
 typedef struct {
     /* A whole HTTP request. Answer once with cf_conn_respond(), now or later. */
     void (*on_request)(void *owner, cf_conn_t *conn, const cf_request_t *request);
     /* A request to upgrade, before any byte of an answer. Answer once: cf_conn_upgrade() (never when
      * upgrade_fault is set) or cf_conn_respond(). */
     void (*on_upgrade)(void *owner, cf_conn_t *conn, const cf_request_t *request);
-    /* The server itself answers with this status what never became a request. May be NULL. */
-    void (*on_refused)(void *owner, int status);
+    /* The server itself answers with this status what never became a request. `request` holds what the
+     * head said, without a body; where no head could be read, only who sent it. The owner may write lines
+     * for the answer's head into `headers`, which is "". May be NULL. */
+    void (*on_refused)(void *owner, int status, const cf_request_t *request,
+                       char headers[CF_REFUSED_HEADERS_MAX]);
     void (*on_open)(void *owner, cf_conn_t *conn); /* the 101 is out; messages may be sent */
     /* One whole message, reassembled, at most message_max bytes; valid UTF-8 if is_text. */
     void (*on_message)(void *owner, cf_conn_t *conn, const uint8_t *bytes, size_t size,
