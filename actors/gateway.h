@@ -51,7 +51,7 @@ typedef struct {
     const char *version;
     cf_limits_t limits;          /* those with rate 0 are off */
     uint8_t limit_key[32];       /* hashes who is limited; the same in all gateways of a process */
-    const cf_network_t *proxies; /* whose X-Forwarded-For is believed; borrowed */
+    const cf_network_t *proxies; /* who may say for whom they ask; borrowed */
     size_t proxy_count;
     bool
         only_probes; /* a listener of its own for health and metrics: whoever reaches it may read them */

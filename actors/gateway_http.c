@@ -393,31 +393,62 @@ static cf_str_t trimmed(cf_str_t text)
     return text;
 }
 
-/* Who is asking: the peer, or, when that is a trusted proxy, the last address in X-Forwarded-For that is
- * not one: what stands before it was written by the client itself. What is no address says nothing. */
-static void note_peer(const cf_gateway_t *self, cf_client_t *client, const cf_request_t *request)
+/* From which address somebody asks, as far as it is known. */
+typedef struct {
+    const cf_gateway_config_t *config;
+    cf_str_t text;
+    uint8_t bytes[16];
+} asker_t;
+
+static bool is_proxy(const asker_t *asker)
 {
-    const cf_gateway_config_t *config = &self->config;
-    cf_exchange_t *exchange = client->exchange;
-    cf_str_t address = request->peer, list = request->forwarded_for;
-    cf_network_address(exchange->address, address);
-    while (list.size && cf_networks_contain(config->proxies, config->proxy_count, address)) {
-        uint8_t bytes[16];
+    return cf_networks_contain(asker->config->proxies, asker->config->proxy_count, asker->text);
+}
+
+/* Who asked the proxy, as it says. False: that is no address, and says nothing. */
+static bool is_told(asker_t *asker, cf_str_t address)
+{
+    uint8_t bytes[16];
+    if (!cf_network_address(bytes, address))
+        return false;
+    memcpy(asker->bytes, bytes, sizeof bytes);
+    asker->text = address;
+    return true;
+}
+
+/* The last address in X-Forwarded-For that is no trusted proxy's: what stands before it was written by the
+ * client itself. Returns what of the list was not believed. */
+static cf_str_t follow_list(asker_t *asker, cf_str_t list)
+{
+    while (list.size && is_proxy(asker)) {
         const char *comma = memrchr(list.bytes, ',', list.size);
         uint32_t skip = comma ? (uint32_t)(comma - list.bytes) + 1 : 0;
-        cf_str_t before = trimmed((cf_str_t){list.bytes + skip, list.size - skip});
-        if (!cf_network_address(bytes, before))
+        if (!is_told(asker, trimmed((cf_str_t){list.bytes + skip, list.size - skip})))
             break;
-        address = before;
-        memcpy(exchange->address, bytes, sizeof bytes);
-        exchange->is_forwarded = true;
         list.size = comma ? skip - 1 : 0;
     }
-    exchange->is_hidden =
-        list.size > 0 && cf_networks_contain(config->proxies, config->proxy_count, address);
-    exchange->is_local = list.size == 0 && cf_network_is_loopback(exchange->address);
+    return list;
+}
+
+/* Who is asking: the peer, or whom a trusted proxy asks for. Where it has written X-Forwarded-For, that
+ * alone counts, as of the others nobody can tell whether the proxy wrote them or let them pass. */
+static void note_peer(const cf_gateway_t *self, cf_client_t *client, const cf_request_t *request)
+{
+    cf_exchange_t *exchange = client->exchange;
+    asker_t asker = {.config = &self->config, .text = request->peer};
+    bool has_word = request->true_client_ip.size > 0 || request->real_ip.size > 0;
+    cf_network_address(asker.bytes, asker.text);
+    cf_str_t left = follow_list(&asker, request->forwarded_for);
+    bool is_believed =
+        has_word && request->forwarded_for.size == 0 && is_proxy(&asker) &&
+        (is_told(&asker, request->true_client_ip) || is_told(&asker, request->real_ip));
+    bool is_disbelieved = left.size > 0 || (has_word && !is_believed);
+    exchange->is_forwarded = is_believed || left.size < request->forwarded_for.size;
+    exchange->is_hidden = is_disbelieved && is_proxy(&asker);
+    exchange->is_local = left.size == 0 && !has_word && cf_network_is_loopback(asker.bytes);
+    memcpy(exchange->address, asker.bytes, sizeof asker.bytes);
     cf_network_household(exchange->address);
-    snprintf(client->peer, sizeof client->peer, "%.*s", (int)address.size, address.bytes);
+    snprintf(client->peer, sizeof client->peer, "%.*s", (int)asker.text.size, asker.text.bytes);
 }
 
 static cf_client_t *new_client(cf_gateway_t *self, cf_conn_t *conn, const cf_request_t *request)

@@ -47,7 +47,7 @@
       "Origins whose pages may use the API and open sockets, besides the server's own. In "        \
       "production none unless named.")                                                             \
     X(http, trusted_proxies, NETWORKS, "", "0", "64",                                              \
-      "Reverse proxies whose X-Forwarded-For is believed.")                                        \
+      "Reverse proxies whose X-Forwarded-For, True-Client-IP and X-Real-IP are believed.")         \
     X(http, connections_max, INT, "0", "0", "1000000",                                             \
       "Connections at once; beyond it 503. 0 derives it from the limit on open files.")            \
     X(http, head_max_bytes, SIZE, "16KiB", "1KiB", "64KiB",                                        \

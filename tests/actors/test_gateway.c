@@ -1426,14 +1426,21 @@ Test(tuned_gateway, limits_by_the_address_that_a_trusted_proxy_tells)
     static const struct {
         const char *headers;
         int same_as; /* index of a case with the same address */
-    } cases[] = {{"X-Forwarded-For: 1.2.3.4\r\n", 0},
-                 {"X-Forwarded-For: 1.2.3.5\r\n", 1},
-                 {"X-Forwarded-For: 1.2.3.5, 1.2.3.4 \r\n", 0}, /* the client wrote the first */
-                 {"X-Forwarded-For: junk, 1.2.3.4, 10.0.0.1\r\n", 0},
-                 {"X-Forwarded-For: ::ffff:1.2.3.4\r\n", 0},
-                 {"X-Forwarded-For: 2001:db8:0:1::1\r\n", 5},
-                 {"X-Forwarded-For: 2001:db8:0:1:ffff::2\r\n", 5},
-                 {"X-Forwarded-For: 2001:db8:0:2::1\r\n", 7}};
+    } cases[] = {
+        {"X-Forwarded-For: 1.2.3.4\r\n", 0},
+        {"X-Forwarded-For: 1.2.3.5\r\n", 1},
+        {"X-Forwarded-For: 1.2.3.5, 1.2.3.4 \r\n", 0}, /* the client wrote the first */
+        {"X-Forwarded-For: junk, 1.2.3.4, 10.0.0.1\r\n", 0},
+        {"X-Forwarded-For: ::ffff:1.2.3.4\r\n", 0},
+        {"X-Forwarded-For: 2001:db8:0:1::1\r\n", 5},
+        {"X-Forwarded-For: 2001:db8:0:1:ffff::2\r\n", 5},
+        {"X-Forwarded-For: 2001:db8:0:2::1\r\n", 7},
+        {"X-Real-IP: 1.2.3.4\r\n", 0},
+        {"True-Client-IP: 1.2.3.4\r\n", 0},
+        {"X-Real-IP: 1.2.3.5\r\nTrue-Client-IP: 1.2.3.4\r\n", 0},
+        {"X-Real-IP: 1.2.3.4\r\nTrue-Client-IP: junk\r\n", 0},
+        {"True-Client-IP: 1.2.3.5\r\nX-Real-IP: 1.2.3.5\r\nX-Forwarded-For: 1.2.3.4\r\n", 0},
+        {"True-Client-IP: 2001:db8:0:1::3\r\n", 5}};
     enum { CASES = sizeof cases / sizeof cases[0] };
     cf_limit_key_t keys[CASES];
     int fd = client_dial(port);
@@ -1461,10 +1468,14 @@ Test(tuned_gateway, believes_no_address_that_is_none)
     limit_to(CF_LIMIT_AUTH, 1);
     trust_loopback();
     start();
-    static const char *const headers[] = {"X-Forwarded-For: unknown\r\n", "",
+    static const char *const headers[] = {"X-Forwarded-For: unknown\r\n",
+                                          "",
                                           "X-Forwarded-For: 1.2.3.4, 5.6.7.8:90\r\n",
-                                          "X-Forwarded-For: ,\r\n"};
-    for (int i = 0; i < 4; i++) { /* by connection then */
+                                          "X-Forwarded-For: ,\r\n",
+                                          "X-Real-IP: 1.2.3.4, 1.2.3.5\r\n",
+                                          "True-Client-IP: 1.2.3.4:80\r\n",
+                                          "X-Forwarded-For: junk\r\nX-Real-IP: 1.2.3.4\r\n"};
+    for (int i = 0; i < 7; i++) { /* by connection then */
         int fd = client_dial(port);
         put_request(fd, "POST", "/api/v1/auth/register", headers[i], "{}");
         cr_assert(eq(int, client_answer(fd), 400), "%s", headers[i]);
@@ -1483,7 +1494,8 @@ Test(tuned_gateway, takes_no_address_from_who_is_no_trusted_proxy)
     put_request(fd, "POST", "/api/v1/auth/register", "X-Forwarded-For: 1.2.3.4\r\n", "{}");
     cf_limit_key_t key = grant(CF_LIMIT_ADDRESS);
     cr_assert(eq(int, client_answer(fd), 400));
-    put_request(fd, "POST", "/api/v1/auth/register", "X-Forwarded-For: 5.6.7.8\r\n", "{}");
+    put_request(fd, "POST", "/api/v1/auth/register",
+                "X-Real-IP: 5.6.7.8\r\nTrue-Client-IP: 5.6.7.9\r\n", "{}");
     cr_assert(is_same(grant(CF_LIMIT_ADDRESS), key));
     cr_assert(eq(int, client_answer(fd), 400));
     put_request(fd, "POST", "/api/v1/auth/register", "X-Forwarded-For: 9.9.9.9\r\n", "{}");

@@ -155,10 +155,17 @@ def test_metrics_are_for_those_who_may_read_them(store_kind, make_server):
     for told, status in (("198.51.100.7", 404), ("192.0.2.9", 200), ("127.0.0.1", 200), ("9.9.9.9, 192.0.2.9", 200),
                          ("unknown", 404), ("198.51.100.7:1234", 404), ("198.51.100.7, garbage", 404), (",", 404)):
         assert server.client().raw("GET", "/metrics", headers={"X-Forwarded-For": told})[0] == status, told
+    for name in ("X-Real-IP", "True-Client-IP"):  # perhaps the client's own word: nobody is local by it
+        for told, status in (("198.51.100.7", 404), ("192.0.2.9", 200), ("unknown", 404), ("::1", 404)):
+            assert server.client().raw("GET", "/metrics", headers={name: told})[0] == status, (name, told)
+            listed = {name: "192.0.2.9", "X-Forwarded-For": "198.51.100.7"}
+            assert server.client().raw("GET", "/metrics", headers=listed)[0] == 404, name
     assert server.client().raw("GET", "/metrics")[0] == 200
 
 
 @pytest.mark.only_store("sqlite")
 def test_a_proxy_on_this_host_that_was_not_named_does_not_make_metrics_public(store_kind, server):
-    assert server.client().raw("GET", "/metrics", headers={"X-Forwarded-For": "198.51.100.7"})[0] == 404
+    for name in ("X-Forwarded-For", "X-Real-IP", "True-Client-IP"):
+        for told in ("198.51.100.7", "127.0.0.1", "unknown"):
+            assert server.client().raw("GET", "/metrics", headers={name: told})[0] == 404, (name, told)
     assert server.client().raw("GET", "/metrics")[0] == 200

@@ -269,6 +269,8 @@ static void fill_request(cf_request_t *out, const cf_http_client_t *client, cons
         .request_id = head->fields[CF_FIELD_REQUEST_ID],
         .traceparent = head->fields[CF_FIELD_TRACEPARENT],
         .forwarded_for = head->fields[CF_FIELD_FORWARDED_FOR],
+        .true_client_ip = head->fields[CF_FIELD_TRUE_CLIENT_IP],
+        .real_ip = head->fields[CF_FIELD_REAL_IP],
         .if_none_match = head->fields[CF_FIELD_IF_NONE_MATCH],
         .peer = cf_str(client->peer),
         .secure = client->server->tls,

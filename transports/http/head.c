@@ -215,6 +215,8 @@ static const struct {
     [CF_FIELD_REQUEST_ID] = {"x-request-id", ONCE},
     [CF_FIELD_TRACEPARENT] = {"traceparent", ONCE},
     [CF_FIELD_FORWARDED_FOR] = {"x-forwarded-for", JOINED},
+    [CF_FIELD_TRUE_CLIENT_IP] = {"true-client-ip", ONCE},
+    [CF_FIELD_REAL_IP] = {"x-real-ip", ONCE},
     [CF_FIELD_IF_NONE_MATCH] = {"if-none-match", ONCE},
     [CF_FIELD_CONTENT_LENGTH] = {"content-length", ONCE},
     [CF_FIELD_TRANSFER_ENCODING] = {"transfer-encoding", LIST},
