@@ -334,6 +334,22 @@ static void on_message(void *owner, cf_conn_t *conn, const uint8_t *bytes, size_
     cf_arena_reset(&self->arena);
 }
 
+/* What was asked is carried out; nobody waits for the answer. */
+static void forget_requests(cf_client_t *client)
+{
+    while (client->pendings)
+        forget_client(client->pendings);
+}
+
+static void on_closing(void *owner, cf_conn_t *conn)
+{
+    cf_client_t *client = cf_conn_owner_data(conn);
+    if (!client)
+        return;
+    forget_requests(client);
+    cf_socket_leave(owner, client);
+}
+
 static void on_gone(void *owner, cf_conn_t *conn, cf_gone_t why)
 {
     cf_gateway_t *self = owner;
@@ -342,10 +358,9 @@ static void on_gone(void *owner, cf_conn_t *conn, cf_gone_t why)
     if (!client)
         return;
     client->conn = NULL;
-    while (client->pendings)
-        forget_client(
-            client->pendings); /* what was asked is carried out; nobody waits for the answer */
-    cf_socket_gone(self, client);
+    forget_requests(client);
+    cf_socket_leave(self, client);
+    cf_user_leave(self, client);
     free_client(self, client);
 }
 
@@ -524,6 +539,7 @@ static const cf_server_events_t events = {.on_request = on_request,
                                           .on_refused = on_refused,
                                           .on_open = on_open,
                                           .on_message = on_message,
+                                          .on_closing = on_closing,
                                           .on_gone = on_gone,
                                           .on_inbox = on_inbox,
                                           .before_flush = before_flush,

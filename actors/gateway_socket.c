@@ -204,10 +204,11 @@ void cf_socket_opened(cf_gateway_t *self, cf_client_t *client)
         cf_socket_no_memory(client);
 }
 
-void cf_socket_gone(cf_gateway_t *self, cf_client_t *client)
+void cf_socket_leave(cf_gateway_t *self, cf_client_t *client)
 {
     client->phase = CF_CLIENT_CLOSING;
-    cf_user_leave(self, client);
+    if (client->sockets)
+        cf_limits_gone(self, client->sockets); /* what waits for a token is not sent any more */
     cf_place_leave(self, client);
 }
 

@@ -236,7 +236,9 @@ void cf_socket_decide(cf_gateway_t *self, cf_client_t *client); /* a member asks
 void cf_socket_opened(cf_gateway_t *self, cf_client_t *client);
 void cf_socket_message(cf_gateway_t *self, cf_client_t *client, const uint8_t *bytes, size_t size);
 void cf_socket_close(cf_client_t *client, int code, const char *reason); /* it has its conn */
-void cf_socket_gone(cf_gateway_t *self, cf_client_t *client);
+/* Out of its room, which tells the others: it closes or is gone. Its requests have been forgotten. A
+ * second time it does nothing. */
+void cf_socket_leave(cf_gateway_t *self, cf_client_t *client);
 void cf_socket_event(cf_gateway_t *self, cf_turn_t *turn, cf_place_t *place,
                      const cf_event_t *event);
 void cf_socket_counts(cf_gateway_t *self, const cf_counts_t *counts);

@@ -1009,13 +1009,14 @@ Test(gateway, tells_of_a_client_that_went_while_its_first_attach_was_on_its_way)
     peer_send(accounts, CF_ACTOR_GATEWAY, CF_MSG_SESSION_ENDED, 0, (cf_id_t){0},
               &(cf_session_ended_t){session_id("ann")});
     cr_assert(eq(str, client_heard(ann), "close 1008 session ended"));
-    close(ann);
-    cf_msg_t msg = expect_detach(rooms, attach.conn, 0); /* whether it is in is not known yet */
+    /* she does not answer the Close; whether she is in is not known yet */
+    cf_msg_t msg = expect_detach(rooms, attach.conn, 0);
     peer_answer(rooms, &msg, CF_MSG_MOVED, NULL);
     peer_send(rooms, CF_ACTOR_GATEWAY, CF_MSG_ATTACHED, corr, ROOM, &(cf_attached_t){.epoch = 4});
     place_room(rooms2);
     expect_detach(rooms2, attach.conn, 0);
     expect_detach(rooms2, attach.conn, 4); /* it was: the others have seen it come */
+    close(ann);
 }
 
 Test(gateway, closes_the_socket_of_somebody_who_is_no_member_any_more)
@@ -1032,8 +1033,8 @@ Test(gateway, closes_the_socket_of_somebody_who_is_no_member_any_more)
     cr_assert(eq(str, client_heard(ann), "close 1008 not a member any more"));
     cr_assert(has(client_heard(bob), "\"content\":\"a\""));
     cr_assert(has(client_heard(bob), "\"content\":\"b\""));
-    close(ann);
     expect_detach(rooms, conn, 0); /* the room has told of it */
+    close(ann);
     close(bob);
 }
 
@@ -1889,6 +1890,28 @@ Test(gateway, closes_every_socket_of_a_session_that_ended_and_no_other)
     cr_assert(has(client_heard(bob), "still here"));
     close(first);
     close(second);
+    close(bob);
+}
+
+Test(gateway, takes_who_is_closed_out_of_the_room_without_waiting_for_an_answer)
+{
+    uint64_t conn;
+    cf_msg_t posted;
+    int ann = enter_first("ann", &conn), bob = enter("bob");
+    post(ann, "a", "1");
+    expect_post(rooms, "a", &posted);
+    peer_send(accounts, CF_ACTOR_GATEWAY, CF_MSG_SESSION_ENDED, 0, (cf_id_t){0},
+              &(cf_session_ended_t){session_id("ann")});
+    cf_msg_t msg = expect_detach(rooms, conn, 1);
+    peer_answer(rooms, &msg, CF_MSG_DONE, NULL);
+    wait_for_counter(CF_M_WEBSOCKETS, 1);
+    peer_answer(rooms, &posted, CF_MSG_POSTED, &(cf_posted_t){{{3}}, 1, 1});
+    post(ann, "b", "2"); /* is thrown away */
+    cr_assert(eq(str, client_heard(ann), "close 1008 session ended"));
+    vanish(ann);
+    tell_event(rooms, 1, 1, 1, "still here");
+    cr_assert(has(client_heard(bob), "still here"));
+    nothing_else_is_asked(rooms); /* no post, and no second DETACH */
     close(bob);
 }
 

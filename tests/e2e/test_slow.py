@@ -33,7 +33,7 @@ def test_a_slow_reader_is_closed_and_counted_and_delays_nobody(store_kind, make_
 
 
 def test_others_are_told_that_the_slow_one_left(store_kind, make_server):
-    server = make_server(SLOW).start()
+    server = make_server({**SLOW, "CONFAB_WS_CLOSE_TIMEOUT": "1m"}).start()  # beyond what is waited here
     ann, bob = server.user("ann"), server.user("bob")
     room = ann.create_room()
     bob.join(room)
@@ -44,8 +44,9 @@ def test_others_are_told_that_the_slow_one_left(store_kind, make_server):
         chat.say("x" * 1000)
         posts += 1
         assert posts < 5000, "1000 posts of 1000 bytes wait, and the reader counts as fast"
-    assert chat.until("user_left") == {"type": "user_left", "username": "bob"}
+    assert chat.until("user_left", limit=40) == {"type": "user_left", "username": "bob"}
     servers.until(lambda: server.metrics()["websocket_connections_active"] == 1, "the gauge to be right")
+    servers.until(lambda: ann.call("GET", "/chatrooms")["chatrooms"][0]["user_count"] == 1, "the list to be right")
     # What it had not read is dropped, but the reason is said to those who read on in time.
     assert slow.wait_closed() in (1013, 1006)
 

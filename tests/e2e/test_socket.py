@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+import server as servers
 import ws
 from ws import Chat, Closed, NotUpgraded
 
@@ -405,3 +406,29 @@ def test_closed_is_an_end(store_kind, ann, room):
         while True:
             chat.recv_frame()
     assert ann.messages(room) == []
+
+
+@pytest.mark.server_env(CONFAB_WS_CLOSE_TIMEOUT="1m")
+@pytest.mark.parametrize("how", ["logout", "a frame too big", "a frame that is not UTF-8"])
+def test_who_is_closed_has_left_whether_the_close_is_answered_or_not(store_kind, server, how):
+    """The others are told when the server has decided, and not when the client agrees or its time is over."""
+    ann, bob = server.user("ann"), server.user("bob")
+    room = ann.create_room()
+    bob.join(room)
+    chat, silent = Chat(ann, room), Chat(bob, room)
+    chat.until("user_joined", username="bob")
+    if how == "logout":
+        bob.call("POST", "/auth/logout")
+    else:
+        silent.send_frame(1, b"\xff" if "UTF-8" in how else b"x" * 20_000)
+    silent.post("behind the end")
+    assert chat.until("user_left", limit=40)["username"] == "bob"
+    servers.until(lambda: ann.call("GET", "/chatrooms")["chatrooms"][0]["user_count"] == 1, "the count")
+    servers.until(lambda: server.metrics()["websocket_connections_active"] == 1, "the gauge")
+    chat.say("only this")
+    assert [message["content"] for message in ann.history(room)] == ["only this"]
+    assert silent.wait_closed() in (1008, 1009, 1007)
+    silent.close()
+    again = server.client()
+    again.login("bob")
+    Chat(again, room).say("back")

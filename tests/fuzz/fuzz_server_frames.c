@@ -78,6 +78,12 @@ static void on_message(void *owner, cf_conn_t *conn, const uint8_t *bytes, size_
     cf_conn_pause(conn, false);
 }
 
+static void on_closing(void *owner, cf_conn_t *conn)
+{
+    (void)owner;
+    (void)conn;
+}
+
 static void on_gone(void *owner, cf_conn_t *conn, cf_gone_t why)
 {
     (void)owner;
@@ -131,8 +137,16 @@ static void start(void)
                                               .queue_age_ms = 10000,
                                               .close_ms = 5000,
                                               .send_buffer_bytes = 131072};
-    static const cf_server_events_t events = {on_request, on_upgrade, on_open, on_message, on_gone,
-                                              on_inbox,   on_pass,    on_pass, on_second};
+    static const cf_server_events_t events = {.on_request = on_request,
+                                              .on_upgrade = on_upgrade,
+                                              .on_open = on_open,
+                                              .on_message = on_message,
+                                              .on_closing = on_closing,
+                                              .on_gone = on_gone,
+                                              .on_inbox = on_inbox,
+                                              .before_flush = on_pass,
+                                              .after_flush = on_pass,
+                                              .on_second = on_second};
     pthread_t thread;
     signal(SIGPIPE, SIG_IGN);
     check(cf_server_new(&server, &config, &events, NULL, -1) == 0, "the server starts");

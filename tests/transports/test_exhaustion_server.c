@@ -105,6 +105,12 @@ static void on_open(void *owner, cf_conn_t *conn)
     send_text(conn, "welcome", 7);
 }
 
+static void on_closing(void *owner, cf_conn_t *conn)
+{
+    (void)owner;
+    (void)conn;
+}
+
 static void on_gone(void *owner, cf_conn_t *conn, cf_gone_t why)
 {
     (void)owner, (void)conn, (void)why;
@@ -142,6 +148,7 @@ static const cf_server_events_t events = {.on_request = on_request,
                                           .on_upgrade = on_upgrade,
                                           .on_open = on_open,
                                           .on_message = on_message,
+                                          .on_closing = on_closing,
                                           .on_gone = on_gone,
                                           .on_inbox = on_inbox,
                                           .before_flush = on_pass,

@@ -45,7 +45,7 @@ typedef struct {
 
 typedef struct {
     cf_server_stats_t stats;
-    int handed, gone, by_reason[5], held, sockets;
+    int handed, closing, gone, by_reason[5], held, sockets;
     int refused, refused_status; /* by the server itself; the last one */
 } facts_t;
 
@@ -130,6 +130,14 @@ static void on_message(void *owner, cf_conn_t *conn, const uint8_t *bytes, size_
     (void)is_text;
     cf_frame_t *frame = cf_frame_new(bytes, size);
     cf_conn_send(conn, frame);
+    cf_frame_unref(&frame);
+}
+
+static void on_closing(void *owner, cf_conn_t *conn)
+{
+    cf_frame_t *frame = cf_frame_new("late", 4);
+    (void)owner;
+    host.facts.closing += cf_conn_send(conn, frame) == CF_ECLOSING; /* nothing more is taken */
     cf_frame_unref(&frame);
 }
 
@@ -263,8 +271,8 @@ static void set_up(void)
 static void open_server(void)
 {
     static const cf_server_events_t events = {on_request, on_upgrade, on_refused, on_open,
-                                              on_message, on_gone,    on_inbox,   on_pass,
-                                              on_pass,    on_second};
+                                              on_message, on_closing, on_gone,    on_inbox,
+                                              on_pass,    on_pass,    on_second};
     cr_assert(eq(int, pipe2(host.orders, O_CLOEXEC), 0));
     cr_assert(eq(int, pipe2(host.replies, O_CLOEXEC), 0));
     fcntl(host.orders[0], F_SETFL, O_NONBLOCK);
@@ -1089,6 +1097,32 @@ Test(server, echoes_a_close_and_ends)
     UNTIL(facts.by_reason[CF_GONE_PEER] == 2);
 }
 
+Test(server, tells_of_a_close_when_it_is_decided_not_when_the_peer_agrees)
+{
+    open_server(); /* close_ms is beyond any wait of a test */
+    int ours = open_websocket();
+    UNTIL(facts.sockets == 1);
+    tell(CLOSE_ALL, 4000, 0);
+    UNTIL(facts.closing == 1 && facts.stats.open_websockets == 0);
+    int ill_formed = open_websocket();
+    put_frame(ill_formed, TEXT, "\xff", 1);
+    UNTIL(facts.closing == 2 && facts.stats.open_websockets == 0);
+    int by_lws = open_websocket();
+    put_frame(by_lws, 3, "", 0);
+    UNTIL(facts.closing == 3 && facts.stats.open_websockets == 0);
+    int theirs = open_websocket();
+    put_frame(theirs, CLOSE, "\x03\xe8", 2);
+    cr_assert(eq(int, get_close(theirs), 1000));
+    UNTIL(facts.by_reason[CF_GONE_PEER] == 1);
+    cr_assert(eq(int, host.facts.by_reason[CF_GONE_OURS], 0)); /* it is still waited for */
+    close(theirs);
+    close(ours);
+    close(ill_formed);
+    close(by_lws);
+    UNTIL(facts.gone == 4);
+    cr_assert(le(int, host.facts.closing, 4)); /* once each */
+}
+
 Test(server, own_close_is_followed_by_nothing_and_has_a_deadline)
 {
     config.close_ms = 1000;
@@ -1685,8 +1719,8 @@ Test(server, refuses_what_is_no_address)
                                       "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536",
                                       "::1:80",     "[::1:80",     "[]:80"};
     static const cf_server_events_t events = {on_request, on_upgrade, on_refused, on_open,
-                                              on_message, on_gone,    on_inbox,   on_pass,
-                                              on_pass,    on_second};
+                                              on_message, on_closing, on_gone,    on_inbox,
+                                              on_pass,    on_pass,    on_second};
     cf_server_t *server = NULL;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         config.listen = bad[i];

@@ -96,6 +96,8 @@ static void take_turns(cf_server_t *server)
     while (!cf_ring_is_empty(&server->turns)) {
         cf_conn_t *conn = CF_RING_OWNER(server->turns.next, cf_conn_t, turn);
         cf_ring_remove(&conn->turn);
+        if (conn->state != CF_CONN_GONE) /* on_gone says it all */
+            cf_websocket_turn(conn);
         switch (conn->state) {
         case CF_CONN_ANSWERED:
             cf_client_answered(conn);
@@ -241,6 +243,7 @@ static void on_second(uv_timer_t *timer)
     cf_server_t *server = timer->data;
     if (++server->seconds % REPORT_S == 0)
         report(server);
+    cf_websocket_second(server);
     cf_wheel_advance(&server->wheel, cf_server_now_ms(server));
     cf_listener_rest_over(&server->listener);
     server->events.on_second(server->owner, cf_boot_us());

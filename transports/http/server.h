@@ -79,6 +79,10 @@ typedef struct {
     /* One whole message, reassembled, at most message_max bytes; valid UTF-8 if is_text. */
     void (*on_message)(void *owner, cf_conn_t *conn, const uint8_t *bytes, size_t size,
                        bool is_text);
+    /* A WebSocket that was opened gets, or has sent, a Close or is about to be cut, whoever decided so:
+     * from here on it neither brings nor takes a message. At the end of the pass in which it was
+     * decided (what lws decides, of the next second). At most once, and not behind on_gone. */
+    void (*on_closing)(void *owner, cf_conn_t *conn);
     /* Exactly once for every conn ever handed out, also one that was answered. */
     void (*on_gone)(void *owner, cf_conn_t *conn, cf_gone_t why);
     /* The watched descriptor became readable (edge): drain until EAGAIN or `budget` messages; return
@@ -161,7 +165,8 @@ typedef struct { /* counters; only ever grow, except the gauges */
     uint64_t refused_message_pool; /* a message beyond message_pool_max */
     uint64_t closed_control;       /* beyond control_max */
     uint64_t closed_flood;         /* still sent CF_AFTER_CLOSE_MAX bytes behind our Close */
-    uint64_t open_sockets, open_websockets, queued_bytes, request_bytes, message_bytes; /* gauges */
+    uint64_t open_sockets, open_websockets, queued_bytes, request_bytes, message_bytes; /* gauges;
+                                of WebSockets, those that nobody has begun to close */
     cf_tls_stats_t tls;
 } cf_server_stats_t;
 

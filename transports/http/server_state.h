@@ -43,6 +43,7 @@ struct cf_conn {
     cf_tls_link_t *link; /* of a WebSocket over TLS: its frames go there, not to lws; else NULL */
     cf_conn_state_t state;
     bool is_upgrade, paused, in_message, reset, peer_closed;
+    bool serves;     /* a WebSocket since on_open, until neither side has begun to close it */
     cf_ring_t dirty; /* in server->dirty: frames wait for the flush */
     cf_outgoing_t out;
     size_t in_lws;     /* bytes of the last write, of which lws or TLS still holds a part; else 0 */
@@ -136,6 +137,8 @@ void cf_websocket_free_context(cf_server_t *server);
 void cf_websocket_open(cf_conn_t *conn); /* a granted upgrade: 101 */
 void cf_websocket_flush(cf_conn_t *conn);
 void cf_websocket_cut(cf_conn_t *conn);  /* a doomed one */
+void cf_websocket_turn(cf_conn_t *conn); /* tells the owner of one that is being closed, once */
+void cf_websocket_second(cf_server_t *server);
 void cf_websocket_free(cf_conn_t *conn); /* what the conn holds */
 
 #endif

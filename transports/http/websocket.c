@@ -126,6 +126,7 @@ static bool lws_closes_it(cf_conn_t *conn)
     conn->server->stats.closed_protocol++;
     conn->state = CF_CONN_CLOSING;
     conn->why = CF_GONE_PROTOCOL;
+    cf_conn_turn(conn);
     conn->close_by_ms = cf_server_now_ms(conn->server) + conn->server->config.close_ms;
     cf_outgoing_clear(&conn->out);
     count_queued(conn);
@@ -153,6 +154,7 @@ static void start_close(cf_conn_t *conn, int code, const char *reason, cf_gone_t
     cf_frame_unref(&frame);
     count_queued(conn);
     cf_ring_append(&conn->server->dirty, &conn->dirty);
+    cf_conn_turn(conn);
     set_timer(conn);
     if (conn->paused)
         cf_conn_pause(conn, false); /* else the peer's Close would never be read */
@@ -283,7 +285,7 @@ void cf_websocket_flush(cf_conn_t *conn)
 
 int cf_conn_send(cf_conn_t *conn, cf_frame_t *frame)
 {
-    if (conn->state != CF_CONN_OPEN || !conn->wsi)
+    if (conn->state != CF_CONN_OPEN || conn->peer_closed || !conn->wsi)
         return CF_ECLOSING;
     cf_server_t *server = conn->server;
     size_t max = server->config.queue_bytes_max;
@@ -488,6 +490,7 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
         if (!conn)
             return 0;
         conn->peer_closed = true;
+        cf_conn_turn(conn);
         cf_outgoing_clear(&conn->out); /* no data follows the Close that lws echoes */
         count_queued(conn);
         return conn->state == CF_CONN_OPEN ? 0 : -1; /* ours was sent: this is the answer to it */
@@ -537,6 +540,7 @@ void cf_websocket_open(cf_conn_t *conn)
     set_timer(conn);
     server->stats.upgrades++;
     server->stats.open_websockets++;
+    conn->serves = true;
     server->events.on_open(server->owner, conn);
 }
 
@@ -563,7 +567,8 @@ static void ping(cf_conn_t *conn, int64_t now)
 {
     conn->pinged_ms = now;
     /* Behind a backlog a ping says nothing: its bytes would wait as well. */
-    if (conn->in_lws || conn->out.count || cf_outgoing_add(&conn->out, conn->server->ping, now) < 0)
+    if (conn->peer_closed || conn->in_lws || conn->out.count ||
+        cf_outgoing_add(&conn->out, conn->server->ping, now) < 0)
         return;
     count_queued(conn);
     cf_ring_append(&conn->server->dirty, &conn->dirty);
@@ -624,10 +629,34 @@ static void on_deadline(cf_timer_t *timer)
     set_timer(conn);
 }
 
+static void stop_serving(cf_conn_t *conn)
+{
+    conn->server->stats.open_websockets -= conn->serves;
+    conn->serves = false;
+}
+
+void cf_websocket_turn(cf_conn_t *conn)
+{
+    if (!conn->serves || (conn->state == CF_CONN_OPEN && !conn->peer_closed))
+        return;
+    stop_serving(conn);
+    conn->server->events.on_closing(conn->server->owner, conn);
+}
+
+/* What lws finds to be wrong with a frame it tells nobody, and then it waits for the peer. */
+void cf_websocket_second(cf_server_t *server)
+{
+    for (cf_ring_t *at = server->websockets.next; at != &server->websockets; at = at->next) {
+        cf_conn_t *conn = CF_RING_OWNER(at, cf_conn_t, place);
+        if (conn->wsi)
+            lws_closes_it(conn);
+    }
+}
+
 void cf_websocket_free(cf_conn_t *conn)
 {
+    stop_serving(conn);
     if (!cf_ring_is_empty(&conn->place)) {
-        conn->server->stats.open_websockets--;
         cf_wheel_cancel(&conn->timer);
         cf_ring_remove(&conn->place);
     }
