@@ -7,6 +7,7 @@ import pytest
 
 import browser as browsers
 import quotes as services
+import rest
 import ws
 from proxy import Proxy
 
@@ -319,6 +320,143 @@ def test_a_session_that_ended_elsewhere_leads_to_the_login_and_back(store_kind, 
     until_text(page, ".notice", "session has ended")
     page.fill("login", username="ann", password="password123")
     page.see(f"{LIVE}[data-room='{room}']")
+
+
+# ---- several tabs, one cookie
+
+
+KEPT = "JSON.stringify(Object.entries(sessionStorage))"
+DEAF = "delete window.BroadcastChannel"  # as in a tab that was asleep when the others told of it
+
+
+def test_what_one_person_wrote_is_never_sent_as_another(store_kind, server, browser, proxy):
+    ann = server.user("ann")
+    server.user("bob")
+    room = ann.create_room("General")
+    page = browser.page(proxy.url, before=DEAF)
+    enter(page, "ann", room)
+    say(page, "by ann")
+    page.see(".own[data-state=stored]")
+    proxy.cut()
+    page.see("#banner")
+    say(page, "unsent by ann")
+    page.see("[data-state=sending]")
+    page.type("a draft of ann")
+    other = page.tab(server.url)  # cookies know no ports
+    enter(other, "bob", room)
+    say(other, "by bob")
+    shows(other, "by ann", "by bob")
+    proxy.mend()
+    page.run("window.dispatchEvent(new Event('online'))")  # if it still waits
+    until_text(page, "#me", "bob")
+    until_text(page, ".notice", "Another account")
+    assert page.run(f"!{KEPT}.includes('of ann') && !{KEPT}.includes('by ann')")
+    assert page.run("document.title") == "confab"
+    assert [post["content"] for post in ann.messages(room)] == ["by ann", "by bob"]
+
+
+def test_tabs_tell_each_other_of_a_login(store_kind, server, browser):
+    ann = server.user("ann")
+    server.user("bob")
+    room = ann.create_room("General")
+    page = browser.page(server.url)
+    enter(page, "ann", room)
+    page.type("a draft of ann")
+    page.until(f"{KEPT}.includes('a draft of ann')")
+    same = page.tab(server.url)
+    until_text(same, "#me", "ann")  # the same person: nothing happens
+    assert page.text("#me") == "ann"
+    same.open(f"{server.url}/login")
+    enter(same, "bob")
+    until_text(page, "#me", "bob")
+    assert page.run(KEPT) == "[]"
+    page.open(f"{server.url}/#/room/{room}")
+    page.see(LIVE)
+    assert page.run("document.querySelector('#composer textarea').value") == ""
+
+
+def test_a_logout_holds_in_every_tab(store_kind, server, browser):
+    room = server.user("ann").create_room("General")
+    page = browser.page(server.url)
+    enter(page, "ann", room)
+    page.type("a draft of ann")
+    other = page.tab(server.url)
+    other.click("#logout")
+    page.see("#login")
+    until_text(page, ".notice", "another tab")
+    page.until(f"{KEPT} === '[]'")
+    until_text(other, "#leaving", "You are logged out")
+    page.fill("login", username="ann", password="password123")
+    page.see("#rooms")
+
+
+def test_what_another_person_left_in_a_tab_is_gone(store_kind, server, browser):
+    """The session ends elsewhere, so what is kept waits for its person; someone else comes."""
+    ann = server.user("ann")
+    server.user("bob")
+    page = browser.page(server.url)
+    enter(page, "ann", ann.create_room("General"))
+    page.type("a draft of ann")
+    (cookie,) = page.call("Network.getCookies")["cookies"]
+    other = server.client()
+    other.token = cookie["value"]
+    other.call("POST", "/auth/logout")
+    page.see("#login")
+    assert page.run(f"{KEPT}.includes('a draft of ann')")
+    page.fill("login", username="bob", password="password123")
+    until_text(page, "#me", "bob")
+    page.until(f"{KEPT} === '[]'")
+
+
+def test_a_logout_that_the_server_cannot_be_told_is_not_forgotten(store_kind, server, browser, proxy):
+    ann = server.user("ann")
+    page = browser.page(proxy.url)
+    enter(page, "ann", ann.create_room("General"))
+    (cookie,) = page.call("Network.getCookies")["cookies"]
+    session = server.client()
+    session.token = cookie["value"]
+    proxy.cut()
+    page.click("#logout")
+    until_text(page, "#leaving", "could not be told")
+    proxy.mend()
+    assert session.call("GET", "/auth/me")["username"] == "ann"
+    page.click("#leaving button")
+    until_text(page, "#leaving", "You are logged out")
+    with pytest.raises(rest.Refused) as refused:
+        session.call("GET", "/auth/me")
+    assert refused.value.status == 401
+
+
+def test_a_page_opened_after_such_a_logout_ends_the_session_first(store_kind, server, browser, proxy):
+    ann = server.user("ann")
+    page = browser.page(proxy.url)
+    enter(page, "ann", ann.create_room("General"))
+    proxy.cut()
+    page.click("#logout")
+    until_text(page, "#leaving", "could not be told")
+    proxy.mend()
+    page.open(proxy.url)
+    page.see("#login")
+    until_text(page, "#leaving", "You are logged out")
+    page.open(proxy.url)
+    page.see("#login")
+    assert page.run("location.pathname") == "/login"
+
+
+def test_a_logout_does_not_wait_for_a_server_that_hangs(store_kind, server, browser):
+    room = server.user("ann").create_room("General")
+    server.user("bob")
+    page = browser.page(server.url)
+    enter(page, "ann", room)
+    server.freeze()
+    page.click("#logout")
+    page.see("#login")
+    until_text(page, "#leaving", "not confirmed it yet")
+    page.fill("login", username="bob", password="password123")  # the old session's end comes first
+    server.thaw()
+    until_text(page, "#me", "bob")
+    page.reload()
+    until_text(page, "#me", "bob")
 
 
 def test_a_room_that_does_not_exist(store_kind, server, browser):

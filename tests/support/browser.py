@@ -77,9 +77,9 @@ class Browser:
         assert "error" not in answer, (method, answer)
         return answer["result"]
 
-    def page(self, url):
-        """A page with cookies and storage of its own."""
-        return Page(self, url)
+    def page(self, url, before=None):
+        """A page with cookies and storage of its own; before: a script that runs ahead of each document's own."""
+        return Page(self, url, before=before)
 
     def problems(self, session=None):
         """Script errors and what the content security policy has stopped, in one page or in all."""
@@ -97,15 +97,22 @@ class Browser:
 
 
 class Page:
-    def __init__(self, browser, url):
+    def __init__(self, browser, url, context=None, before=None):
         self.browser = browser
-        context = browser.call("Target.createBrowserContext")["browserContextId"]
-        self.target = browser.call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
+        self.context = context or browser.call("Target.createBrowserContext")["browserContextId"]
+        self.target = browser.call("Target.createTarget", url="about:blank",
+                                   browserContextId=self.context)["targetId"]
         self.session = browser.call("Target.attachToTarget", targetId=self.target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log"):
             self.call(f"{domain}.enable")
         self.call("Emulation.setFocusEmulationEnabled", enabled=True)  # each as if it were the one in front
+        if before:
+            self.call("Page.addScriptToEvaluateOnNewDocument", source=before)
         self.open(url)
+
+    def tab(self, url):
+        """Another page that shares cookies and storage with this one."""
+        return Page(self.browser, url, self.context)
 
     def call(self, method, **params):
         return self.browser.call(method, self.session, **params)

@@ -1,9 +1,11 @@
 /** The page: which of its three faces is shown, and the address that says so. */
 
 import { render } from 'preact';
-import { useEffect, useLayoutEffect, useReducer, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useReducer, useRef, useState } from 'preact/hooks';
 import { Refusal, api } from './client/api.ts';
 import { Chat } from './client/chat.ts';
+import type { ChatEnd } from './client/chat.ts';
+import { session } from './client/session.ts';
 import { Login, Register } from './ui/account.tsx';
 import { useWatched } from './ui/hooks.ts';
 import { Brand } from './ui/icons.tsx';
@@ -21,7 +23,8 @@ function titleOf(chat: Chat): string {
   return `${chat.unread > 0 ? `(${chat.unread}) ` : ''}${name ? `${name} · ` : ''}confab`;
 }
 
-function ChatPage({ chat }: { chat: Chat }) {
+/** notice: something that the person did not do themselves. */
+function ChatPage({ chat, notice }: { chat: Chat; notice: string | undefined }) {
   useWatched(chat);
   useLayoutEffect(() => {
     const follow = (): void => chat.show(roomInAddress());
@@ -53,6 +56,11 @@ function ChatPage({ chat }: { chat: Chat }) {
           <Brand size={56} />
           <h1>Choose a room</h1>
           <p>Pick one from the list, or make a new one with the plus above it.</p>
+          {notice && (
+            <p class="notice" role="status">
+              {notice}
+            </p>
+          )}
         </main>
       )}
     </div>
@@ -84,9 +92,18 @@ function Waiting({ error, onRetry }: { error: string | null; onRetry(): void }) 
   );
 }
 
+const notices: Record<ChatEnd | 'elsewhere', string | undefined> = {
+  asked: undefined,
+  ended: 'Your session has ended. Log in to go on.',
+  elsewhere: 'You have logged out in another tab.',
+  replaced: 'Another account has been logged in in this browser, and this page is theirs now.',
+};
+
 function App() {
   const [, draw] = useReducer((n: number) => n + 1, 0);
   const [chat, setChat] = useState<Chat | null>(null);
+  const current = useRef<Chat | null>(null); // as events see it, ahead of what is drawn
+  const entries = useRef(0);
   const [error, setError] = useState<string | null>(null);
   const [notice, setNotice] = useState<string | undefined>(undefined);
   const { pathname } = location;
@@ -104,32 +121,57 @@ function App() {
     return () => window.removeEventListener('popstate', onPop);
   }, []);
 
+  const drop = (): void => {
+    current.current?.close();
+    current.current = null;
+    setChat(null);
+  };
+
+  /* Who comes back to the same session finds the same room; whoever else comes begins anew. */
+  const end = (why: ChatEnd | 'elsewhere'): void => {
+    drop();
+    if (why !== 'ended') history.replaceState(null, '', '/');
+    if (why === 'asked') session.logout();
+    setNotice(notices[why]);
+    if (why !== 'replaced') go('/login');
+  };
+
   const enter = async (): Promise<void> => {
     setError(null);
+    if (session.isLeaving) {
+      void session.tell();
+      return go('/login');
+    }
+    const entry = ++entries.current;
     try {
       const me = await api.me();
-      const entered: Chat = new Chat(me, (asked) => {
-        if (location.pathname !== '/') return;
-        entered.close();
-        if (asked) history.replaceState(null, '', '/');
-        setChat(null);
-        setNotice(asked ? undefined : 'Your session has ended. Log in to go on.');
-        go('/login');
+      if (entry !== entries.current || location.pathname !== '/' || session.isLeaving) return;
+      const entered: Chat = new Chat(me, (why) => {
+        if (current.current === entered) end(why);
       });
-      setNotice(undefined);
+      current.current = entered;
+      session.entered(me);
       setChat(entered);
     } catch (failure) {
+      if (entry !== entries.current) return;
       if (failure instanceof Refusal && failure.status === 401) go('/login');
       else setError(failure instanceof Error ? failure.message : String(failure));
     }
   };
 
   useEffect(() => {
+    if (session.isLeaving) void session.tell();
+    return session.listen((news) => {
+      const here = current.current;
+      if (news.is === 'out' && here) end('elsewhere');
+      if (news.is === 'in' && here && here.me.id !== news.user) end('replaced');
+    });
+  }, []);
+
+  useEffect(() => {
     if (!isAccount && !chat) void enter();
-    if (isAccount && chat) {
-      chat.close();
-      setChat(null);
-    }
+    if (isAccount && chat) drop();
+    if (!chat && !isAccount) document.title = 'confab';
     if (isAccount) document.title = pathname === '/login' ? 'Log in · confab' : 'Create an account · confab';
   }, [isAccount, pathname, chat]);
 
@@ -138,10 +180,17 @@ function App() {
     event.preventDefault();
     go((event.currentTarget as HTMLAnchorElement).pathname);
   };
-  const onEntered = (): void => go('/');
+  const onEntered = (): void => {
+    setNotice(undefined);
+    go('/');
+  };
   if (pathname === '/login') return <Login onEntered={onEntered} onLink={onLink} notice={notice} />;
   if (pathname === '/register') return <Register onEntered={onEntered} onLink={onLink} />;
-  return chat ? <ChatPage chat={chat} /> : <Waiting error={error} onRetry={() => void enter()} />;
+  return chat ? (
+    <ChatPage chat={chat} notice={notice} />
+  ) : (
+    <Waiting error={error} onRetry={() => void enter()} />
+  );
 }
 
 render(<App />, document.getElementById('app')!);

@@ -34,6 +34,7 @@ async function call(method: 'GET' | 'POST', path: string, body?: unknown): Promi
     response = await fetch(`/api/v1${path}`, {
       method,
       credentials: 'same-origin',
+      keepalive: method === 'POST', // what was begun is done, also when the page goes away
       signal: AbortSignal.timeout(LIMIT_MS),
       ...(body === undefined
         ? {}

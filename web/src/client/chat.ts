@@ -1,7 +1,6 @@
 /** What a logged-in person has: the list of rooms, the open ones, and which of them is on the page. */
 
 import { Refusal, api, patiently } from './api.ts';
-import { forgetAll } from './keep.ts';
 import { OpenRoom } from './room.ts';
 import { Watched } from './watched.ts';
 import { RoomList } from '../core/rooms.ts';
@@ -12,6 +11,9 @@ const FIRST_PAGE = 50;
 const PAGE = 100;
 /** The rooms visited last stay connected, so that they can say what is new in them. */
 export const OPEN_MAX = 4;
+
+/** asked: the person wants to leave; ended: the session is over; replaced: the browser is someone else's now. */
+export type ChatEnd = 'asked' | 'ended' | 'replaced';
 
 export class Chat extends Watched {
   readonly list = new RoomList();
@@ -24,8 +26,7 @@ export class Chat extends Watched {
 
   constructor(
     readonly me: Me,
-    /** The session is over; asked: because the person wanted that. */
-    private readonly onSignedOut: (asked: boolean) => void,
+    private readonly onEnd: (why: ChatEnd) => void,
   ) {
     super();
     this.poll = setInterval(() => this.isVisible() && this.refresh(), POLL_MS);
@@ -43,11 +44,16 @@ export class Chat extends Watched {
     for (const room of this.opened) this.shut(room);
   }
 
-  async logout(): Promise<void> {
-    this.close();
-    forgetAll();
-    await api.logout().catch(() => undefined); // whatever it answers, the person wants to leave
-    this.onSignedOut(true);
+  logout(): void {
+    this.onEnd('asked');
+  }
+
+  /** Throws unless the session is still that of the person whose page this is; another tab may have changed it. */
+  private async confirm(): Promise<void> {
+    const now = await api.me();
+    if (now.id === this.me.id) return;
+    this.onEnd('replaced');
+    throw new Refusal(401, 'Someone else has logged in', null);
   }
 
   private isVisible = (): boolean => document.visibilityState === 'visible';
@@ -86,7 +92,8 @@ export class Chat extends Watched {
                 this.list.counted(counts);
                 this.changed();
               },
-              signedOut: () => this.onSignedOut(false),
+              confirm: () => this.confirm(),
+              signedOut: () => this.onEnd('ended'),
               noticed: () => this.changed(),
             });
       if (known && known !== room) this.shut(known);
@@ -154,7 +161,7 @@ export class Chat extends Watched {
       await work();
       this.listError = null;
     } catch (error) {
-      if (error instanceof Refusal && error.status === 401) this.onSignedOut(false);
+      if (error instanceof Refusal && error.status === 401) this.onEnd('ended');
       this.listError = error instanceof Error ? error.message : String(error);
     }
     this.isListing = false;

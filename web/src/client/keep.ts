@@ -49,9 +49,17 @@ export function isKept(user: string, room: string): boolean {
 
 /** Nothing of one person stays for the next one at this screen. */
 export function forgetAll(): void {
+  forget(() => true);
+}
+
+export function forgetOthers(user: string): void {
+  forget((name) => !name.startsWith(nameOf(user, '')));
+}
+
+function forget(isMeant: (name: string) => boolean): void {
   try {
     for (const name of Object.keys(sessionStorage))
-      if (name.startsWith(`${PREFIX}.`)) sessionStorage.removeItem(name);
+      if (name.startsWith(`${PREFIX}.`) && isMeant(name)) sessionStorage.removeItem(name);
   } catch {
     /* see above */
   }

@@ -30,6 +30,8 @@ export interface Trouble {
 
 export interface RoomEvents {
   counts(counts: Map<string, number>): void;
+  /** Fails unless we are still who we were; what is not sent waits for it. */
+  confirm(): Promise<void>;
   signedOut(): void;
   /** What the list of rooms shows of it has changed: unread posts, unfinished ones. */
   noticed(): void;
@@ -57,6 +59,8 @@ export class OpenRoom extends Watched {
   loadingOlder = false;
   olderFailed = false;
   private socket: WebSocket | null = null;
+  /** The socket that is known to be ours. */
+  private confirmed: WebSocket | null = null;
   private isWatched = false;
   private isUnfinished: boolean;
   private early: Post[] = [];
@@ -195,7 +199,7 @@ export class OpenRoom extends Watched {
         this.connect();
         break;
       case 'fill':
-        this.attempt(() => this.fill(), { type: 'filled' });
+        this.attempt(() => Promise.all([this.confirm(), this.fill()]), { type: 'filled' });
         break;
       case 'drop':
         this.socket?.close(1000);
@@ -208,7 +212,7 @@ export class OpenRoom extends Watched {
   }
 
   /** Its outcome counts only while nothing else has happened. */
-  private attempt(work: () => Promise<void>, done: Happened): void {
+  private attempt(work: () => Promise<unknown>, done: Happened): void {
     const { phase } = this.connection;
     const { socket } = this;
     const isCurrent = (): boolean => this.connection.phase === phase && this.socket === socket;
@@ -249,12 +253,9 @@ export class OpenRoom extends Watched {
     switch (frame.type) {
       case 'user_joined':
         this.presence.joined(frame.username);
-        if (this.connection.phase === 'entering') {
-          this.on({ type: 'welcomed' });
-          this.timeline.unsent().forEach((pending) => this.transmit(pending));
-        } else if (frame.username !== this.me.username) {
+        if (this.connection.phase === 'entering') this.on({ type: 'welcomed' });
+        else if (frame.username !== this.me.username)
           this.timeline.note('joined', frame.username, Date.now());
-        }
         break;
       case 'user_left':
         this.presence.left(frame.username);
@@ -312,6 +313,18 @@ export class OpenRoom extends Watched {
     this.remember();
   }
 
+  /**
+   * A socket speaks for whoever was logged in when it was opened, which need not be the person of this page.
+   * Only when that is sure it gets what was not sent.
+   */
+  private async confirm(): Promise<void> {
+    const { socket } = this;
+    await this.events.confirm();
+    if (socket === null || this.socket !== socket) return;
+    this.confirmed = socket;
+    this.timeline.unsent().forEach((pending) => this.transmit(pending));
+  }
+
   /** History from the newest down to what is held; then the live posts that came meanwhile. */
   private async fill(): Promise<void> {
     const { timeline, socket } = this;
@@ -348,8 +361,8 @@ export class OpenRoom extends Watched {
   }
 
   private transmit(pending: Pending): void {
-    const isOpen = this.connection.phase === 'filling' || this.connection.phase === 'live';
-    if (!isOpen || this.socket?.readyState !== WebSocket.OPEN) return;
+    if (this.socket === null || this.socket !== this.confirmed) return;
+    if (this.socket.readyState !== WebSocket.OPEN) return;
     this.socket.send(
       JSON.stringify({ type: 'chat_message', content: pending.content, client_key: pending.key }),
     );
@@ -368,6 +381,7 @@ export class OpenRoom extends Watched {
   }
 
   private remember(): void {
+    if (this.connection.phase === 'ended') return; // what there was may have been forgotten on purpose
     const unsent = this.timeline.pending.filter(({ state }) => state === 'sending' || state === 'failed');
     const wasUnfinished = this.isUnfinished;
     this.isUnfinished = this.draft !== '' || unsent.length > 0;

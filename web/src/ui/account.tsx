@@ -3,8 +3,10 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Refusal, api } from '../client/api.ts';
+import { session } from '../client/session.ts';
 import { ThemeButton } from './theme_button.tsx';
 import { Alert, Brand, Eye } from './icons.tsx';
+import { useWatched } from './hooks.ts';
 import { Spinner } from './parts.tsx';
 
 interface FieldProps {
@@ -136,6 +138,32 @@ class FormFaults extends Error {
   }
 }
 
+/** What has become of a logout, which the server may not know of yet. */
+function Leaving() {
+  const { leaving } = useWatched(session);
+  return (
+    <div role="status" id="leaving" data-leaving={leaving}>
+      {leaving === 'telling' && (
+        <p class="notice">
+          <Spinner /> Logging out. The server has not confirmed it yet.
+        </p>
+      )}
+      {leaving === 'untold' && (
+        <p class="notice notice-warn">
+          <Alert size={18} />
+          <span>
+            The server could not be told that you have logged out. Until it is, your session goes on there.{' '}
+            <button type="button" class="link-button" onClick={() => void session.tell()}>
+              Try again
+            </button>
+          </span>
+        </p>
+      )}
+      {leaving === 'told' && <p class="notice">You are logged out.</p>}
+    </div>
+  );
+}
+
 interface CardProps {
   id: string;
   title: string;
@@ -162,6 +190,7 @@ function Card({ id, title, lead, notice, fault, isBusy, button, onSubmit, childr
         <h1>{title}</h1>
         <p class="lead">{lead}</p>
         {notice && <p class="notice">{notice}</p>}
+        <Leaving />
         <form id={id} onSubmit={onSubmit} noValidate aria-busy={isBusy}>
           <div role="alert">
             {fault && (
@@ -187,7 +216,7 @@ export function Login({ onEntered, onLink, notice }: AccountProps) {
     if (!username) missing.username = 'Enter your user name.';
     if (!password) missing.password = 'Enter your password.';
     if (missing.username || missing.password) throw new FormFaults(missing);
-    await api.login(username, password);
+    await session.login(username, password);
     onEntered();
   });
   return (
@@ -235,7 +264,7 @@ export function Register({ onEntered, onLink }: AccountProps) {
       const wrong = faultsOf(username, email, password);
       if (Object.keys(wrong).length > 0) throw new FormFaults(wrong);
       await api.register(username, email, password);
-      await api.login(username, password);
+      await session.login(username, password);
       onEntered();
     },
   );

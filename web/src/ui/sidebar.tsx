@@ -249,7 +249,7 @@ export function Sidebar({ chat }: { chat: Chat }) {
           id="logout"
           aria-label="Log out"
           title="Log out"
-          onClick={() => void chat.logout()}
+          onClick={() => chat.logout()}
         >
           <Leave />
         </button>
