@@ -614,6 +614,18 @@ def test_the_list_pages_and_the_search_finds_what_is_not_loaded(store_kind, serv
     assert names == [f"room {n}" for n in range(229, 0, -1)] + ["The oldest of all"]
 
 
+def test_a_long_list_of_rooms_does_not_move_the_page(store_kind, server, browser):
+    ann = server.user("ann")
+    rooms = [ann.create_room(f"room {n}", ephemeral=n % 2 == 0) for n in range(60)]
+    page = browser.page(server.url)
+    enter(page, "ann", rooms[-1])
+    page.until("document.querySelectorAll('#rooms a').length === 60")
+    assert page.run("document.querySelector('.room-list').scrollHeight > innerHeight")
+    assert page.run("document.documentElement.scrollHeight <= innerHeight")
+    page.run("scrollTo(0, 9999)")
+    assert page.run("scrollY") == 0
+
+
 def test_a_room_that_keeps_nothing_says_so(store_kind, server, browser):
     page = browser.page(server.url)
     server.user("ann")
@@ -756,11 +768,16 @@ def test_the_bot_answers_the_room_and_is_set_apart(store_kind, make_server, brow
         until_text(ann, ".message.asked", "/stock=aapl.us")
         assert ann.run("document.querySelector('.asked').nextElementSibling.classList.contains('bot')")
         assert ann.run("document.querySelectorAll('.is-sending, .is-asked').length") == 0
+        say(ann, "\u3000/stock=aapl.us")  # as an input method for Japanese writes it
+        for page in (ann, bob):
+            page.until("document.querySelectorAll('.message.bot').length === 2")
+        ann.until("document.querySelectorAll('.asked').length === 2")
+        assert ann.run("document.querySelectorAll('.is-sending, .is-asked').length") == 0
         say(bob, "/stock=none")
         until_text(ann, ".bot-error", "Stock NONE not found")
         say(bob, "/hello")
         for page in (ann, bob):
-            page.until("document.querySelectorAll('.message.bot').length === 3")
+            page.until("document.querySelectorAll('.message.bot').length === 4")
         say(ann, "a word after")
         ann.reload()
         shows(ann, "a word before", "a word after")  # nothing of the bot is stored

@@ -10,6 +10,15 @@ test('commands: the grammar is the server’s', () => {
   assert.deepEqual(readCommand('\n/hello '), { kind: 'hello' });
 });
 
+test('commands: every white space of Unicode at the ends is nothing to the server', () => {
+  const blanks = [...' \t\r\n\u0085\u00a0\u1680\u2028\u2029\u202f\u205f\u3000'];
+  for (let code = 0x2000; code <= 0x200a; code++) blanks.push(String.fromCharCode(code));
+  for (const blank of [...blanks, blanks.join('')]) {
+    assert.deepEqual(readCommand(`${blank}/hello${blank}`), { kind: 'hello' }, JSON.stringify(blank));
+    assert.deepEqual(readCommand(`${blank}/stock=a${blank}`), { kind: 'stock', code: 'A' });
+  }
+});
+
 test('commands: what does not match is an ordinary message', () => {
   const ordinary = [
     '/stock=',
@@ -27,7 +36,10 @@ test('commands: what does not match is an ordinary message', () => {
     '/hello bob',
     '/help',
     'say /hello',
-    '\u00a0/hello',
+    '\ufeff/hello',
+    '\u200b/hello',
+    '\u180e/hello',
+    '\u00a0/hello\u00a0bob',
     '',
   ];
   for (const text of ordinary) assert.equal(readCommand(text), null, text);

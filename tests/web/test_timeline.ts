@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EXTRAS_MAX, POSTS_MAX, Timeline } from '../../web/src/core/timeline.ts';
+import { EXTRAS_MAX, POSTS_MAX, SENDS_MAX, Timeline } from '../../web/src/core/timeline.ts';
 import { post, posts } from './support.ts';
 
 const shown = (timeline: Timeline): string[] => timeline.entries().map(({ id }) => id);
@@ -200,4 +200,34 @@ test('timeline: entries are made once for each change', () => {
   assert.equal(timeline.entries(), entries);
   timeline.live(post(2));
   assert.notEqual(timeline.entries(), entries);
+});
+
+test('timeline: what gets no ack is sent to a bounded number of sockets, until its person asks again', () => {
+  const timeline = new Timeline();
+  const pending = timeline.queue('key', 'mine', 0);
+  const socket = (atMs: number): number => {
+    const unsent = timeline.unsent();
+    unsent.forEach((one) => timeline.sent(one, atMs));
+    return unsent.length;
+  };
+  for (let n = 1; n <= SENDS_MAX; n++) {
+    assert.equal(socket(n * 100), 1);
+    assert.equal(timeline.isUnanswered(n * 100), false, 'it has its time');
+    if (n < SENDS_MAX) assert.equal(timeline.isUnanswered(n * 100 + 1), true);
+  }
+  assert.equal(timeline.isUnanswered(SENDS_MAX * 100 + 1), false, 'no further socket for it');
+  assert.equal(told(timeline), '(mine failed)');
+  assert.equal(socket(1000), 0);
+  assert.equal(timeline.retry('key'), pending);
+  assert.equal(socket(1100), 1);
+  timeline.ack('key', 'p1');
+  assert.equal(told(timeline), '(mine stored)');
+});
+
+test('timeline: sockets that end before an ack count as well', () => {
+  const timeline = new Timeline();
+  timeline.queue('key', 'mine', 0);
+  for (let n = 0; n < SENDS_MAX; n++) timeline.unsent().forEach((one) => timeline.sent(one, 1));
+  assert.deepEqual(timeline.unsent(), []);
+  assert.equal(told(timeline), '(mine failed)');
 });

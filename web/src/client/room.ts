@@ -372,12 +372,15 @@ export class OpenRoom extends Watched {
 
   private tick(): void {
     const nowMs = Date.now();
+    const { version } = this.timeline;
     const slept = nowMs - this.tickedMs > SLEPT_MS;
     this.tickedMs = nowMs;
-    const isUnanswered =
-      this.connection.phase === 'live' &&
-      this.timeline.unsent().some(({ sentMs }) => sentMs > 0 && nowMs - sentMs > ACK_LIMIT_MS);
+    const isUnanswered = this.connection.phase === 'live' && this.timeline.isUnanswered(nowMs - ACK_LIMIT_MS);
     if (slept || isUnanswered) this.wake();
+    if (this.timeline.version !== version) {
+      this.remember();
+      this.changed();
+    }
   }
 
   private remember(): void {

@@ -2,8 +2,12 @@
 
 export type Command = { kind: 'hello' } | { kind: 'stock'; code: string };
 
+/* Unicode's White_Space, as the server trims it: unlike \s and trim(), with U+0085 and without U+FEFF. */
+const BLANK = String.raw`[ \t\r\n\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]`;
+const BLANK_ENDS = new RegExp(`^${BLANK}+|${BLANK}+$`, 'g');
+
 export function readCommand(content: string): Command | null {
-  const text = content.replace(/^[ \t\r\n]+|[ \t\r\n]+$/g, '');
+  const text = content.replace(BLANK_ENDS, '');
   if (text === '/hello') return { kind: 'hello' };
   const stock = /^\/stock=([A-Za-z0-9.]{1,20})$/.exec(text);
   return stock?.[1] ? { kind: 'stock', code: stock[1].toUpperCase() } : null;

@@ -12,6 +12,9 @@ import type { Post } from './wire.ts';
 export const POSTS_MAX = 5_000;
 export const EXTRAS_MAX = 200;
 
+/** So often a post goes out without an ack; then it fails, and its person decides. */
+export const SENDS_MAX = 3;
+
 export type SendState = 'sending' | 'stored' | 'asked' | 'failed';
 
 /** An own post on its way. Its key stays the same however often it is sent: the server keeps one post. */
@@ -21,6 +24,8 @@ export interface Pending {
   atMs: number;
   /** When it was last given to a socket; 0: not yet. */
   sentMs: number;
+  /** To how many sockets it was given without an ack. */
+  sends: number;
   state: SendState;
   /** The id the server gave it. */
   id: string | null;
@@ -168,6 +173,7 @@ export class Timeline {
       content,
       atMs: nowMs,
       sentMs: 0,
+      sends: 0,
       state: 'sending',
       id: null,
       error: null,
@@ -179,14 +185,32 @@ export class Timeline {
     return pending;
   }
 
-  /** Those that have to go to a new socket, in their order. */
+  /** Those that have to go to a new socket, in their order. What is never confirmed is not sent for ever. */
   unsent(): Pending[] {
+    this.giveUp(({ sends }) => sends >= SENDS_MAX);
+    return this.sending();
+  }
+
+  /** Does one wait for its ack since before that time, so that a new socket may help? */
+  isUnanswered(beforeMs: number): boolean {
+    const isLate = ({ sentMs }: Pending): boolean => sentMs > 0 && sentMs < beforeMs;
+    this.giveUp((pending) => pending.sends >= SENDS_MAX && isLate(pending));
+    return this.sending().some(isLate);
+  }
+
+  private sending(): Pending[] {
     return this.pending.filter(({ state }) => state === 'sending');
+  }
+
+  private giveUp(isHopeless: (pending: Pending) => boolean): void {
+    for (const pending of this.sending())
+      if (isHopeless(pending)) this.fail(pending.key, 'The server has not confirmed it', 0);
   }
 
   /** A command is asked once it is sent: it gets no ack. */
   sent(pending: Pending, nowMs: number): void {
     pending.sentMs = nowMs;
+    pending.sends++;
     if (pending.isCommand) pending.state = 'asked';
     this.version++;
   }
@@ -218,6 +242,7 @@ export class Timeline {
     pending.state = 'sending';
     pending.error = null;
     pending.sentMs = 0;
+    pending.sends = 0;
     this.version++;
     return pending;
   }
