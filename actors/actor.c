@@ -28,11 +28,12 @@ struct cf_actor {
     pthread_t thread;
     bool has_thread;
     bool stopping;
-    cf_msg_t stop;  /* whom to tell STOPPED; head only */
-    cf_msg_t drain; /* whom to tell DRAINED; head only */
-    bool draining;  /* DRAIN came and was not answered yet */
-    bool drained;   /* it could be answered if there were memory */
-    cf_buf_t later; /* whole frames that came while a handler waited */
+    bool stop_waits; /* STOP was kept for later: no handler waits any more */
+    cf_msg_t stop;   /* whom to tell STOPPED; head only */
+    cf_msg_t drain;  /* whom to tell DRAINED; head only */
+    bool draining;   /* DRAIN came and was not answered yet */
+    bool drained;    /* it could be answered if there were memory */
+    cf_buf_t later;  /* whole frames that came while a handler waited */
     uint32_t later_count;
     uint64_t later_us; /* the times at which they came, added up; may wrap around */
     bool contain;      /* see cf_turn_t */
@@ -332,9 +333,11 @@ static bool keep_for_later(cf_actor_t *self)
             continue;
         }
         size_t size = CF_MSG_HEAD_SIZE + (size_t)msg.size;
+        bool is_stop = msg.type == CF_MSG_STOP;
+        self->stop_waits |= is_stop;
         if (msg.type == CF_MSG_PROBE)
             on_probe(self, &msg, &arena);
-        if (msg.type != CF_MSG_PROBE && self->later.size <= CF_ACTOR_LATER_MAX) {
+        if (is_stop || (msg.type != CF_MSG_PROBE && self->later.size <= CF_ACTOR_LATER_MAX)) {
             self->later_count++;
             self->later_us += (uint64_t)now_us;
             continue; /* kept */
@@ -368,7 +371,7 @@ int cf_actor_wait(void *arg, int fd, bool for_write, int64_t until_us)
         return wait_alone(fd, for_write, until_us);
     for (;;) {
         bool ready;
-        int left_ms = timeout_ms(until_us);
+        int left_ms = self->stop_waits ? 0 : timeout_ms(until_us);
         cf_outbox_flush(self->out); /* what was said before need not wait with it */
         cf_inbox_wait(self->inbox, fd, for_write, left_ms, &ready);
         bool kept = keep_for_later(self);
@@ -379,6 +382,8 @@ int cf_actor_wait(void *arg, int fd, bool for_write, int64_t until_us)
         }
         if (ready)
             return 0;
+        if (self->stop_waits)
+            return CF_ECLOSING;
         if (left_ms == 0)
             return CF_ETIME;
     }

@@ -95,7 +95,9 @@ int cf_actor_turn(cf_actor_t *self, int budget);
 /* From within a handler: wait until fd (-1: only the time) is readable or, with for_write,
  * writable. Meanwhile PROBE is answered, and what else arrives is kept, in order, for the turns
  * after this one; over CF_ACTOR_LATER_MAX bytes of it requests are REFUSED CF_EAGAIN. Has the form
- * that cf_store_wait_t wants; arg is the actor; before its thread was started only fd and time count. Returns 0, or CF_ETIME at until_us (boot clock). */
+ * that cf_store_wait_t wants; arg is the actor; before its thread was started only fd and time count.
+ * Returns 0, CF_ETIME at until_us (boot clock), or CF_ECLOSING once STOP has come: nobody waits for
+ * what this handler may still achieve, but for the thread to end. */
 #define CF_ACTOR_LATER_MAX (64u << 20)
 int cf_actor_wait(void *arg, int fd, bool for_write, int64_t until_us);
 

@@ -130,7 +130,9 @@ static void keep_unsettled(cf_storage_t *self, const cf_msg_t *request)
     /* To forget the run would leave its room without a verdict for ever: memory is waited for. */
     while (!add_unsettled(self, request)) {
         cf_log_error("no memory to keep a run whose answer was lost");
-        cf_actor_wait(self->config.link.actor, -1, false, cf_boot_us() + SETTLE_PAUSE_US);
+        if (cf_actor_wait(self->config.link.actor, -1, false, cf_boot_us() + SETTLE_PAUSE_US) ==
+            CF_ECLOSING)
+            return; /* its room has ended */
     }
     cf_count(CF_M_STORE_UNKNOWN);
     self->settle_us = 0;

@@ -45,7 +45,9 @@ static int on_check(void *self, cf_turn_t *turn, const cf_msg_t *msg)
 {
     state_t *my = self;
     char bytes[2];
-    cr_assert(eq(int, cf_actor_wait(my->actor, my->waits_for, false, INT64_MAX), 0));
+    int rc = cf_actor_wait(my->actor, my->waits_for, false, INT64_MAX);
+    if (rc < 0)
+        return rc;
     cr_assert(eq(i64, write(left[1], "x", 1), 1));
     cr_assert(eq(i64, read(my->waits_for, bytes, 1), 1));
     cr_assert(eq(i64, read(my->waits_for, bytes, 1), 1));
@@ -310,14 +312,32 @@ Test(actor, keeps_a_bounded_number_of_bytes_and_refuses_requests_beyond)
     cr_assert(le(u64, done, CF_ACTOR_LATER_MAX / LARGE + 2));
 }
 
-Test(actor, stops_behind_what_a_waiting_handler_still_does)
+Test(actor, stops_though_nothing_more_can_be_kept)
+{
+    static char text[LARGE];
+    const uint64_t n = CF_ACTOR_LATER_MAX / LARGE + 20;
+    cf_metrics_text_t large = {{text, sizeof text}};
+    ask(CF_MSG_CHECK, 1);
+    for (uint64_t corr = 2; corr < 2 + n; corr++)
+        peer_send(peer, CF_ACTOR_LOBBY, CF_MSG_METRICS_TEXT, corr, ID, &large);
+    actor_counter(state.actor, CF_M_INBOX_MESSAGES);
+    peer_send(peer, CF_ACTOR_LOBBY, CF_MSG_STOP, 2 + n, ID, NULL);
+    cr_assert(peer_await(peer, CF_MSG_STOPPED, 2 + n, NULL));
+    cf_actor_join(&state.actor);
+    _exit(0);
+}
+
+Test(actor, ends_every_wait_at_a_stop_and_handles_what_came_before_it)
 {
     ask(CF_MSG_CHECK, 1);
-    peer_send(peer, CF_ACTOR_LOBBY, CF_MSG_STOP, 2, ID, NULL);
-    actor_counter(state.actor, CF_M_INBOX_MESSAGES);
-    let_go();
-    cr_assert(peer_expect(peer, CF_MSG_DONE, 1, NULL));
-    cr_assert(peer_expect(peer, CF_MSG_STOPPED, 2, NULL));
+    ask(CF_MSG_JOIN, 2);
+    ask(CF_MSG_CHECK, 3);
+    actor_counter(state.actor, CF_M_INBOX_MESSAGES); /* all of that is in the actor */
+    peer_send(peer, CF_ACTOR_LOBBY, CF_MSG_STOP, 4, ID, NULL);
+    cr_assert(eq(int, peer_await_refusal(peer, 1), CF_ECLOSING));
+    cr_assert(peer_expect(peer, CF_MSG_DONE, 2, NULL));
+    cr_assert(eq(int, peer_await_refusal(peer, 3), CF_ECLOSING));
+    cr_assert(peer_expect(peer, CF_MSG_STOPPED, 4, NULL));
     cf_actor_join(&state.actor);
     _exit(0);
 }
