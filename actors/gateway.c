@@ -9,8 +9,6 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-#define DRAIN_TIMEOUT_US INT64_C(10000000)
-
 /* --- requests in flight ------------------------------------------------------------------------
  */
 
@@ -217,6 +215,33 @@ static int on_reload(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     return cf_outbox_answer(turn->out, msg, CF_MSG_DONE, NULL);
 }
 
+static void give_up(cf_gateway_t *self, cf_pending_t *pending)
+{
+    cf_client_t *client = pending->client;
+    if (client && client->exchange)
+        cf_http_timed_out(self, client);
+    else if (client)
+        cf_socket_gave_up(self, pending);
+    cf_gateway_drop_pending(self, pending);
+}
+
+static int on_close(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_gateway_t *self = state;
+    cf_pending_t *pending, *next;
+    (void)turn;
+    self->close = *msg;
+    HASH_ITER(hh, self->pendings, pending, next)
+    {
+        bool is_attach = pending->client && !pending->client->exchange && !pending->credit &&
+                         !pending->typed; /* nobody was told anything of it */
+        if (pending->client && !is_attach)
+            give_up(self, pending);
+    }
+    cf_socket_close_all(self);
+    return 0;
+}
+
 static const cf_handler_t handlers[] = {
     {CF_MSG_EVENT, on_event},
     {CF_MSG_EXPELLED, on_expelled},
@@ -240,6 +265,7 @@ static const cf_handler_t handlers[] = {
     {CF_MSG_COUNTS, on_counts},
     {CF_MSG_SESSION_ENDED, on_session_ended},
     {CF_MSG_RELOAD, on_reload},
+    {CF_MSG_CLOSE, on_close},
     {0, NULL},
 };
 
@@ -403,6 +429,20 @@ static void observe_deliveries(cf_gateway_t *self)
     cf_buf_clear(&self->shown_us);
 }
 
+static bool all_gone(const cf_gateway_t *self)
+{
+    return HASH_COUNT(self->clients) == 0 && cf_server_stats(self->server)->tls.flushing == 0;
+}
+
+static void drain_further(cf_gateway_t *self)
+{
+    if (self->draining && HASH_COUNT(self->pendings) == 0)
+        cf_actor_drained(self->actor); /* once is enough, it knows */
+    if (self->close.corr && all_gone(self) &&
+        cf_outbox_answer(self->out, &self->close, CF_MSG_CLOSED, NULL) == 0)
+        self->close.corr = 0;
+}
+
 static void after_flush(void *owner)
 {
     cf_gateway_t *self = owner;
@@ -413,6 +453,7 @@ static void after_flush(void *owner)
                            (cf_id_t){0}, &(cf_flushed_t){seen->events, seen->bytes}) == 0)
             seen->is_due = false; /* else said with the next pass, as the sums of then */
     }
+    drain_further(self);
     cf_outbox_flush(self->out);
     if (cf_server_is_flushed(self->server))
         observe_deliveries(self);
@@ -433,31 +474,9 @@ static void give_up_old(cf_gateway_t *self, int64_t boot_us)
             return; /* the table is in order of sending */
         if (boot_us < pending->give_up_us)
             continue; /* a command */
-        cf_client_t *client = pending->client;
         cf_log_warn("a request was not answered", CF_UINT("corr", pending->corr));
-        if (client && client->exchange)
-            cf_http_timed_out(self, client);
-        else if (client)
-            cf_socket_gave_up(self, pending);
-        cf_gateway_drop_pending(self, pending);
+        give_up(self, pending);
     }
-}
-
-static bool all_gone(const cf_gateway_t *self)
-{
-    return HASH_COUNT(self->clients) == 0 && cf_server_stats(self->server)->tls.flushing == 0;
-}
-
-static void drain_further(cf_gateway_t *self, int64_t boot_us)
-{
-    bool is_done = HASH_COUNT(self->pendings) == 0 || boot_us > self->drain_until_us;
-    if (is_done && !self->closed_all) {
-        self->closed_all = true;
-        cf_socket_close_all(self);
-    }
-    if (self->closed_all && (all_gone(self) || boot_us > self->drain_until_us))
-        cf_actor_drained(self->actor);
-    cf_outbox_flush(self->out);
 }
 
 static void on_second(void *owner, int64_t boot_us)
@@ -468,15 +487,16 @@ static void on_second(void *owner, int64_t boot_us)
     cf_limits_second(self, boot_us);
     cf_socket_second(self, cf_wall_us());
     cf_socket_send_counts(self, boot_us);
-    if (self->draining)
-        drain_further(self, boot_us);
+    drain_further(
+        self); /* of what was given up just now, or could not be said for want of memory */
+    cf_outbox_flush(self->out);
 }
 
 static void drain(void *state, cf_turn_t *turn)
 {
     cf_gateway_t *self = state;
-    self->draining = true;
-    self->drain_until_us = turn->boot_us + DRAIN_TIMEOUT_US;
+    (void)turn;
+    self->draining = true; /* answered behind this pass if nothing waits */
     cf_server_stop_listening(self->server);
     for (cf_client_t *client = self->clients; client; client = client->hh.next)
         if (client->phase == CF_CLIENT_ATTACHED && client->conn)

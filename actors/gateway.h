@@ -14,7 +14,9 @@
  *     to limiter     TAKE before what is limited beyond one connection, GIVE_BACK; whom it refuses
  *                    or does not answer for does not pass
  *     RELOAD         -> DONE or REFUSED: certificate and key are read again
- *     DRAIN          stops listening and reading, waits for what is in flight, closes all with 1001
+ *     DRAIN          stops listening and reading; DRAINED when nothing is in flight
+ *     CLOSE          closes all with 1001; CLOSED when nobody is left. Behind DRAIN, whether that was
+ *                    answered or not: how long to wait is the supervisor's business
  *
  * A command may wait for the bot for half a minute. It holds no credit and none of the pool
  * meanwhile, or a dead quote service would stop the reading of the chat beside it: commands have

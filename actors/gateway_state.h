@@ -194,8 +194,8 @@ struct cf_gateway {
     size_t counts_bytes;
     bool counts_behind;      /* some connection has not got the latest */
     int64_t counts_after_us; /* not to be sent before */
-    bool draining, closed_all;
-    int64_t drain_until_us;
+    bool draining;
+    cf_msg_t close;         /* whom to tell CLOSED; head only. corr 0: nobody */
     bool acked, fanned_out; /* in this pass, for the crash points */
     cf_buf_t shown_us;      /* int64_t each: times of the posts whose copies are not flushed yet */
     cf_arena_t arena;       /* of one callback */

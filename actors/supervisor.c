@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #define NODE 1
@@ -37,36 +38,39 @@
 #define DEEP_STACK (1024u << 10) /* TLS, SQL and JSON parsers go deeper than our own code */
 #define SECOND_US INT64_C(1000000)
 #define OBSERVER_CONNECTIONS 64 /* scrapers and probes */
-#define STOP_TIMEOUT_US (5 * SECOND_US)
-#define BOT_DRAIN_US (2 * SECOND_US) /* twice: for quotes under way, and for the store */
+#define SHARES 32               /* of shutdown.timeout */
+#define BOT_DRAIN_SHARES 2      /* twice: for quotes under way, and for the store */
 #define LOOKUPS_MAX 65536 /* every room of a reconnect storm is opening at once; 100 bytes each */
 
 /* What the supervisor does in turn. Each step sends one message to all actors of one kind and waits
- * for their answers. */
+ * for their answers, until so many shares of shutdown.timeout are over; what a step leaves is the
+ * next one's. Who has not drained by then is gone past: what is acknowledged is stored, and to stop
+ * in order is better than to drain for ever. Who has not stopped by then ends the process. */
 typedef struct {
-    uint16_t type; /* DRAIN or STOP */
+    uint16_t type; /* DRAIN, CLOSE or STOP */
     uint16_t kind;
+    uint8_t until;
 } step_t;
 
 static const step_t steps[] = {
-    {CF_MSG_DRAIN, CF_ACTOR_STATS},
-    {CF_MSG_DRAIN, CF_ACTOR_STOCKBOT}, /* so that no gateway waits for a slow quote service */
-    {CF_MSG_DRAIN, CF_ACTOR_GATEWAY},
-    {CF_MSG_DRAIN, CF_ACTOR_ROOMS},
-    {CF_MSG_DRAIN, CF_ACTOR_STORAGE},
-    {CF_MSG_STOP, CF_ACTOR_SWEEPER},
-    {CF_MSG_STOP, CF_ACTOR_LOBBY},
-    {CF_MSG_STOP, CF_ACTOR_ROOMS},
-    {CF_MSG_STOP, CF_ACTOR_STOCKBOT},
-    {CF_MSG_STOP, CF_ACTOR_ACCOUNTS},
-    {CF_MSG_STOP, CF_ACTOR_HASHER},
-    {CF_MSG_STOP, CF_ACTOR_READER},
-    {CF_MSG_STOP, CF_ACTOR_STORAGE},
-    {CF_MSG_STOP, CF_ACTOR_LIMITER},
-    {CF_MSG_STOP, CF_ACTOR_STATS},
-}; /* then the gateways, by stop_gateways() */
+    {CF_MSG_DRAIN, CF_ACTOR_STATS, 1},
+    {CF_MSG_DRAIN, CF_ACTOR_STOCKBOT, 5}, /* so that no gateway waits for a slow quote service */
+    {CF_MSG_DRAIN, CF_ACTOR_GATEWAY, 13},
+    {CF_MSG_CLOSE, CF_ACTOR_GATEWAY, 18},
+    {CF_MSG_DRAIN, CF_ACTOR_ROOMS, 21},
+    {CF_MSG_DRAIN, CF_ACTOR_STORAGE, 24},
+    {CF_MSG_STOP, CF_ACTOR_SWEEPER, SHARES},
+    {CF_MSG_STOP, CF_ACTOR_LOBBY, SHARES},
+    {CF_MSG_STOP, CF_ACTOR_ROOMS, SHARES},
+    {CF_MSG_STOP, CF_ACTOR_STOCKBOT, SHARES},
+    {CF_MSG_STOP, CF_ACTOR_ACCOUNTS, SHARES},
+    {CF_MSG_STOP, CF_ACTOR_HASHER, SHARES},
+    {CF_MSG_STOP, CF_ACTOR_READER, SHARES},
+    {CF_MSG_STOP, CF_ACTOR_STORAGE, SHARES},
+    {CF_MSG_STOP, CF_ACTOR_LIMITER, SHARES},
+    {CF_MSG_STOP, CF_ACTOR_STATS, SHARES},
+}; /* then the gateways, by join_all() */
 #define STEPS (sizeof steps / sizeof steps[0])
-#define FIRST_STOP 5 /* index of the first STOP step */
 
 typedef struct {
     const cf_config_t *config;
@@ -84,11 +88,17 @@ typedef struct {
     uint32_t awaited;                        /* answers to the current step */
     uint64_t reload;                         /* number of the newest SIGHUP */
     uint32_t reload_awaited, reload_refused; /* gateways' answers to it */
+    int64_t stopping_us;                     /* when that began */
     int64_t step_until_us;
     int exit_code;
     cf_password_policy_t *passwords; /* owned */
     char url[CF_STORE_URL_MAX];
 } supervisor_t;
+
+static int64_t shares_us(const supervisor_t *self, int64_t shares)
+{
+    return self->config->shutdown_timeout_ms * 1000 * shares / SHARES;
+}
 
 /* --- making actors -----------------------------------------------------------------------------
  */
@@ -277,7 +287,7 @@ static int start_stockbot(supervisor_t *self)
                                        .attempt_us = config->stock_attempt_timeout_ms * 1000,
                                        .deadline_us = config->stock_deadline_ms * 1000,
                                        .pause_us = config->stock_pause_ms * 1000,
-                                       .drain_us = BOT_DRAIN_US,
+                                       .drain_us = shares_us(self, BOT_DRAIN_SHARES),
                                        .attempts = (uint32_t)config->stock_attempts,
                                        .in_flight_max = (uint32_t)config->stock_in_flight_max,
                                        .queue_max = (uint32_t)config->stock_queue_max,
@@ -519,7 +529,7 @@ static int on_reload_answer(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 /* --- shutting down -----------------------------------------------------------------------------
  */
 
-static void begin_step(supervisor_t *self, int64_t boot_us)
+static void begin_step(supervisor_t *self)
 {
     cf_outbox_t *out = cf_actor_outbox(self->self);
     for (self->awaited = 0; self->step < STEPS && self->awaited == 0;) {
@@ -533,9 +543,8 @@ static void begin_step(supervisor_t *self, int64_t boot_us)
         if (self->awaited == 0)
             self->step++;
     }
-    int64_t stop_until_us = boot_us + STOP_TIMEOUT_US;
-    if (self->step >= FIRST_STOP)
-        self->step_until_us = stop_until_us;
+    if (self->step < STEPS)
+        self->step_until_us = self->stopping_us + shares_us(self, steps[self->step].until);
 }
 
 static void begin_shutdown(supervisor_t *self, int64_t boot_us)
@@ -543,8 +552,8 @@ static void begin_shutdown(supervisor_t *self, int64_t boot_us)
     cf_log_info("draining", CF_INT("timeout_ms", self->config->shutdown_timeout_ms));
     self->stopping = true;
     self->step = 0;
-    self->step_until_us = boot_us + self->config->shutdown_timeout_ms * 1000 - STOP_TIMEOUT_US;
-    begin_step(self, boot_us);
+    self->stopping_us = boot_us;
+    begin_step(self);
 }
 
 static void finish(supervisor_t *self)
@@ -554,32 +563,37 @@ static void finish(supervisor_t *self)
                    (cf_id_t){0}, NULL);
 }
 
+static void next_step(supervisor_t *self)
+{
+    self->step++;
+    begin_step(self);
+    if (self->step == STEPS)
+        finish(self);
+}
+
 static int on_step_answer(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     supervisor_t *self = state;
+    (void)turn;
     if (!self->stopping || msg->corr != 1 + self->step || self->awaited == 0 || --self->awaited > 0)
         return 0;
-    self->step++;
-    begin_step(self, turn->boot_us);
-    if (self->step == STEPS)
-        finish(self);
+    next_step(self);
     return 0;
 }
 
-/* Whoever does not answer in time is not waited for: to stop is better than to drain for ever. */
 static void check_step(supervisor_t *self, int64_t boot_us)
 {
     if (boot_us < self->step_until_us)
         return;
-    if (self->step < FIRST_STOP) {
-        cf_log_warn("could not drain in time",
-                    CF_STR("actor", cf_actor_name(steps[self->step].kind)));
-        self->exit_code = CF_EXIT_FAILURE;
-        self->step = FIRST_STOP;
-        begin_step(self, boot_us);
+    const step_t *step = &steps[self->step];
+    if (step->type != CF_MSG_STOP) {
+        cf_log_warn("not finished in time; goes on without",
+                    CF_STR("step", cf_msg_name(step->type)),
+                    CF_STR("actor", cf_actor_name(step->kind)));
+        next_step(self);
         return;
     }
-    cf_log_error("an actor does not stop", CF_STR("actor", cf_actor_name(steps[self->step].kind)));
+    cf_log_error("an actor does not stop", CF_STR("actor", cf_actor_name(step->kind)));
     cf_log_stop(1000);
     _exit(CF_EXIT_FAILURE); /* its thread cannot be joined */
 }
@@ -641,9 +655,13 @@ static int64_t due(void *state, cf_turn_t *turn)
 }
 
 static const cf_handler_t handlers[] = {
-    {CF_MSG_DRAINED, on_step_answer},       {CF_MSG_STOPPED, on_step_answer},
-    {CF_MSG_HEALTH_STATE, on_health_state}, {CF_MSG_DONE, on_reload_answer},
-    {CF_MSG_REFUSED, on_reload_answer},     {0, NULL},
+    {CF_MSG_DRAINED, on_step_answer},
+    {CF_MSG_STOPPED, on_step_answer},
+    {CF_MSG_CLOSED, on_step_answer},
+    {CF_MSG_HEALTH_STATE, on_health_state},
+    {CF_MSG_DONE, on_reload_answer},
+    {CF_MSG_REFUSED, on_reload_answer},
+    {0, NULL},
 };
 static const cf_actor_ops_t ops = {.handlers = handlers, .due = due};
 
@@ -720,24 +738,35 @@ static bool has_server(cf_address_t address)
     return address.kind == CF_ACTOR_GATEWAY || address.kind == CF_ACTOR_OBSERVER;
 }
 
+static void too_late(int signal)
+{
+    (void)signal;
+    _exit(CF_EXIT_FAILURE); /* a thread that has said it stops, and cannot be joined */
+}
+
 /* The gateways end one by one, when no other thread of ours runs: libwebsockets 4.1.6 closes its
  * event descriptor twice when a context on a foreign loop is destroyed, and in between another
  * thread may have been given the same number. */
 static void join_all(supervisor_t *self)
 {
     cf_outbox_t *out = cf_actor_outbox(self->self);
+    int64_t left_us = self->stopping_us + shares_us(self, SHARES) - cf_boot_us();
+    struct itimerval left = {.it_value = {left_us / SECOND_US, left_us % SECOND_US}};
+    if (left_us <= 0)
+        left.it_value = (struct timeval){0, 1};
+    signal(SIGALRM, too_late);
+    setitimer(ITIMER_REAL, &left, NULL);
     for (uint32_t i = 0; i < self->count; i++)
         if (!has_server(self->addresses[i]))
             cf_actor_join(&self->actors[i]);
     for (uint32_t i = 0; i < self->count; i++) {
         if (!has_server(self->addresses[i]))
             continue;
-        alarm(STOP_TIMEOUT_US / SECOND_US); /* ends the process if the thread cannot be joined */
         cf_outbox_send(out, self->addresses[i], CF_MSG_STOP, 1, (cf_id_t){0}, NULL);
         cf_outbox_flush(out);
         cf_actor_join(&self->actors[i]);
-        alarm(0);
     }
+    setitimer(ITIMER_REAL, &(struct itimerval){0}, NULL);
 }
 
 int cf_supervisor_run(const cf_config_t *config)

@@ -259,7 +259,7 @@
     X(metrics, allow, NETWORKS, "", "0", "64",                                                     \
       "Who may read /metrics on the service port, besides loopback.")                              \
     X(shutdown, timeout, DURATION, "30s", "1s", "10m",                                             \
-      "Time to drain after SIGTERM before the process ends anyway.")
+      "Time from SIGTERM to the end. Every step of the drain has its share of it.")
 
 /* The contracts' own names for the same settings, taken when the CONFAB_ name is not set; of
  * several set ones the first in this table counts, but allowed origins add up. PORT and HOST are

@@ -98,7 +98,7 @@ static struct {
     char texts[POSTS_MAX][16];
     window_t windows[2];
     unsigned forgets, forgotten, counted;
-    bool silent, no_room, drained;
+    bool silent, no_room, drained, closed;
     int tokens;     /* of frames: handed out and not come back, less the frames that came */
     unsigned takes; /* of frames */
     bool holds;     /* the room keeps an ATTACH to answer it later */
@@ -633,6 +633,7 @@ static void play(int who, const cf_msg_t *msg)
         break;
     case SUPERVISOR:
         world.drained |= msg->type == CF_MSG_DRAINED;
+        world.closed |= msg->type == CF_MSG_CLOSED;
         break;
     default:
         play_rooms(msg, &body);
@@ -1093,7 +1094,7 @@ static void live_and_recover(void)
     live_a_day(); /* as if nothing had happened */
 }
 
-/* Sockets are closed and DRAINED is said, whatever fails meanwhile. */
+/* DRAINED is said, sockets are closed and CLOSED is said, whatever fails meanwhile. */
 static void drain(void)
 {
     failing_malloc_pause();
@@ -1102,12 +1103,13 @@ static void drain(void)
     enter(&world.people[BOB]);
     failing_malloc_resume();
     say(&played_at[SUPERVISOR], CF_MSG_DRAIN, 1, (cf_id_t){0}, NULL);
-    for (int64_t ahead_us = SECOND_US; ahead_us < GIVES_UP_US && !world.drained;
+    say(&played_at[SUPERVISOR], CF_MSG_CLOSE, 2, (cf_id_t){0}, NULL);
+    for (int64_t ahead_us = SECOND_US; ahead_us < GIVES_UP_US && !(world.drained && world.closed);
          ahead_us += SECOND_US) {
         pump();
         tick(ahead_us);
     }
-    ensure(world.drained);
+    ensure(world.drained && world.closed);
     for (unsigned i = 0; i < world.n_conns; i++)
         ensure(world.conns[i].phase == GONE);
 }

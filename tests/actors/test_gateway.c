@@ -1927,11 +1927,31 @@ Test(gateway, drains_when_what_was_asked_is_answered_and_closes_1001)
     post(ann, "b", "2");                                          /* is not read any more */
     peer_answer(rooms, &msg, CF_MSG_POSTED, &(cf_posted_t){{{3}}, 1, 1});
     cr_assert(has(client_heard_type(ann, "message_ack"), "message_ack"));
+    cr_assert(peer_await(supervisor, CF_MSG_DRAINED, 77, NULL));
+    peer_send(supervisor, CF_ACTOR_GATEWAY, CF_MSG_CLOSE, 78, (cf_id_t){0}, NULL);
     cr_assert(has(client_heard_type(ann, "none"), "close 1001 going away; retry_after_ms="));
     cr_assert(has(client_heard_type(bob, "none"), "close 1001 going away; retry_after_ms="));
     close(ann);
     close(bob);
-    cr_assert(peer_await(supervisor, CF_MSG_DRAINED, 77, NULL));
+    cr_assert(peer_await(supervisor, CF_MSG_CLOSED, 78, NULL));
+}
+
+Test(gateway, tells_whoever_waits_at_the_end_that_it_closes)
+{
+    cf_msg_t msg;
+    uint64_t corr;
+    peer_t *supervisor = peer_at(CF_ACTOR_SUPERVISOR, 0);
+    int ann = enter_first("ann", NULL), bob = ask_history("bob", false, &corr);
+    post(ann, "a", "1");
+    expect_post(rooms, "a", &msg);
+    peer_send(supervisor, CF_ACTOR_GATEWAY, CF_MSG_DRAIN, 77, (cf_id_t){0}, NULL);
+    peer_send(supervisor, CF_ACTOR_GATEWAY, CF_MSG_CLOSE, 78, (cf_id_t){0}, NULL);
+    cr_assert(eq(int, client_answer(bob), 503));
+    cr_assert(has(client_heard_type(ann, "error"), "\"code\":\"NOT_CONFIRMED\""));
+    cr_assert(has(client_heard_type(ann, "none"), "close 1001 going away; retry_after_ms="));
+    close(ann);
+    close(bob);
+    cr_assert(peer_await(supervisor, CF_MSG_CLOSED, 78, NULL));
 }
 
 Test(tuned_gateway, reads_its_certificate_again_when_told_and_says_what_came_of_it)

@@ -2,6 +2,8 @@
  *
  *     STOP       supervisor -> any      -> STOPPED; the actor's thread ends behind it
  *     DRAIN      supervisor -> any      -> DRAINED when no acknowledged work is left in the actor
+ *     CLOSE      supervisor -> gateway  -> CLOSED when no client is left: WebSockets are closed with
+ *                1001, requests that still wait are refused
  *     RELOAD     supervisor -> gateway  -> DONE, or REFUSED and nothing changed: read certificate and
  *                key again
  *     DONE       the answer to a request that has no result
