@@ -121,6 +121,25 @@ def test_a_body_of_64_kib_and_one_byte_more(store_kind, server):
     assert json.loads(answer) == {"error": "Content Too Large"}
 
 
+@pytest.mark.only_store("sqlite")
+def test_a_chunked_body_is_a_body(store_kind, server):
+    """As clients send that do not know its length beforehand; and cookies in two lines."""
+    ann = server.user("ann")
+    head = (f"POST /api/v1/chatrooms HTTP/1.1\r\nHost: x\r\nCookie: theme=dark\r\nCookie: session_id={ann.token}\r\n"
+            "Transfer-Encoding: chunked\r\n\r\n").encode()
+    raw = ws.Socket(server.port)
+    for end in (b"0\r\n\r\n", b"0;last\r\nDigest: x\r\n\r\n"):  # one behind the other on one connection
+        body = b'{"name":"in chunks"}'
+        raw.send(head + b"".join(b"%x;n=%d\r\n%s\r\n" % (len(part), i, part) for i, part in
+                                 enumerate((body[:1], body[1:13], body[13:]))) + end)
+        status, headers = raw.read_head()
+        assert status == 201
+        assert json.loads(raw.take(int(headers["content-length"])))["name"] == "in chunks"
+    raw.send(head + b"10001\r\n")
+    assert raw.read_head()[0] == 413
+    raw.close()
+
+
 SAYS = b"Host: x\r\nOrigin: http://localhost:3000\r\nX-Request-Id: me1\r\n"
 SHARED = {"Access-Control-Allow-Origin": "http://localhost:3000", "Access-Control-Allow-Credentials": "true",
           "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE, OPTIONS",

@@ -19,8 +19,10 @@ static bool lies_within(cf_str_t part, const uint8_t *bytes, size_t size, const 
     if (part.size == 0)
         return true;
     return (part.bytes >= whole && part.bytes + part.size <= whole + size) ||
-           (part.bytes >= head->joined &&
-            part.bytes + part.size <= head->joined + sizeof head->joined) ||
+           (part.bytes >= head->forwarded &&
+            part.bytes + part.size <= head->forwarded + sizeof head->forwarded) ||
+           (part.bytes >= head->cookies &&
+            part.bytes + part.size <= head->cookies + sizeof head->cookies) ||
            (part.size == 1 && part.bytes[0] == '/'); /* a target without a path */
 }
 
@@ -35,10 +37,12 @@ static void check_accepted(const cf_head_t *head, const uint8_t *bytes, size_t s
         check(!field.size || !memchr(field.bytes, '\n', field.size));
         check(!field.size || !memchr(field.bytes, '\0', field.size));
     }
-    check(head->fields[CF_FIELD_TRANSFER_ENCODING].size == 0);
+    check(head->fields[CF_FIELD_TRANSFER_ENCODING].size == (head->is_chunked ? 7 : 0));
+    check(!head->is_chunked || (head->minor == 1 && head->content_length == 0 &&
+                                head->fields[CF_FIELD_CONTENT_LENGTH].size == 0));
     check(head->minor == 0 || head->fields[CF_FIELD_HOST].size > 0);
     if (!cf_handshake_fault(head))
-        check(head->minor == 1 && head->content_length == 0 &&
+        check(head->minor == 1 && head->content_length == 0 && !head->is_chunked &&
               head->fields[CF_FIELD_WS_KEY].size == CF_HANDSHAKE_KEY_TEXT);
 }
 

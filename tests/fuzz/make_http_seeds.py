@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Writes the seeds of fuzz_head and fuzz_server_frames into corpus/. The files are checked in; run
+"""Writes the seeds of fuzz_head, fuzz_chunked and fuzz_server_frames into corpus/. The files are checked in; run
 this again only after changing it."""
 import pathlib
 import struct
@@ -42,6 +42,7 @@ def heads():
     yield head(get, HOST, b"Connection: close, x\r\n", b"Connection: keep-alive\r\n")
     yield head(get, HOST, b"X-Forwarded-For: 1.1.1.1\r\n", b"X-Forwarded-For: 2.2.2.2, ::1\r\n")
     yield head(get, HOST, b"Cookie: session_id=abc; b=c\r\n", b"Origin: http://a\r\n")
+    yield head(get, HOST, b"Cookie: a=b\r\n", b"Cookie: c=d\r\n")
     yield head(get, HOST, b"X: y\r\n" * 101)
     yield head(get, HOST, WS)
     yield head(get, HOST, WS.replace(b"13", b"8"))
@@ -51,6 +52,18 @@ def heads():
     yield b"GET / HTTP/1.1\nHost: a\n\n"
     yield b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
     yield b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+
+def chunked():
+    """Bodies in the chunked coding, good and bad."""
+    for sizes in ((), (5,), (1, 1, 1), (300, 700), (1001,)):
+        yield b"".join(b"%x\r\n%s\r\n" % (size, b"c" * size) for size in sizes) + b"0\r\n\r\n"
+    for line in (b"5;a=b", b"5 ", b"+5", b"0x5", b"5;\x01", b"0" * 15 + b"5", b"f" * 16, b"5;" + b"e" * 500, b""):
+        yield line + b"\r\nhello\r\n0\r\n\r\n"
+    for trailer in (b"X: y\r\n", b"X: y\r\n folded\r\n", b"X : y\r\n", b"no colon\r\n", b"X: y\n", b"A:\r\n" * 50):
+        yield b"5\r\nhello\r\n0\r\n" + trailer + b"\r\nGET / HTTP/1.1\r\n"
+    yield b"5\nhello\n0\n\n"
+    yield b"5\r\nhello0\r\n\r\n"
 
 
 def frame(first, payload=b"", mask=b"\x37\xfa\x21\x3d", length=None):
@@ -111,6 +124,8 @@ def connections():
     yield 0, 9, get + head(b"POST / HTTP/1.1", HOST, b"Content-Length: 5\r\n") + b"hello" + get
     yield 0, 0, get + head(b"GET / HTTP/1.1", HOST, WS)
     yield 0, 0, head(b"GET / HTTP/1.1", HOST, WS) + frame(0x81, b"early")
+    for i, data in enumerate(chunked()):
+        yield 0, (0, 1, 7)[i % 3], head(b"POST / HTTP/1.1", HOST, b"Transfer-Encoding: chunked\r\n") + data + get
 
 
 def write(name, seeds):
@@ -121,4 +136,5 @@ def write(name, seeds):
 
 
 write("head", heads())
+write("chunked", (bytes([i]) + data for i, data in enumerate(chunked())))
 write("server_frames", (bytes([kind, step]) + data for kind, step, data in connections()))

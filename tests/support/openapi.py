@@ -11,7 +11,7 @@ import jsonschema
 
 DOCUMENT = json.loads((pathlib.Path(__file__).resolve().parent.parent.parent / "docs/openapi.json").read_text())
 # What the server refuses before it is a request of some route: the response "default".
-BEFORE_ROUTING = {400, 408, 411, 413, 414, 417, 431, 503, 505}
+BEFORE_ROUTING = {400, 408, 413, 414, 417, 431, 503, 505}
 NOT_CONFORMING = {"Invalid request body", "Invalid input", "invalid input"}
 ALWAYS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 

@@ -131,9 +131,22 @@ static const struct {
     {"POST / HTTP/1.1\r\n" HOST "Content-Length: 1000000000000000000\r\n\r\n", 413},
     {"POST / HTTP/1.1\r\n" HOST "Content-Length: 18446744073709551617\r\n\r\n", 413},
     {"POST / HTTP/1.1\r\n" HOST "Content-Length: 00000000000000000000005\r\n\r\n", 0},
-    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n", 411},
-    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: identity\r\n\r\n", 411},
-    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding:\r\n\r\n", 411},
+    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n", 0},
+    {"POST / HTTP/1.1\r\n" HOST "transfer-encoding:\t Chunked \r\n\r\n", 0},
+    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: identity\r\n\r\n", 400},
+    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip, chunked\r\n\r\n", 400},
+    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked, gzip\r\n\r\n", 400},
+    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked, chunked\r\n\r\n", 400},
+    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked,\r\n\r\n", 400},
+    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: xchunked\r\n\r\n", 400},
+    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked;q=1\r\n\r\n", 400},
+    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: \"chunked\"\r\n\r\n", 400},
+    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\x0b\r\n\r\n", BROKEN},
+    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+     400},
+    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n",
+     400},
+    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding:\r\n\r\n", 400},
     {"POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
     {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", 400},
     {"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
@@ -142,7 +155,7 @@ static const struct {
     {"POST / HTTP/1.1\r\n" HOST "Expect: 100-Continue\r\n\r\n", 0},
     {"POST / HTTP/1.1\r\n" HOST "Expect: more\r\n\r\n", 417},
     {"POST / HTTP/1.0\r\nExpect: more\r\n\r\n", 0},
-    {"GET / HTTP/1.1\r\n" HOST "Cookie: a=b\r\nCookie: c=d\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\n" HOST "Cookie: a=b\r\nCookie: c=d\r\n\r\n", 0},
     {"GET / HTTP/1.1\r\n" HOST "Origin: http://a\r\nOrigin: http://a\r\n\r\n", 400},
     {"GET / HTTP/1.1\r\n" HOST "Authorization: a\r\nAuthorization: b\r\n\r\n", 400},
 };
@@ -197,6 +210,10 @@ Test(head, bounds_hold_to_the_byte)
         add(text, "9", (size_t)(CF_HEAD_FORWARDED_MAX - 3 + over));
         add(text, "\r\n\r\n", 1);
         cr_assert(eq(int, judge(text), over ? 431 : 0));
+        strcpy(text, "GET / HTTP/1.1\r\n" HOST "Cookie: 1\r\nCookie: ");
+        add(text, "9", (size_t)(CF_HEAD_COOKIES_MAX - 3 + over));
+        add(text, "\r\n\r\n", 1);
+        cr_assert(eq(int, judge(text), over ? 431 : 0));
     }
 }
 
@@ -221,6 +238,15 @@ Test(head, gives_its_parts)
     check_text(head.fields[CF_FIELD_ORIGIN], "");
     cr_assert(eq(u64, head.content_length, 42));
     cr_assert(head.keep_alive);
+}
+
+Test(head, joins_lines_of_cookies)
+{
+    cf_head_t head;
+    parse(&head, "GET / HTTP/1.1\r\n" HOST "Cookie: a=1\r\nX: y\r\ncookie: b=2; c=3\r\n"
+                 "Cookie: d=4\r\nX-Forwarded-For: 1.1.1.1\r\n\r\n");
+    check_text(head.fields[CF_FIELD_COOKIE], "a=1; b=2; c=3; d=4");
+    check_text(head.fields[CF_FIELD_FORWARDED_FOR], "1.1.1.1");
 }
 
 Test(head, absolute_form_names_the_host)
@@ -278,6 +304,9 @@ Test(handshake, faults_come_in_the_order_of_the_contract)
          "\r\n",
          "Sec-WebSocket-Version"},
         {"GET /ws HTTP/1.1\r\n" HOST CONNECTION UPGRADE VERSION KEY "Content-Length: 1\r\n\r\n",
+         "a handshake has no body"},
+        {"GET /ws HTTP/1.1\r\n" HOST CONNECTION UPGRADE VERSION KEY
+         "Transfer-Encoding: chunked\r\n\r\n",
          "a handshake has no body"},
         {"GET /ws HTTP/1.1\r\n" HOST CONNECTION UPGRADE VERSION "\r\n", "Sec-WebSocket-Key"},
         {"GET /ws HTTP/1.1\r\n" HOST CONNECTION UPGRADE VERSION "Sec-WebSocket-Key: abc\r\n\r\n",

@@ -636,7 +636,10 @@ Test(server, refuses_by_status_and_closes)
         {"GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n fold\r\n\r\n", 400},
         {"\x16\x03\x01\x02\x00\x01", 400}, /* TLS */
         {"GET / HTTP/3.0\r\n\r\n", 505},
-        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411},
+        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n0\r\n\r\n", 400},
+        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0 \r\n\r\n", 400},
+        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab0\r\n\r\n", 400},
+        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfffff\r\n", 413},
         {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
          400},
         {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400},
@@ -673,7 +676,8 @@ Test(server, refusals_tell_the_owner_what_the_head_said_and_carry_its_lines)
         bool is_read;
     } cases[] = {
         {"POST / HTTP/1.1\r\n" SAYS "Content-Length: 99999999\r\n\r\n", 413, true},
-        {"POST / HTTP/1.1\r\n" SAYS "Transfer-Encoding: gzip\r\n\r\n", 411, true},
+        {"POST / HTTP/1.1\r\n" SAYS "Transfer-Encoding: gzip\r\n\r\n", 400, true},
+        {"POST / HTTP/1.1\r\n" SAYS "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\nx", 400, true},
         {"POST / HTTP/1.1\r\n" SAYS "Expect: else\r\n\r\n", 417, true},
         {"POST / HTTP/1.1\r\n" SAYS "Content-Length: 2\r\n\r\n{", 408, true},
         {"GET / HTTP/1.1\r\n" SAYS "Host: b\r\n\r\n", 400, false},
@@ -804,6 +808,67 @@ Test(server, body_max_holds_to_the_byte)
         expect_end(fd); /* the answer was not eaten by a reset */
     }
     cr_assert(eq(u64, ask().stats.refused_body, 1));
+}
+
+/* One request with its content in chunks of `step` bytes, an extension on each, and a trailer. */
+static size_t put_chunked(char *out, size_t room, const char *content, size_t size, size_t step)
+{
+    size_t at = (size_t)snprintf(
+        out, room, "POST /b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for (size_t done = 0; done < size; done += step) {
+        int n = (int)(size - done < step ? size - done : step);
+        at += (size_t)snprintf(out + at, room - at, "%x;e\r\n%.*s\r\n", (unsigned)n, n,
+                               content + done);
+    }
+    return at + (size_t)snprintf(out + at, room - at, "0\r\nT: x\r\n\r\n");
+}
+
+Test(server, chunked_bodies_are_taken_byte_by_byte_and_pipelined)
+{
+    static char request[1024];
+    open_server();
+    size_t size = put_chunked(request, sizeof request, "hello, world", 12, 5);
+    int fd = dial();
+    for (size_t i = 0; i < size; i++)
+        put_bytes(fd, request + i, 1);
+    cr_assert(eq(int, get_answer(fd), 200));
+    expect_body("3 /b hello, world");
+    char *two = request + size;
+    size += put_chunked(two, sizeof request - size, "again", 5, 1);
+    size += (size_t)snprintf(request + size, sizeof request - size,
+                             "GET /c HTTP/1.1\r\nHost: a\r\n\r\n");
+    put_bytes(fd, request, size);
+    cr_assert(eq(int, get_answer(fd), 200));
+    expect_body("3 /b hello, world");
+    cr_assert(eq(int, get_answer(fd), 200));
+    expect_body("3 /b again");
+    cr_assert(eq(int, get_answer(fd), 200));
+    expect_body("1 /c ");
+    cr_assert(eq(int, ask().handed, 4));
+    close(fd);
+}
+
+Test(server, body_max_holds_to_the_byte_of_chunked_bodies_too)
+{
+    static char content[70000], request[400000];
+    open_server();
+    memset(content, 'b', sizeof content);
+    for (size_t step = 100; step <= 70000; step *= 700)
+        for (size_t over = 0; over < 2; over++) {
+            size_t size = config.body_max + over;
+            int fd = dial();
+            put_bytes(fd, request, put_chunked(request, sizeof request, content, size, step));
+            cr_assert(eq(int, get_answer(fd), over ? 413 : 200));
+            if (!over) {
+                cr_assert(eq(sz, strlen(body), size + strlen("3 /b ")));
+                close(fd);
+                continue;
+            }
+            expect_failure();
+            expect_end(fd);
+        }
+    cr_assert(eq(u64, ask().stats.refused_body, 2));
+    UNTIL(facts.stats.request_bytes == 0);
 }
 
 Test(server, says_100_continue_once_and_only_when_asked)

@@ -1,6 +1,7 @@
 /* A socket that speaks HTTP: one request after the other is read whole, handed to the owner, and
  * answered before the next one is looked at. So pipelined requests are answered in order without
  * any bookkeeping, and a client that does not read its answers is not read from. */
+#include "chunked.h"
 #include "handshake.h"
 #include "server_state.h"
 
@@ -9,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define READ_STEP 4096      /* bytes asked for at a time while a head is incomplete */
+#define READ_STEP 4096      /* bytes asked for at a time while the end is not known */
 #define REFUSED_OPEN_MAX 64 /* sockets beyond the cap that wait for their 503 to arrive */
 
 typedef enum {
@@ -36,7 +37,9 @@ struct cf_client {
     size_t counted;      /* of its memory, what the request pool holds */
     size_t scanned;      /* of the head, see cf_head_end() */
     size_t head_size;    /* once known */
-    size_t request_size; /* head and body */
+    size_t request_size; /* head and body; of a chunked one what is decoded */
+    bool is_chunked;
+    cf_chunked_t chunked;
     cf_buf_t out;
     size_t sent; /* of out */
     size_t discarded;
@@ -200,7 +203,6 @@ static const char *reason_phrase(int status)
                    {408, "Request Timeout"},
                    {409, "Conflict"},
                    {410, "Gone"},
-                   {411, "Length Required"},
                    {413, "Content Too Large"},
                    {414, "URI Too Long"},
                    {415, "Unsupported Media Type"},
@@ -357,7 +359,7 @@ static bool take_head(cf_http_client_t *client, cf_head_t *head)
     if (status == 0 && head->content_length > server->config.body_max)
         status = 413;
     if (status != 0) {
-        if (status == 413 || status == 411)
+        if (status == 413)
             server->stats.refused_body++;
         else
             server->stats.refused_head++;
@@ -366,6 +368,8 @@ static bool take_head(cf_http_client_t *client, cf_head_t *head)
     }
     client->keep_alive = head->keep_alive;
     client->request_size = client->head_size + (size_t)head->content_length;
+    client->is_chunked = head->is_chunked;
+    client->chunked = (cf_chunked_t){.max = server->config.body_max};
     return true;
 }
 
@@ -383,6 +387,30 @@ static void start_body(cf_http_client_t *client, const cf_head_t *head)
         client->server->stats.sends++;
         client->server->stats.bytes_out += sizeof go_on - 1;
     }
+}
+
+/* Decodes where it lies what has come of a chunked body. As take_body(). */
+static int take_chunks(cf_http_client_t *client)
+{
+    cf_buf_t *in = &client->in;
+    size_t used, made, came = in->size - client->request_size;
+    uint8_t *raw = in->data + client->request_size;
+    int rc = cf_chunked_decode(&client->chunked, raw, came, &used, &made);
+    if (rc < 0) {
+        client->server->stats.refused_body++;
+        refuse(client, rc == CF_ERANGE ? 413 : rc == CF_EFULL ? 431 : 400, NULL);
+        return rc;
+    }
+    memmove(raw + made, raw + used, came - used); /* the next request */
+    in->size -= used - made;
+    client->request_size += made;
+    return rc;
+}
+
+/* Returns 1 if the body is whole, 0 if more of it must come; an error: it was refused. */
+static int take_body(cf_http_client_t *client)
+{
+    return client->is_chunked ? take_chunks(client) : client->in.size >= client->request_size;
 }
 
 /* RFC 9112, 2.2: one empty line before a request line is to be ignored. False: wait for more. */
@@ -420,12 +448,13 @@ static void advance(cf_http_client_t *client)
         if (!take_head(client, &head))
             return;
         client->any_request = true;
-        if (client->in.size < client->request_size) {
+        int rc = take_body(client);
+        if (rc == 0)
             start_body(client, &head);
+        if (rc <= 0)
             return;
-        }
     } else {
-        if (client->state != READ_BODY || client->in.size < client->request_size)
+        if (client->state != READ_BODY || take_body(client) <= 0)
             return;
         cf_head_parse(&head, client->in.data, client->head_size); /* the buffer may have moved */
     }
@@ -450,9 +479,11 @@ static bool keep(cf_http_client_t *client, const uint8_t *bytes, size_t size)
 static void read_more(cf_http_client_t *client)
 {
     cf_server_t *server = client->server;
-    size_t room = client->state == READ_BODY ? client->request_size - client->in.size
-                                             : server->config.head_max + 1 - client->in.size;
-    size_t step = client->state == READ_HEAD ? READ_STEP : sizeof server->scratch;
+    bool ends_known = client->state == READ_BODY && !client->is_chunked;
+    size_t room = client->state == READ_HEAD ? server->config.head_max + 1 - client->in.size
+                  : ends_known               ? client->request_size - client->in.size
+                                             : READ_STEP;
+    size_t step = ends_known ? sizeof server->scratch : READ_STEP;
     bool was_idle = client->in.size == 0;
     ssize_t n = recv(client->fd, server->scratch, room < step ? room : step, 0);
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))

@@ -38,7 +38,7 @@ const char *cf_handshake_fault(const cf_head_t *head)
         return "Upgrade does not name websocket";
     if (!cf_str_equal(head->fields[CF_FIELD_WS_VERSION], cf_str("13")))
         return "Sec-WebSocket-Version is not 13";
-    if (head->content_length > 0)
+    if (head->content_length > 0 || head->is_chunked)
         return "a handshake has no body";
     return is_key(head->fields[CF_FIELD_WS_KEY]) ? NULL : key_fault;
 }

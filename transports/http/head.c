@@ -7,7 +7,6 @@
 enum {
     OK = 0,
     BAD_REQUEST = 400,
-    LENGTH_REQUIRED = 411,
     TOO_LARGE = 413,
     URI_TOO_LONG = 414,
     EXPECTATION_FAILED = 417,
@@ -33,8 +32,7 @@ int64_t cf_head_end(const uint8_t *bytes, size_t size, size_t *scanned)
     return 0;
 }
 
-/* RFC 9110, 5.6.2: tchar. */
-static bool is_token_char(char c)
+bool cf_head_is_token_char(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
            (c != '\0' && strchr("!#$%&'*+-.^_`|~", c));
@@ -43,7 +41,7 @@ static bool is_token_char(char c)
 static bool is_token(cf_str_t text)
 {
     for (uint32_t i = 0; i < text.size; i++)
-        if (!is_token_char(text.bytes[i]))
+        if (!cf_head_is_token_char(text.bytes[i]))
             return false;
     return text.size > 0;
 }
@@ -127,7 +125,7 @@ static bool is_authority(cf_str_t text)
             return false;
     } else {
         while (i < text.size && text.bytes[i] != ':' &&
-               (is_token_char(text.bytes[i]) || strchr("()=;,", text.bytes[i])))
+               (cf_head_is_token_char(text.bytes[i]) || strchr("()=;,", text.bytes[i])))
             i++;
         if (i == 0)
             return false;
@@ -208,7 +206,7 @@ static const struct {
 } known[CF_FIELD_COUNT] = {
     [CF_FIELD_HOST] = {"host", ONCE},
     [CF_FIELD_ORIGIN] = {"origin", ONCE},
-    [CF_FIELD_COOKIE] = {"cookie", ONCE},
+    [CF_FIELD_COOKIE] = {"cookie", JOINED},
     [CF_FIELD_AUTHORIZATION] = {"authorization", ONCE},
     [CF_FIELD_SEC_FETCH_SITE] = {"sec-fetch-site", ONCE},
     [CF_FIELD_CONTENT_TYPE] = {"content-type", ONCE},
@@ -219,7 +217,7 @@ static const struct {
     [CF_FIELD_REAL_IP] = {"x-real-ip", ONCE},
     [CF_FIELD_IF_NONE_MATCH] = {"if-none-match", ONCE},
     [CF_FIELD_CONTENT_LENGTH] = {"content-length", ONCE},
-    [CF_FIELD_TRANSFER_ENCODING] = {"transfer-encoding", LIST},
+    [CF_FIELD_TRANSFER_ENCODING] = {"transfer-encoding", ONCE},
     [CF_FIELD_CONNECTION] = {"connection", LIST},
     [CF_FIELD_UPGRADE] = {"upgrade", LIST},
     [CF_FIELD_EXPECT] = {"expect", ONCE},
@@ -227,19 +225,29 @@ static const struct {
     [CF_FIELD_WS_VERSION] = {"sec-websocket-version", ONCE},
 };
 
-/* A proxy may add a line of its own behind the client's; the last element is the one to trust, so
- * lines are joined in order, never the first one taken. */
-static int join_forwarded(cf_head_t *out, cf_str_t value)
+/* One more line of a field that has one, behind it and in order: a proxy may add a line of its own to
+ * X-Forwarded-For, of which the last element is the one to trust; and a client may split its cookies
+ * (RFC 9113, 8.2.3), which a proxy may pass on as they came. */
+static int join_line(cf_str_t *field, cf_str_t value, const char *between, char *to, size_t room)
 {
-    cf_str_t *field = &out->fields[CF_FIELD_FORWARDED_FOR];
-    size_t comma = field->size ? 2 : 0;
-    if (field->size + comma + value.size > sizeof out->joined)
+    size_t gap = field->size ? 2 : 0;
+    if (field->size + gap + value.size > room)
         return FIELDS_TOO_LARGE;
-    memcpy(out->joined + field->size, ", ", comma);
+    if (field->size && field->bytes != to)
+        memcpy(to, field->bytes, field->size);
+    memcpy(to + field->size, between, gap);
     if (value.size)
-        memcpy(out->joined + field->size + comma, value.bytes, value.size);
-    *field = (cf_str_t){out->joined, (uint32_t)(field->size + comma + value.size)};
+        memcpy(to + field->size + gap, value.bytes, value.size);
+    *field = (cf_str_t){to, (uint32_t)(field->size + gap + value.size)};
     return OK;
+}
+
+static int join(cf_head_t *out, cf_head_field_t which, cf_str_t value)
+{
+    cf_str_t *field = &out->fields[which];
+    return which == CF_FIELD_COOKIE
+               ? join_line(field, value, "; ", out->cookies, sizeof out->cookies)
+               : join_line(field, value, ", ", out->forwarded, sizeof out->forwarded);
 }
 
 static int keep_field(cf_head_t *out, cf_head_field_t which, cf_str_t value)
@@ -249,8 +257,8 @@ static int keep_field(cf_head_t *out, cf_head_field_t which, cf_str_t value)
     out->present |= bit;
     if (known[which].repeat == ONCE && again)
         return BAD_REQUEST;
-    if (known[which].repeat == JOINED)
-        return join_forwarded(out, value);
+    if (known[which].repeat == JOINED && again)
+        return join(out, which, value);
     if (which == CF_FIELD_CONNECTION) {
         out->connection_upgrade |= list_has(value, "upgrade");
         if (list_has(value, "close"))
@@ -311,8 +319,11 @@ static bool has(const cf_head_t *head, cf_head_field_t field)
 static int check_framing(cf_head_t *out)
 {
     if (has(out, CF_FIELD_TRANSFER_ENCODING)) {
-        bool clear = out->minor > 0 && !has(out, CF_FIELD_CONTENT_LENGTH);
-        return clear ? LENGTH_REQUIRED : BAD_REQUEST; /* RFC 9112, 6.1 */
+        /* RFC 9112, 6.1 and 6.3: with another coding, or with a length beside it, somebody in front
+         * of us may have seen another end */
+        out->is_chunked = equals_nocase(out->fields[CF_FIELD_TRANSFER_ENCODING], "chunked");
+        if (!out->is_chunked || out->minor == 0 || has(out, CF_FIELD_CONTENT_LENGTH))
+            return BAD_REQUEST;
     }
     if (out->minor > 0 && !has(out, CF_FIELD_HOST))
         return BAD_REQUEST; /* RFC 9112, 3.2 */
@@ -330,7 +341,7 @@ static int check_framing(cf_head_t *out)
 int cf_head_parse(cf_head_t *out, const uint8_t *bytes, size_t size)
 {
     const char *at = (const char *)bytes, *end = at + size;
-    memset(out, 0, offsetof(cf_head_t, joined));
+    memset(out, 0, offsetof(cf_head_t, forwarded));
     int rc = take_request_line(out, take_line(&at, end));
     if (rc != OK)
         return rc;

@@ -8,9 +8,11 @@
 
 #include "server.h"
 
-#define CF_HEAD_FIELDS_MAX 100     /* header lines: 431 beyond */
-#define CF_HEAD_TARGET_MAX 8192    /* bytes of the request target: 414 beyond */
-#define CF_HEAD_FORWARDED_MAX 1024 /* bytes of all X-Forwarded-For lines together: 431 beyond */
+#define CF_HEAD_FIELDS_MAX 100  /* header lines: 431 beyond */
+#define CF_HEAD_TARGET_MAX 8192 /* bytes of the request target: 414 beyond */
+/* Bytes of several lines of one field together: 431 beyond. */
+#define CF_HEAD_FORWARDED_MAX 1024 /* X-Forwarded-For */
+#define CF_HEAD_COOKIES_MAX 4096   /* Cookie */
 
 /* The fields that are looked at; all others are checked for syntax and forgotten. */
 typedef enum {
@@ -36,22 +38,26 @@ typedef enum {
     CF_FIELD_COUNT
 } cf_head_field_t;
 
-/* One parsed head. All cf_str_t point into the bytes that were parsed, but forwarded_for: several
- * lines of that field are joined in `joined`. An absent field is empty. */
+/* One parsed head. All cf_str_t point into the bytes that were parsed, but several lines of
+ * X-Forwarded-For or Cookie are joined in `forwarded` and `cookies`. An absent field is empty. */
 typedef struct {
     cf_method_t method;
     int minor; /* HTTP/1.minor, 0 or 1 (any later minor is read as 1) */
     cf_str_t path, query;
     cf_str_t fields[CF_FIELD_COUNT];
     uint64_t content_length; /* 0 when absent */
+    bool is_chunked;         /* the body is in the chunked coding, see chunked.h */
     bool keep_alive;         /* what the client allows */
     bool expects_continue;
     bool connection_upgrade; /* "upgrade" is among the Connection options */
     bool upgrade_websocket;  /* "websocket" is among the Upgrade protocols */
     bool is_read;            /* every line was; so after a refusal the fields may be believed */
     uint32_t present;        /* bit per cf_head_field_t: the field was there, perhaps empty */
-    char joined[CF_HEAD_FORWARDED_MAX];
+    char forwarded[CF_HEAD_FORWARDED_MAX], cookies[CF_HEAD_COOKIES_MAX];
 } cf_head_t;
+
+/* RFC 9110, 5.6.2: tchar. */
+bool cf_head_is_token_char(char c);
 
 /* Where the head ends: its size with the empty line, 0 if bytes are missing, CF_EPROTO at the first
  * byte that no head may hold (bare LF, bare CR, NUL and other controls). *scanned carries on
@@ -59,7 +65,7 @@ typedef struct {
 int64_t cf_head_end(const uint8_t *bytes, size_t size, size_t *scanned);
 
 /* Reads the `size` bytes that cf_head_end() found. Returns 0, or the HTTP status to refuse it with:
- * 400, 411 (Transfer-Encoding), 413 (Content-Length past any bound), 414, 417, 431, 505; then is_read
+ * 400, 413 (Content-Length past any bound), 414, 417, 431, 505; then is_read
  * says whether the fields are whole. *out points into bytes. */
 int cf_head_parse(cf_head_t *out, const uint8_t *bytes, size_t size);
 
