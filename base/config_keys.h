@@ -87,7 +87,7 @@
       "Memory for messages that have begun and not ended, over all clients of a gateway; beyond "  \
       "it the one that asks for more is closed with 1013.")                                        \
     X(ws, ping, DURATION, "25s", "1s", "10m", "How often the server pings a quiet client.")        \
-    X(ws, idle, DURATION, "60s", "3s", "1h",                                                       \
+    X(ws, idle, DURATION, "55s", "3s", "1h",                                                       \
       "A client of which nothing was heard for this long is gone.")                                \
     X(ws, control_max_bytes, SIZE, "256KiB", "16KiB", "64MiB",                                     \
       "Bytes of pings and pongs a client may send between two pings of the server; looked at "     \

@@ -113,6 +113,7 @@ def test_point_17_who_answers_pings_stays_and_who_does_not_is_dropped(store_kind
         other.join(room)
     watcher, silent, dead = ws.Chat(ann, room), ws.Chat(bob, room), ws.Chat(eve, room)
     watcher.until("user_joined", username="eve")
+    before = watcher.pings
     pongs = 0
     while pongs < 12:  # a ping a second: four idle limits
         opcode, payload = silent.recv_frame()
@@ -122,5 +123,15 @@ def test_point_17_who_answers_pings_stays_and_who_does_not_is_dropped(store_kind
             watcher.send_frame(ws.PING, b"alive")
     left = watcher.until("user_left")
     assert left["username"] == "eve"
+    # The server pings at most once a second, by the timers that end who is idle. Between the two it had an
+    # idle limit, a tick, and what two messages between its threads take.
+    assert watcher.pings - before <= 3 + 1 + 3, "the one that does not answer was let stay"
     silent.say("still here")
     assert dead.tcp.fileno() >= 0, "it is the server that has given up, not the client"
+
+
+def test_point_17_a_minute_is_not_passed_by_default():
+    """The limit as it is set unless asked otherwise, with the second by which a deadline may be late."""
+    text = (HERE.parent.parent / "docs/configuration.md").read_text().split("\nWebSocket connections.\n")[1]
+    idle, ping = (re.search(rf"^\| `{key}` \| duration \| `(\d+)s` \|", text, re.M)[1] for key in ("idle", "ping"))
+    assert int(idle) + 1 < 60 and 2 * (int(ping) + 1) < int(idle), "two pings before anybody is given up"

@@ -211,8 +211,11 @@ def test_a_peer_that_vanished_is_dropped_and_one_that_answers_pings_stays(store_
     ann, room_id = room
     lives, dead = ws.Chat(ann, room_id), ws.Chat(ann, room_id)
     lives.until("user_joined")
+    before = lives.pings
     # `dead` reads nothing and answers nothing, as a machine without power; `lives` answers pings.
     assert lives.until("user_left") == {"type": "user_left", "username": "ann"}
+    # A ping a second at most, by the timers that end who is idle: see test_acceptance.py, point 17.
+    assert lives.pings - before <= 4 + 1 + 3, "it was let stay"
     lives.say("still here")
     dead.close()
 

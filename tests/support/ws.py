@@ -180,6 +180,7 @@ class Chat(WebSocket):
         super().__init__(client.port, path + room, client.token, **kwargs)
         self.room, self.client = room, client
         self.kept = []  # frames passed over while waiting for another
+        self.pings = 0  # of the server, so far: its own clock, as seen in order with everything else
         if wait:
             self.until("user_joined")
 
@@ -195,6 +196,7 @@ class Chat(WebSocket):
         while True:
             opcode, payload = self.recv_frame(max(0.001, deadline - time.monotonic()))
             if opcode == PING:
+                self.pings += 1
                 self.send_frame(PONG, payload)
             elif opcode == TEXT:
                 frame = json.loads(payload)

@@ -127,7 +127,7 @@ typedef struct {
     int answer_ms;           /* 30,000: the owner did not answer: 503 */
     int ping_ms;             /* 25,000: server ping */
     size_t control_max; /* 256 KiB: bytes of pings and pongs within ping_ms; close 1008 beyond */
-    int idle_ms;        /* 60,000: no inbound frame at all: gone */
+    int idle_ms;        /* 55,000: no inbound frame at all: gone */
     size_t queue_bytes_max;              /* 1 MiB unsent: close 1013 */
     int queue_age_ms;                    /* 10,000: oldest unsent byte older: close 1013 */
     int close_ms;                        /* 5,000: from our Close to reset */
