@@ -138,6 +138,7 @@ def test_a_password_that_only_the_server_refuses(store_kind, server, browser):
     until_text(page, ".form-error", "unlike the name")
 
 
+@pytest.mark.only_store("sqlite", "postgres")
 def test_text_is_shown_as_text_and_runs_nothing(store_kind, server, browser):
     """In names of rooms and in messages, wherever they appear: list, heading, title, search, announcer."""
     ann = server.user("ann")

@@ -110,14 +110,12 @@ def test_a_quote_reaches_the_whole_room_and_the_echo_its_sender_alone(store_kind
 
 @pytest.mark.parametrize("close,price", [("93.42", "93.42"), ("93", "93.00"), ("0", "0.00"), ("1234567.891", "1234567.89"),
                                          ("0.3333333333333333", "0.33"), ("99.999", "100.00")])
-@pytest.mark.only_store("sqlite")
 def test_prices_have_two_decimals(store_kind, quotes, ann, room, close, price):
     quotes.answers["A"] = csv("a.us", close)
     assert ask(Chat(ann, room), "/stock=a")["content"] == f"a.us quote is ${price} per share"
 
 
 @pytest.mark.parametrize("symbol,close", [("N/D", "1"), ("XYZ", "N/D"), ("N/D", "N/D")])
-@pytest.mark.only_store("sqlite")
 def test_there_is_no_such_stock(store_kind, quotes, bot, ann, room, symbol, close):
     quotes.answers["XYZ"] = csv(symbol, close)
     frame = ask(Chat(ann, room), "/stock=xyz")
@@ -125,7 +123,6 @@ def test_there_is_no_such_stock(store_kind, quotes, bot, ann, room, symbol, clos
     assert dead_letters(bot) == []
 
 
-@pytest.mark.only_store("sqlite")
 def test_every_fault_of_the_service_has_one_answer_and_costs_nothing_else(store_kind, quotes, bot, ann, room):
     """All of them at once, while posts go on; each ends in the contract's words and a dead letter."""
     quotes.answers.update({code: answer for code, (answer, _) in FAULTS.items()})
@@ -200,7 +197,6 @@ def test_hello_is_a_saying_by_the_clock_without_an_echo(store_kind, quotes, ann,
     assert quotes.asked == [] and ann.messages(room) == []
 
 
-@pytest.mark.only_store("sqlite")
 def test_the_grammar_of_commands(store_kind, quotes, ann, room):
     chat = Chat(ann, room)
     posts = ["/stock=", "/STOCK=A", "/Stock=A", "/stock= A", "/stock =A", "/stock=A B", "/stock=A-B", "/stock=A_B", "/stock=^A",
@@ -236,7 +232,6 @@ def test_an_ephemeral_room_has_the_bot_too(store_kind, quotes, ann):
 # ---- 8: many at once, and what a dead service may cost
 
 
-@pytest.mark.only_store("sqlite")
 @pytest.mark.server_env(CONFAB_STOCK_ATTEMPT_TIMEOUT="60s")
 def test_ten_commands_are_asked_side_by_side_and_chat_goes_on(store_kind, quotes, bot, ann, room):
     codes = [f"C{i}" for i in range(10)]
@@ -286,7 +281,6 @@ def test_a_command_ends_at_its_deadline(store_kind, quotes, bot, ann, room):
     assert letter["reason"] in ("deadline passed", "timed out") and letter["attempts"] == 1
 
 
-@pytest.mark.only_store("sqlite")
 @pytest.mark.server_env(CONFAB_STOCK_BREAKER_FAILURES="4", CONFAB_STOCK_BREAKER_PAUSE="2s")
 def test_the_breaker_opens_and_recovers(store_kind, quotes, bot, ann, room):
     chat = Chat(ann, room)

@@ -106,7 +106,6 @@ def test_every_socket_route(store_kind, scene):
                 assert (caught.value.status, caught.value.body) == (403, b"Forbidden\n"), (path, origin)
 
 
-@pytest.mark.only_store("sqlite")
 def test_answers_are_shared_with_known_origins_only(store_kind, scene):
     server, ann, room = scene
     shared = {"http://" + f"127.0.0.1:{server.port}", f"https://127.0.0.1:{server.port}", LISTED}

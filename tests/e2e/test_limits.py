@@ -206,6 +206,7 @@ def room(server):
     return ann, ann.create_room()
 
 
+@pytest.mark.only_store("sqlite", "postgres")
 @pytest.mark.server_env(CONFAB_WS_PING="1s", CONFAB_WS_IDLE="4s")
 def test_a_peer_that_vanished_is_dropped_and_one_that_answers_pings_stays(store_kind, server, room):
     ann, room_id = room

@@ -80,6 +80,7 @@ def wait_refused(server, kind, count):
 # ---- per connection
 
 
+@pytest.mark.only_store("sqlite", "postgres")
 # Passwords that take longer than the limit takes to refill do not keep it from being met.
 @pytest.mark.parametrize("argon2", [("64", "1"), ("32768", "6")])
 def test_the_eleventh_immediate_login_on_a_connection_is_429(store_kind, make_server, argon2):
@@ -101,6 +102,7 @@ def test_the_eleventh_immediate_login_on_a_connection_is_429(store_kind, make_se
     other.close()
 
 
+@pytest.mark.only_store("sqlite", "postgres")
 def test_fifty_rooms_are_made_back_to_back_on_one_connection(store_kind, server):
     ann = server.user("ann")
     one = Connection(server)

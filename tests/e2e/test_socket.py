@@ -71,7 +71,6 @@ def test_who_is_not_let_in(store_kind, server, ann, room):
     assert upgrade(server, path, stranger.token)[:2] == (403, error("Not a member of this chatroom"))
 
 
-@pytest.mark.only_store("sqlite")
 @pytest.mark.parametrize("headers", [
     {"Connection": None}, {"Connection": "keep-alive"}, {"Upgrade": None}, {"Upgrade": "h2c"},
     {"Sec_WebSocket_Version": "8"}, {"Sec_WebSocket_Version": None}, {"Sec_WebSocket_Key": None},

@@ -35,8 +35,14 @@ def redirect(to):
     return response("", "302 Found", f"Location: {to}\r\n")
 
 
-def forever(head, piece):
-    return itertools.chain([head], itertools.repeat(piece))
+class forever:
+    """Once a head, then the same piece on and on; to everybody who asks."""
+
+    def __init__(self, head, piece):
+        self.head, self.piece = head, piece
+
+    def __iter__(self):
+        return itertools.chain([self.head], itertools.repeat(self.piece))
 
 
 def silent(connection):
