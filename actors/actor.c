@@ -29,6 +29,7 @@ struct cf_actor {
     bool has_thread;
     bool stopping;
     bool stop_waits; /* STOP was kept for later: no handler waits any more */
+    bool is_ending;  /* STOP or DRAIN has come */
     cf_msg_t stop;   /* whom to tell STOPPED; head only */
     cf_msg_t drain;  /* whom to tell DRAINED; head only */
     bool draining;   /* DRAIN came and was not answered yet */
@@ -139,9 +140,15 @@ static void on_drain(cf_actor_t *self, const cf_msg_t *msg, cf_turn_t *turn)
         cf_actor_drained(self);
 }
 
+static bool is_end(const cf_msg_t *msg)
+{
+    return msg->type == CF_MSG_STOP || msg->type == CF_MSG_DRAIN;
+}
+
 /* True if msg was for the loop and not for the actor. */
 static bool handle_control(cf_actor_t *self, const cf_msg_t *msg, cf_turn_t *turn)
 {
+    self->is_ending |= is_end(msg);
     switch (msg->type) {
     case CF_MSG_STOP:
         self->stopping = true;
@@ -335,6 +342,7 @@ static bool keep_for_later(cf_actor_t *self)
         size_t size = CF_MSG_HEAD_SIZE + (size_t)msg.size;
         bool is_stop = msg.type == CF_MSG_STOP;
         self->stop_waits |= is_stop;
+        self->is_ending |= is_end(&msg);
         if (msg.type == CF_MSG_PROBE)
             on_probe(self, &msg, &arena);
         if (is_stop || (msg.type != CF_MSG_PROBE && self->later.size <= CF_ACTOR_LATER_MAX)) {
@@ -350,7 +358,7 @@ static bool keep_for_later(cf_actor_t *self)
     return rc != CF_ENOMEM;
 }
 
-/* Before its thread exists an actor has nobody to answer; its state may be waiting for a store already. */
+/* Without a look at the inbox. */
 static int wait_alone(int fd, bool for_write, int64_t until_us)
 {
     struct pollfd one = {.fd = fd, .events = for_write ? POLLOUT : POLLIN};
@@ -364,14 +372,12 @@ static int wait_alone(int fd, bool for_write, int64_t until_us)
     }
 }
 
-int cf_actor_wait(void *arg, int fd, bool for_write, int64_t until_us)
+static int wait_inside(cf_actor_t *self, int fd, bool for_write, int64_t until_us, bool may_end)
 {
-    cf_actor_t *self = arg;
-    if (!self->ops)
-        return wait_alone(fd, for_write, until_us);
     for (;;) {
         bool ready;
-        int left_ms = self->stop_waits ? 0 : timeout_ms(until_us);
+        bool ends = self->stop_waits || (may_end && self->is_ending);
+        int left_ms = ends ? 0 : timeout_ms(until_us);
         cf_outbox_flush(self->out); /* what was said before need not wait with it */
         cf_inbox_wait(self->inbox, fd, for_write, left_ms, &ready);
         bool kept = keep_for_later(self);
@@ -382,11 +388,26 @@ int cf_actor_wait(void *arg, int fd, bool for_write, int64_t until_us)
         }
         if (ready)
             return 0;
-        if (self->stop_waits)
+        if (self->stop_waits || (may_end && self->is_ending))
             return CF_ECLOSING;
         if (left_ms == 0)
             return CF_ETIME;
     }
+}
+
+int cf_actor_wait(void *arg, int fd, bool for_write, int64_t until_us)
+{
+    return wait_inside(arg, fd, for_write, until_us, false);
+}
+
+int cf_actor_wait_unless_ending(void *arg, int fd, bool for_write, int64_t until_us)
+{
+    return wait_inside(arg, fd, for_write, until_us, true);
+}
+
+bool cf_actor_is_ending(const cf_actor_t *self)
+{
+    return self->is_ending;
 }
 
 /* --- life --------------------------------------------------------------------------------------
@@ -403,6 +424,8 @@ static void apply_sched(cf_sched_t sched)
 static void live(cf_actor_t *self)
 {
     cf_log_actor(cf_actor_name(self->address.kind));
+    if (self->ops->begin)
+        self->ops->begin(self->state);
     if (self->ops->run)
         self->ops->run(self->state, self);
     else

@@ -45,6 +45,7 @@ typedef struct cf_actor cf_actor_t;
 typedef struct {
     const cf_handler_t *handlers; /* ends with a row of type 0 */
     /* All below may be NULL. */
+    void (*begin)(void *self); /* on the actor's thread, before its first turn; may wait */
     void (*after_batch)(void *self, cf_turn_t *turn); /* every message of a drain was handled */
     /* Run timers; returns the boot_us of the next one, INT64_MAX for none. Called once per turn. */
     int64_t (*due)(void *self, cf_turn_t *turn);
@@ -95,10 +96,14 @@ int cf_actor_turn(cf_actor_t *self, int budget);
 /* From within a handler: wait until fd (-1: only the time) is readable or, with for_write,
  * writable. Meanwhile PROBE is answered, and what else arrives is kept, in order, for the turns
  * after this one; over CF_ACTOR_LATER_MAX bytes of it requests are REFUSED CF_EAGAIN. Has the form
- * that cf_store_wait_t wants; arg is the actor; before its thread was started only fd and time count.
- * Returns 0, CF_ETIME at until_us (boot clock), or CF_ECLOSING once STOP has come: nobody waits for
- * what this handler may still achieve, but for the thread to end. */
+ * that cf_store_wait_t wants; arg is the actor. Returns 0, CF_ETIME at until_us (boot clock), or
+ * CF_ECLOSING once STOP has come: nobody waits for what this handler may still achieve, but for the
+ * thread to end. */
 #define CF_ACTOR_LATER_MAX (64u << 20)
 int cf_actor_wait(void *arg, int fd, bool for_write, int64_t until_us);
+/* The same for what need not be brought to its end: CF_ECLOSING also once DRAIN has come. */
+int cf_actor_wait_unless_ending(void *arg, int fd, bool for_write, int64_t until_us);
+/* DRAIN or STOP has come, perhaps while a handler waited. */
+bool cf_actor_is_ending(const cf_actor_t *self);
 
 #endif

@@ -1,6 +1,7 @@
 #include "reader.h"
 
 #include "metrics.h"
+#include "wire/observe.h"
 #include "wire/place.h"
 #include "wire/read.h"
 #include "wire/room.h"
@@ -385,6 +386,22 @@ static void drain(void *state, cf_turn_t *turn)
     cf_actor_drained(self->config.link.actor);
 }
 
+static int on_store_opened(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_reader_t *self = state;
+    cf_store_opened_t opened;
+    int rc = cf_msg_body(&opened, msg, turn->arena);
+    if (rc == 0)
+        cf_store_link_release(&self->link);
+    return rc;
+}
+
+static void begin_life(void *state)
+{
+    cf_reader_t *self = state;
+    cf_store_link_begin_life(&self->link);
+}
+
 static int64_t due(void *state, cf_turn_t *turn)
 {
     cf_reader_t *self = state;
@@ -414,23 +431,24 @@ int cf_reader_new(cf_reader_t **out, const cf_reader_config_t *config)
         return CF_ENOMEM;
     self->config = *config;
     self->config.link.role = CF_STORE_READER;
-    int rc = cf_store_link_open(&self->link, &self->config.link);
-    if (rc < 0) {
-        cf_reader_destroy(&self);
-        return rc;
-    }
+    cf_store_link_init(&self->link, &self->config.link);
     *out = self;
     return 0;
 }
 
 static const cf_handler_t handlers[] = {
-    {CF_MSG_FIND_USER, on_find_user},     {CF_MSG_FIND_SESSION, on_find_session},
-    {CF_MSG_FIND_MEMBER, on_find_member}, {CF_MSG_READ_POSTS, on_read_posts},
-    {CF_MSG_LIST_ROOMS, on_list_rooms},   {0, NULL},
+    {CF_MSG_FIND_USER, on_find_user},
+    {CF_MSG_FIND_SESSION, on_find_session},
+    {CF_MSG_FIND_MEMBER, on_find_member},
+    {CF_MSG_READ_POSTS, on_read_posts},
+    {CF_MSG_LIST_ROOMS, on_list_rooms},
+    {CF_MSG_STORE_OPENED, on_store_opened},
+    {0, NULL},
 };
 
 const cf_actor_ops_t cf_reader_ops = {
     .handlers = handlers,
+    .begin = begin_life,
     .after_batch = after_batch,
     .due = due,
     .drain = drain,

@@ -6,7 +6,8 @@
  *     READ_POSTS    -> PAGE | REFUSED CF_ENOENT (the post it starts from is not of that room)
  *     LIST_ROOMS    -> ROOM_LIST, sent to the lobby under the same correlation id, with the address
  *                      of who asked in it; a refusal goes to who asked
- *     STORE_STATE   to stats, by store_link.h
+ *     STORE_OPENED  -> nothing; a reader that was held opens the store
+ *     STORE_STATE   to stats, STORE_OPENED to the supervisor, by store_link.h
  * Questions of one kind that arrive together become one query. While the store is away, and when a
  * query fails, each of them is REFUSED CF_EIO at once; nothing is asked twice. */
 #ifndef CF_READER_H
@@ -21,7 +22,7 @@ typedef struct {
 typedef struct cf_reader cf_reader_t;
 extern const cf_actor_ops_t cf_reader_ops;
 
-/* Opens the store. Returns as cf_storage_new(). */
+/* Its thread opens the store. Returns 0, CF_ENOMEM. */
 int cf_reader_new(cf_reader_t **out, const cf_reader_config_t *config);
 void cf_reader_destroy(cf_reader_t **self); /* for a state that no thread was given */
 

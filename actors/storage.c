@@ -466,6 +466,12 @@ static void drain(void *state, cf_turn_t *turn)
     cf_actor_drained(self->config.link.actor);
 }
 
+static void begin(void *state)
+{
+    cf_storage_t *self = state;
+    cf_store_link_begin_life(&self->link);
+}
+
 static int64_t due(void *state, cf_turn_t *turn)
 {
     cf_storage_t *self = state;
@@ -512,13 +518,11 @@ int cf_storage_new(cf_storage_t **out, const cf_storage_config_t *config)
     self->writes = calloc(config->batch_rows, sizeof *self->writes);
     self->requests = calloc(config->batch_rows, sizeof *self->requests);
     self->outcomes = calloc(config->batch_rows, sizeof *self->outcomes);
-    int rc = CF_ENOMEM;
-    if (self->writes && self->requests && self->outcomes)
-        rc = cf_store_link_open(&self->link, &self->config.link);
-    if (rc < 0) {
+    if (!self->writes || !self->requests || !self->outcomes) {
         cf_storage_destroy(&self);
-        return rc;
+        return CF_ENOMEM;
     }
+    cf_store_link_init(&self->link, &self->config.link);
     *out = self;
     return 0;
 }
@@ -543,6 +547,7 @@ static const cf_handler_t handlers[] = {
 
 const cf_actor_ops_t cf_storage_ops = {
     .handlers = handlers,
+    .begin = begin,
     .after_batch = after_batch,
     .due = due,
     .drain = drain,

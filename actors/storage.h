@@ -8,7 +8,7 @@
  *     DEAD_LETTER      stockbot    -> DONE | REFUSED
  *     EXPIRE_SESSIONS, EXPIRE_KEYS, EXPIRE_DEAD_LETTERS, EXPIRE_POSTS
  *                      sweeper     -> EXPIRED | REFUSED
- *     STORE_STATE      to stats, by store_link.h
+ *     STORE_STATE      to stats, STORE_OPENED to the supervisor, by store_link.h
  * Without a correlation id nothing is answered.
  *
  * What arrives together is written together: one transaction for up to batch_rows rows or
@@ -42,8 +42,7 @@ typedef struct {
 typedef struct cf_storage cf_storage_t;
 extern const cf_actor_ops_t cf_storage_ops;
 
-/* Opens the store and applies missing migrations. Returns 0, also when the store is away for now;
- * CF_ENOMEM; CF_ERANGE, CF_ESTALE, CF_EFULL as cf_store_open(): this process cannot serve. */
+/* Its thread opens the store and applies missing migrations. Returns 0, CF_ENOMEM. */
 int cf_storage_new(cf_storage_t **out, const cf_storage_config_t *config);
 void cf_storage_destroy(cf_storage_t **self); /* for a state that no thread was given */
 

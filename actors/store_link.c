@@ -45,14 +45,17 @@ static void set_up(cf_store_link_t *self, bool up)
 static int wait_for_store(void *arg, int fd, bool for_write, int64_t until_us)
 {
     cf_store_link_t *self = arg;
+    /* before it is open nothing can have been acknowledged */
+    int (*wait)(void *, int, bool, int64_t) =
+        self->store ? cf_actor_wait : cf_actor_wait_unless_ending;
     if (until_us > self->hang_us) {
-        int rc = cf_actor_wait(self->config.actor, fd, for_write, self->hang_us);
+        int rc = wait(self->config.actor, fd, for_write, self->hang_us);
         if (rc != CF_ETIME)
             return rc;
         tell(self, false, cf_boot_us() - self->called_us);
         self->hang_us = INT64_MAX - 1; /* once a call */
     }
-    return cf_actor_wait(self->config.actor, fd, for_write, until_us);
+    return wait(self->config.actor, fd, for_write, until_us);
 }
 
 /* --- calls -------------------------------------------------------------------------------------
@@ -98,7 +101,19 @@ int64_t cf_store_link_end(cf_store_link_t *self, int rc)
     return call_ends(self, rc);
 }
 
-static int try_open(cf_store_link_t *self)
+/* Once; without memory again with the next turn. */
+static void tell_supervisor(cf_store_link_t *self)
+{
+    if (self->has_said || (!self->store && !self->is_useless))
+        return;
+    cf_outbox_t *out = cf_actor_outbox(self->config.actor);
+    cf_address_t supervisor = {cf_outbox_address(out).node, CF_ACTOR_SUPERVISOR, 0};
+    cf_store_opened_t opened = {self->store ? 0 : (uint32_t)-self->last_rc};
+    self->has_said =
+        cf_outbox_send(out, supervisor, CF_MSG_STORE_OPENED, 0, (cf_id_t){0}, &opened) == 0;
+}
+
+static void try_open(cf_store_link_t *self)
 {
     cf_store_config_t config = {
         .url = self->config.url,
@@ -110,7 +125,7 @@ static int try_open(cf_store_link_t *self)
     };
     call_begins(self);
     int rc = cf_store_open(&self->store, &config);
-    if (rc < 0 && rc != self->last_rc) {
+    if (rc < 0 && rc != self->last_rc && !cf_actor_is_ending(self->config.actor)) {
         char url[256];
         cf_log_error("cannot open the store",
                      CF_STR("url", cf_store_url_for_log(self->config.url, url, sizeof url)),
@@ -118,7 +133,8 @@ static int try_open(cf_store_link_t *self)
     }
     self->last_rc = rc;
     self->latency_us = call_ends(self, rc);
-    return rc;
+    self->is_useless = rc == CF_ERANGE || rc == CF_ESTALE || rc == CF_EFULL;
+    tell_supervisor(self);
 }
 
 static void ping(cf_store_link_t *self)
@@ -137,25 +153,42 @@ static void ping(cf_store_link_t *self)
 /* --- life --------------------------------------------------------------------------------------
  */
 
-int cf_store_link_open(cf_store_link_t *self, const cf_store_link_config_t *config)
+void cf_store_link_init(cf_store_link_t *self, const cf_store_link_config_t *config)
 {
-    *self = (cf_store_link_t){.config = *config, .hang_us = INT64_MAX};
-    int rc = try_open(self);
-    return rc == CF_EIO ? 0 : rc;
+    *self = (cf_store_link_t){.config = *config, .is_held = config->is_held, .hang_us = INT64_MAX};
+}
+
+static bool may_open(const cf_store_link_t *self)
+{
+    return !self->is_held && !self->is_useless && !cf_actor_is_ending(self->config.actor);
+}
+
+void cf_store_link_begin_life(cf_store_link_t *self)
+{
+    if (may_open(self))
+        try_open(self);
+}
+
+void cf_store_link_release(cf_store_link_t *self)
+{
+    self->is_held = false;
 }
 
 int64_t cf_store_link_due(cf_store_link_t *self, cf_turn_t *turn)
 {
     (void)turn; /* a call takes its time; the turn's clock is not the time behind it */
-    if (cf_boot_us() >= self->next_try_us) {
+    bool may_try = self->store || may_open(self);
+    if (may_try && cf_boot_us() >= self->next_try_us) {
         if (self->store)
             ping(self);
         else
             try_open(self);
     }
+    tell_supervisor(self);
     if (cf_boot_us() >= self->next_tell_us)
         tell(self, self->up, self->latency_us);
-    return self->next_try_us < self->next_tell_us ? self->next_try_us : self->next_tell_us;
+    return may_try && self->next_try_us < self->next_tell_us ? self->next_try_us
+                                                             : self->next_tell_us;
 }
 
 void cf_store_link_close(cf_store_link_t *self)

@@ -1,9 +1,11 @@
 /* actors/store_link.h: an actor's connection to the store, kept up.
  *
  * Opens it, tries again with a jittered back-off while it is away, pings it once a second while it
- * is there, and tells stats by STORE_STATE: at every change and once a second. Waits of the store
- * go through cf_actor_wait, so the actor goes on answering PROBE; a call that hangs is reported as
- * "down" before its deadline. Part of storage and of each reader, runs on their thread. */
+ * is there, and tells stats by STORE_STATE: at every change and once a second. The supervisor hears
+ * by STORE_OPENED, once, that it is open or never can be. Waits of the store go through
+ * cf_actor_wait, so the actor goes on answering PROBE; a call that hangs is reported as "down"
+ * before its deadline. An actor that is to end gives up opening. Part of storage and of each reader,
+ * runs on their thread. */
 #ifndef CF_STORE_LINK_H
 #define CF_STORE_LINK_H
 
@@ -17,6 +19,7 @@ typedef struct {
     int statement_ms;
     int64_t key_ttl_us;
     int64_t connection_ttl_us;
+    bool is_held; /* not to be opened before cf_store_link_release() */
 } cf_store_link_config_t;
 
 typedef struct {
@@ -28,15 +31,21 @@ typedef struct {
     bool used;          /* since the last STORE_STATE */
     uint32_t failures;  /* in a row */
     int last_rc;        /* why it could not be opened; logged when it changes */
+    bool is_held;       /* see the configuration */
+    bool is_useless;    /* trying again is of no use */
+    bool has_said;      /* the supervisor was told that it is open, or useless */
     int64_t latency_us; /* of the last ping */
     int64_t next_try_us, next_tell_us;
     int64_t hang_us;   /* a call running past this is reported; INT64_MAX: none runs */
     int64_t called_us; /* when it began */
 } cf_store_link_t;
 
-/* Try to open once. Returns 0, also when the store is away for now (CF_EIO); CF_ERANGE, CF_ESTALE,
- * CF_EFULL as cf_store_open(): trying again is of no use. */
-int cf_store_link_open(cf_store_link_t *self, const cf_store_link_config_t *config);
+void cf_store_link_init(cf_store_link_t *self, const cf_store_link_config_t *config);
+/* From the actor's `begin`: the first attempt to open, unless held. What arrives meanwhile waits for
+ * its outcome, and is not refused at a start on a store that is there. */
+void cf_store_link_begin_life(cf_store_link_t *self);
+/* May be opened; `due` does it. */
+void cf_store_link_release(cf_store_link_t *self);
 /* The store; NULL while it is away. Every call of it stands between begin and end, which counts and
  * notes a failure. Returns what it took, microseconds. */
 cf_store_t *cf_store_link_begin(cf_store_link_t *self);

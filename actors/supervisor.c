@@ -81,8 +81,8 @@ typedef struct {
     cf_actor_t *self;
     int signals;
     int port;
-    bool store_was_up;
-    int64_t start_us, next_health_us;
+    uint32_t opened; /* storage and readers that have the store */
+    int64_t start_us;
     bool stopping;
     size_t step;
     uint32_t awaited;                        /* answers to the current step */
@@ -179,7 +179,8 @@ static cf_store_link_config_t link_config(supervisor_t *self, cf_actor_t *actor,
                                     .statement_ms = (int)self->config->store_statement_timeout_ms,
                                     .key_ttl_us = self->config->store_key_ttl_ms * 1000,
                                     .connection_ttl_us =
-                                        self->config->store_connection_ttl_ms * 1000};
+                                        self->config->store_connection_ttl_ms * 1000,
+                                    .is_held = role == CF_STORE_READER};
 }
 
 static int start_stats(supervisor_t *self)
@@ -618,29 +619,73 @@ static void on_signal(void *state, cf_turn_t *turn)
 /* --- waiting for the store ---------------------------------------------------------------------
  */
 
-static int on_health_state(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+static void say_where(const supervisor_t *self)
 {
-    supervisor_t *self = state;
-    cf_health_state_t health;
-    int rc = cf_msg_body(&health, msg, turn->arena);
-    self->store_was_up = self->store_was_up || (rc == 0 && health.store_up);
-    return rc;
+    char url[320], store[256];
+    const char *listen = self->config->http_listen, *colon = strrchr(listen, ':');
+    snprintf(url, sizeof url, "%s://%.*s:%d", has_tls(self->config) ? "https" : "http",
+             (int)(colon - listen), listen, self->port);
+    cf_log_info("serving", CF_STR("node", self->config->node_name), CF_STR("url", url),
+                CF_STR("store", cf_store_url_for_log(self->url, store, sizeof store)),
+                CF_INT("connections_max", cf_descriptors_for_connections(self->config)),
+                CF_INT("room_threads", self->config->rooms_threads_max),
+                CF_STR("version", CF_VERSION));
 }
 
-static void check_store(supervisor_t *self, int64_t boot_us)
+static int exit_code_of(int rc)
+{
+    switch (rc) {
+    case CF_ERANGE:
+        return CF_EXIT_CONFIG;
+    case CF_EFULL: /* another process has the database, or no descriptors */
+    case CF_ESTALE:
+        return CF_EXIT_UNAVAILABLE;
+    }
+    return CF_EXIT_FAILURE;
+}
+
+static bool is_open(const supervisor_t *self)
+{
+    return self->opened == 1 + (uint32_t)self->config->store_readers;
+}
+
+/* Readers come after storage, which makes the tables they look at. */
+static int on_store_opened(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    supervisor_t *self = state;
+    cf_store_opened_t opened;
+    int rc = cf_msg_body(&opened, msg, turn->arena);
+    if (rc < 0 || self->stopping)
+        return rc;
+    if (opened.reason) {
+        cf_log_error("cannot start", CF_ERR(-(int)opened.reason));
+        self->exit_code = exit_code_of(-(int)opened.reason);
+        begin_shutdown(self, turn->boot_us);
+        return 0;
+    }
+    self->opened++;
+    for (uint32_t i = 0; i < self->count && msg->from.kind == CF_ACTOR_STORAGE; i++)
+        if (self->addresses[i].kind == CF_ACTOR_READER)
+            cf_outbox_send(turn->out, self->addresses[i], CF_MSG_STORE_OPENED, 0, (cf_id_t){0},
+                           &opened);
+    if (is_open(self))
+        say_where(self);
+    return 0;
+}
+
+/* Returns when to look again. */
+static int64_t check_store(supervisor_t *self, int64_t boot_us)
 {
     int64_t wait_ms = self->config->store_start_wait_ms;
-    if (self->store_was_up || self->stopping || boot_us < self->next_health_us)
-        return;
-    self->next_health_us = boot_us + SECOND_US;
-    if (wait_ms && boot_us - self->start_us > wait_ms * 1000) {
-        cf_log_error("the store was not reachable in time", CF_INT("waited_ms", wait_ms));
-        self->exit_code = CF_EXIT_UNAVAILABLE;
-        begin_shutdown(self, boot_us);
-        return;
-    }
-    cf_outbox_send(cf_actor_outbox(self->self), address_of(CF_ACTOR_STATS, 0), CF_MSG_HEALTH, 1,
-                   (cf_id_t){0}, NULL);
+    if (is_open(self) || wait_ms == 0)
+        return INT64_MAX;
+    int64_t until_us = self->start_us + wait_ms * 1000;
+    if (boot_us < until_us)
+        return until_us;
+    cf_log_error("the store was not reachable in time", CF_INT("waited_ms", wait_ms));
+    self->exit_code = CF_EXIT_UNAVAILABLE;
+    begin_shutdown(self, boot_us);
+    return boot_us;
 }
 
 static int64_t due(void *state, cf_turn_t *turn)
@@ -648,17 +693,15 @@ static int64_t due(void *state, cf_turn_t *turn)
     supervisor_t *self = state;
     if (self->stopping && self->step < STEPS)
         check_step(self, turn->boot_us);
-    check_store(self, turn->boot_us);
-    return self->stopping       ? self->step_until_us
-           : self->store_was_up ? INT64_MAX
-                                : self->next_health_us;
+    int64_t next_us = self->stopping ? INT64_MAX : check_store(self, turn->boot_us);
+    return self->stopping ? self->step_until_us : next_us;
 }
 
 static const cf_handler_t handlers[] = {
     {CF_MSG_DRAINED, on_step_answer},
     {CF_MSG_STOPPED, on_step_answer},
     {CF_MSG_CLOSED, on_step_answer},
-    {CF_MSG_HEALTH_STATE, on_health_state},
+    {CF_MSG_STORE_OPENED, on_store_opened},
     {CF_MSG_DONE, on_reload_answer},
     {CF_MSG_REFUSED, on_reload_answer},
     {0, NULL},
@@ -697,31 +740,6 @@ static int make_all(supervisor_t *self)
     for (size_t i = 0; rc == 0 && i < sizeof starters / sizeof starters[0]; i++)
         rc = starters[i](self);
     return rc;
-}
-
-static void say_where(const supervisor_t *self)
-{
-    char url[320], store[256];
-    const char *listen = self->config->http_listen, *colon = strrchr(listen, ':');
-    snprintf(url, sizeof url, "%s://%.*s:%d", has_tls(self->config) ? "https" : "http",
-             (int)(colon - listen), listen, self->port);
-    cf_log_info("serving", CF_STR("node", self->config->node_name), CF_STR("url", url),
-                CF_STR("store", cf_store_url_for_log(self->url, store, sizeof store)),
-                CF_INT("connections_max", cf_descriptors_for_connections(self->config)),
-                CF_INT("room_threads", self->config->rooms_threads_max),
-                CF_STR("version", CF_VERSION));
-}
-
-static int exit_code_of(int rc)
-{
-    switch (rc) {
-    case CF_ERANGE:
-        return CF_EXIT_CONFIG;
-    case CF_EFULL: /* another process has the database, or no descriptors */
-    case CF_ESTALE:
-        return CF_EXIT_UNAVAILABLE;
-    }
-    return CF_EXIT_FAILURE;
 }
 
 /* Stop what was started when the rest could not be made, without its cooperation: the process ends.
@@ -771,7 +789,7 @@ static void join_all(supervisor_t *self)
 
 int cf_supervisor_run(const cf_config_t *config)
 {
-    supervisor_t self = {.config = config, .signals = -1};
+    supervisor_t self = {.config = config, .signals = -1, .start_us = cf_boot_us()};
     pthread_attr_t attr;
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, ROOM_STACK); /* also for libzmq's own threads */
@@ -785,8 +803,6 @@ int cf_supervisor_run(const cf_config_t *config)
         rc = make_all(&self);
     if (rc < 0)
         return give_up(rc);
-    self.start_us = cf_boot_us();
-    say_where(&self);
     cf_actor_watch(self.self, self.signals, on_signal);
     cf_actor_run_here(self.self, &ops, &self);
     join_all(&self);

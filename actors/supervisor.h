@@ -7,8 +7,9 @@
  *                       again. Every other setting needs a restart
  *     DONE, REFUSED     the answers; when all are in, what came of it is logged
  *     DRAINED, STOPPED  the answers
- *     HEALTH            to stats, once a second until the store was reached: after store.start_wait
- * the process ends with CF_EXIT_UNAVAILABLE */
+ *     STORE_OPENED      storage has the store: to the readers, which open it then. When all have it the
+ *                       log says "serving". Who can never have it ends the process, and so does
+ *                       store.start_wait, then with CF_EXIT_UNAVAILABLE */
 #ifndef CF_SUPERVISOR_H
 #define CF_SUPERVISOR_H
 

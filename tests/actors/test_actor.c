@@ -33,6 +33,7 @@ typedef struct {
     uint64_t after_destroy;
     bool contains;        /* takes what it could not read into its own quarantine, */
     uint64_t quarantined; /* the latest by its type */
+    int begun;            /* what its wait at the beginning came to */
 } state_t;
 
 static state_t state;
@@ -141,6 +142,19 @@ static const cf_actor_ops_t ops = {.handlers = handlers,
                                    .quarantine = quarantine,
                                    .gauges = gauges,
                                    .destroy = destroy};
+
+/* Waits for a byte until it is to end. */
+static void begin(void *self)
+{
+    state_t *my = self;
+    char bytes[2];
+    cr_assert(eq(i64, write(left[1], "x", 1), 1));
+    my->begun = cf_actor_wait_unless_ending(my->actor, my->waits_for, false, INT64_MAX);
+    if (my->begun == 0)
+        cr_assert(eq(i64, read(my->waits_for, bytes, 2), 2));
+}
+static const cf_actor_ops_t waits_at_first = {
+    .begin = begin, .handlers = handlers, .due = due, .gauges = gauges};
 
 static void drain_later(void *self, cf_turn_t *turn)
 {
@@ -478,6 +492,26 @@ Test(odd, handles_at_once_what_came_while_a_timer_waited)
     actor_counter(state.actor, CF_M_INBOX_MESSAGES);
     let_go();
     cr_assert(peer_expect(peer, CF_MSG_DONE, 1, NULL)); /* nothing else wakes the actor up */
+}
+
+Test(odd, begins_before_its_first_message_and_lets_it_wait)
+{
+    ask(CF_MSG_JOIN, 1);
+    actor_run(state.actor, &waits_at_first, &state);
+    cr_assert(eq(u64, actor_counter(state.actor, CF_M_CONNECTIONS), 0)); /* no turn yet */
+    let_go();
+    cr_assert(peer_expect(peer, CF_MSG_DONE, 1, NULL));
+    cr_assert(eq(int, state.begun, 0));
+}
+
+Test(odd, gives_up_what_it_waits_for_when_it_is_to_end)
+{
+    actor_run(state.actor, &waits_at_first, &state);
+    ask(CF_MSG_JOIN, 1);
+    peer_send(peer, CF_ACTOR_LOBBY, CF_MSG_DRAIN, 2, ID, NULL);
+    cr_assert(peer_expect(peer, CF_MSG_DONE, 1, NULL)); /* the rest is handled as ever */
+    cr_assert(peer_expect(peer, CF_MSG_DRAINED, 2, NULL));
+    cr_assert(eq(int, state.begun, CF_ECLOSING));
 }
 
 static void *run_here(void *arg)

@@ -518,23 +518,27 @@ Test(faults, starts_without_a_store_and_opens_it_when_it_comes)
     char missing[96];
     make_folder();
     snprintf(missing, sizeof missing, "%s/later", folder);
+    peer_at(CF_ACTOR_SUPERVISOR, 0);
     start("sqlite:", "/later/test.db");
     cr_assert(await_store_state(false));
     cr_assert(eq(int, create_user(1, 1, "ann"), CF_EIO));
     cr_assert(eq(u32, append(2, 1, 0, 1), CF_VERDICT_FAILED));
+    cf_store_opened_t opened;
     cr_assert(eq(int, mkdir(missing, 0700), 0));
+    cr_assert(peer_await(peer_at(CF_ACTOR_SUPERVISOR, 0), CF_MSG_STORE_OPENED, 0, &opened));
+    cr_assert(eq(u32, opened.reason, 0));
     cr_assert(await_store_state(true));
     cr_assert(eq(int, create_user(3, 1, "ann"), 0));
 }
 
 Test(faults, refuses_an_url_of_no_store)
 {
-    cf_storage_t *state;
-    cf_storage_config_t config = {
-        .link = {.actor = actor_at(CF_ACTOR_STORAGE, 0), .url = "mysql:x", .statement_ms = 100},
-        .batch_rows = 1,
-    };
-    cr_assert(eq(int, cf_storage_new(&state, &config), CF_ERANGE));
+    cf_store_opened_t opened;
+    peer_t *supervisor = peer_at(CF_ACTOR_SUPERVISOR, 0);
+    start("mysql:", "/x");
+    cr_assert(peer_await(supervisor, CF_MSG_STORE_OPENED, 0, &opened));
+    cr_assert(eq(u32, opened.reason, -CF_ERANGE));
+    cr_assert(eq(int, create_user(1, 1, "ann"), CF_EIO));
 }
 
 /* --- crash points ------------------------------------------------------------------------------

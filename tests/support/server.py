@@ -89,7 +89,19 @@ class Server:
         return self
 
     def start(self, **extra):
+        """Until it has its store."""
         self.launch(**extra)
+        return self.wait_serving()
+
+    def listen(self, **extra):
+        """Until its port is open, its store there or not."""
+        self.launch(**extra)
+        line = self.wait_log(lambda entry: entry.get("msg") == "listening", since=self._first)
+        assert line, f"does not listen: exit {self.process.poll()}, log {self.lines[self._first:][-20:]}"
+        self.port = line["port"]
+        return self
+
+    def wait_serving(self):
         line = self.wait_log(lambda entry: entry.get("msg") == "serving", since=self._first)
         assert line, f"does not serve: exit {self.process.poll()}, log {self.lines[self._first:][-20:]} {self.not_json}"
         self.port = int(line["url"].rsplit(":", 1)[1].strip("/"))

@@ -29,6 +29,13 @@ class Sqlite:
             connection.close()
         return [ledger.Post(seq, str(uuid.UUID(bytes=post_id)), text) for seq, post_id, text in rows]
 
+    def run(self, sql):
+        """While no server runs."""
+        connection = sqlite3.connect(self.path)
+        with connection:
+            connection.execute(sql)
+        connection.close()
+
     def password_hash(self, name):
         connection = sqlite3.connect(self.path)
         try:
@@ -45,10 +52,7 @@ class Sqlite:
 
     def set_room_times(self, at_us):
         """Makes all rooms of one moment, while no server runs."""
-        connection = sqlite3.connect(self.path)
-        with connection:
-            connection.execute("UPDATE rooms SET created_us = ?", (at_us,))
-        connection.close()
+        self.run(f"UPDATE rooms SET created_us = {int(at_us)}")
 
     def drop(self):
         pass  # lies in the test's folder
@@ -171,16 +175,19 @@ class Postgres:
                                 f"WHERE room = '{uuid.UUID(room)}' ORDER BY seq", self.url)
         return [ledger.Post(*row) for row in rows]
 
+    def run(self, sql):
+        self.cluster.run(sql, self.url)
+
     def password_hash(self, name):
         return self.cluster.run(f"SELECT password_hash FROM users WHERE username = '{name}'", self.url)[0][0]
 
     def set_password_hash(self, name, text):
         """While no server runs."""
-        self.cluster.run(f"UPDATE users SET password_hash = '{text}' WHERE username = '{name}'", self.url)
+        self.run(f"UPDATE users SET password_hash = '{text}' WHERE username = '{name}'")
 
     def set_room_times(self, at_us):
         """Makes all rooms of one moment, while no server runs."""
-        self.cluster.run(f"UPDATE rooms SET created_us = {int(at_us)}", self.url)
+        self.run(f"UPDATE rooms SET created_us = {int(at_us)}")
 
     def backends(self):
         """Process ids of the connections to this database."""

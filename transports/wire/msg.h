@@ -48,6 +48,7 @@
     X(HEALTH, 0x0205, nothing, REQUEST)                                                            \
     X(HEALTH_STATE, 0x0206, health_state, ANSWER)                                                  \
     X(STORE_STATE, 0x0207, store_state, NOTICE)                                                    \
+    X(STORE_OPENED, 0x0208, store_opened, NOTICE)                                                  \
     /* place.h */                                                                                  \
     X(LOOKUP, 0x0301, nothing, REQUEST)                                                            \
     X(PLACED, 0x0302, placed, ANSWER)                                                              \

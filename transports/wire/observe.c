@@ -42,3 +42,8 @@ static const cf_field_t store_state[] = {
     CF_F_I64(cf_store_state_t, latency_us),
 };
 const cf_shape_t cf_shape_store_state = CF_SHAPE(cf_store_state_t, store_state);
+
+static const cf_field_t store_opened[] = {
+    CF_F_U32(cf_store_opened_t, reason, 0, UINT32_MAX),
+};
+const cf_shape_t cf_shape_store_opened = CF_SHAPE(cf_store_opened_t, store_opened);

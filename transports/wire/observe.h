@@ -3,7 +3,9 @@
  *     PROBE        stats -> any             -> PROBED counters. Not answered in time: not live
  *     METRICS      gateway -> stats         -> METRICS_TEXT, Prometheus text format
  *     HEALTH       gateway -> stats         -> HEALTH_STATE
- *     STORE_STATE  storage, reader -> stats, whenever it changes and once a second */
+ *     STORE_STATE  storage, reader -> stats, whenever it changes and once a second
+ *     STORE_OPENED storage, reader -> supervisor, once: the store was opened, or this process can
+ *                  never use it; supervisor -> readers: storage's was, they may open theirs */
 #ifndef CF_OBSERVE_H
 #define CF_OBSERVE_H
 
@@ -50,7 +52,11 @@ typedef struct {
     int64_t latency_us;
 } cf_store_state_t;
 
+typedef struct {
+    uint32_t reason; /* a cf_err_t without its sign; 0: it is open */
+} cf_store_opened_t;
+
 extern const cf_shape_t cf_shape_probed, cf_shape_metrics_text, cf_shape_health_state,
-    cf_shape_store_state;
+    cf_shape_store_state, cf_shape_store_opened;
 
 #endif

@@ -1,0 +1,140 @@
+"""A start while the store cannot be used yet: the server lives, says so, and can be ended."""
+
+import signal
+import socket
+import threading
+
+import pytest
+
+MIGRATE_LOCK = 7309453117221  # of store/postgres.c
+
+
+def status(server, path):
+    return server.client().raw("GET", path)[0]
+
+
+def check_waiting(server):
+    """It is there, and its store is not."""
+    assert status(server, "/livez") == 200
+    assert status(server, "/readyz") == 503
+    assert server.client().raw("POST", "/api/v1/auth/login", b'{"username":"ann","password":"password123"}',
+                               {"Content-Type": "application/json"})[0] == 503
+
+
+@pytest.fixture
+def silent():
+    """The address of one who accepts connections and says nothing."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    taken = []
+
+    def accept():
+        while True:
+            try:
+                taken.append(listener.accept()[0])
+            except OSError:
+                return
+    thread = threading.Thread(target=accept)
+    thread.start()
+    yield listener.getsockname()
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join()
+    for connection in taken:
+        connection.close()
+
+
+@pytest.fixture
+def mute(make_server, store, silent):
+    """A server whose store is silent."""
+    def make(**env):
+        store.url = f"postgres://nobody@{silent[0]}:{silent[1]}/nothing"
+        server = make_server(env)
+        server.allow_errors("^cannot open the store$|^the store was not reachable in time$")
+        return server.listen()
+    return make
+
+
+@pytest.mark.only_store("sqlite")
+def test_a_silent_store_is_waited_for_alive_and_not_ready(store_kind, mute):
+    server = mute(CONFAB_STORE_START_WAIT="7s")  # past the first attempt, and past what a silent actor is given
+    check_waiting(server)
+    assert server.wait_log(lambda entry: entry["msg"] == "cannot open the store")
+    check_waiting(server)
+    assert server.wait_exit() == 69
+    assert not any(entry["msg"] == "serving" for entry in server.lines)
+
+
+@pytest.mark.only_store("sqlite")
+def test_a_start_on_a_silent_store_is_ended_by_a_signal(store_kind, mute):
+    server = mute()
+    server.allowed_errors.clear()
+    check_waiting(server)
+    assert server.terminate() == 0
+    assert not any(entry["msg"] == "cannot open the store" for entry in server.lines), "the attempt was not given up"
+
+
+@pytest.fixture
+def migrating(make_server, store):
+    """A server, and the session of another node that holds the lock of the migrations."""
+    import psycopg2
+    session = psycopg2.connect(store.url)
+    cursor = session.cursor()
+    cursor.execute(f"SELECT pg_advisory_xact_lock({MIGRATE_LOCK})")
+    yield make_server().listen(), session
+    session.close()
+
+
+@pytest.mark.only_store("postgres")
+def test_the_migration_of_another_node_is_waited_for(store_kind, migrating):
+    server, session = migrating
+    check_waiting(server)
+    session.rollback()
+    server.wait_serving()
+    assert status(server, "/readyz") == 200
+    assert server.user("ann").id
+
+
+@pytest.mark.only_store("postgres")
+def test_a_start_behind_the_migration_of_another_node_is_ended_by_a_signal(store_kind, migrating):
+    server, _ = migrating
+    check_waiting(server)
+    assert server.terminate() == 0
+
+
+def test_a_newer_schema_is_refused_with_69(store_kind, make_server, store):
+    server = make_server().start()
+    assert server.terminate() == 0
+    store.run("INSERT INTO schema_version VALUES (1000, 'from later', 1)")
+    server.allow_errors("schema is newer than this program|^cannot open the store$|^cannot start$")
+    server.launch()
+    assert server.wait_exit() == 69
+    assert [entry["msg"] for entry in server.lines].count("cannot start") == 1
+
+
+@pytest.mark.only_store("sqlite")
+def test_an_url_that_no_store_can_read_is_refused_with_78(store_kind, make_server, store):
+    store.url = "postgres://nobody@127.0.0.1:1/d?no_such_option=1"
+    server = make_server()
+    server.allow_errors("^postgres: cannot read the URL of the store$|^cannot open the store$|^cannot start$")
+    server.launch()
+    assert server.wait_exit() == 78
+
+
+def test_it_serves_when_every_connection_is_there(store_kind, make_server):
+    """Nothing that follows "serving" is refused because a reader has not come so far."""
+    server = make_server({"CONFAB_STORE_READERS": "8"})
+    for n in range(3):
+        server.start()
+        server.user(f"ann{n}")
+        for _ in range(16):
+            assert server.client().raw("GET", "/readyz")[0] == 200
+        assert server.terminate() == 0
+    assert not any(entry["level"] == "warn" for entry in server.lines)
+
+
+@pytest.mark.only_store("sqlite")
+def test_a_hangup_is_heard_while_the_store_is_silent(store_kind, mute):
+    server = mute()
+    server.signal(signal.SIGHUP)
+    assert server.wait_log(lambda entry: entry["msg"].startswith("nothing can be reloaded"))
+    assert server.terminate() == 0
