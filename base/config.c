@@ -5,6 +5,7 @@
 #include "config_key.h"
 #include "config_value.h"
 #include "err.h"
+#include "network.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -230,15 +231,18 @@ static void read_origin_aliases(loader_t *self, const cf_config_key_t *key)
         set_list(self, where, key, &value);
 }
 
-/* PORT and HOST together are the address; alone, HOST has port 8080 and PORT every interface. */
+/* PORT and HOST together are the address; alone, HOST has port 8080 and PORT every interface.
+ * HOST may be an IPv6 address without the brackets that keep it apart from the port. */
 static void read_port_and_host(loader_t *self, const cf_config_key_t *key)
 {
     const char *port = variable(self, "PORT"), *host = variable(self, "HOST");
     char address[512];
+    uint8_t bytes[16];
     if (!port && !host)
         return;
-    snprintf(address, sizeof address, "%.400s:%.64s", host ? host : "0.0.0.0",
-             port ? port : "8080");
+    bool is_bare = host && strchr(host, ':') && cf_network_address(bytes, cf_str(host));
+    snprintf(address, sizeof address, is_bare ? "[%.400s]:%.64s" : "%.400s:%.64s",
+             host ? host : "[::]", port ? port : "8080");
     set_text(self, port ? host ? "HOST and PORT" : "PORT" : "HOST", key, address);
 }
 

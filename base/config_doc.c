@@ -136,7 +136,7 @@ static void print_aliases(FILE *out)
         "Variables that the contracts know by another name. They count when the `CONFAB_` variable "
         "is not\nset; of several the first in this table, but lists of origins add up.\n\n"
         "| variable | setting |\n|---|---|\n"
-        "| `PORT`, `HOST` | `http.listen`; `PORT` alone listens on every IPv4 interface |\n",
+        "| `PORT`, `HOST` | `http.listen`; `PORT` alone listens on every interface |\n",
         out);
 #define X(variable, section, key) fprintf(out, "| `%s` | `%s.%s` |\n", #variable, #section, #key);
     CF_CONFIG_ALIASES(X)

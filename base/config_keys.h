@@ -41,8 +41,8 @@
 
 #define CF_CONFIG_KEYS(X)                                                                          \
     X(http, listen, ADDRESS, "127.0.0.1:8080", "1", "255",                                         \
-      "Address and port to listen on; port 0 picks a free one, `0.0.0.0:8080` is every IPv4 "      \
-      "interface, `[::]:8080` IPv6.")                                                              \
+      "Address and port to listen on; port 0 picks a free one, `[::]:8080` is every interface, "   \
+      "`0.0.0.0:8080` every one for IPv4 alone.")                                                              \
     X(http, allowed_origins, ORIGINS, "http://localhost:3000,http://localhost:8080", "0", "64",    \
       "Origins whose pages may use the API and open sockets, besides the server's own. In "        \
       "production none unless named.")                                                             \

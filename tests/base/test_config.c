@@ -249,9 +249,17 @@ Test(config, takes_the_contracts_names_when_its_own_are_not_set)
 Test(config, makes_the_address_of_port_and_host)
 {
     cr_expect(eq(int, load("", NULL, "PORT=9000", NULL, NULL), 0));
-    cr_expect(eq(str, (char *)config.http_listen, "0.0.0.0:9000"));
+    cr_expect(eq(str, (char *)config.http_listen, "[::]:9000"));
     cr_expect(eq(int, load("", NULL, "PORT=9000", "HOST=[::1]", NULL), 0));
     cr_expect(eq(str, (char *)config.http_listen, "[::1]:9000"));
+    cr_expect(eq(int, load("", NULL, "PORT=9000", "HOST=::", NULL), 0));
+    cr_expect(eq(str, (char *)config.http_listen, "[::]:9000"));
+    cr_expect(eq(int, load("", NULL, "HOST=fd00::1", NULL, NULL), 0));
+    cr_expect(eq(str, (char *)config.http_listen, "[fd00::1]:8080"));
+    cr_expect(eq(int, load("", NULL, "PORT=9000", "HOST=0.0.0.0", NULL), 0));
+    cr_expect(eq(str, (char *)config.http_listen, "0.0.0.0:9000"));
+    cr_expect(eq(int, load("", NULL, "HOST=localhost:80", NULL, NULL), CF_ERANGE));
+    cr_expect(eq(int, load("", NULL, "HOST=:::", NULL, NULL), CF_ERANGE));
     cr_expect(eq(int, load("", NULL, "HOST=localhost", NULL, NULL), 0));
     cr_expect(eq(str, (char *)config.http_listen, "localhost:8080"));
     cr_expect(eq(int, load("", NULL, "PORT=9000", "CONFAB_HTTP_LISTEN=127.0.0.1:1", NULL), 0));

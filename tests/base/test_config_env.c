@@ -130,7 +130,7 @@ Test(config_env, stands_between_environment_and_configuration_file)
     cr_expect(eq(int, load("CONFAB_GATEWAY_COUNT=3\n", yaml, "CONFAB_GATEWAY_COUNT=4", NULL), 0));
     cr_expect(eq(int, config.gateway_count, 4));
     cr_expect(eq(int, load("PORT=9000\nLOG_LEVEL=warn\n", "", "LOG_LEVEL=error", NULL), 0));
-    cr_expect(eq(str, (char *)config.http_listen, "0.0.0.0:9000"));
+    cr_expect(eq(str, (char *)config.http_listen, "[::]:9000"));
     cr_expect(eq(str, (char *)config.log_level, "error"));
     cr_expect(eq(int, load("PORT=x\n", "", NULL, NULL), CF_ERANGE));
     cr_expect(eq(int, load("what is this\n", "", NULL, NULL), CF_ERANGE));

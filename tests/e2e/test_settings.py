@@ -1,7 +1,9 @@
 """Settings from outside: the contract's variables, a .env file, and what production switches on."""
 
+import http.client
 import json
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -58,6 +60,17 @@ def test_a_bad_value_is_refused_by_its_variables_name(store_kind, make_server, e
     code, text = check_config(server, **env)
     assert code == 78 and text.startswith(said), text
     assert "change-this" not in text
+
+
+@pytest.mark.only_store("sqlite")
+@pytest.mark.parametrize("gateways", ["1", "2"])
+def test_port_alone_listens_on_every_interface(store_kind, make_server, gateways):
+    server = make_server({"CONFAB_HTTP_LISTEN": "", "PORT": "0", "CONFAB_GATEWAY_COUNT": gateways}).start()
+    for host in ["127.0.0.1", "127.0.0.2"] + (["::1"] if socket.has_dualstack_ipv6() else []):
+        connection = http.client.HTTPConnection(host, server.port, timeout=servers.LIMIT_S)
+        connection.request("GET", "/metrics")
+        assert connection.getresponse().status == 200, host  # who comes from this host is local by either family
+        connection.close()
 
 
 @pytest.mark.only_store("sqlite")

@@ -9,14 +9,18 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -1776,6 +1780,76 @@ Test(server, stops_listening_but_serves_who_is_there)
     expect_text(fd, "hello");
     close(fd);
     close(late);
+}
+
+/* Whether somebody listens on the server's port at this address. */
+static bool is_reached(const char *address)
+{
+    bool is_v6 = strchr(address, ':') != NULL;
+    in_port_t port = htons((uint16_t)cf_server_port(host.server));
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = port};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = port};
+    inet_pton(is_v6 ? AF_INET6 : AF_INET, address,
+              is_v6 ? (void *)&v6.sin6_addr : (void *)&v4.sin_addr);
+    int fd = socket(is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int rc = connect(fd, is_v6 ? (struct sockaddr *)&v6 : (struct sockaddr *)&v4,
+                     is_v6 ? sizeof v6 : sizeof v4);
+    if (rc == 0) {
+        put(fd, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+        rc = get_answer(fd) == 200 ? 0 : -1;
+    }
+    close(fd);
+    return rc == 0;
+}
+
+/* From here on this process lives on a host that knows no IPv6. */
+static void forget_ipv6(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof filter / sizeof filter[0], filter};
+    cr_assert(eq(int, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0));
+    cr_assert(eq(int, prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0));
+    cr_assert(eq(int, socket(AF_INET6, SOCK_STREAM, 0), -1));
+}
+
+static bool has_ipv6(void)
+{
+    struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool has = fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0;
+    close(fd);
+    return has;
+}
+
+Test(server, listens_on_every_interface_of_both_families)
+{
+    config.listen = "[::]:0";
+    open_server();
+    cr_assert(is_reached("127.0.0.1"));
+    cr_assert(eq(int, is_reached("::1"), has_ipv6()));
+}
+
+Test(server, listens_on_every_interface_of_a_host_without_ipv6)
+{
+    forget_ipv6();
+    config.listen = "[::]:0";
+    open_server();
+    cr_assert(is_reached("127.0.0.1"));
+}
+
+Test(server, one_ipv6_address_is_that_one)
+{
+    config.listen = has_ipv6() ? "[::1]:0" : "127.0.0.1:0";
+    open_server();
+    cr_assert(eq(int, is_reached("::1"), has_ipv6()));
+    cr_assert(eq(int, is_reached("127.0.0.1"), !has_ipv6()));
 }
 
 Test(server, refuses_what_is_no_address)

@@ -40,27 +40,46 @@ static int split(const char *listen, char host[HOST_MAX + 1], const char **port)
     return 0;
 }
 
-static int open_socket(const struct addrinfo *where, int send_buffer_bytes)
+static bool is_every_address(const struct sockaddr *where)
 {
-    int one = 1;
-    int fd = socket(where->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)where;
+    return where->sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr);
+}
+
+static int open_socket(const struct sockaddr *where, socklen_t size, int send_buffer_bytes)
+{
+    int one = 1, v6_only = !is_every_address(where);
+    int fd = socket(where->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (where->ai_family == AF_INET6)
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+    if (where->sa_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof v6_only);
     /* Accepted sockets inherit these two on Linux, which saves two calls for each. */
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     if (send_buffer_bytes > 0)
         setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_buffer_bytes, sizeof send_buffer_bytes);
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) < 0 ||
-        bind(fd, where->ai_addr, where->ai_addrlen) < 0 || listen(fd, SOMAXCONN) < 0) {
+        bind(fd, where, size) < 0 || listen(fd, SOMAXCONN) < 0) {
         int saved = errno;
         close(fd);
         errno = saved;
         return -1;
     }
     return fd;
+}
+
+static int open_at(const struct addrinfo *where, int send_buffer_bytes)
+{
+    int fd = open_socket(where->ai_addr, where->ai_addrlen, send_buffer_bytes);
+    if (fd >= 0 || !is_every_address(where->ai_addr) ||
+        (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL))
+        return fd;
+    /* a host without IPv6 */
+    struct sockaddr_in every = {
+        .sin_family = AF_INET,
+        .sin_port = ((const struct sockaddr_in6 *)(const void *)where->ai_addr)->sin6_port};
+    return open_socket((const struct sockaddr *)&every, sizeof every, send_buffer_bytes);
 }
 
 static int bound_port(int fd)
@@ -141,7 +160,7 @@ int cf_listener_open(cf_listener_t *self, uv_loop_t *loop, const char *listen,
                      CF_STR("reason", gai_strerror(why)));
         return CF_EIO;
     }
-    self->fd = open_socket(found, send_buffer_bytes);
+    self->fd = open_at(found, send_buffer_bytes);
     if (self->fd >= 0)
         self->spare_fd = open_spare();
     int cause = errno;

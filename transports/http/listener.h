@@ -26,7 +26,8 @@ typedef struct {
     uint64_t refused; /* connections dropped for want of a descriptor */
 } cf_listener_t;
 
-/* Bind to exactly `listen` ("host:port", "[::1]:80") and listen. send_buffer_bytes becomes the
+/* Bind to exactly `listen` ("host:port", "[::1]:80") and listen. "[::]:80" is every interface, IPv4 too,
+ * and 0.0.0.0 where there is no IPv6. send_buffer_bytes becomes the
  * SO_SNDBUF of every connection. Returns 0; CF_ERANGE: not such a text; CF_EIO: cannot bind. */
 int cf_listener_open(cf_listener_t *self, uv_loop_t *loop, const char *listen,
                      int send_buffer_bytes, cf_accept_fn *on_accept, void *owner);
