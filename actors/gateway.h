@@ -50,6 +50,7 @@ typedef struct {
     const char *cookie_name;   /* borrowed, as all texts here */
     const char *health_status; /* "ok", "healthy" */
     const char *environment;
+    uint32_t store_connections_max; /* for readiness to tell */
     const char *version;
     cf_limits_t limits;          /* those with rate 0 are off */
     uint8_t limit_key[32];       /* hashes who is limited; the same in all gateways of a process */

@@ -435,6 +435,7 @@ static cf_gateway_config_t gateway_config(supervisor_t *self, const char *listen
         .cookie_name = config->auth_cookie_name,
         .health_status = config->http_health_status,
         .environment = config->node_environment,
+        .store_connections_max = (uint32_t)config->store_connections_max,
         .version = CF_VERSION,
         .proxies = config->http_trusted_proxies.items,
         .proxy_count = config->http_trusted_proxies.count,

@@ -143,8 +143,8 @@ static size_t to_text(uint8_t *line, size_t size)
 
 /* Formats into line, which takes CF_LOG_LINE_MAX bytes: nothing is allocated, so that a process out
  * of memory can still say so. Returns the size. */
-static size_t format(uint8_t *line, cf_log_level_t level, const char *actor, const char *message,
-                     const cf_log_field_t *fields)
+static size_t format(uint8_t *line, cf_log_level_t level, const char *actor, const char *source,
+                     const char *message, const cf_log_field_t *fields)
 {
     cf_buf_t buf = {.data = line, .cap = CF_LOG_LINE_MAX};
     cf_json_t json = {.out = &buf};
@@ -157,6 +157,8 @@ static size_t format(uint8_t *line, cf_log_level_t level, const char *actor, con
     if (actor)
         add_text(&json, "actor", cf_str(actor));
     whole = add_text(&json, "msg", cf_str(message));
+    if (source)
+        add_text(&json, "source", cf_str(source));
     if (has_trace)
         add_trace(&json);
     for (; fields->kind != CF_LOG_KIND_END; fields++) {
@@ -183,11 +185,13 @@ static bool write_straight(const uint8_t *line, size_t size)
            write(STDERR_FILENO, line, size) == (ssize_t)size;
 }
 
-void cf_log_write(cf_log_level_t level, const char *message, const cf_log_field_t *fields)
+void cf_log_write(cf_log_level_t level, const char *source, const char *message,
+                  const cf_log_field_t *fields)
 {
     uint8_t line[CF_LOG_LINE_MAX];
     int saved_errno = errno; /* logging an error must not change it */
-    size_t size = format(line, level, actor_name, message, fields);
+    size_t size = format(line, level, actor_name, cf_log_is_on(CF_LOG_DEBUG) ? source : NULL,
+                         message, fields);
     bool written = atomic_load(&running) ? write(ring[1], line, size) == (ssize_t)size
                                          : write_straight(line, size);
     if (!written)
@@ -214,7 +218,7 @@ static void report_dropped(copy_t *copy)
         return;
     const cf_log_field_t fields[] = {cf_log_uint("lines", now - copy->reported), cf_log_end()};
     uint8_t line[CF_LOG_LINE_MAX];
-    size_t size = format(line, CF_LOG_WARN, "log", "dropped log lines", fields);
+    size_t size = format(line, CF_LOG_WARN, "log", NULL, "dropped log lines", fields);
     if (write(STDERR_FILENO, line, size) != (ssize_t)size)
         return;
     copy->reported = now;

@@ -78,10 +78,15 @@ cf_log_field_t cf_log_end(void); /* closes the list */
 #define CF_LOG_CALL(level, message, ...)                                                           \
     do {                                                                                           \
         if (cf_log_is_on(level))                                                                   \
-            cf_log_write(level, message, (const cf_log_field_t[]){__VA_ARGS__});                   \
+            cf_log_write(level, CF_LOG_HERE, message, (const cf_log_field_t[]){__VA_ARGS__});      \
     } while (0)
+#define CF_LOG_HERE __FILE_NAME__ ":" CF_LOG_DIGITS(__LINE__)
+#define CF_LOG_DIGITS(number) CF_LOG_LITERAL(number)
+#define CF_LOG_LITERAL(token) #token
 
-void cf_log_write(cf_log_level_t level, const char *message, const cf_log_field_t *fields);
+/* source: where in the sources; written while the level is debug. */
+void cf_log_write(cf_log_level_t level, const char *source, const char *message,
+                  const cf_log_field_t *fields);
 bool cf_log_is_on(cf_log_level_t level);
 
 void cf_log_set_level(cf_log_level_t lowest); /* CF_LOG_INFO at first */

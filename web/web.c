@@ -8,8 +8,7 @@ static const struct {
     const char *from, *to;
 } moved[] = {{"/index.html", "/"},
              {"/login.html", "/login"},
-             {"/register.html", "/register"},
-             {"/favicon.ico", "/icon.svg"}};
+             {"/register.html", "/register"}};
 
 static bool is_path(const char *text, const char *path, size_t size)
 {

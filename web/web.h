@@ -25,7 +25,7 @@ typedef struct {
 /* The file at path (size bytes, compared exactly, no decoding), or NULL. */
 const cf_web_file_t *cf_web_find(const char *path, size_t size);
 
-/* Where a path that pages once had, or that browsers ask for unbidden, has its page; NULL: none. */
+/* Where a path that pages once had has its page; NULL: none. */
 const char *cf_web_find_moved(const char *path, size_t size);
 
 #endif

@@ -103,6 +103,26 @@ Test(log, needs_no_fields)
     json_decref(record);
 }
 
+Test(log, says_where_in_the_sources_while_the_level_is_debug)
+{
+    char here[64];
+    cf_log_set_level(CF_LOG_DEBUG);
+    snprintf(here, sizeof here, "test_log.c:%d", __LINE__ + 1);
+    cf_log_debug("deep", CF_INT("seq", 1));
+    json_t *record = next_record();
+    cr_assert(eq(str, member(record, "source"), here));
+    json_decref(record);
+    cf_log_error("and others"); /* as whoever looks that closely wants it of them too */
+    record = next_record();
+    cr_assert(eq(int, strncmp(member(record, "source"), "test_log.c:", 11), 0));
+    json_decref(record);
+    cf_log_set_level(CF_LOG_INFO);
+    cf_log_info("plain");
+    record = next_record();
+    cr_assert(eq(str, member(record, "source"), "(absent)"));
+    json_decref(record);
+}
+
 Test(log, adds_the_trace_id_until_it_is_taken_away)
 {
     uint8_t trace[CF_TRACE_SIZE] = {0xab, [15] = 0x01}, zero[CF_TRACE_SIZE] = {0};

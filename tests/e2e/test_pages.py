@@ -68,8 +68,7 @@ def test_head_and_other_methods(store_kind, get):
         assert get(path, "POST")[0] == 405 and get(path, "POST")[1]["Allow"] == "GET"
 
 
-@pytest.mark.parametrize("path, to", [("/index.html", "/"), ("/login.html", "/login"), ("/register.html", "/register"),
-                                      ("/favicon.ico", "/icon.svg")])
+@pytest.mark.parametrize("path, to", [("/index.html", "/"), ("/login.html", "/login"), ("/register.html", "/register")])
 def test_old_addresses_lead_to_the_new_ones(store_kind, get, path, to):
     status, headers, body = get(path)
     assert (status, headers["Location"], body) == (301, to, b"")
@@ -77,7 +76,7 @@ def test_old_addresses_lead_to_the_new_ones(store_kind, get, path, to):
 
 
 @pytest.mark.parametrize("path", ["/login/", "/Login", "/assets/", "/assets/app.js", "/app.js", "/index", "/dist/app.js",
-                                  "/../web/web.c", "/%2e%2e/web.c", "/assets/..%2fapp.css", "//"])
+                                  "/../web/web.c", "/%2e%2e/web.c", "/favicon.ico", "/assets/..%2fapp.css", "//"])
 def test_nothing_else_is_served(store_kind, get, path):
     assert get(path)[0] == 404
 

@@ -360,6 +360,7 @@ def test_health(store_kind, server):
         status, _, body = client.raw("GET", path)
         ready = json.loads(body)
         assert status == 200 and ready["status"] == "ready"
+        assert ready["checks"]["database"]["metadata"]["max_open"] == 25  # as store.connections_max says, not in use
         assert ready["checks"]["database"]["status"] == "up" and ready["database"] == "connected"
         assert ready["checks"]["rabbitmq"]["status"] == "up" and ready["rabbitmq"] == "connected"
         assert TIME.fullmatch(ready["timestamp"])

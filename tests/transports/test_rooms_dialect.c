@@ -601,15 +601,15 @@ Test(dialect, writes_readiness_in_both_forms_without_inner_errors)
                                .store_connections = 3,
                                .store_in_use = 1,
                                .quotes_up = true};
-    cr_assert(eq(str, written(cf_rooms_write_ready(&buf, &state, 1999999)),
+    cr_assert(eq(str, written(cf_rooms_write_ready(&buf, &state, 25, 1999999)),
                  "{\"status\":\"ready\",\"timestamp\":\"1970-01-01T00:00:01Z\",\"checks\":{"
                  "\"database\":{\"status\":\"up\",\"latency_ms\":2,\"metadata\":{"
                  "\"connections_open\":3,\"connections_in_use\":1,\"connections_idle\":2,"
-                 "\"max_open\":3}},\"rabbitmq\":{\"status\":\"up\"}},"
+                 "\"max_open\":25}},\"rabbitmq\":{\"status\":\"up\"}},"
                  "\"database\":\"connected\",\"rabbitmq\":\"connected\","
                  "\"quote_service\":\"connected\"}\n"));
     state = (cf_health_state_t){.live = false};
-    cr_assert(eq(str, written(cf_rooms_write_ready(&buf, &state, 0)),
+    cr_assert(eq(str, written(cf_rooms_write_ready(&buf, &state, 25, 0)),
                  "{\"status\":\"not_ready\",\"timestamp\":\"1970-01-01T00:00:00Z\",\"checks\":{"
                  "\"database\":{\"status\":\"down\"},\"rabbitmq\":{\"status\":\"down\"}},"
                  "\"database\":\"disconnected\",\"rabbitmq\":\"disconnected\","

@@ -82,6 +82,8 @@ int cf_rooms_write_room_list(cf_buf_t *out, const cf_room_list_t *list);
 int cf_rooms_write_page(cf_buf_t *out, cf_id_t room, const cf_page_t *page);
 int cf_rooms_write_health(cf_buf_t *out, const char *status, const char *version,
                           const char *environment, int64_t now_us);
-int cf_rooms_write_ready(cf_buf_t *out, const cf_health_state_t *state, int64_t now_us);
+/* connections_max: to the store, that may be. */
+int cf_rooms_write_ready(cf_buf_t *out, const cf_health_state_t *state, uint32_t connections_max,
+                         int64_t now_us);
 
 #endif

@@ -250,7 +250,8 @@ int cf_rooms_write_health(cf_buf_t *out, const char *status, const char *version
     return end_body(&json);
 }
 
-int cf_rooms_write_ready(cf_buf_t *out, const cf_health_state_t *state, int64_t now_us)
+int cf_rooms_write_ready(cf_buf_t *out, const cf_health_state_t *state, uint32_t connections_max,
+                         int64_t now_us)
 {
     cf_json_t json = {.out = out};
     cf_json_object(&json);
@@ -275,7 +276,7 @@ int cf_rooms_write_ready(cf_buf_t *out, const cf_health_state_t *state, int64_t 
         cf_json_key(&json, "connections_idle");
         cf_json_uint(&json, state->store_connections - state->store_in_use);
         cf_json_key(&json, "max_open");
-        cf_json_uint(&json, state->store_connections);
+        cf_json_uint(&json, connections_max);
         cf_json_object_end(&json);
     }
     cf_json_object_end(&json);
