@@ -152,16 +152,29 @@ static bool is_listed(const cf_gateway_t *self, cf_str_t origin)
     return false;
 }
 
+static cf_str_t without_end(cf_str_t text, const char *end)
+{
+    uint32_t size = (uint32_t)strlen(end);
+    if (text.size > size && memcmp(text.bytes + text.size - size, end, size) == 0)
+        text.size -= size;
+    return text;
+}
+
 /* The origin is http or https, and the rest of it the Host header: the page came from this server. Over TLS
- * a page that did not come over it may be anybody's; without TLS a proxy may have spoken it. */
+ * a page that did not come over it may be anybody's; without TLS a proxy may have spoken it. A browser leaves
+ * out the port that a scheme has by itself, a proxy may write it. */
 static bool is_same_host(const cf_request_t *request)
 {
-    static const char *const schemes[] = {"https://", "http://"};
+    static const struct {
+        const char *begin, *port;
+    } schemes[] = {{"https://", ":443"}, {"http://", ":80"}};
     cf_str_t origin = request->origin;
     for (size_t i = 0; i < (request->secure ? 1 : 2); i++) {
-        uint32_t size = (uint32_t)strlen(schemes[i]);
-        if (origin.size > size && memcmp(origin.bytes, schemes[i], size) == 0)
-            return cf_str_equal((cf_str_t){origin.bytes + size, origin.size - size}, request->host);
+        uint32_t size = (uint32_t)strlen(schemes[i].begin);
+        if (origin.size > size && memcmp(origin.bytes, schemes[i].begin, size) == 0)
+            return cf_str_equal(
+                without_end((cf_str_t){origin.bytes + size, origin.size - size}, schemes[i].port),
+                without_end(request->host, schemes[i].port));
     }
     return false;
 }

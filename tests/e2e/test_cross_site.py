@@ -80,6 +80,23 @@ def test_every_state_changing_operation_by_cookie(store_kind, scene):
 
 
 @pytest.mark.only_store("sqlite")
+@pytest.mark.parametrize("host, origin, is_ours", [
+    ("chat.test", "https://chat.test", True), ("chat.test", "http://chat.test", True),
+    ("chat.test:443", "https://chat.test", True), ("chat.test", "https://chat.test:443", True),
+    ("chat.test:80", "http://chat.test", True), ("chat.test", "http://chat.test:80", True),
+    ("chat.test:80", "https://chat.test", False), ("chat.test:443", "http://chat.test", False),
+    ("chat.test", "https://chat.test:80", False), ("chat.test:4430", "https://chat.test", False),
+    ("chat.test:8443", "https://chat.test:8443", True), ("chat.test:8443", "https://chat.test", False),
+    ("443", "https://443:443", True), ("443", "https://443", True), ("443", "https://:443", False)])
+def test_the_port_of_a_scheme_may_be_written_out(store_kind, scene, host, origin, is_ours):
+    """As a proxy does that sends the name it was asked for with the port it listens on."""
+    server, ann, room = scene
+    status, *_ = server.client().raw("POST", "/api/v1/chatrooms", '{"name":"made"}',
+                                     {"Host": host, "Origin": origin, "Cookie": f"session_id={ann.token}"})
+    assert status == (201 if is_ours else 403)
+
+
+@pytest.mark.only_store("sqlite")
 def test_who_brings_a_bearer_token_is_no_victim(store_kind, scene):
     server, ann, _ = scene
     for origin in origins(server):

@@ -1,4 +1,5 @@
 /* rooms_read.c: from the client's bytes to plain values. */
+#include "dialects/json_lax.h"
 #include "dialects/rooms.h"
 #include "err.h"
 #include "utf8.h"
@@ -62,12 +63,13 @@ static void watch_memory(void)
 }
 
 /* Parse the way the rooms REST always has (contract, 2.1): what follows the first value is ignored,
- * NUL in strings is for the rules behind it to refuse. Ill-formed UTF-8 was repaired before. Returns
- * 0; CF_EPROTO: not an object; CF_ENOMEM. */
-static int parse(json_t **out, const char *bytes, size_t size)
+ * NUL in strings is for the rules behind it to refuse. Ill-formed UTF-8 was repaired before. The text
+ * is used up. Returns 0; CF_EPROTO: not an object; CF_ENOMEM. */
+static int parse(json_t **out, char *bytes, size_t size)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     json_error_t error;
+    cf_json_relax(bytes, size);
     pthread_once(&once, watch_memory);
     assert(!memory.blocks);
     memory.parsing = true;
@@ -94,7 +96,7 @@ static int parse_body(json_t **out, cf_str_t body)
     if (rc == 0)
         rc = cf_utf8_repair(&text);
     if (rc == 0)
-        rc = parse(out, (const char *)text.data, text.size);
+        rc = parse(out, (char *)text.data, text.size);
     cf_buf_free(&text);
     return rc;
 }
@@ -160,7 +162,11 @@ int cf_rooms_read_frame(cf_rooms_frame_t *out, cf_str_t *key_only, const uint8_t
         return CF_EPROTO; /* a binary message; the server closes text messages like this by itself
                            */
     json_t *root = NULL;
-    int rc = parse(&root, (const char *)bytes, size);
+    char *text = cf_arena_take(arena, size ? size : 1);
+    if (!text)
+        return CF_ENOMEM;
+    memcpy(text, bytes, size);
+    int rc = parse(&root, text, size);
     if (rc == 0)
         rc = take_text(&frame.client_key, root, "client_key", arena);
     if (rc == 0 && json_is_string(member(root, "client_key")) && !is_key(frame.client_key))
