@@ -13,10 +13,12 @@
 #include "wire/record.h"
 
 #include <stdlib.h>
+#include <utlist.h>
 
 #define LOOKUPS_MAX 16384 /* AUTHENTICATE and LOGOUT in flight */
 #define TELL_AGAIN_US INT64_C(100000)
 #define FULL_RETRY_MS 1000
+#define HASHER_DEPTH 2 /* operations of one hasher: the one it works on and the next */
 #define TOKEN_BYTES 32
 #define TOKEN_TEXT 43 /* characters of 32 bytes in base64 without padding */
 
@@ -32,18 +34,31 @@ typedef enum {
     TELLING_GATEWAYS, /* LOGOUT; there was no memory to tell all of them at once */
 } step_t;
 
+struct operation;
+
+/* An address and how much of the queue it takes up. */
+typedef struct share {
+    cf_limit_key_t address;
+    uint32_t taken;
+    struct operation *waiting; /* for a hasher; oldest first */
+    struct share *prev, *next; /* in the circle of those for whom something waits */
+    UT_hash_handle hh;
+} share_t;
+
 /* What a registration or login carries from step to step; wiped behind it. */
 typedef struct {
-    char password[CF_LOGIN_TEXT_MAX]; /* LOGIN only */
-    uint32_t password_size;
+    char password[CF_LOGIN_TEXT_MAX];         /* until it is given to a hasher */
+    char password_hash[CF_PASSWORD_HASH_MAX]; /* to verify against */
+    uint32_t password_size, password_hash_size;
     cf_id_t user;
     int64_t created_us;
     uint32_t username_size, email_size;
     char username[CF_USERNAME_MAX], email[CF_EMAIL_MAX];
     char token[TOKEN_TEXT + 1];
+    share_t *share;
 } credentials_t;
 
-typedef struct {
+typedef struct operation {
     uint64_t id; /* correlation id of everything asked for it */
     step_t step;
     cf_msg_t request; /* its head; the body is gone */
@@ -51,13 +66,17 @@ typedef struct {
     cf_session_t session;       /* as far as it is known */
     credentials_t *credentials; /* owned; NULL for AUTHENTICATE and LOGOUT */
     int hasher;                 /* which one works on it; -1: none */
-    uint16_t told;              /* gateways that know the session has ended */
+    bool is_waiting;            /* for a hasher, in its share's list */
+    struct operation *prev, *next;
+    uint16_t told; /* gateways that know the session has ended */
     UT_hash_handle hh;
 } operation_t;
 
 struct cf_accounts {
     cf_accounts_config_t config;
-    operation_t *operations; /* by id; oldest first, so also by deadline; owned */
+    operation_t *operations; /* by id; oldest first; owned */
+    share_t *shares;         /* of those whose operations have credentials; owned */
+    share_t *turn;           /* whose turn it is to be given a hasher; NULL: nothing waits */
     uint64_t last_id;
     uint32_t hashing; /* operations with credentials */
     uint32_t telling; /* operations in step TELLING_GATEWAYS */
@@ -80,6 +99,24 @@ static cf_str_t text_of(const char *bytes, uint32_t size)
 /* --- operations --------------------------------------------------------------------------------
  */
 
+static void wait_for_hasher(cf_accounts_t *self, operation_t *op)
+{
+    share_t *share = op->credentials->share;
+    if (!share->waiting)
+        CDL_APPEND(self->turn, share);
+    DL_APPEND(share->waiting, op);
+    op->is_waiting = true;
+}
+
+static void wait_no_more(cf_accounts_t *self, operation_t *op)
+{
+    share_t *share = op->credentials->share;
+    DL_DELETE(share->waiting, op);
+    op->is_waiting = false;
+    if (!share->waiting)
+        CDL_DELETE(self->turn, share);
+}
+
 static void leave_hasher(cf_accounts_t *self, operation_t *op)
 {
     if (op->hasher >= 0)
@@ -87,13 +124,49 @@ static void leave_hasher(cf_accounts_t *self, operation_t *op)
     op->hasher = -1;
 }
 
+static share_t *find_share(const cf_accounts_t *self, const cf_limit_key_t *address)
+{
+    share_t *share = NULL;
+    if (self->shares)
+        HASH_FIND(hh, self->shares, address, sizeof share->address, share);
+    return share;
+}
+
+/* One place more for the address. NULL: no memory. */
+static share_t *take_share(cf_accounts_t *self, const cf_limit_key_t *address)
+{
+    share_t *share = find_share(self, address);
+    if (!share && (share = calloc(1, sizeof *share))) {
+        share->address = *address;
+        HASH_ADD(hh, self->shares, address, sizeof share->address, share);
+        if (!share->hh.tbl) {
+            free(share);
+            return NULL;
+        }
+    }
+    if (share)
+        share->taken++;
+    return share;
+}
+
+static void give_back(cf_accounts_t *self, share_t *share)
+{
+    if (--share->taken)
+        return;
+    HASH_DEL(self->shares, share);
+    free(share);
+}
+
 static void finish(cf_accounts_t *self, operation_t *op)
 {
     leave_hasher(self, op);
+    if (op->is_waiting)
+        wait_no_more(self, op);
     HASH_DEL(self->operations, op);
     self->telling -= op->step == TELLING_GATEWAYS;
     if (op->credentials) {
         self->hashing--;
+        give_back(self, op->credentials->share);
         sodium_memzero(op->credentials, sizeof *op->credentials);
         free(op->credentials);
     }
@@ -123,14 +196,9 @@ static void fail(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, int rc)
 }
 
 /* NULL: no memory. */
-static operation_t *begin(cf_accounts_t *self, cf_turn_t *turn, const cf_msg_t *msg, step_t step,
-                          bool with_credentials)
+static operation_t *begin(cf_accounts_t *self, cf_turn_t *turn, const cf_msg_t *msg, step_t step)
 {
     operation_t *op = calloc(1, sizeof *op);
-    if (op && with_credentials && !(op->credentials = calloc(1, sizeof *op->credentials))) {
-        free(op);
-        return NULL;
-    }
     if (!op)
         return NULL;
     op->id = ++self->last_id;
@@ -141,12 +209,30 @@ static operation_t *begin(cf_accounts_t *self, cf_turn_t *turn, const cf_msg_t *
     op->deadline_us = turn->boot_us + self->config.answer_us;
     op->hasher = -1;
     HASH_ADD(hh, self->operations, id, sizeof op->id, op);
-    if (!op->hh.tbl) {
-        free(op->credentials);
-        free(op);
+    if (op->hh.tbl)
+        return op;
+    free(op);
+    return NULL;
+}
+
+/* A registration or login from that address. NULL: no memory. */
+static operation_t *begin_hashing(cf_accounts_t *self, cf_turn_t *turn, const cf_msg_t *msg,
+                                  step_t step, const cf_limit_key_t *address)
+{
+    operation_t *op = begin(self, turn, msg, step);
+    credentials_t *credentials = op ? calloc(1, sizeof *credentials) : NULL;
+    if (credentials && !(credentials->share = take_share(self, address))) {
+        free(credentials);
+        credentials = NULL;
+    }
+    if (op && !credentials) {
+        finish(self, op);
         return NULL;
     }
-    self->hashing += with_credentials;
+    if (op) {
+        op->credentials = credentials;
+        self->hashing++;
+    }
     return op;
 }
 
@@ -174,25 +260,72 @@ static void ask_reader(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, ui
     ask(self, turn, op, address(turn, CF_ACTOR_READER, index), op->step, type, body);
 }
 
-static void ask_hasher(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, step_t step,
-                       uint16_t type, const void *body)
+static int least_busy(const cf_accounts_t *self)
 {
     int least = 0;
     for (int i = 1; i < self->config.hashers; i++)
         if (self->busy[i] < self->busy[least])
             least = i;
-    self->busy[least]++;
-    op->hasher = least;
-    ask(self, turn, op, address(turn, CF_ACTOR_HASHER, (uint32_t)least), step, type, body);
+    return least;
+}
+
+static void ask_hasher(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, int hasher)
+{
+    credentials_t *person = op->credentials;
+    cf_str_t password = text_of(person->password, person->password_size);
+    cf_hash_t hash = {password};
+    cf_verify_t verify = {password, text_of(person->password_hash, person->password_hash_size)};
+    bool is_new = op->step == HASHING;
+    char *secret = person->password;
+    wait_no_more(self, op);
+    self->busy[hasher]++;
+    op->hasher = hasher;
+    cf_outbox_trace(turn->out, op->request.trace);
+    int rc = cf_outbox_send(turn->out, address(turn, CF_ACTOR_HASHER, (uint32_t)hasher),
+                            is_new ? CF_MSG_HASH : CF_MSG_VERIFY, op->id, (cf_id_t){0},
+                            is_new ? (const void *)&hash : &verify);
+    sodium_memzero(secret, sizeof person->password);
+    if (rc < 0)
+        fail(self, turn, op, rc);
+}
+
+/* Give the hashers what waits for them, one of each address in turn: who has sent many waits for his own
+ * only. The hashers hold no more than keeps them working, as nobody overtakes what they hold. */
+static void give_work(cf_accounts_t *self, cf_turn_t *turn)
+{
+    for (int hasher; self->turn && self->busy[hasher = least_busy(self)] < HASHER_DEPTH;) {
+        operation_t *op = self->turn->waiting;
+        self->turn = self->turn->next;
+        ask_hasher(self, turn, op, hasher);
+    }
+}
+
+/* From now on op waits for the hash of its password, or the verdict on it. */
+static void want_hasher(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, step_t step)
+{
+    op->step = step;
+    op->deadline_us = turn->boot_us + self->config.hash_us;
+    wait_for_hasher(self, op);
+}
+
+static void keep_password(credentials_t *person, cf_str_t password)
+{
+    if (password.size)
+        memcpy(person->password, password.bytes, password.size);
+    person->password_size = password.size;
 }
 
 /* --- bounds ------------------------------------------------------------------------------------
  */
 
-/* Is there room for one more registration or login? Refuses it if not. */
-static bool admit(cf_accounts_t *self, cf_turn_t *turn, const cf_msg_t *msg)
+/* Is there room for one more registration or login? Refuses it if not. Whoever sends many has a part of the
+ * queue only, so that others need not wait for all of them. */
+static bool admit(cf_accounts_t *self, cf_turn_t *turn, const cf_msg_t *msg,
+                  const cf_limit_key_t *address)
 {
-    if (self->hashing >= self->config.queue) {
+    const share_t *share = find_share(self, address);
+    if (self->hashing >= self->config.queue ||
+        (share && share->taken >= self->config.queue_per_ip)) {
         cf_outbox_refuse(turn->out, msg, CF_EFULL, FULL_RETRY_MS);
         return false;
     }
@@ -224,8 +357,8 @@ static int on_register(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     const cf_password_policy_t *rules = self->config.passwords;
     if (rules && !cf_password_policy_allows(rules, asked.password, asked.username, asked.email)) {
         cf_outbox_refuse(turn->out, msg, CF_ERANGE, 0);
-    } else if (admit(self, turn, msg)) {
-        op = begin(self, turn, msg, HASHING, true);
+    } else if (admit(self, turn, msg, &asked.address)) {
+        op = begin_hashing(self, turn, msg, HASHING, &asked.address);
         rc = op ? 0 : CF_ENOMEM;
     }
     if (op) {
@@ -233,7 +366,9 @@ static int on_register(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         op->credentials->email_size = asked.email.size;
         memcpy(op->credentials->username, asked.username.bytes, asked.username.size);
         memcpy(op->credentials->email, asked.email.bytes, asked.email.size);
-        ask_hasher(self, turn, op, HASHING, CF_MSG_HASH, &(cf_hash_t){asked.password});
+        keep_password(op->credentials, asked.password);
+        want_hasher(self, turn, op, HASHING);
+        give_work(self, turn);
     }
     cf_secret_wipe(asked.password);
     return rc;
@@ -248,6 +383,7 @@ static void on_hashed(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, con
         return;
     }
     leave_hasher(self, op);
+    op->deadline_us = turn->boot_us + self->config.answer_us;
     person->user = cf_id_new(turn->wall_us);
     person->created_us = turn->wall_us;
     cf_create_user_t user = {
@@ -291,14 +427,12 @@ static int on_login(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     if (rc < 0)
         return rc;
     operation_t *op = NULL;
-    if (admit(self, turn, msg)) {
-        op = begin(self, turn, msg, FINDING_USER, true);
+    if (admit(self, turn, msg, &asked.address)) {
+        op = begin_hashing(self, turn, msg, FINDING_USER, &asked.address);
         rc = op ? 0 : CF_ENOMEM;
     }
     if (op) {
-        if (asked.password.size)
-            memcpy(op->credentials->password, asked.password.bytes, asked.password.size);
-        op->credentials->password_size = asked.password.size;
+        keep_password(op->credentials, asked.password);
         /* a name nobody can have is looked up as well, as the name of nobody */
         cf_find_user_t find = {.by = CF_USER_BY_NAME};
         if (is_possible_name(asked.username))
@@ -312,12 +446,10 @@ static int on_login(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 static void verify(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, cf_str_t password_hash)
 {
     credentials_t *person = op->credentials;
-    char password[CF_LOGIN_TEXT_MAX];
-    cf_verify_t asked = {text_of(password, person->password_size), password_hash};
-    memcpy(password, person->password, person->password_size);
-    sodium_memzero(person->password, sizeof person->password);
-    ask_hasher(self, turn, op, VERIFYING, CF_MSG_VERIFY, &asked);
-    sodium_memzero(password, sizeof password);
+    person->password_hash_size = password_hash.size;
+    if (password_hash.size)
+        memcpy(person->password_hash, password_hash.bytes, password_hash.size);
+    want_hasher(self, turn, op, VERIFYING);
 }
 
 static void on_user(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, const cf_msg_t *msg)
@@ -368,6 +500,7 @@ static void on_verified(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, c
         return;
     }
     leave_hasher(self, op);
+    op->deadline_us = turn->boot_us + self->config.answer_us;
     if (!verified.ok) {
         cf_count(CF_M_LOGINS_FAILED);
         fail(self, turn, op, CF_EAUTH);
@@ -470,7 +603,7 @@ static int on_authenticate(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     }
     if (!admit_lookup(self, turn, msg))
         return 0;
-    operation_t *op = begin(self, turn, msg, FINDING_SESSION, false);
+    operation_t *op = begin(self, turn, msg, FINDING_SESSION);
     if (!op)
         return CF_ENOMEM;
     memcpy(op->session.token_hash, token_hash, sizeof token_hash);
@@ -540,7 +673,7 @@ static int on_logout(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     rc = cf_session_cache_end(&self->cache, token_hash, until_us);
     if (rc < 0)
         return rc;
-    operation_t *op = begin(self, turn, msg, FINDING_ENDED, false);
+    operation_t *op = begin(self, turn, msg, FINDING_ENDED);
     if (!op && !is_ending) /* nothing was begun; another logout keeps what it has ended */
         cf_session_cache_unend(&self->cache, token_hash);
     if (!op)
@@ -615,6 +748,19 @@ static const struct {
     {REMOVING_SESSION, CF_MSG_DONE, on_session_removed},
 };
 
+static void take_answer(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, const cf_msg_t *msg)
+{
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
+        if (steps[i].step == op->step && steps[i].type == msg->type) {
+            steps[i].next(self, turn, op, msg);
+            return;
+        }
+    cf_refused_t refused = {.reason = -CF_EINTERNAL};
+    if (msg->type == CF_MSG_REFUSED && cf_turn_read(turn, msg, &refused) < 0)
+        refused.reason = -CF_EINTERNAL;
+    fail(self, turn, op, -(int)refused.reason);
+}
+
 static int on_answer(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_accounts_t *self = state;
@@ -623,15 +769,8 @@ static int on_answer(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         HASH_FIND(hh, self->operations, &msg->corr, sizeof msg->corr, op);
     if (!op)
         return 0; /* too late: it was refused CF_ETIME */
-    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
-        if (steps[i].step == op->step && steps[i].type == msg->type) {
-            steps[i].next(self, turn, op, msg);
-            return 0;
-        }
-    cf_refused_t refused = {.reason = -CF_EINTERNAL};
-    if (msg->type == CF_MSG_REFUSED && cf_turn_read(turn, msg, &refused) < 0)
-        refused.reason = -CF_EINTERNAL;
-    fail(self, turn, op, -(int)refused.reason);
+    take_answer(self, turn, op, msg);
+    give_work(self, turn);
     return 0;
 }
 
@@ -653,18 +792,34 @@ static void tell_gateways(cf_accounts_t *self, cf_turn_t *turn)
 /* --- life --------------------------------------------------------------------------------------
  */
 
+/* Returns when there is the next to give up. Nothing behind the first operation without credentials has to
+ * end before it does: all began later, and none has less time. */
+static int64_t give_up_old(cf_accounts_t *self, cf_turn_t *turn)
+{
+    int64_t next_us = INT64_MAX;
+    bool is_last = false;
+    for (operation_t *op = self->operations, *next; op && !is_last; op = next) {
+        next = op->hh.next;
+        if (op->deadline_us > turn->boot_us) {
+            next_us = op->deadline_us < next_us ? op->deadline_us : next_us;
+            is_last = !op->credentials;
+            continue;
+        }
+        cf_outbox_trace(turn->out, op->request.trace);
+        fail(self, turn, op, CF_ETIME);
+    }
+    return next_us;
+}
+
 static int64_t due(void *state, cf_turn_t *turn)
 {
     cf_accounts_t *self = state;
     if (self->telling)
         tell_gateways(self, turn);
-    while (self->operations && self->operations->deadline_us <= turn->boot_us) {
-        cf_outbox_trace(turn->out, self->operations->request.trace);
-        fail(self, turn, self->operations, CF_ETIME);
-    }
+    int64_t next_us = give_up_old(self, turn);
+    give_work(self, turn);
     cf_outbox_trace(turn->out, NULL);
     cf_session_cache_expire(&self->cache, turn->boot_us);
-    int64_t next_us = self->operations ? self->operations->deadline_us : INT64_MAX;
     int64_t tell_us = self->telling ? turn->boot_us + TELL_AGAIN_US : INT64_MAX;
     return tell_us < next_us ? tell_us : next_us;
 }

@@ -15,6 +15,9 @@
  * Nothing tells an unknown name from a wrong password, nor a taken name from a free one, but the
  * answer: LOGIN hashes in either case, REGISTER hashes before it looks.
  *
+ * Hashers are given the oldest operation of each address in turn, so that whoever sends many has only his own
+ * to wait for, and of the queue an address has at most its part.
+ *
  * A token is 32 random bytes in URL-safe base64 without padding; only its BLAKE2b-256 hash is kept,
  * here and in the store. Sessions are remembered until they expire or end, `sessions` of them,
  * those not used for longest forgotten first. With several accounts actors all requests with one
@@ -28,10 +31,12 @@
 typedef struct {
     uint16_t gateways, readers, hashers;   /* how many there are, from index 0; at least 1 */
     uint32_t queue;                        /* registrations and logins in flight */
+    uint32_t queue_per_ip;                 /* those of them from one address */
     uint32_t rate;                         /* registrations and logins a second, also the burst */
     uint32_t sessions;                     /* sessions remembered; 0: none */
     int64_t session_ttl_us;                /* a login lasts so long */
-    int64_t answer_us;                     /* a request takes so long at most */
+    int64_t answer_us;                     /* the store has so long before, and after a hash */
+    int64_t hash_us;                       /* a hash may take so long, its turn waited for */
     const cf_password_policy_t *passwords; /* borrowed for life; NULL: any password will do */
 } cf_accounts_config_t;
 

@@ -13,8 +13,11 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #define STACK_DEFAULT (256u << 10)
+#define LOW_NICE 10
 #define NO_MEMORY_US INT64_C(100000) /* until what could not be sent is tried again */
 
 struct cf_actor {
@@ -413,12 +416,14 @@ bool cf_actor_is_ending(const cf_actor_t *self)
 /* --- life --------------------------------------------------------------------------------------
  */
 
+/* Not SCHED_IDLE, which gets next to nothing on a busy machine: passwords were not looked at for as long as a
+ * client waits. With the nice value a thread has about a tenth of a core where all else wants it whole. */
 static void apply_sched(cf_sched_t sched)
 {
-    static const int policies[] = {SCHED_OTHER, SCHED_BATCH, SCHED_IDLE};
-    struct sched_param param = {0};
     if (sched != CF_SCHED_NORMAL)
-        pthread_setschedparam(pthread_self(), policies[sched], &param); /* where permitted */
+        pthread_setschedparam(pthread_self(), SCHED_BATCH, &(struct sched_param){0});
+    if (sched == CF_SCHED_LOW)
+        setpriority(PRIO_PROCESS, (id_t)gettid(), LOW_NICE); /* of this thread alone */
 }
 
 static void live(cf_actor_t *self)

@@ -63,7 +63,8 @@ typedef struct {
     void (*destroy)(void *self); /* on the actor's thread, at its end */
 } cf_actor_ops_t;
 
-typedef enum { CF_SCHED_NORMAL, CF_SCHED_BATCH, CF_SCHED_IDLE } cf_sched_t;
+/* CF_SCHED_LOW: for long work that gives way to the others and is still done beside them. */
+typedef enum { CF_SCHED_NORMAL, CF_SCHED_BATCH, CF_SCHED_LOW } cf_sched_t;
 
 typedef struct {
     cf_sched_t sched; /* used where permitted */

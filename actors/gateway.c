@@ -473,7 +473,7 @@ static void give_up_old(cf_gateway_t *self, int64_t boot_us)
         if (boot_us - pending->sent_us < self->config.answer_us)
             return; /* the table is in order of sending */
         if (boot_us < pending->give_up_us)
-            continue; /* a command */
+            continue; /* a command, or a password's hash */
         cf_log_warn("a request was not answered", CF_UINT("corr", pending->corr));
         give_up(self, pending);
     }

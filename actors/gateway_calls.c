@@ -36,6 +36,17 @@ static void on_registered(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pen
     cf_http_finish(self, client, 201, NULL, &body, rc);
 }
 
+/* What waits for its turn to be hashed, and may do so longer than other questions. */
+static int ask_hashed(cf_gateway_t *self, cf_client_t *client, uint16_t type, const void *body,
+                      cf_answer_fn *answer, cf_pending_t **out)
+{
+    int rc = cf_gateway_ask_for(self, client, self->config.accounts, type, body, (cf_id_t){0},
+                                answer, out);
+    if (rc == 0)
+        (*out)->give_up_us += self->config.hash_us;
+    return rc;
+}
+
 void cf_route_register(cf_gateway_t *self, cf_client_t *client)
 {
     cf_register_t fields;
@@ -56,9 +67,10 @@ void cf_route_register(cf_gateway_t *self, cf_client_t *client)
     }
     memcpy(client->username, fields.username.bytes, fields.username.size);
     memcpy(exchange->email, fields.email.bytes, fields.email.size);
-    cf_http_ask_or_fail(self, client,
-                        cf_gateway_ask(self, client, self->config.accounts, CF_MSG_REGISTER,
-                                       &fields, (cf_id_t){0}, on_registered));
+    fields.address = cf_limits_address_key(self, client);
+    cf_pending_t *pending;
+    rc = ask_hashed(self, client, CF_MSG_REGISTER, &fields, on_registered, &pending);
+    cf_http_ask_or_fail(self, client, rc);
 }
 
 #define COOKIE_MAX (CF_TOKEN_MAX + 128)
@@ -94,8 +106,9 @@ static void on_logged_in(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pend
 
 static int log_in(cf_gateway_t *self, cf_client_t *client, cf_pending_t **out)
 {
-    return cf_gateway_ask_for(self, client, self->config.accounts, CF_MSG_LOGIN,
-                              &client->exchange->login, (cf_id_t){0}, on_logged_in, out);
+    cf_login_t *login = &client->exchange->login;
+    login->address = cf_limits_address_key(self, client);
+    return ask_hashed(self, client, CF_MSG_LOGIN, login, on_logged_in, out);
 }
 
 static void on_login_allowed(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,

@@ -40,6 +40,11 @@ static cf_limit_key_t key_of(const cf_gateway_t *self, uint32_t kind, const uint
     return key;
 }
 
+cf_limit_key_t cf_limits_address_key(const cf_gateway_t *self, const cf_client_t *client)
+{
+    return key_of(self, CF_LIMIT_ADDRESS, client->exchange->address, (cf_str_t){0});
+}
+
 /* --- requests ----------------------------------------------------------------------------------
  */
 

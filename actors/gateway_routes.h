@@ -39,6 +39,8 @@ cf_route_fn cf_route_register, cf_route_login, cf_route_me, cf_route_logout, cf_
 
 /* gateway_limits.c */
 extern const size_t cf_limits_lasting_bytes; /* that it keeps with a connection */
+/* Of the address who asks; the same at every gateway of the process. */
+cf_limit_key_t cf_limits_address_key(const cf_gateway_t *self, const cf_client_t *client);
 /* Begins what the route does, or answers 429 if its limit was reached. */
 void cf_limits_begin(cf_gateway_t *self, cf_client_t *client);
 /* Asks whether one more password may be tried on this account; the answer's pending has hold of a

@@ -237,14 +237,16 @@ static int start_accounts(supervisor_t *self)
                                            .passes = (uint32_t)config->auth_argon2_passes,
                                            .memory_kib = (uint32_t)config->auth_argon2_memory_kib});
         if (rc == 0)
-            rc =
-                start(self, CF_ACTOR_HASHER, (uint32_t)i, &cf_hasher_ops, hasher, CF_SCHED_IDLE, 0);
+            rc = start(self, CF_ACTOR_HASHER, (uint32_t)i, &cf_hasher_ops, hasher, CF_SCHED_LOW, 0);
     }
     cf_accounts_t *accounts;
     cf_accounts_config_t accounts_config = {.gateways = (uint16_t)config->gateway_count,
                                             .readers = (uint16_t)config->store_readers,
                                             .hashers = (uint16_t)config->auth_hash_workers,
                                             .queue = (uint32_t)config->auth_hash_queue,
+                                            .queue_per_ip =
+                                                (uint32_t)config->auth_hash_queue_per_ip,
+                                            .hash_us = config->auth_hash_timeout_ms * 1000,
                                             .rate = (uint32_t)config->auth_hash_rate,
                                             .sessions = (uint32_t)config->auth_session_cache,
                                             .answer_us = config->auth_answer_timeout_ms * 1000,
@@ -422,6 +424,7 @@ static cf_gateway_config_t gateway_config(supervisor_t *self, const char *listen
         .readers = (uint32_t)config->store_readers,
         .sockets_per_user = (uint32_t)config->limits_sockets_per_user,
         .answer_us = config->gateway_answer_timeout_ms * 1000,
+        .hash_us = config->auth_hash_timeout_ms * 1000,
         .credits_requests = (uint32_t)config->gateway_credits_requests,
         .credits_bytes = config->gateway_credits_bytes,
         .pool_bytes = config->gateway_pool_bytes,

@@ -415,11 +415,13 @@ static void check_together(loader_t *self)
                        "node.environment production behind a proxy that speaks TLS");
     if (config->gateway_pool_bytes < config->gateway_credits_bytes)
         complain(self, "gateway.pool_bytes must hold one gateway.credits_bytes");
-    if (config->gateway_answer_timeout_ms >= config->http_answer_timeout_ms)
-        complain(self, "gateway.answer_timeout must be shorter than http.answer_timeout");
+    if (config->gateway_answer_timeout_ms + config->auth_hash_timeout_ms >=
+        config->http_answer_timeout_ms)
+        complain(self, "gateway.answer_timeout and auth.hash_timeout together must be shorter than "
+                       "http.answer_timeout");
     if (config->rooms_answer_timeout_ms >= config->gateway_answer_timeout_ms ||
-        config->auth_answer_timeout_ms >= config->gateway_answer_timeout_ms)
-        complain(self, "rooms.answer_timeout and auth.answer_timeout must be shorter than "
+        2 * config->auth_answer_timeout_ms >= config->gateway_answer_timeout_ms)
+        complain(self, "rooms.answer_timeout and twice auth.answer_timeout must be shorter than "
                        "gateway.answer_timeout");
     if (config->store_readers > config->store_connections_max - 1)
         self->config->store_readers = config->store_connections_max - 1;

@@ -62,8 +62,9 @@
       "Time a client has to send a whole body.")                                                   \
     X(http, keepalive, DURATION, "60s", "100ms", "1h",                                             \
       "Time an idle HTTP connection is kept for the next request.")                                \
-    X(http, answer_timeout, DURATION, "30s", "1s", "5m",                                           \
-      "Time the server gives itself for an answer; then 503.")                                     \
+    X(http, answer_timeout, DURATION, "55s", "1s", "5m",                                           \
+      "Time the server gives itself for an answer; then 503. Longer than gateway.answer_timeout "  \
+      "and auth.hash_timeout together.")                                                           \
     X(http, send_buffer_bytes, SIZE, "128KiB", "4KiB", "4MiB",                                     \
       "Kernel send buffer of each connection (SO_SNDBUF); part of the memory a slow client can "   \
       "hold.")                                                                                     \
@@ -110,7 +111,7 @@
       "Bytes of requests in flight over all connections of a gateway.")                            \
     X(gateway, answer_timeout, DURATION, "15s", "1s", "5m",                                        \
       "Time an actor has to answer what a client asked; then 503, or the post is not confirmed. "  \
-      "Longer than those of rooms and auth.")                                                      \
+      "Longer than that of rooms and twice that of auth.")                                         \
     X(limits, sockets_per_user, INT, "100", "0", "1000000",                                        \
       "WebSockets at once of one user, on each gateway thread; more are answered 429. 0 is off.")  \
     X(limits, connections_per_ip, INT, "0", "0", "1000000",                                        \
@@ -233,13 +234,18 @@
       "Memory of one password hash (argon2id), KiB; existing hashes are redone at the next "       \
       "login.")                                                                                    \
     X(auth, argon2_passes, INT, "2", "1", "10", "Passes of one password hash (argon2id).")         \
-    X(auth, hash_workers, INT, "2", "1", "16", "Threads that hash passwords, at idle priority.")   \
-    X(auth, hash_queue, INT, "512", "1", "65536",                                                  \
+    X(auth, hash_workers, INT, "2", "1", "16", "Threads that hash passwords, at low priority.")    \
+    X(auth, hash_queue, INT, "1024", "1", "65536",                                                 \
       "Registrations and logins that may wait for a hash; beyond it 429.")                         \
-    X(auth, hash_rate, INT, "200", "1", "10000",                                                   \
+    X(auth, hash_queue_per_ip, INT, "512", "1", "65536",                                           \
+      "Those of them from one address; beyond it 429. An IPv6 /64 is one address.")                \
+    X(auth, hash_timeout, DURATION, "35s", "100ms", "4m",                                          \
+      "Time a registration or a login may wait for its hash; then 503.")                           \
+    X(auth, hash_rate, INT, "400", "1", "10000",                                                   \
       "Registrations and logins a second; beyond it 429.")                                         \
-    X(auth, answer_timeout, DURATION, "10s", "100ms", "1m",                                        \
-      "Time a registration, a login or a logout may take in all; then 503.")                       \
+    X(auth, answer_timeout, DURATION, "5s", "100ms", "1m",                                         \
+      "Time the store may take for a registration, a login or a logout, before a hash and again "  \
+      "after it; then 503.")                                                                       \
     X(auth, session_cache, INT, "20000", "0", "1000000",                                           \
       "Sessions remembered between looks into the store.")                                         \
     X(sweeper, interval, DURATION, "60s", "100ms", "24h",                                          \

@@ -20,6 +20,13 @@
 
 #define SECOND_US INT64_C(1000000)
 #define WALL0 (INT64_C(1700000000) * SECOND_US)
+#define AT_HASHERS 4 /* two each */
+#define HERE                                                                                       \
+    {                                                                                              \
+        {                                                                                          \
+            [15] = 1                                                                               \
+        }                                                                                          \
+    } /* an address */
 #define TTL_US (3600 * SECOND_US)
 
 static cf_accounts_config_t config = {
@@ -27,10 +34,12 @@ static cf_accounts_config_t config = {
     .readers = 3,
     .hashers = 2,
     .queue = 8,
+    .queue_per_ip = 8,
     .rate = 10,
     .sessions = 4,
     .session_ttl_us = TTL_US,
     .answer_us = 10 * SECOND_US,
+    .hash_us = 30 * SECOND_US,
 };
 static cf_password_policy_t *passwords;
 static cf_accounts_t *accounts;
@@ -136,7 +145,7 @@ static char *log_in(uint64_t corr)
     static char token[CF_TOKEN_MAX + 1];
     cf_user_t user = ann();
     cf_logged_in_t answer;
-    tell(gateway, CF_MSG_LOGIN, corr, &(cf_login_t){cf_str("ann"), cf_str("password123")});
+    tell(gateway, CF_MSG_LOGIN, corr, &(cf_login_t){cf_str("ann"), cf_str("password123"), HERE});
     cf_msg_t find = sent(CF_MSG_FIND_USER, CF_ACTOR_READER, NULL);
     tell(find.to, CF_MSG_USER, find.corr, &user);
     cf_msg_t verify = sent(CF_MSG_VERIFY, CF_ACTOR_HASHER, NULL);
@@ -171,12 +180,12 @@ TestSuite(accounts, .init = make, .fini = remove_all, .timeout = 30);
 
 static cf_register_t registration(void)
 {
-    return (cf_register_t){cf_str("ann"), cf_str("ann@test.com"), cf_str("password123")};
+    return (cf_register_t){cf_str("ann"), cf_str("ann@test.com"), cf_str("password123"), HERE};
 }
 
 Test(accounts, refuses_a_password_like_the_name_before_it_is_hashed)
 {
-    cf_register_t asked = {cf_str("johndoe"), cf_str("a@b.cc"), cf_str("JohnDoe2024")};
+    cf_register_t asked = {cf_str("johndoe"), cf_str("a@b.cc"), cf_str("JohnDoe2024"), HERE};
     tell(gateway, CF_MSG_REGISTER, 1, &asked);
     cr_assert(eq(int, refused(1), CF_ERANGE));
     sent_nothing();
@@ -223,7 +232,7 @@ Test(accounts, wipes_the_password_from_the_message)
     cf_register_t asked = registration();
     tell(gateway, CF_MSG_REGISTER, 1, &asked);
     cr_assert(memmem(frame.data, frame.size, "password123", 11) == NULL);
-    tell(gateway, CF_MSG_LOGIN, 2, &(cf_login_t){cf_str("ann"), cf_str("password123")});
+    tell(gateway, CF_MSG_LOGIN, 2, &(cf_login_t){cf_str("ann"), cf_str("password123"), HERE});
     cr_assert(memmem(frame.data, frame.size, "password123", 11) == NULL);
     send_token(CF_MSG_AUTHENTICATE, 3, STRANGE_TOKEN);
     cr_assert(memmem(frame.data, frame.size, STRANGE_TOKEN, 43) == NULL);
@@ -239,7 +248,7 @@ Test(accounts, logs_in_with_a_token_of_which_only_the_hash_is_stored)
     cf_verify_t verify;
     cf_add_session_t session;
     cf_logged_in_t answer;
-    tell(gateway, CF_MSG_LOGIN, 1, &(cf_login_t){cf_str("ann"), cf_str("password123")});
+    tell(gateway, CF_MSG_LOGIN, 1, &(cf_login_t){cf_str("ann"), cf_str("password123"), HERE});
     cf_msg_t msg = sent(CF_MSG_FIND_USER, CF_ACTOR_READER, &find);
     cr_assert(cf_str_equal(find.name, cf_str("ann")));
     tell(msg.to, CF_MSG_USER, msg.corr, &user);
@@ -272,7 +281,7 @@ Test(accounts, every_login_gets_another_token)
 Test(accounts, works_as_long_for_a_name_that_nobody_has)
 {
     cf_verify_t verify;
-    tell(gateway, CF_MSG_LOGIN, 1, &(cf_login_t){cf_str("eve"), cf_str("password123")});
+    tell(gateway, CF_MSG_LOGIN, 1, &(cf_login_t){cf_str("eve"), cf_str("password123"), HERE});
     cf_msg_t msg = sent(CF_MSG_FIND_USER, CF_ACTOR_READER, NULL);
     refuse(&msg, CF_ENOENT);
     msg = sent(CF_MSG_VERIFY, CF_ACTOR_HASHER, &verify);
@@ -290,7 +299,7 @@ Test(accounts, asks_the_store_for_nobody_when_nobody_can_have_the_name)
     cf_find_user_t find;
     for (size_t i = 0; i < 5; i++) {
         cf_str_t name = i < 4 ? names[i] : (cf_str_t){large, sizeof large};
-        tell(gateway, CF_MSG_LOGIN, i + 1, &(cf_login_t){name, cf_str("")});
+        tell(gateway, CF_MSG_LOGIN, i + 1, &(cf_login_t){name, cf_str(""), HERE});
         sent(CF_MSG_FIND_USER, CF_ACTOR_READER, &find);
         cr_assert(eq(u32, find.name.size, 0));
     }
@@ -299,7 +308,7 @@ Test(accounts, asks_the_store_for_nobody_when_nobody_can_have_the_name)
 Test(accounts, refuses_a_wrong_password_like_an_unknown_name)
 {
     cf_user_t user = ann();
-    tell(gateway, CF_MSG_LOGIN, 1, &(cf_login_t){cf_str("ann"), cf_str("wrong")});
+    tell(gateway, CF_MSG_LOGIN, 1, &(cf_login_t){cf_str("ann"), cf_str("wrong"), HERE});
     cf_msg_t msg = sent(CF_MSG_FIND_USER, CF_ACTOR_READER, NULL);
     tell(msg.to, CF_MSG_USER, msg.corr, &user);
     msg = sent(CF_MSG_VERIFY, CF_ACTOR_HASHER, NULL);
@@ -312,7 +321,7 @@ Test(accounts, stores_a_new_hash_when_the_cost_has_changed)
 {
     cf_user_t user = ann();
     cf_set_password_t set;
-    tell(gateway, CF_MSG_LOGIN, 1, &(cf_login_t){cf_str("ann"), cf_str("password123")});
+    tell(gateway, CF_MSG_LOGIN, 1, &(cf_login_t){cf_str("ann"), cf_str("password123"), HERE});
     cf_msg_t msg = sent(CF_MSG_FIND_USER, CF_ACTOR_READER, NULL);
     tell(msg.to, CF_MSG_USER, msg.corr, &user);
     msg = sent(CF_MSG_VERIFY, CF_ACTOR_HASHER, NULL);
@@ -326,7 +335,7 @@ Test(accounts, stores_a_new_hash_when_the_cost_has_changed)
 Test(accounts, a_login_fails_when_its_session_could_not_be_stored)
 {
     cf_user_t user = ann();
-    tell(gateway, CF_MSG_LOGIN, 1, &(cf_login_t){cf_str("ann"), cf_str("password123")});
+    tell(gateway, CF_MSG_LOGIN, 1, &(cf_login_t){cf_str("ann"), cf_str("password123"), HERE});
     cf_msg_t msg = sent(CF_MSG_FIND_USER, CF_ACTOR_READER, NULL);
     tell(msg.to, CF_MSG_USER, msg.corr, &user);
     msg = sent(CF_MSG_VERIFY, CF_ACTOR_HASHER, NULL);
@@ -344,14 +353,39 @@ Test(accounts, takes_as_many_registrations_and_logins_as_the_queue_has_room_for)
     cf_register_t asked = registration();
     for (uint64_t corr = 1; corr <= config.queue; corr++) {
         tell(gateway, CF_MSG_REGISTER, corr, &asked);
-        sent(CF_MSG_HASH, CF_ACTOR_HASHER, NULL);
+        if (corr <= AT_HASHERS)
+            sent(CF_MSG_HASH, CF_ACTOR_HASHER, NULL);
         now_us += SECOND_US / 5; /* slower than the rate */
     }
+    sent_nothing();
     cf_refused_t body;
     tell(gateway, CF_MSG_REGISTER, 99, &asked);
     sent(CF_MSG_REFUSED, CF_ACTOR_GATEWAY, &body);
     cr_assert(eq(u32, body.reason, -CF_EFULL));
     cr_assert(gt(u32, body.retry_after_ms, 0));
+}
+
+Test(accounts, leaves_a_part_of_the_queue_to_other_addresses)
+{
+    cf_register_t here = registration(), there = registration();
+    there.address.bytes[0] = 1;
+    config.queue_per_ip = 2;
+    cf_accounts_destroy(&accounts);
+    cr_assert(eq(int, cf_accounts_new(&accounts, &config), 0));
+    tell(gateway, CF_MSG_LOGIN, 1, &(cf_login_t){cf_str("ann"), cf_str("x"), HERE});
+    cf_msg_t first = sent(CF_MSG_FIND_USER, CF_ACTOR_READER, NULL);
+    tell(gateway, CF_MSG_REGISTER, 2, &here);
+    sent(CF_MSG_HASH, CF_ACTOR_HASHER, NULL);
+    tell(gateway, CF_MSG_REGISTER, 3, &here);
+    cr_assert(eq(int, refused(3), CF_EFULL));
+    tell(gateway, CF_MSG_REGISTER, 4, &there);
+    sent(CF_MSG_HASH, CF_ACTOR_HASHER, NULL);
+    refuse(&first, CF_EIO); /* the place is free again */
+    cr_assert(eq(int, refused(1), CF_EIO));
+    tell(gateway, CF_MSG_REGISTER, 5, &here);
+    sent(CF_MSG_HASH, CF_ACTOR_HASHER, NULL);
+    tell(gateway, CF_MSG_REGISTER, 6, &here);
+    cr_assert(eq(int, refused(6), CF_EFULL));
 }
 
 Test(accounts, takes_no_more_than_the_rate_each_second)
@@ -360,7 +394,7 @@ Test(accounts, takes_no_more_than_the_rate_each_second)
     uint32_t taken = 0;
     for (uint64_t corr = 1; corr <= 300; corr++) { /* 3 s, 100 a second */
         cf_msg_t msg;
-        tell(gateway, CF_MSG_LOGIN, corr, &(cf_login_t){cf_str("ann"), cf_str("x")});
+        tell(gateway, CF_MSG_LOGIN, corr, &(cf_login_t){cf_str("ann"), cf_str("x"), HERE});
         cr_assert(cf_outbox_take(out, &msg));
         if (msg.type == CF_MSG_FIND_USER) {
             taken++;
@@ -380,7 +414,7 @@ Test(accounts, takes_no_more_than_the_rate_each_second)
 Test(accounts, gives_up_after_10_s_and_takes_no_late_answer)
 {
     cf_user_t user = ann();
-    tell(gateway, CF_MSG_LOGIN, 1, &(cf_login_t){cf_str("ann"), cf_str("password123")});
+    tell(gateway, CF_MSG_LOGIN, 1, &(cf_login_t){cf_str("ann"), cf_str("password123"), HERE});
     cf_msg_t msg = sent(CF_MSG_FIND_USER, CF_ACTOR_READER, NULL);
     int64_t due_us = pass(0);
     cr_assert(eq(i64, due_us, now_us + 10 * SECOND_US));
@@ -392,16 +426,85 @@ Test(accounts, gives_up_after_10_s_and_takes_no_late_answer)
     sent_nothing();
 }
 
+Test(accounts, waits_for_a_hash_longer_than_for_the_store)
+{
+    cf_register_t asked = registration();
+    tell(gateway, CF_MSG_REGISTER, 1, &asked);
+    cf_msg_t hash = sent(CF_MSG_HASH, CF_ACTOR_HASHER, NULL);
+    tell(gateway, CF_MSG_REGISTER, 2, &asked);
+    sent(CF_MSG_HASH, CF_ACTOR_HASHER, NULL);
+    tell(gateway, CF_MSG_AUTHENTICATE, 3, &(cf_token_t){cf_str("no such token")});
+    sent(CF_MSG_FIND_SESSION, CF_ACTOR_READER, NULL);
+    cr_assert(eq(i64, pass(0), now_us + 10 * SECOND_US));
+    pass(10 * SECOND_US); /* behind what waits for its hash */
+    cr_assert(eq(int, refused(3), CF_ETIME));
+    cr_assert(eq(i64, pass(19 * SECOND_US), now_us + SECOND_US));
+    tell(hash.to, CF_MSG_HASHED, hash.corr, &(cf_hashed_t){cf_str("$argon2id$hash")});
+    sent(CF_MSG_CREATE_USER, CF_ACTOR_STORAGE, NULL);
+    pass(SECOND_US);
+    cr_assert(eq(int, refused(2), CF_ETIME));
+    pass(9 * SECOND_US - 1);
+    sent_nothing();
+    pass(1);
+    cr_assert(eq(int, refused(1), CF_ETIME));
+}
+
 Test(accounts, gives_each_hash_to_the_least_loaded_hasher)
 {
     cf_register_t asked = registration();
     uint32_t loads[2] = {0};
-    for (uint64_t corr = 1; corr <= 6; corr++) {
+    for (uint64_t corr = 1; corr <= AT_HASHERS; corr++) {
         tell(gateway, CF_MSG_REGISTER, corr, &asked);
         loads[sent(CF_MSG_HASH, CF_ACTOR_HASHER, NULL).to.index]++;
     }
-    cr_assert(eq(u32, loads[0], 3));
-    cr_assert(eq(u32, loads[1], 3));
+    cr_assert(eq(u32, loads[0], 2));
+    cr_assert(eq(u32, loads[1], 2));
+}
+
+static uint64_t hashed_next(cf_msg_t *at_hasher)
+{
+    tell(at_hasher->to, CF_MSG_HASHED, at_hasher->corr, &(cf_hashed_t){cf_str("$argon2id$hash")});
+    sent(CF_MSG_CREATE_USER, CF_ACTOR_STORAGE, NULL);
+    *at_hasher = sent(CF_MSG_HASH, CF_ACTOR_HASHER, NULL);
+    return at_hasher->corr; /* operations are numbered as they come, from 1 */
+}
+
+Test(accounts, gives_each_address_its_turn_at_the_hashers)
+{
+    cf_register_t asked = registration();
+    cf_msg_t at_hasher;
+    for (uint64_t corr = 1; corr <= 6; corr++) {
+        tell(gateway, CF_MSG_REGISTER, corr, &asked);
+        if (corr <= AT_HASHERS)
+            at_hasher = sent(CF_MSG_HASH, CF_ACTOR_HASHER, NULL);
+    }
+    asked.address.bytes[0] = 1;
+    tell(gateway, CF_MSG_REGISTER, 7, &asked);
+    asked.address.bytes[0] = 2;
+    tell(gateway, CF_MSG_REGISTER, 8, &asked);
+    sent_nothing();
+    static const uint64_t order[] = {5, 7, 8, 6};
+    for (size_t i = 0; i < 4; i++)
+        cr_assert(eq(u64, hashed_next(&at_hasher), order[i]));
+}
+
+Test(accounts, forgets_whoever_waited_too_long_for_a_hasher)
+{
+    cf_register_t asked = registration();
+    cf_msg_t at_hasher;
+    for (uint64_t corr = 1; corr <= AT_HASHERS; corr++) {
+        tell(gateway, CF_MSG_REGISTER, corr, &asked);
+        at_hasher = sent(CF_MSG_HASH, CF_ACTOR_HASHER, NULL);
+    }
+    tell(gateway, CF_MSG_REGISTER, 5, &asked);
+    pass(SECOND_US);
+    tell(gateway, CF_MSG_REGISTER, 6, &asked);
+    pass(config.hash_us - SECOND_US); /* all but the last; it goes to a hasher then */
+    for (uint64_t corr = 1; corr <= 5; corr++)
+        cr_assert(eq(int, refused(corr), CF_ETIME));
+    cr_assert(eq(u64, sent(CF_MSG_HASH, CF_ACTOR_HASHER, NULL).corr, 6));
+    tell(at_hasher.to, CF_MSG_HASHED, at_hasher.corr, &(cf_hashed_t){cf_str("$argon2id$hash")});
+    sent_nothing();
 }
 
 /* --- AUTHENTICATE ------------------------------------------------------------------------------
@@ -636,7 +739,11 @@ static void start_threads(void)
     cf_actor_t *hasher = actor_at(CF_ACTOR_HASHER, 0), *actor = actor_at(CF_ACTOR_ACCOUNTS, 0);
     cf_hasher_t *hashes;
     cf_accounts_t *state;
-    cf_accounts_config_t real = {1, 1, 1, 8, 60, 100, TTL_US, 10 * SECOND_US, NULL};
+    cf_accounts_config_t real = config;
+    real.gateways = real.readers = real.hashers = 1;
+    real.rate = 60;
+    real.sessions = 100;
+    real.passwords = NULL;
     peer_at(CF_ACTOR_GATEWAY, 0);
     start_store();
     cr_assert(eq(int, cf_hasher_new(&hashes, &(cf_hasher_config_t){hasher, 1, 64}), 0));
@@ -661,11 +768,11 @@ Test(threads, register_log_in_be_known_log_out)
     cr_assert(peer_await(client, CF_MSG_REGISTERED, 1, NULL));
     ASK(CF_MSG_REGISTER, 2, &asked);
     cr_assert(eq(int, peer_await_refusal(client, 2), CF_EEXIST));
-    ASK(CF_MSG_LOGIN, 3, (&(cf_login_t){cf_str("ann"), cf_str("wrong password")}));
+    ASK(CF_MSG_LOGIN, 3, (&(cf_login_t){cf_str("ann"), cf_str("wrong password"), HERE}));
     cr_assert(eq(int, peer_await_refusal(client, 3), CF_EAUTH));
-    ASK(CF_MSG_LOGIN, 4, (&(cf_login_t){cf_str("nobody"), cf_str("password123")}));
+    ASK(CF_MSG_LOGIN, 4, (&(cf_login_t){cf_str("nobody"), cf_str("password123"), HERE}));
     cr_assert(eq(int, peer_await_refusal(client, 4), CF_EAUTH));
-    ASK(CF_MSG_LOGIN, 5, (&(cf_login_t){cf_str("ann"), cf_str("password123")}));
+    ASK(CF_MSG_LOGIN, 5, (&(cf_login_t){cf_str("ann"), cf_str("password123"), HERE}));
     cr_assert(peer_await(client, CF_MSG_LOGGED_IN, 5, &login));
     cf_str_t own = {token, login.token.size};
     cf_id_t id = login.session;

@@ -484,6 +484,8 @@ static void world_begin(bool ephemeral)
                                                          .readers = 1,
                                                          .hashers = 1,
                                                          .queue = 8,
+                                                         .queue_per_ip = 8,
+                                                         .hash_us = 10000000,
                                                          .rate = 100,
                                                          .sessions = 8,
                                                          .session_ttl_us = INT64_C(3600000000),
@@ -662,9 +664,9 @@ static void meet_in_the_room(void)
 /* Log in, be known, log out, be known no more. */
 static void come_and_go(void)
 {
-    cf_register_t person = {cf_str("ann"), cf_str("ann@example.com"), cf_str("password")};
+    cf_register_t person = {cf_str("ann"), cf_str("ann@example.com"), cf_str("password"), {{0}}};
     ask(0, accounts_at, CF_MSG_REGISTER, &person, CF_MSG_REGISTERED);
-    cf_login_t login = {cf_str("ann"), cf_str("password")};
+    cf_login_t login = {cf_str("ann"), cf_str("password"), {{0}}};
     request_t *in = ask(0, accounts_at, CF_MSG_LOGIN, &login, CF_MSG_LOGGED_IN);
     if (in->got != CF_MSG_LOGGED_IN)
         return;

@@ -216,11 +216,11 @@ Test(config, checks_what_no_single_key_can_know)
     cr_expect(eq(int,
                  load("gateway: {pool_bytes: 1MiB, credits_bytes: 2MiB}", NULL, NULL, NULL, NULL),
                  CF_ERANGE));
-    cr_expect(eq(int, load("gateway: {answer_timeout: 30s}", NULL, NULL, NULL, NULL), CF_ERANGE));
-    cr_expect(eq(int, load("gateway: {answer_timeout: 29s}", NULL, NULL, NULL, NULL), 0));
+    cr_expect(eq(int, load("gateway: {answer_timeout: 20s}", NULL, NULL, NULL, NULL), CF_ERANGE));
+    cr_expect(eq(int, load("gateway: {answer_timeout: 19s}", NULL, NULL, NULL, NULL), 0));
     cr_expect(eq(int, load("rooms: {answer_timeout: 15s}", NULL, NULL, NULL, NULL), CF_ERANGE));
-    cr_expect(eq(int, load("auth: {answer_timeout: 15s}", NULL, NULL, NULL, NULL), CF_ERANGE));
-    cr_expect(eq(int, load("auth: {answer_timeout: 14s}", NULL, NULL, NULL, NULL), 0));
+    cr_expect(eq(int, load("auth: {answer_timeout: 7500ms}", NULL, NULL, NULL, NULL), CF_ERANGE));
+    cr_expect(eq(int, load("auth: {answer_timeout: 7s}", NULL, NULL, NULL, NULL), 0));
     cr_expect(eq(int, load("store: {url: 'mysql://x'}", NULL, NULL, NULL, NULL), CF_ERANGE));
     cr_expect(eq(int, load("store: {url: 'postgres://u:p@h/d'}", NULL, NULL, NULL, NULL), 0));
 }

@@ -1,8 +1,8 @@
 """The six load scenarios of the rooms contract at scale 10, on servers with default settings: counts, checks,
 success rates, errors, loss, order and history. Latencies are printed; `./dev bench scenarios` judges them.
 
-Only passwords are hashed cheaply, as in all these tests: hashes run at idle priority, and beside whatever else
-the machine is doing a hundred logins would take as long as they like."""
+Only passwords are hashed cheaply, as in all these tests: hashes run at low priority, and beside whatever else
+the machine is doing a hundred logins would take their time."""
 
 import asyncio
 import concurrent.futures

@@ -4,6 +4,7 @@ static const cf_field_t register_fields[] = {
     CF_F_TEXT(cf_register_t, username, CF_USERNAME_MIN, CF_USERNAME_MAX),
     CF_F_TEXT(cf_register_t, email, 1, CF_EMAIL_MAX),
     CF_F_TEXT(cf_register_t, password, CF_PASSWORD_MIN, CF_PASSWORD_MAX),
+    CF_F_FIXED(cf_register_t, address),
 };
 const cf_shape_t cf_shape_register = CF_SHAPE(cf_register_t, register_fields);
 
@@ -16,6 +17,7 @@ const cf_shape_t cf_shape_registered = CF_SHAPE(cf_registered_t, registered);
 static const cf_field_t login[] = {
     CF_F_TEXT(cf_login_t, username, 0, CF_LOGIN_TEXT_MAX),
     CF_F_TEXT(cf_login_t, password, 0, CF_LOGIN_TEXT_MAX),
+    CF_F_FIXED(cf_login_t, address),
 };
 const cf_shape_t cf_shape_login = CF_SHAPE(cf_login_t, login);
 

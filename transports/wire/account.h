@@ -3,22 +3,26 @@
  *     REGISTER      -> REGISTERED | REFUSED CF_EEXIST, CF_ERANGE (the password may not be
  *                      chosen), CF_ELIMIT (over the rate), CF_EFULL (too many waiting),
  *                      CF_EIO, CF_ETIME (not answered; it may have been carried out)
- *     LOGIN         -> LOGGED_IN | REFUSED CF_EAUTH (unknown name or wrong password alike),
- * CF_EFULL AUTHENTICATE  -> SESSION | REFUSED CF_EAUTH (unknown, expired), CF_EIO LOGOUT        ->
- * DONE; every gateway is told SESSION_ENDED SESSION_ENDED accounts -> gateways: close what was
- * opened with it Shapes of names, addresses and passwords are checked by the gateway; tokens and
- * passwords are wiped by whoever read them. */
+ *     LOGIN         -> LOGGED_IN | REFUSED CF_EAUTH (unknown name or wrong password alike), CF_EFULL
+ *     AUTHENTICATE  -> SESSION | REFUSED CF_EAUTH (unknown, expired), CF_EIO
+ *     LOGOUT        -> DONE; every gateway is told SESSION_ENDED
+ *     SESSION_ENDED    accounts -> gateways: close what was opened with it
+ *
+ * Shapes of names, addresses and passwords are checked by the gateway; tokens and passwords are wiped by
+ * whoever read them. */
 #ifndef CF_ACCOUNT_H
 #define CF_ACCOUNT_H
 
 #include "model.h"
 #include "msg.h"
+#include "wire/limit.h"
 
 #define CF_LOGIN_TEXT_MAX                                                                          \
     1024 /* bytes of a name or password at login; the gateway refuses longer ones */
 
 typedef struct {
     cf_str_t username, email, password;
+    cf_limit_key_t address; /* of who asks: its keyed hash */
 } cf_register_t;
 
 typedef struct {
@@ -28,7 +32,8 @@ typedef struct {
 
 typedef struct {
     cf_str_t username,
-        password; /* any bytes; a name no user can have is answered like an unknown one */
+        password;           /* any bytes; a name no user can have is answered like an unknown one */
+    cf_limit_key_t address; /* as in cf_register_t */
 } cf_login_t;
 
 typedef struct {
