@@ -38,12 +38,14 @@ export function keep(user: string, room: string, kept: Kept): void {
   }
 }
 
-/** Is there something that its person has not finished? */
-export function isKept(user: string, room: string): boolean {
+/** The rooms in which their person has not finished something. */
+export function keptRooms(user: string): Set<string> {
+  const prefix = nameOf(user, '');
   try {
-    return sessionStorage.getItem(nameOf(user, room)) !== null;
+    const names = Object.keys(sessionStorage).filter((name) => name.startsWith(prefix));
+    return new Set(names.map((name) => name.slice(prefix.length)));
   } catch {
-    return false;
+    return new Set();
   }
 }
 

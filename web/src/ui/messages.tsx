@@ -8,146 +8,17 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { OpenRoom } from '../client/room.ts';
 import { rowsOf } from '../core/rows.ts';
 import type { Row } from '../core/rows.ts';
-import { secondsUntil } from '../core/times.ts';
+import { Memo } from '../core/memo.ts';
 import { plural } from '../core/text.ts';
-import type { Pending } from '../core/timeline.ts';
 import { VIEW_STEP, moved, sliceOf } from '../core/view.ts';
-import type { Me, Post } from '../core/wire.ts';
-import { useNowMs } from './hooks.ts';
-import { Alert, Check, Clock, Down } from './icons.tsx';
-import { Avatar, BotAvatar, MessageText, Time } from './parts.tsx';
+import type { Me } from '../core/wire.ts';
+import { Down } from './icons.tsx';
+import { Line } from './line.tsx';
 
 /** So near to an edge of the stretch it is moved. */
 const EDGE_PX = 500;
 /** So near to the end one follows what is new. */
 const FOLLOW_PX = 60;
-
-function State({ pending, room }: { pending: Pending; room: OpenRoom }) {
-  const nowMs = useNowMs(pending.state === 'failed' && pending.retryAtMs > Date.now());
-  const wait = secondsUntil(pending.retryAtMs, nowMs);
-  if (pending.state === 'failed')
-    return (
-      <div class="failure" role="group" aria-label="Not sent">
-        <Alert size={16} />
-        <span>
-          Not sent: {pending.error}
-          {wait > 0 && ` (${wait} s)`}
-        </span>
-        <button type="button" class="link-button" disabled={wait > 0} onClick={() => room.retry(pending.key)}>
-          Send again
-        </button>
-        <button type="button" class="link-button" onClick={() => room.discard(pending.key)}>
-          Delete
-        </button>
-      </div>
-    );
-  return null;
-}
-
-function Mark({ state }: { state: 'sending' | 'stored' }) {
-  return (
-    <span class={`mark mark-${state}`} title={state === 'stored' ? 'Stored' : 'Sending'}>
-      {state === 'stored' ? <Check size={15} /> : <Clock size={14} />}
-      <span class="visually-hidden">{state === 'stored' ? 'stored' : 'sending'}</span>
-    </span>
-  );
-}
-
-interface LineProps {
-  row: Row;
-  me: Me;
-  room: OpenRoom;
-}
-
-function Line({ row, me, room }: LineProps) {
-  switch (row.kind) {
-    case 'day':
-      return (
-        <li class="day" data-row={row.id}>
-          <time dateTime={row.date}>{row.label}</time>
-        </li>
-      );
-    case 'unread':
-      return (
-        <li class="unread" data-row={row.id}>
-          <span>New</span>
-        </li>
-      );
-    case 'notes':
-      return (
-        <li class="notes" data-row={row.id}>
-          {row.text}
-        </li>
-      );
-    case 'asked':
-      return (
-        <li class="message asked" data-row={row.id}>
-          <MessageText content={row.content} />
-          <span class="only-you">only you see this</span>
-        </li>
-      );
-    case 'bot':
-      return (
-        <li
-          class={`message bot ${row.post.isError ? 'bot-error' : ''}`}
-          data-row={row.id}
-          data-id={row.post.id}
-        >
-          <BotAvatar />
-          <div class="body">
-            <p class="who">
-              <b>{row.post.username}</b>
-              <span class="tag">Bot</span>
-              {row.post.isError && <span class="tag tag-warn">Error</span>}
-              <Time at={row.at} />
-            </p>
-            <MessageText content={row.post.content} />
-          </div>
-        </li>
-      );
-    case 'pending':
-    case 'post': {
-      const name = row.kind === 'post' ? row.post.username : me.username;
-      const content = row.kind === 'post' ? row.post.content : row.pending.content;
-      const state = row.kind === 'post' ? 'stored' : row.pending.state;
-      return (
-        <li
-          class={`message ${row.leads ? 'leads' : ''} ${row.isOwn ? 'own' : ''} is-${state}`}
-          data-row={row.id}
-          data-id={row.kind === 'post' ? row.post.id : undefined}
-          data-state={state}
-        >
-          {row.leads ? (
-            <Avatar name={name} />
-          ) : (
-            <span class="gutter">
-              <Time at={row.at} />
-            </span>
-          )}
-          <div class="body">
-            {row.leads ? (
-              <p class="who">
-                <b>{name}</b>
-                {row.isOwn && <span class="you">you</span>}
-                <Time at={row.at} />
-              </p>
-            ) : (
-              <span class="visually-hidden">{name}: </span>
-            )}
-            <div class="line">
-              <MessageText content={content} />
-              {row.isOwn && state !== 'failed' && <Mark state={state === 'stored' ? 'stored' : 'sending'} />}
-              {row.kind === 'pending' && row.pending.isCommand && (
-                <span class="only-you">only you see this</span>
-              )}
-            </div>
-            {row.kind === 'pending' && <State pending={row.pending} room={room} />}
-          </div>
-        </li>
-      );
-    }
-  }
-}
 
 function Skeleton({ lines }: { lines: number }) {
   return (
@@ -163,6 +34,35 @@ function Skeleton({ lines }: { lines: number }) {
       ))}
     </div>
   );
+}
+
+interface AboveProps {
+  room: OpenRoom;
+  name: string;
+  /** The first line below is the first one that is held. */
+  isFirst: boolean;
+  isEmpty: boolean;
+}
+
+/** What stands above the first line. */
+function Above({ room, name, isFirst, isEmpty }: AboveProps) {
+  if (isFirst && room.timeline.atStart)
+    return (
+      <div class="beginning">
+        <h2>{name}</h2>
+        <p>{isEmpty ? 'Nobody has said anything yet. Begin!' : 'This is where it began.'}</p>
+      </div>
+    );
+  if (isFirst && room.olderFailed)
+    return (
+      <div class="older-failed">
+        Older messages could not be loaded.{' '}
+        <button type="button" class="link-button" onClick={() => void room.loadOlder()}>
+          Try again
+        </button>
+      </div>
+    );
+  return <Skeleton lines={3} />; // also above what is not drawn: what is as high at all times moves nothing
 }
 
 interface MessagesProps {
@@ -182,21 +82,17 @@ export function Messages({ room, me, name, sends }: MessagesProps) {
   const follows = useRef(true);
   const place = useRef<{ id: string; bottom: number; scrollTop: number } | null>(null);
   const seenKey = useRef('');
-  const drawn = useRef(new Map<string, { post: Post; leads: boolean; line: VNode }>());
+  const drawn = useRef(new Memo<VNode>());
 
   const entries = timeline.entries();
   const slice = sliceOf(entries, top);
   const rows = rowsOf(entries.slice(slice.from, slice.to), me, new Date(), room.unreadAfter);
   /* A stored post does not change, so neither does its line: the same one is not compared again. */
-  const drawnBefore = drawn.current;
-  drawn.current = new Map();
-  const lineOf = (row: Row): VNode => {
-    const was = drawnBefore.get(row.id);
-    const isSame = row.kind === 'post' && was?.post === row.post && was.leads === row.leads;
-    const line = isSame ? was.line : <Line key={row.id} row={row} me={me} room={room} />;
-    if (row.kind === 'post') drawn.current.set(row.id, { post: row.post, leads: row.leads, line });
-    return line;
-  };
+  const made = drawn.current.round();
+  const lineOf = (row: Row): VNode =>
+    made(row.id, row.kind === 'post' ? [row.post, row.leads] : [row], () => (
+      <Line key={row.id} row={row} me={me} room={room} />
+    ));
 
   const scrolledTo = scroller.current?.scrollTop ?? 0; // before this drawing changes anything
   const isAtEnd = slice.to === entries.length && timeline.atEnd;
@@ -301,20 +197,8 @@ export function Messages({ room, me, name, sends }: MessagesProps) {
         <div class="filler" />
         {isLoading ? (
           <Skeleton lines={8} />
-        ) : slice.from === 0 && timeline.atStart ? (
-          <div class="beginning">
-            <h2>{name}</h2>
-            <p>{entries.length > 0 ? 'This is where it began.' : 'Nobody has said anything yet. Begin!'}</p>
-          </div>
-        ) : slice.from === 0 && room.olderFailed ? (
-          <div class="older-failed">
-            Older messages could not be loaded.{' '}
-            <button type="button" class="link-button" onClick={() => void room.loadOlder()}>
-              Try again
-            </button>
-          </div>
         ) : (
-          <Skeleton lines={3} /> // also above what is not drawn: what is as high at all times moves nothing
+          <Above room={room} name={name} isFirst={slice.from === 0} isEmpty={entries.length === 0} />
         )}
         <ol ref={list}>{rows.map(lineOf)}</ol>
       </div>
