@@ -240,6 +240,17 @@ def test_a_drained_server_says_when_to_come_back(store_kind, server, browser):
     page.see(LIVE)
 
 
+def test_a_server_that_hangs_is_told_of(store_kind, server, browser):
+    page = browser.page(server.url)
+    enter(page, "ann", server.user("ann").create_room("General"))
+    server.freeze()
+    page.run("window.dispatchEvent(new Event('online'))")  # a new socket, which gets no answer
+    until_text(page, "#banner", "Connecting again")
+    server.thaw()
+    page.see(LIVE)
+    page.until("!document.querySelector('#banner')")
+
+
 def test_an_answer_that_was_lost_does_not_double_a_post(store_kind, make_server, faults, browser):
     """The store keeps the post and cannot say so; the server finds out."""
     server = make_server().start()
@@ -615,12 +626,25 @@ def test_the_list_pages_and_the_search_finds_what_is_not_loaded(store_kind, serv
     assert names == [f"room {n}" for n in range(229, 0, -1)] + ["The oldest of all"]
 
 
+def test_a_room_newer_than_the_list_has_its_name_at_once(store_kind, server, browser):
+    page = browser.page(server.url, before="window.setInterval = () => 0")  # the list is not asked for by the clock
+    server.user("ann").create_room("General")
+    enter(page, "ann")
+    until_text(page, "#rooms", "General")
+    page.run("window.fetched = []; window.fetch = ((fetch) => (url, ...more) => {"
+             " fetched.push(url); return fetch(url, ...more); })(window.fetch)")
+    room = server.user("bob").create_room("Brand new")
+    page.run(f"location.hash = '#/room/{room}'")
+    until_text(page, "#room-name-shown", "Brand new")
+    assert page.run("fetched.filter((url) => url.includes('/chatrooms?')).length") == 1
+
+
 def test_a_long_list_of_rooms_does_not_move_the_page(store_kind, server, browser):
     ann = server.user("ann")
     rooms = [ann.create_room(f"room {n}", ephemeral=n % 2 == 0) for n in range(60)]
     page = browser.page(server.url)
     enter(page, "ann", rooms[-1])
-    page.until("document.querySelectorAll('#rooms a').length === 60")
+    page.until("document.querySelectorAll('#rooms a').length >= 50")
     assert page.run("document.querySelector('.room-list').scrollHeight > innerHeight")
     assert page.run("document.documentElement.scrollHeight <= innerHeight")
     page.run("scrollTo(0, 9999)")
@@ -804,6 +828,55 @@ def test_length_is_counted_in_characters(store_kind, server, browser):
 # ---- everybody can use it
 
 
+def test_a_screen_reader_is_told_of_each_message(store_kind, server, browser):
+    ann, bob = server.user("ann"), server.user("bob")
+    room = ann.create_room("General")
+    bob.join(room)
+    page = browser.page(server.url)
+    enter(page, "ann", room)
+    region = page.run("(({role, ariaLive, ariaAtomic}) => [role, ariaLive, ariaAtomic])(document.querySelector('#announcer'))")
+    assert region == ["log", "polite", None]
+    page.run("""(() => {
+        window.told = [];
+        new MutationObserver((changes) => changes.forEach(({ addedNodes }) =>
+            addedNodes.forEach(({ textContent }) => window.told.push(textContent))))
+            .observe(document.querySelector('#announcer'), { childList: true, subtree: true });
+    })()""")
+    chat = ws.Chat(bob, room)
+    for text in ("alpha", "alpha", "beta", "gamma"):
+        chat.post(text)
+    page.until("told.length >= 4")
+    say(page, "mine")
+    shows(page, "alpha", "alpha", "beta", "gamma", "mine")
+    assert page.run("told") == ["bob: alpha", "bob: alpha", "bob: beta", "bob: gamma"]
+
+
+def test_text_that_runs_from_right_to_left(store_kind, server, browser):
+    ann = server.user("ann")
+    arabic, turned = "مرحبا بكم (5)!", "\u202etxet desrever\u2069"
+    room, other = ann.create_room(arabic), ann.create_room(turned)
+    page = browser.page(server.url)
+    enter(page, "ann", room)
+    until_text(page, "#room-name-shown", arabic)
+    direction = "getComputedStyle(document.querySelector({})).direction".format
+    assert page.run(direction(f"'#rooms [data-room=\"{room}\"] .room-name'")) == "rtl"
+    assert page.run(direction("'#room-name-shown'")) == "rtl"
+    assert page.run("document.querySelector('#composer textarea').placeholder") == f"Message \u2068{arabic}\u2069"
+    page.until(f"document.title === '\u2068{arabic}\u2069 · confab'")
+    page.type(arabic)
+    page.until(direction("'#composer textarea'") + " === 'rtl'")
+    page.press("Enter")
+    say(page, "hello")
+    shows(page, arabic, "hello")
+    assert page.run("[...document.querySelectorAll('#messages .text')].map((e) => getComputedStyle(e).direction)") \
+        == ["rtl", "ltr"]
+    page.click(f"#rooms [data-room='{other}']")
+    page.until("document.title === '\u2068txet desrever\u2069 · confab'")
+    page.run("document.querySelector('#search').focus()")
+    page.type(turned + "?")
+    until_text(page, ".list-empty", "No room is called “\u2068txet desrever?\u2069”.")
+
+
 def test_by_keyboard_alone(store_kind, server, browser):
     ann = server.user("ann")
     for name in ("Older", "Middle", "Newest"):
@@ -876,6 +949,24 @@ def test_a_phone_has_no_sideways_scroll(store_kind, server, browser):
     assert page.run(width) <= 390
     page.click("#rooms a")
     page.see(LIVE)
+
+
+def test_beside_a_long_name_you_stays_in_one_line(store_kind, server, browser):
+    name = "w" * 50
+    page = browser.page(server.url)
+    page.screen(**PHONE)
+    enter(page, name, server.user(name).create_room("General"))
+    say(page, "hello")
+    page.see(".own .you")
+    page.click("#who-is-here")
+    page.see("#people .you")
+    for place in (".own .you", "#people .you"):
+        lines = f"""(() => {{
+            const range = document.createRange();
+            range.selectNodeContents(document.querySelector('{place}'));
+            return range.getClientRects().length;
+        }})()"""
+        assert page.run(lines) == 1, place
 
 
 def test_dark_and_light_by_the_system_and_by_choice(store_kind, server, browser):

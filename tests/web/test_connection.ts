@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { adviceMs, backoffMs, idle, step } from '../../web/src/core/connection.ts';
+import { adviceMs, backoffMs, idle, lostState, step } from '../../web/src/core/connection.ts';
 import type { Connection, Effect, Happened } from '../../web/src/core/connection.ts';
 
 /** Runs a connection through what happens at given times; jitter is a half unless said otherwise. */
@@ -172,6 +172,24 @@ test('connection: a waiting one tries at once when woken, a live one is made ane
     'connect wait',
   );
   assert.equal(live().on({ type: 'woken' }).does, 'drop connect wait');
+});
+
+test('connection: whatever was live and is not is told of', () => {
+  const first = new Run();
+  assert.equal(lostState(first.state), null);
+  for (const type of ['start', 'joined', 'opened', 'welcomed', 'filled'] as const)
+    assert.equal(lostState(first.on({ type }).state), null, type);
+  const woken = first.on({ type: 'woken' });
+  assert.equal(woken.state.attempt, 0);
+  assert.equal(lostState(woken.state), 'trying');
+  for (const type of ['opened', 'welcomed'] as const)
+    assert.equal(lostState(woken.on({ type }).state), 'trying', type);
+  assert.equal(lostState(woken.on({ type: 'filled' }).state), null);
+  assert.equal(lostState(woken.on({ type: 'closed', code: 1006, reason: '' }).state), 'waiting');
+  assert.equal(lostState(woken.on({ type: 'left' }).state), null);
+  const failed = new Run().on({ type: 'start' }).on({ type: 'refused', status: 0, waitMs: null });
+  assert.equal(lostState(failed.state), 'waiting');
+  assert.equal(lostState(failed.on({ type: 'due' }).state), 'trying');
 });
 
 test('connection: what comes too late changes nothing', () => {

@@ -5,6 +5,7 @@ import {
   codePoints,
   hueOf,
   initial,
+  isolated,
   nameList,
   pieces,
   plural,
@@ -84,4 +85,16 @@ test('text: lists of names', () => {
   assert.equal(nameList(['ann', 'bob', 'eve', 'mia', 'tom']), 'ann, bob and 3 others');
   assert.equal(plural(1, 'room'), '1 room');
   assert.equal(plural(2, 'room'), '2 rooms');
+});
+
+test('text: a name that runs the other way is kept to itself within a sentence', () => {
+  for (const plain of ['General', 'Café 12', '日本', 'a \u{1f600} b', ''])
+    assert.equal(isolated(plain), plain);
+  assert.equal(isolated('מה שלום'), '\u2068מה שלום\u2069');
+  assert.equal(isolated('مرحبا 5!'), '\u2068مرحبا 5!\u2069');
+});
+
+test('text: nothing in a name can turn what stands around it', () => {
+  assert.equal(isolated('\u202etxet'), '\u2068txet\u2069');
+  assert.equal(isolated('a\u2069\u202eb\u2067'), '\u2068ab\u2069', 'also by ending the isolation itself');
 });

@@ -22,192 +22,195 @@ LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
 OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
 SOFTWARE.
 */
-"use strict";(()=>{var w,Pt,co,G,Je,Ae,Ct,Pe,Tt,et,Qe,uo,ye=Symbol.for("pv"),Re={},Oe=[],fo=/^m(i|n|o|s|text|space)$/,tt=Array.isArray,Lt=Oe.
-slice,te=Object.assign;function ee(e){e&&e.parentNode&&e.remove()}function Ce(e,t,n,o,i){var r={type:e,props:t,key:n,ref:o,__k:null,__:null,__b:0,__e:null,__c:null,constructor:ye,__v:i||
-++Pt,__i:-1,__u:0};return!i&&w.vnode&&w.vnode(r),r}function S(e){return e.children}function Te(e,t){this.props=e,this.context=t,this.__g=0}function q(e,t){if(t==null)return e.
+"use strict";(()=>{var w,Tt,mo,G,et,Le,At,Ce,Rt,nt,tt,ho,ve=Symbol.for("pv"),Oe={},Ne=[],go=/^m(i|n|o|s|text|space)$/,ot=Array.isArray,Lt=Ne.
+slice,ne=Object.assign;function te(e){e&&e.parentNode&&e.remove()}function Te(e,t,n,o,i){var r={type:e,props:t,key:n,ref:o,__k:null,__:null,__b:0,__e:null,__c:null,constructor:ve,__v:i||
+++Tt,__i:-1,__u:0};return!i&&w.vnode&&w.vnode(r),r}function E(e){return e.children}function Ae(e,t){this.props=e,this.context=t,this.__g=0}function q(e,t){if(t==null)return e.
 __&&q(e.__,e.__i+1);for(var n;t<e.__k.length;t++)if((n=e.__k[t])&&n.__e)return n.__e;return typeof e.type!="function"||e.
-props.__P?null:q(e)}function po(e){var t,n=e.__v,o=n.__e,i=[],r=[],a=e.__P;a&&((t=te({constructor:ye},n)).__v=n.__v+1,w.
-vnode&&w.vnode(t),nt(a,t,n,e.__n,a.namespaceURI,32&n.__u?[o]:null,i,o||q(n),32&n.__u,r),t.__v=n.__v,t.__.__k[t.__i]=t,$t(
-i,t,r),n.__=n.__e=null,t.__e!=o&&At(t))}function At(e){if((e=e.__)&&e.__c&&!e.props.__P)return e.__e=null,e.__k.some(function(t){
-return t&&(e.__e=t.__e)}),At(e)}function Et(e){(8&e.__g||(e.__g|=8,G.push(e),Ae++))&&Je==w.debounceRendering||((Je=w.debounceRendering)||
-queueMicrotask)(Rt)}function Rt(){try{for(var e,t=1;G.length;)G.length>t&&G.sort(Ct),e=G.shift(),t=G.length,8&e.__g&&po(
-e)}finally{(Ae=G.length)&&(Je||queueMicrotask)(Rt)}}function Ot(e,t,n,o,i,r,a,l,d,f,c){var p,h,u,g,v,m,_=o.__k||Oe,y=t.length;
-for(d=mo(n,t,_,d,y),p=0;p<y;p++)(u=n.__k[p])!=null&&(h=~u.__i&&_[u.__i]||Re,u.__i=p,m=nt(e,u,h,i,r,a,l,d,f,c),g=u.__e,(h.
-ref!=u.ref||8&h.__u)&&(h.ref&&ot(h.ref,null,u,h),u.ref&&c.push(u.ref,u.__c||g,u)),v=v||g,4&u.__u?(d=Nt(u,d,e,!h.__v),h.__e&&
-(h.__e=null)):typeof u.type=="function"&&m!==void 0?d=m:g&&(d=g.nextSibling),u.__u&=-21);return n.__e=v,d}function mo(e,t,n,o,i){
+props.__P?null:q(e)}function _o(e){var t,n=e.__v,o=n.__e,i=[],r=[],a=e.__P;a&&((t=ne({constructor:ve},n)).__v=n.__v+1,w.
+vnode&&w.vnode(t),st(a,t,n,e.__n,a.namespaceURI,32&n.__u?[o]:null,i,o||q(n),32&n.__u,r),t.__v=n.__v,t.__.__k[t.__i]=t,Ht(
+i,t,r),n.__=n.__e=null,t.__e!=o&&Ot(t))}function Ot(e){if((e=e.__)&&e.__c&&!e.props.__P)return e.__e=null,e.__k.some(function(t){
+return t&&(e.__e=t.__e)}),Ot(e)}function Pt(e){(8&e.__g||(e.__g|=8,G.push(e),Le++))&&et==w.debounceRendering||((et=w.debounceRendering)||
+queueMicrotask)(Nt)}function Nt(){try{for(var e,t=1;G.length;)G.length>t&&G.sort(At),e=G.shift(),t=G.length,8&e.__g&&_o(
+e)}finally{(Le=G.length)&&(et||queueMicrotask)(Nt)}}function Dt(e,t,n,o,i,r,a,l,d,f,c){var p,h,u,g,v,m,_=o.__k||Ne,y=t.length;
+for(d=yo(n,t,_,d,y),p=0;p<y;p++)(u=n.__k[p])!=null&&(h=~u.__i&&_[u.__i]||Oe,u.__i=p,m=st(e,u,h,i,r,a,l,d,f,c),g=u.__e,(h.
+ref!=u.ref||8&h.__u)&&(h.ref&&it(h.ref,null,u,h),u.ref&&c.push(u.ref,u.__c||g,u)),v=v||g,4&u.__u?(d=It(u,d,e,!h.__v),h.__e&&
+(h.__e=null)):typeof u.type=="function"&&m!==void 0?d=m:g&&(d=g.nextSibling),u.__u&=-21);return n.__e=v,d}function yo(e,t,n,o,i){
 var r,a,l,d,f,c,p,h,u,g=n.length,v=g,m=0,_=0,y=e.__k=Array(i);for(r=0;r<i;r++)(a=t[r])!=null&&typeof a!="boolean"&&typeof a!=
-"function"?(typeof a!="object"||a.constructor===String?a=y[r]=Ce(null,a):tt(a)?a=y[r]=Ce(S,{children:a}):a.constructor===
-ye&&a.__b?a=y[r]=Ce(a.type,a.props,a.key,a.ref,a.__v):y[r]=a,d=r+m,a.__=e,a.__b=e.__b+1,l=null,~(f=a.__i=ho(a,n,d,v))&&(v--,
+"function"?(typeof a!="object"||a.constructor===String?a=y[r]=Te(null,a):ot(a)?a=y[r]=Te(E,{children:a}):a.constructor===
+ve&&a.__b?a=y[r]=Te(a.type,a.props,a.key,a.ref,a.__v):y[r]=a,d=r+m,a.__=e,a.__b=e.__b+1,l=null,~(f=a.__i=vo(a,n,d,v))&&(v--,
 (l=n[f])&&(l.__u|=2)),l&&l.__v?(a.__u|=16,f==d-1?m--:f==d+1?m++:f!=d&&(f>d?m--:m++,_=1)):(~f||(i>g?m--:i<g&&m++),typeof a.
 type!="function"&&(a.__u|=4))):y[r]=null;if(_){for(c=[],p=[],r=0;r<i;r++)if((a=y[r])&&16&a.__u){for(m=0,h=c.length;m<h;)
 c[u=m+h>>1]<a.__i?m=u+1:h=u;c[m]=a.__i,p[r]=m+1}for(m=c.length;r--;)p[r]&&(p[r]==m?m--:y[r].__u|=4)}if(v)for(r=0;r<g;r++)
-!(l=n[r])||2&l.__u||(l.__e==o&&(o=q(l)),st(l,l));return o}function Nt(e,t,n,o){var i,r,a,l;if(typeof e.type=="function"){
-if(e.props.__P)return t;if(i=e.__k)for(r=0;r<i.length;r++)i[r]&&(i[r].__=e,t=Nt(i[r],t,n,!1));return t}for(t&&!t.parentNode&&
+!(l=n[r])||2&l.__u||(l.__e==o&&(o=q(l)),rt(l,l));return o}function It(e,t,n,o){var i,r,a,l;if(typeof e.type=="function"){
+if(e.props.__P)return t;if(i=e.__k)for(r=0;r<i.length;r++)i[r]&&(i[r].__=e,t=It(i[r],t,n,!1));return t}for(t&&!t.parentNode&&
 (t=q(e))&&!t.parentNode&&(t=null),a=e.__e,l=t;l&&l.nodeType==8;)l=l.nextSibling;for(a!=l&&(!o&&n.moveBefore&&a.parentNode?
-n.moveBefore(a,t):n.insertBefore(a,t||null)),t=a;(t=t&&t.nextSibling)&&t.nodeType==8&&!t.data.startsWith("$s"););return t}function ho(e,t,n,o){var i,r=e.key,a=e.type,l=t[n],d=l&&!(2&l.__u);if(l===null&&r==null||d&&r==l.key&&a==l.type)return n;
+n.moveBefore(a,t):n.insertBefore(a,t||null)),t=a;(t=t&&t.nextSibling)&&t.nodeType==8&&!t.data.startsWith("$s"););return t}function vo(e,t,n,o){var i,r=e.key,a=e.type,l=t[n],d=l&&!(2&l.__u);if(l===null&&r==null||d&&r==l.key&&a==l.type)return n;
 if(o>(d?1:0)){for(i=n-1;i>=0;i--)if((l=t[i])&&!(2&l.__u)&&r==l.key&&a==l.type)return i;for(i=n+1;i<t.length;i++)if((l=t[i])&&
-!(2&l.__u)&&r==l.key&&a==l.type)return i}return-1}function St(e,t,n){n==null&&(n=""),t[0]=="-"?e.setProperty(t,n):e[t]=n}
-function Se(e,t,n,o,i){var r,a;if(t=="style")if(typeof n=="string")e.style.cssText=n;else{if(typeof o=="string"&&(e.style.
-cssText=o=""),o)for(t in o)n&&t in n||St(e.style,t);if(n)for(t in n)o&&n[t]==o[t]||St(e.style,t,n[t])}else if(t[0]=="o"&&
-t[1]=="n")typeof n!="function"&&(n=null),typeof o!="function"&&(o=null),(e.__e||(e.__e={}))[t]=n,n&&o||(a=Qe[t]||(Qe[t]=
-go(t)),(e.__a||(e.__a={}))[t]=et,r=t!=(t=t.replace(Tt,"$1")),(t=t.slice(2))[0]<"a"&&(t=t.toLowerCase()),n?e.addEventListener(
+!(2&l.__u)&&r==l.key&&a==l.type)return i}return-1}function Ct(e,t,n){n==null&&(n=""),t[0]=="-"?e.setProperty(t,n):e[t]=n}
+function Pe(e,t,n,o,i){var r,a;if(t=="style")if(typeof n=="string")e.style.cssText=n;else{if(typeof o=="string"&&(e.style.
+cssText=o=""),o)for(t in o)n&&t in n||Ct(e.style,t);if(n)for(t in n)o&&n[t]==o[t]||Ct(e.style,t,n[t])}else if(t[0]=="o"&&
+t[1]=="n")typeof n!="function"&&(n=null),typeof o!="function"&&(o=null),(e.__e||(e.__e={}))[t]=n,n&&o||(a=tt[t]||(tt[t]=
+bo(t)),(e.__a||(e.__a={}))[t]=nt,r=t!=(t=t.replace(Rt,"$1")),(t=t.slice(2))[0]<"a"&&(t=t.toLowerCase()),n?e.addEventListener(
 t,a,r):e.removeEventListener(t,a,r));else{if(i=="http://www.w3.org/2000/svg")t=t.replace(/xlink(H|:h)/,"h").replace(/sName$/,
 "s");else if(t!="width"&&t!="height"&&t!="href"&&t!="list"&&t!="form"&&t!="tabIndex"&&t!="download"&&t!="rowSpan"&&t!="c\
 olSpan"&&t!="role"&&t!="popover"&&t in e)try{return void(e[t]=n??"")}catch{}if(typeof n=="function")return;n==null||n===
-!1&&t[4]!="-"?e.removeAttribute(t):e.setAttribute(t,t=="popover"&&n==1?"":n)}}function go(e){return function(t){var n=this.
-__e;if(n){if(n=n[e],t[Pe]==null)t[Pe]=et++;else if(t[Pe]<this.__a[e])return;return n(w.event?w.event(t):t)}}}function nt(e,t,n,o,i,r,a,l,d,f){
-var c,p,h,u,g,v,m,_,y,M,k,V,J,E,L,j,$,z,D=t.type;if(t.constructor!==ye)return null;128&n.__u&&(d=32&n.__u,c=n.__c.__z)&&
-(t.__u|=d,p=r=[],c.nodeType==8?l=Le(c,r):r.push(c),l=r[0]||l),(c=w.__b)&&c(t);e:if(typeof D=="function"){h=a.length;try{
-if(_=t.props,y=(c=D.prototype)&&c.render,M=(c=D.contextType)&&o[c.__c],k=c?M?M.props.value:c.__:o,(u=n.__c)?(t.__c=u,2&u.
-__g&&(u.__g|=1)):(y?t.__c=u=new D(_,k):(t.__c=u=new Te(_,k),u.constructor=D,u.render=yo),M&&M.sub(u),u.state||(u.state={}),
-u.__n=o,u.__g|=8,u.__h=[],u.__k=[]),y&&(u.__s||(u.__s=u.state),D.getDerivedStateFromProps&&(u.__s==u.state&&(u.__s=te({},
-u.__s)),te(u.__s,D.getDerivedStateFromProps(_,u.__s)))),g=u.props,v=u.state,u.__v=t,n.__c){if(_!==g&&y&&!D.getDerivedStateFromProps&&
+!1&&t[4]!="-"?e.removeAttribute(t):e.setAttribute(t,t=="popover"&&n==1?"":n)}}function bo(e){return function(t){var n=this.
+__e;if(n){if(n=n[e],t[Ce]==null)t[Ce]=nt++;else if(t[Ce]<this.__a[e])return;return n(w.event?w.event(t):t)}}}function st(e,t,n,o,i,r,a,l,d,f){
+var c,p,h,u,g,v,m,_,y,M,k,X,Q,S,A,W,I,z,$=t.type;if(t.constructor!==ve)return null;128&n.__u&&(d=32&n.__u,c=n.__c.__z)&&
+(t.__u|=d,p=r=[],c.nodeType==8?l=Re(c,r):r.push(c),l=r[0]||l),(c=w.__b)&&c(t);e:if(typeof $=="function"){h=a.length;try{
+if(_=t.props,y=(c=$.prototype)&&c.render,M=(c=$.contextType)&&o[c.__c],k=c?M?M.props.value:c.__:o,(u=n.__c)?(t.__c=u,2&u.
+__g&&(u.__g|=1)):(y?t.__c=u=new $(_,k):(t.__c=u=new Ae(_,k),u.constructor=$,u.render=wo),M&&M.sub(u),u.state||(u.state={}),
+u.__n=o,u.__g|=8,u.__h=[],u.__k=[]),y&&(u.__s||(u.__s=u.state),$.getDerivedStateFromProps&&(u.__s==u.state&&(u.__s=ne({},
+u.__s)),ne(u.__s,$.getDerivedStateFromProps(_,u.__s)))),g=u.props,v=u.state,u.__v=t,n.__c){if(_!==g&&y&&!$.getDerivedStateFromProps&&
 u.componentWillReceiveProps&&u.componentWillReceiveProps(_,k),t.__v==n.__v&&!(8&u.__g)||!(4&u.__g)&&u.shouldComponentUpdate&&
 u.shouldComponentUpdate(_,u.__s,k)===!1){t.__v!=n.__v&&(u.props=_,u.state=u.__s,u.__g&=-9),t.__e=n.__e,t.__k=n.__k,t.__k.
-some(function(F){F&&(F.__=t)}),Oe.push.apply(u.__h,u.__k),u.__k=[],u.__h.length&&a.push(u),l=q(n);break e}u.componentWillUpdate&&
-u.componentWillUpdate(_,u.__s,k),y&&u.componentDidUpdate&&u.__h.push(function(){u.componentDidUpdate(g,v,m)})}else y&&!D.
+some(function(H){H&&(H.__=t)}),Ne.push.apply(u.__h,u.__k),u.__k=[],u.__h.length&&a.push(u),l=q(n);break e}u.componentWillUpdate&&
+u.componentWillUpdate(_,u.__s,k),y&&u.componentDidUpdate&&u.__h.push(function(){u.componentDidUpdate(g,v,m)})}else y&&!$.
 getDerivedStateFromProps&&u.componentWillMount&&u.componentWillMount(),y&&u.componentDidMount&&u.__h.push(u.componentDidMount);
-u.context=k,u.props=_,u.__P=e,u.__g&=-5,V=w.__r,J=y?25:0;do u.__g&=-9,V&&V(t),c=u.render(u.props,u.state=u.__s,u.context);while(8&
-u.__g&&++J<25);y&&(Oe.push.apply(u.__h,u.__k),u.__k=[]),u.state=u.__s,u.getChildContext&&(o=te({},o,u.getChildContext())),
-y&&n.__c&&u.getSnapshotBeforeUpdate&&(m=u.getSnapshotBeforeUpdate(g,v)),E=c&&c.type===S&&c.key==null?c.props.children:c,
-_.__P&&(c=l,i=(e=_.__P).namespaceURI,d=r=null,n.props&&n.props.__P!=e&&(n.__k.some(function(F){F&&st(F,F)}),n.__k=null),
-l=n.__k?q(n,0):null),l=Ot(e,tt(E)?E:[E],t,n,o,i,r,a,l,d,f),_.__P&&(t.__e=null,l=c),t.__u&=-161,p&&p.some(ee),u.__h.length&&
-a.push(u),1&u.__g&&(u.__g&=-4)}catch(F){if(a.length=h,t.__v=null,d||r)if(F&&F.then){if(t.__u|=128|d,r){for(~($=r.indexOf(
-l||void 0))||($=r.length);(z=r[$-1])&&z.nodeType==8;)$--;for(;$<r.length;$++)if(z=r[$])if(r[$]=null,L){if(z==j)break}else{
-if(z.nodeType!=8)break;z.data.startsWith("$s")&&(j=Le(L=z))}}if(!L){for(;l&&l.nodeType==8&&l.nextSibling;)l=l.nextSibling;
-L=l}(c=Le(L=t.__c.__z||(t.__c.__z=L)))?(t.__e=L,l=c):t.__e=l,l=l&&l.nextSibling}else r&&r.some(ee);else t.__e=n.__e;t.__k||
-(t.__k=n.__k||[]),F&&F.then||It(t),w.__e(F,t,n)}}else l=t.__e=_o(n.__e,t,n,o,i,r,a,d,f,e);return(c=w.diffed)&&c(t),l}function Le(e,t){
+u.context=k,u.props=_,u.__P=e,u.__g&=-5,X=w.__r,Q=y?25:0;do u.__g&=-9,X&&X(t),c=u.render(u.props,u.state=u.__s,u.context);while(8&
+u.__g&&++Q<25);y&&(Ne.push.apply(u.__h,u.__k),u.__k=[]),u.state=u.__s,u.getChildContext&&(o=ne({},o,u.getChildContext())),
+y&&n.__c&&u.getSnapshotBeforeUpdate&&(m=u.getSnapshotBeforeUpdate(g,v)),S=c&&c.type===E&&c.key==null?c.props.children:c,
+_.__P&&(c=l,i=(e=_.__P).namespaceURI,d=r=null,n.props&&n.props.__P!=e&&(n.__k.some(function(H){H&&rt(H,H)}),n.__k=null),
+l=n.__k?q(n,0):null),l=Dt(e,ot(S)?S:[S],t,n,o,i,r,a,l,d,f),_.__P&&(t.__e=null,l=c),t.__u&=-161,p&&p.some(te),u.__h.length&&
+a.push(u),1&u.__g&&(u.__g&=-4)}catch(H){if(a.length=h,t.__v=null,d||r)if(H&&H.then){if(t.__u|=128|d,r){for(~(I=r.indexOf(
+l||void 0))||(I=r.length);(z=r[I-1])&&z.nodeType==8;)I--;for(;I<r.length;I++)if(z=r[I])if(r[I]=null,A){if(z==W)break}else{
+if(z.nodeType!=8)break;z.data.startsWith("$s")&&(W=Re(A=z))}}if(!A){for(;l&&l.nodeType==8&&l.nextSibling;)l=l.nextSibling;
+A=l}(c=Re(A=t.__c.__z||(t.__c.__z=A)))?(t.__e=A,l=c):t.__e=l,l=l&&l.nextSibling}else r&&r.some(te);else t.__e=n.__e;t.__k||
+(t.__k=n.__k||[]),H&&H.then||$t(t),w.__e(H,t,n)}}else l=t.__e=ko(n.__e,t,n,o,i,r,a,d,f,e);return(c=w.diffed)&&c(t),l}function Re(e,t){
 if(e&&e.nodeType==8&&e.data.startsWith("$s"))for(var n=1;e=e.nextSibling;){if(e.nodeType==8){if(e.data.startsWith("$s"))
-n++;else if(e.data.startsWith("/$s")&&!--n)return e}t&&t.push(e)}}function It(e){e&&(e.__c&&(e.__c.__g|=4),e.__k&&e.__k.
-some(It))}function $t(e,t,n){for(var o=0;o<n.length;)ot(n[o++],n[o++],n[o++]);w.__c&&w.__c(t,e),e.some(function(i){try{e=
-i.__h,i.__h=[],e.some(function(r){r.call(i)})}catch(r){w.__e(r,i.__v)}})}function _o(e,t,n,o,i,r,a,l,d,f){var c,p,h,u,g,
-v,m,_,y=n.props||Re,M=t.props,k=t.type;if(k=="svg"?i="http://www.w3.org/2000/svg":k=="math"?i="http://www.w3.org/1998/Ma\
+n++;else if(e.data.startsWith("/$s")&&!--n)return e}t&&t.push(e)}}function $t(e){e&&(e.__c&&(e.__c.__g|=4),e.__k&&e.__k.
+some($t))}function Ht(e,t,n){for(var o=0;o<n.length;)it(n[o++],n[o++],n[o++]);w.__c&&w.__c(t,e),e.some(function(i){try{e=
+i.__h,i.__h=[],e.some(function(r){r.call(i)})}catch(r){w.__e(r,i.__v)}})}function ko(e,t,n,o,i,r,a,l,d,f){var c,p,h,u,g,
+v,m,_,y=n.props||Oe,M=t.props,k=t.type;if(k=="svg"?i="http://www.w3.org/2000/svg":k=="math"?i="http://www.w3.org/1998/Ma\
 th/MathML":i||(i="http://www.w3.org/1999/xhtml"),r){for(c=0;c<r.length;c++)if((g=r[c])&&(k?g.localName==k:g.nodeType==3)){
 e=g,r[c]=null;break}}if(!e){if(_=f.ownerDocument||document,!k)return _.createTextNode(M);e=_.createElementNS(i,k,M.is?M:
 f),l&&(w.__m&&w.__m(t,r),l=!1),r=null}if(k){if(f=k=="template"&&e.content||e,r=k=="textarea"&&M.defaultValue!=null?null:
 r&&Lt.call(f.childNodes),!l&&r)for(y={},c=0;c<e.attributes.length;c++)y[(g=e.attributes[c]).name]=g.value;for(c in y)g=y[c],
 c=="dangerouslySetInnerHTML"?h=g:c=="children"||c in M||c=="value"&&"defaultValue"in M||c=="checked"&&"defaultChecked"in
-M||Se(e,c,null,g,i);for(c in M)g=M[c],c=="children"?u=g:c=="dangerouslySetInnerHTML"?p=g:c=="value"?v=g:c=="checked"?m=g:
-l&&typeof g!="function"||y[c]===g||Se(e,c,g,y[c],i);p?(l||h&&(p.__html==h.__html||p.__html==e.innerHTML)||(e.innerHTML=p.
-__html),t.__k=[]):(h&&(e.textContent=""),(k=="foreignObject"||i=="http://www.w3.org/1998/Math/MathML"&&fo.test(k))&&(i="\
-http://www.w3.org/1999/xhtml"),Ot(f,tt(u)?u:[u],t,n,o,i,r,a,r?r[0]:n.__k&&q(n,0),l,d),r&&r.some(ee)),l&&k!="textarea"||(c=
-"value",k=="progress"&&v==null?e.removeAttribute(c):v==null||v===e[c]&&(k!="progress"||v)||Se(e,c,v,y[c],i),c="checked",
-m!=null&&m!=e[c]&&Se(e,c,m,y[c],i))}else y===M||l&&e.data==M||(e.data=M);return e}function ot(e,t,n,o){try{typeof e=="fu\
+M||Pe(e,c,null,g,i);for(c in M)g=M[c],c=="children"?u=g:c=="dangerouslySetInnerHTML"?p=g:c=="value"?v=g:c=="checked"?m=g:
+l&&typeof g!="function"||y[c]===g||Pe(e,c,g,y[c],i);p?(l||h&&(p.__html==h.__html||p.__html==e.innerHTML)||(e.innerHTML=p.
+__html),t.__k=[]):(h&&(e.textContent=""),(k=="foreignObject"||i=="http://www.w3.org/1998/Math/MathML"&&go.test(k))&&(i="\
+http://www.w3.org/1999/xhtml"),Dt(f,ot(u)?u:[u],t,n,o,i,r,a,r?r[0]:n.__k&&q(n,0),l,d),r&&r.some(te)),l&&k!="textarea"||(c=
+"value",k=="progress"&&v==null?e.removeAttribute(c):v==null||v===e[c]&&(k!="progress"||v)||Pe(e,c,v,y[c],i),c="checked",
+m!=null&&m!=e[c]&&Pe(e,c,m,y[c],i))}else y===M||l&&e.data==M||(e.data=M);return e}function it(e,t,n,o){try{typeof e=="fu\
 nction"?t?t.__x=e(t)||1:o&&(o=o.__c||o.__e)&&(t=o.__x)&&(o.__x=null,typeof t=="function"?t():e(null)):e.current=t}catch(i){
-w.__e(i,n)}}function st(e,t,n){var o,i,r,a;if(w.unmount&&w.unmount(e),!(o=e.ref)||o.current&&o.current!=e.__e||ot(o,null,
+w.__e(i,n)}}function rt(e,t,n){var o,i,r,a;if(w.unmount&&w.unmount(e),!(o=e.ref)||o.current&&o.current!=e.__e||it(o,null,
 t,e),o=e.__c){if(o.componentWillUnmount)try{o.componentWillUnmount()}catch(l){w.__e(l,t)}o.__P=o.__n=null}if(o=e.__k)for(a=
-0;a<o.length;a++)o[a]&&st(o[a],t,typeof e.type!="function"||n&&!e.props.__P);!n&&(o=e.__c)&&(o=o.__z)&&(i=Le(o,r=[]))&&(o==
-e.__e&&r.some(ee),ee(i),ee(o)),n||ee(e.__e),e.__e=e.__c=e.__=null}function yo(e,t,n){return this.constructor(e,n)}function Dt(e,t){
-var n,o,i,r;w.__&&w.__(e,t),t.nodeType==9&&(t=t.documentElement),o=(n=e&&32&e.__u)?null:t.__k,t.__k=Ce(S,{children:[e]}),
-i=[],r=[],nt(t,t.__k,o||Re,Re,t.namespaceURI,o?null:t.firstChild?Lt.call(t.childNodes):null,i,o?o.__e:t.firstChild,n,r),
-$t(i,t.__k,r),t.__k.props.children=null}w={__e:function(e,t,n,o){for(var i,r,a;t=t.__;)if((i=t.__c)&&!(1&i.__g)){i.__g|=4;try{if((a=(r=i.constructor)&&r.getDerivedStateFromError)&&
+0;a<o.length;a++)o[a]&&rt(o[a],t,typeof e.type!="function"||n&&!e.props.__P);!n&&(o=e.__c)&&(o=o.__z)&&(i=Re(o,r=[]))&&(o==
+e.__e&&r.some(te),te(i),te(o)),n||te(e.__e),e.__e=e.__c=e.__=null}function wo(e,t,n){return this.constructor(e,n)}function Ft(e,t){
+var n,o,i,r;w.__&&w.__(e,t),t.nodeType==9&&(t=t.documentElement),o=(n=e&&32&e.__u)?null:t.__k,t.__k=Te(E,{children:[e]}),
+i=[],r=[],st(t,t.__k,o||Oe,Oe,t.namespaceURI,o?null:t.firstChild?Lt.call(t.childNodes):null,i,o?o.__e:t.firstChild,n,r),
+Ht(i,t.__k,r),t.__k.props.children=null}w={__e:function(e,t,n,o){for(var i,r,a;t=t.__;)if((i=t.__c)&&!(1&i.__g)){i.__g|=4;try{if((a=(r=i.constructor)&&r.getDerivedStateFromError)&&
 i.setState(r.getDerivedStateFromError(e)),i.componentDidCatch&&(i.componentDidCatch(e,o||{}),a=1),a&&8&i.__g)return void(i.
-__g|=2)}catch(l){e=l}}throw Ae=0,e}},Pt=0,co=function(e){return e!=null&&e.constructor===ye},Te.prototype.setState=function(e,t){
-var n=this.__s;n&&n!=this.state||(n=this.__s=te({},this.state)),typeof e=="function"&&(e=e(te({},n),this.props)),e&&(te(
-n,e),this.__v&&(t&&this.__k.push(t),Et(this)))},Te.prototype.forceUpdate=function(e){this.__v&&(this.__g|=4,e&&this.__h.
-push(e),Et(this))},Te.prototype.render=S,G=[],Ae=0,Ct=function(e,t){return e.__v.__b-t.__v.__b},Pe=Symbol(),Tt=/(PointerCapture)$|Capture$/i,
-et=0,Qe={},uo=0;var ae,A,it,Ft,rt=Object.is,Ne=0,Gt=[],at=[],C=w,Ht=C.__b,jt=C.__r,Ut=C.diffed,Wt=C.__c,Bt=C.unmount,Kt=C.__;function Ie(e,t){
-C.__h&&C.__h(A,e,Ne||t),Ne=0;var n=A.__H||(A.__H={__:[],__h:[]});return e>=n.__.length&&n.__.push({}),n.__[e]}function x(e){
-return Ne=1,ne(qt,e)}function ne(e,t,n){var o=Ie(ae++,2);if(o.t=e,!o.__c&&(o.__=[n?n(t):qt(void 0,t),function(r){var a=(o.
-__N||o.__)[0],l=o.t(a,r);rt(a,l)||(o.__N=[l,o.__[1]],o.__c.setState({}))}],o.__c=A,!A.__f)){A.__f=!0;var i=A.shouldComponentUpdate;
-A.shouldComponentUpdate=function(r,a,l){var d=this.__H;if(!d)return!0;var f=!1,c=this.props!=r;if(d.__.some(function(h){
-h.__N&&(f=!0,rt(h.__[0],h.__N[0])||(c=!0))}),i){var p=i.call(this,r,a,l);return f?p||c:p}return!f||c}}return o.__}function T(e,t){
-var n=Ie(ae++,3);!C.__s&&ct(n.__H,t)&&(n.__P=!0,n.__=e,n.u=t,A.__H.__h.push(n))}function U(e,t){var n=Ie(ae++,4);!C.__s&&
-ct(n.__H,t)&&(n.__P=!1,n.__=e,n.u=t,A.__h.push(n))}function P(e){return Ne=5,vo(function(){return{current:e}},[])}function vo(e,t){var n=Ie(ae++,7);return ct(n.__H,t)&&(n.__=e(),n.__H=t),n.__}function bo(){var e;do{for(;e=at.shift();)try{ve(e)}catch(n){C.__e(n,{__:(e=e.__P)&&e.__v})}for(;e=Gt.shift();){var t=e.
-__H;if(e.__P&&t)try{t.__h.some(ve),t.__h.some(lt),t.__h=[]}catch(n){t.__h=[],C.__e(n,e.__v)}}}while(at.length)}C.__b=function(e){
-A=null,Ht&&Ht(e)},C.__=function(e,t){e&&t.__k&&t.__k.__m&&(e.__m=t.__k.__m),Kt&&Kt(e,t)},C.__r=function(e){jt&&jt(e),ae=
-0;var t=(A=e.__c).__H;t&&(it==A?A.__h=[]:(t.__h.some(ve),t.__h.some(lt),ae=0),t.__h=[],t.__.some(function(n){n.__N&&(n.__=
-n.__N),n.u=n.__N=void 0})),it=A},C.diffed=function(e){Ut&&Ut(e);var t=e.__c;t&&t.__H&&(t.__H.__h.length&&Vt(Gt.push(t)),
-t.__H.__.some(function(n){n.u&&(n.__H=n.u)})),it=A=null},C.__c=function(e,t){t.some(function(n){try{n.__h.some(ve),n.__h=
-n.__h.filter(function(o){return!o.__||lt(o)})}catch(o){n.__h=[function(){throw o}]}}),Wt&&Wt(e,t)},C.unmount=function(e){
-Bt&&Bt(e);var t,n,o=e.__c;o&&o.__H&&(o.__H.__.some(function(i){try{if(i.__P&&i.__c){if(n===void 0){for(n=e.__;n&&(!n.__c||
-!n.__c.__P);)n=n.__;n=n&&n.__c}i.__P=n,Vt(at.push(i))}else ve(i)}catch(r){t=r}}),o.__H=void 0,t&&C.__e(t,o.__v))};var zt=typeof requestAnimationFrame==
-"function";function ko(e){var t,n=function(){clearTimeout(o),zt&&cancelAnimationFrame(t),setTimeout(e)},o=setTimeout(n,35);
-zt&&(t=requestAnimationFrame(n))}function Vt(e){e!=1&&Ft==C.requestAnimationFrame||((Ft=C.requestAnimationFrame)||ko)(bo)}
-function ve(e){var t=A,n=e.__c;typeof n=="function"&&(e.__c=void 0,n()),A=t}function lt(e){var t=A;e.__c=e.__(),A=t}function ct(e,t){
-return!e||e.length!=t.length||t.some(function(n,o){return!rt(n,e[o])})}function qt(e,t){return typeof t=="function"?t(e):
-t}function oe(e){return typeof e=="object"&&e!==null&&!Array.isArray(e)}var N=e=>typeof e=="string"?e:null,ut=e=>typeof e==
-"number"&&Number.isFinite(e)&&e>=0?e:null;function wo(e){let t=/^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z$/.exec(
-e);return t?`${t[1]}.${(t[2]??"").padEnd(6,"0").slice(0,6)}`:null}function Xt(e){if(!oe(e))return null;let t=N(e.id),n=N(
-e.user_id),o=N(e.username),i=N(e.content),r=N(e.created_at),a=r===null?null:wo(r);return t===null||n===null||o===null||i===
+__g|=2)}catch(l){e=l}}throw Le=0,e}},Tt=0,mo=function(e){return e!=null&&e.constructor===ve},Ae.prototype.setState=function(e,t){
+var n=this.__s;n&&n!=this.state||(n=this.__s=ne({},this.state)),typeof e=="function"&&(e=e(ne({},n),this.props)),e&&(ne(
+n,e),this.__v&&(t&&this.__k.push(t),Pt(this)))},Ae.prototype.forceUpdate=function(e){this.__v&&(this.__g|=4,e&&this.__h.
+push(e),Pt(this))},Ae.prototype.render=E,G=[],Le=0,At=function(e,t){return e.__v.__b-t.__v.__b},Ce=Symbol(),Rt=/(PointerCapture)$|Capture$/i,
+nt=0,tt={},ho=0;var le,R,at,Wt,lt=Object.is,De=0,qt=[],ct=[],C=w,jt=C.__b,Ut=C.__r,Bt=C.diffed,Kt=C.__c,zt=C.unmount,Vt=C.__;function Ie(e,t){
+C.__h&&C.__h(R,e,De||t),De=0;var n=R.__H||(R.__H={__:[],__h:[]});return e>=n.__.length&&n.__.push({}),n.__[e]}function x(e){
+return De=1,oe(Yt,e)}function oe(e,t,n){var o=Ie(le++,2);if(o.t=e,!o.__c&&(o.__=[n?n(t):Yt(void 0,t),function(r){var a=(o.
+__N||o.__)[0],l=o.t(a,r);lt(a,l)||(o.__N=[l,o.__[1]],o.__c.setState({}))}],o.__c=R,!R.__f)){R.__f=!0;var i=R.shouldComponentUpdate;
+R.shouldComponentUpdate=function(r,a,l){var d=this.__H;if(!d)return!0;var f=!1,c=this.props!=r;if(d.__.some(function(h){
+h.__N&&(f=!0,lt(h.__[0],h.__N[0])||(c=!0))}),i){var p=i.call(this,r,a,l);return f?p||c:p}return!f||c}}return o.__}function T(e,t){
+var n=Ie(le++,3);!C.__s&&dt(n.__H,t)&&(n.__P=!0,n.__=e,n.u=t,R.__H.__h.push(n))}function j(e,t){var n=Ie(le++,4);!C.__s&&
+dt(n.__H,t)&&(n.__P=!1,n.__=e,n.u=t,R.__h.push(n))}function P(e){return De=5,xo(function(){return{current:e}},[])}function xo(e,t){var n=Ie(le++,7);return dt(n.__H,t)&&(n.__=e(),n.__H=t),n.__}function Mo(){var e;do{for(;e=ct.shift();)try{be(e)}catch(n){C.__e(n,{__:(e=e.__P)&&e.__v})}for(;e=qt.shift();){var t=e.
+__H;if(e.__P&&t)try{t.__h.some(be),t.__h.some(ut),t.__h=[]}catch(n){t.__h=[],C.__e(n,e.__v)}}}while(ct.length)}C.__b=function(e){
+R=null,jt&&jt(e)},C.__=function(e,t){e&&t.__k&&t.__k.__m&&(e.__m=t.__k.__m),Vt&&Vt(e,t)},C.__r=function(e){Ut&&Ut(e),le=
+0;var t=(R=e.__c).__H;t&&(at==R?R.__h=[]:(t.__h.some(be),t.__h.some(ut),le=0),t.__h=[],t.__.some(function(n){n.__N&&(n.__=
+n.__N),n.u=n.__N=void 0})),at=R},C.diffed=function(e){Bt&&Bt(e);var t=e.__c;t&&t.__H&&(t.__H.__h.length&&Gt(qt.push(t)),
+t.__H.__.some(function(n){n.u&&(n.__H=n.u)})),at=R=null},C.__c=function(e,t){t.some(function(n){try{n.__h.some(be),n.__h=
+n.__h.filter(function(o){return!o.__||ut(o)})}catch(o){n.__h=[function(){throw o}]}}),Kt&&Kt(e,t)},C.unmount=function(e){
+zt&&zt(e);var t,n,o=e.__c;o&&o.__H&&(o.__H.__.some(function(i){try{if(i.__P&&i.__c){if(n===void 0){for(n=e.__;n&&(!n.__c||
+!n.__c.__P);)n=n.__;n=n&&n.__c}i.__P=n,Gt(ct.push(i))}else be(i)}catch(r){t=r}}),o.__H=void 0,t&&C.__e(t,o.__v))};var Xt=typeof requestAnimationFrame==
+"function";function So(e){var t,n=function(){clearTimeout(o),Xt&&cancelAnimationFrame(t),setTimeout(e)},o=setTimeout(n,35);
+Xt&&(t=requestAnimationFrame(n))}function Gt(e){e!=1&&Wt==C.requestAnimationFrame||((Wt=C.requestAnimationFrame)||So)(Mo)}
+function be(e){var t=R,n=e.__c;typeof n=="function"&&(e.__c=void 0,n()),R=t}function ut(e){var t=R;e.__c=e.__(),R=t}function dt(e,t){
+return!e||e.length!=t.length||t.some(function(n,o){return!lt(n,e[o])})}function Yt(e,t){return typeof t=="function"?t(e):
+t}function se(e){return typeof e=="object"&&e!==null&&!Array.isArray(e)}var N=e=>typeof e=="string"?e:null,ft=e=>typeof e==
+"number"&&Number.isFinite(e)&&e>=0?e:null;function Eo(e){let t=/^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z$/.exec(
+e);return t?`${t[1]}.${(t[2]??"").padEnd(6,"0").slice(0,6)}`:null}function Zt(e){if(!se(e))return null;let t=N(e.id),n=N(
+e.user_id),o=N(e.username),i=N(e.content),r=N(e.created_at),a=r===null?null:Eo(r);return t===null||n===null||o===null||i===
 null||r===null||!a?null:{id:t,key:a,userId:n,username:o,content:i,createdAt:r,isBot:e.is_bot===!0,isError:e.is_error===!0}}
-function Zt(e){return!oe(e)||!Array.isArray(e.messages)?[]:e.messages.map(Xt).filter(t=>t!==null)}function dt(e){if(!oe(
+function Jt(e){return!se(e)||!Array.isArray(e.messages)?[]:e.messages.map(Zt).filter(t=>t!==null)}function pt(e){if(!se(
 e))return null;let t=N(e.id),n=N(e.name),o=N(e.created_at);return t===null||n===null||o===null?null:{id:t,name:n,createdAt:o,
-createdBy:N(e.created_by)??"",isEphemeral:e.ephemeral===!0,userCount:ut(e.user_count)??0}}function Yt(e){return!oe(e)||!Array.
-isArray(e.chatrooms)?{rooms:[],cursor:null}:{rooms:e.chatrooms.map(dt).filter(t=>t!==null),cursor:N(e.next_cursor)||null}}
-function Jt(e){if(!oe(e))return null;let t=N(e.id),n=N(e.username);return t===null||n===null?null:{id:t,username:n}}function xo(e){
-let t=new Map;if(oe(e))for(let[n,o]of Object.entries(e)){let i=ut(o);i!==null&&t.set(n,i)}return t}function Qt(e){let t;
-try{t=JSON.parse(e)}catch{return null}if(!oe(t))return null;switch(t.type){case"chat_message":{let n=Xt(t);return n&&{type:"\
+createdBy:N(e.created_by)??"",isEphemeral:e.ephemeral===!0,userCount:ft(e.user_count)??0}}function Qt(e){return!se(e)||!Array.
+isArray(e.chatrooms)?{rooms:[],cursor:null}:{rooms:e.chatrooms.map(pt).filter(t=>t!==null),cursor:N(e.next_cursor)||null}}
+function en(e){if(!se(e))return null;let t=N(e.id),n=N(e.username);return t===null||n===null?null:{id:t,username:n}}function Po(e){
+let t=new Map;if(se(e))for(let[n,o]of Object.entries(e)){let i=ft(o);i!==null&&t.set(n,i)}return t}function tn(e){let t;
+try{t=JSON.parse(e)}catch{return null}if(!se(t))return null;switch(t.type){case"chat_message":{let n=Zt(t);return n&&{type:"\
 chat_message",post:n}}case"message_ack":{let n=N(t.id);return n===null?null:{type:"message_ack",id:n,clientKey:N(t.client_key)}}case"\
 user_joined":case"user_left":{let n=N(t.username);return n===null?null:{type:t.type,username:n}}case"user_count_update":
-return{type:"user_count_update",counts:xo(t.user_counts)};case"error":return{type:"error",message:N(t.message)??"The ser\
-ver refused this",clientKey:N(t.client_key),waitMs:ut(t.retry_after_ms)};default:return null}}var Mo=2e4,Eo=4,R=class extends Error{constructor(n,o,i){super(o);this.status=n;this.waitMs=i}};function So(e){let t=Number(
-e.headers.get("Retry-After")??NaN);return Number.isFinite(t)&&t>=0?t*1e3:null}function Po(e){let t=typeof e=="object"&&e!==
-null?e.error:null;return typeof t=="string"?t:null}async function X(e,t,n){let o;try{o=await fetch(`/api/v1${t}`,{method:e,
-credentials:"same-origin",keepalive:e==="POST",signal:AbortSignal.timeout(Mo),...n===void 0?{}:{headers:{"Content-Type":"\
-application/json"},body:JSON.stringify(n)}})}catch{throw new R(0,"The server cannot be reached",null)}let i=await o.json().
-catch(()=>null);if(!o.ok)throw new R(o.status,Po(i)??"Something went wrong",So(o));return i}function en(e){if(e===null)throw new R(
-0,"The server gave an answer that makes no sense",null);return e}var I={async register(e,t,n){await X("POST","/auth/regi\
-ster",{username:e,email:t,password:n})},async login(e,t){await X("POST","/auth/login",{username:e,password:t})},async logout(){
-await X("POST","/auth/logout")},async me(){return en(Jt(await X("GET","/auth/me")))},async rooms(e,t){let n=e===null?"":
-`&cursor=${encodeURIComponent(e)}`;return Yt(await X("GET",`/chatrooms?limit=${t}${n}`))},async create(e,t){return en(dt(
-await X("POST","/chatrooms",t?{name:e,ephemeral:t}:{name:e})))},async join(e){await X("POST",`/chatrooms/${encodeURIComponent(
-e)}/join`)},async messages(e,t,n){let o=n===null?"":`&before=${encodeURIComponent(n)}`;return Zt(await X("GET",`/chatroo\
+return{type:"user_count_update",counts:Po(t.user_counts)};case"error":return{type:"error",message:N(t.message)??"The ser\
+ver refused this",clientKey:N(t.client_key),waitMs:ft(t.retry_after_ms)};default:return null}}var Co=2e4,To=4,L=class extends Error{constructor(n,o,i){super(o);this.status=n;this.waitMs=i}};function Ao(e){let t=Number(
+e.headers.get("Retry-After")??NaN);return Number.isFinite(t)&&t>=0?t*1e3:null}function Ro(e){let t=typeof e=="object"&&e!==
+null?e.error:null;return typeof t=="string"?t:null}async function Y(e,t,n){let o;try{o=await fetch(`/api/v1${t}`,{method:e,
+credentials:"same-origin",keepalive:e==="POST",signal:AbortSignal.timeout(Co),...n===void 0?{}:{headers:{"Content-Type":"\
+application/json"},body:JSON.stringify(n)}})}catch{throw new L(0,"The server cannot be reached",null)}let i=await o.json().
+catch(()=>null);if(!o.ok)throw new L(o.status,Ro(i)??"Something went wrong",Ao(o));return i}function nn(e){if(e===null)throw new L(
+0,"The server gave an answer that makes no sense",null);return e}var D={async register(e,t,n){await Y("POST","/auth/regi\
+ster",{username:e,email:t,password:n})},async login(e,t){await Y("POST","/auth/login",{username:e,password:t})},async logout(){
+await Y("POST","/auth/logout")},async me(){return nn(en(await Y("GET","/auth/me")))},async rooms(e,t){let n=e===null?"":
+`&cursor=${encodeURIComponent(e)}`;return Qt(await Y("GET",`/chatrooms?limit=${t}${n}`))},async create(e,t){return nn(pt(
+await Y("POST","/chatrooms",t?{name:e,ephemeral:t}:{name:e})))},async join(e){await Y("POST",`/chatrooms/${encodeURIComponent(
+e)}/join`)},async messages(e,t,n){let o=n===null?"":`&before=${encodeURIComponent(n)}`;return Jt(await Y("GET",`/chatroo\
 ms/${encodeURIComponent(e)}/messages?limit=${t}${o}`))}};async function $e(e,t){for(let n=1;;n++)try{return await e()}catch(o){
-if(!(o instanceof R&&(o.status===429||o.status===503))||n===Eo||!t())throw o;await new Promise(r=>setTimeout(r,(o.waitMs??
+if(!(o instanceof L&&(o.status===429||o.status===503))||n===To||!t())throw o;await new Promise(r=>setTimeout(r,(o.waitMs??
 1e3)+Math.random()*250))}}var Z=class{constructor(){this.watchers=new Set;this.planned=!1}watch(t){return this.watchers.add(t),()=>this.watchers.delete(
 t)}changed(){if(this.planned)return;this.planned=!0;let t=!1,n=()=>{if(!t){t=!0,this.planned=!1;for(let o of[...this.watchers])
-o()}};requestAnimationFrame(n),setTimeout(n,50)}};var tn="confab",be=(e,t)=>`${tn}.${e}.${t}`;function nn(e,t){try{let n=JSON.parse(sessionStorage.getItem(be(e,t))??"{}");
+o()}};requestAnimationFrame(n),setTimeout(n,50)}};var on="confab",ke=(e,t)=>`${on}.${e}.${t}`;function sn(e,t){try{let n=JSON.parse(sessionStorage.getItem(ke(e,t))??"{}");
 return{draft:typeof n.draft=="string"?n.draft:"",unsent:(Array.isArray(n.unsent)?n.unsent:[]).filter(o=>typeof o?.key=="\
-string"&&typeof o.content=="string"&&typeof o.atMs=="number")}}catch{return{draft:"",unsent:[]}}}function on(e,t,n){try{
-n.draft||n.unsent.length>0?sessionStorage.setItem(be(e,t),JSON.stringify(n)):sessionStorage.removeItem(be(e,t))}catch{}}
-function sn(e){let t=be(e,"");try{let n=Object.keys(sessionStorage).filter(o=>o.startsWith(t));return new Set(n.map(o=>o.
-slice(t.length)))}catch{return new Set}}function ft(){rn(()=>!0)}function pt(e){rn(t=>!t.startsWith(be(e,"")))}function rn(e){
-try{for(let t of Object.keys(sessionStorage))t.startsWith(`${tn}.`)&&e(t)&&sessionStorage.removeItem(t)}catch{}}var ln={phase:"idle",ending:null,attempt:0,rejoin:!0,liveSinceMs:0,dueMs:0,wasLive:!1};function ht(e,t){let n=Math.min(3e4,
-2e3*2**e);return Math.round(300+t*(n-300))}function Co(e){let t=/\bretry_after_ms=(\d{1,7})\b/.exec(e);return t?Number(t[1]):
-null}function mt(e,t){return[{...e,phase:"ended",ending:t,liveSinceMs:0,dueMs:0},[{do:"drop"}]]}function ke(e){let t=e.rejoin?
-"joining":"connecting",n=e.rejoin?[{do:"join"}]:[{do:"connect"},{do:"wait",ms:15e3}];return[{...e,phase:t,liveSinceMs:0,
-dueMs:0},n]}function gt(e,t,n){return[{...e,phase:"waiting",attempt:e.attempt+1,liveSinceMs:0,dueMs:n+t},[{do:"drop"},{do:"\
-wait",ms:t}]]}function an(e,{status:t,waitMs:n},o,i){if(t===401)return mt(e,"signed-out");if(t===404)return mt(e,"gone");
-let r=e.rejoin||t===403;return gt({...e,rejoin:r},Math.max(n??0,ht(e.attempt,i)),o)}function De(e,{code:t,reason:n},o,i){
+string"&&typeof o.content=="string"&&typeof o.atMs=="number")}}catch{return{draft:"",unsent:[]}}}function rn(e,t,n){try{
+n.draft||n.unsent.length>0?sessionStorage.setItem(ke(e,t),JSON.stringify(n)):sessionStorage.removeItem(ke(e,t))}catch{}}
+function an(e){let t=ke(e,"");try{let n=Object.keys(sessionStorage).filter(o=>o.startsWith(t));return new Set(n.map(o=>o.
+slice(t.length)))}catch{return new Set}}function mt(){ln(()=>!0)}function ht(e){ln(t=>!t.startsWith(ke(e,"")))}function ln(e){
+try{for(let t of Object.keys(sessionStorage))t.startsWith(`${on}.`)&&e(t)&&sessionStorage.removeItem(t)}catch{}}var un={phase:"idle",ending:null,attempt:0,rejoin:!0,liveSinceMs:0,dueMs:0,wasLive:!1};function _t(e,t){let n=Math.min(3e4,
+2e3*2**e);return Math.round(300+t*(n-300))}function Lo(e){let t=/\bretry_after_ms=(\d{1,7})\b/.exec(e);return t?Number(t[1]):
+null}function dn({phase:e,attempt:t,wasLive:n}){return e==="waiting"?"waiting":e==="live"||e==="ended"||e==="idle"?null:
+t>0||n?"trying":null}function gt(e,t){return[{...e,phase:"ended",ending:t,liveSinceMs:0,dueMs:0},[{do:"drop"}]]}function we(e){
+let t=e.rejoin?"joining":"connecting",n=e.rejoin?[{do:"join"}]:[{do:"connect"},{do:"wait",ms:15e3}];return[{...e,phase:t,
+liveSinceMs:0,dueMs:0},n]}function yt(e,t,n){return[{...e,phase:"waiting",attempt:e.attempt+1,liveSinceMs:0,dueMs:n+t},[
+{do:"drop"},{do:"wait",ms:t}]]}function cn(e,{status:t,waitMs:n},o,i){if(t===401)return gt(e,"signed-out");if(t===404)return gt(
+e,"gone");let r=e.rejoin||t===403;return yt({...e,rejoin:r},Math.max(n??0,_t(e.attempt,i)),o)}function He(e,{code:t,reason:n},o,i){
 let a=e.liveSinceMs>0&&o-e.liveSinceMs>=1e4?0:e.attempt,l=e.rejoin||e.phase==="connecting"||t===1008,d={...e,attempt:a,rejoin:l};
-return t===1008&&a===0?ke({...d,attempt:1}):gt(d,Co(n)??ht(a,i),o)}function cn(e,t,n,o){let i=[e,[]];if(e.phase==="ended")
-return i;if(t.type==="left")return mt(e,"left");switch(e.phase){case"idle":return t.type==="start"?ke(e):i;case"joining":
-return t.type==="joined"?ke({...e,rejoin:!1}):t.type==="refused"?an(e,t,n,o):i;case"connecting":return t.type==="opened"?
-[{...e,phase:"entering"},[{do:"wait",ms:5e3}]]:t.type==="due"?gt({...e,rejoin:!0},ht(e.attempt,o),n):t.type==="closed"?De(
+return t===1008&&a===0?we({...d,attempt:1}):yt(d,Lo(n)??_t(a,i),o)}function fn(e,t,n,o){let i=[e,[]];if(e.phase==="ended")
+return i;if(t.type==="left")return gt(e,"left");switch(e.phase){case"idle":return t.type==="start"?we(e):i;case"joining":
+return t.type==="joined"?we({...e,rejoin:!1}):t.type==="refused"?cn(e,t,n,o):i;case"connecting":return t.type==="opened"?
+[{...e,phase:"entering"},[{do:"wait",ms:5e3}]]:t.type==="due"?yt({...e,rejoin:!0},_t(e.attempt,o),n):t.type==="closed"?He(
 e,t,n,o):i;case"entering":return t.type==="welcomed"||t.type==="due"?[{...e,phase:"filling"},[{do:"fill"}]]:t.type==="cl\
-osed"?De(e,t,n,o):i;case"filling":return t.type==="filled"?[{...e,phase:"live",liveSinceMs:n,wasLive:!0},[]]:t.type==="r\
-efused"?an(e,t,n,o):t.type==="closed"?De(e,t,n,o):i;case"live":if(t.type==="closed")return De(e,t,n,o);if(t.type==="woke\
-n"){let[r,a]=ke(e);return[r,[{do:"drop"},...a]]}return i;case"waiting":return t.type==="due"||t.type==="woken"?ke(e):i}}var un={posts:[],pages:0};function dn(e,t,n,o){let i={posts:[...t,...e.posts],pages:e.pages+1},r=t[0];return!r||t.length<
+osed"?He(e,t,n,o):i;case"filling":return t.type==="filled"?[{...e,phase:"live",liveSinceMs:n,wasLive:!0},[]]:t.type==="r\
+efused"?cn(e,t,n,o):t.type==="closed"?He(e,t,n,o):i;case"live":if(t.type==="closed")return He(e,t,n,o);if(t.type==="woke\
+n"){let[r,a]=we(e);return[r,[{do:"drop"},...a]]}return i;case"waiting":return t.type==="due"||t.type==="woken"?we(e):i}}var pn={posts:[],pages:0};function mn(e,t,n,o){let i={posts:[...t,...e.posts],pages:e.pages+1},r=t[0];return!r||t.length<
 n?[i,{more:!1,touches:!0,reachedStart:!0}]:o===null?[i,{more:!1,touches:!0,reachedStart:!1}]:r.key<=o?[i,{more:!1,touches:!0,
-reachedStart:!1}]:i.pages>=20?[i,{more:!1,touches:!1,reachedStart:!1}]:[i,{more:!0,before:r.id}]}var Fe=class{constructor(){this.people=new Map;this.connections=0;this.version=0}reset(){this.people.clear(),this.version++}joined(t){
+reachedStart:!1}]:i.pages>=20?[i,{more:!1,touches:!1,reachedStart:!1}]:[i,{more:!0,before:r.id}]}var Fe=class{constructor(){this.posts=[];this.latestMs=0}add(t,n){this.posts=[...this.posts,...t].slice(-10),this.latestMs=
+n}expire(t){return this.posts.length===0||t-this.latestMs<2e4?!1:(this.posts=[],!0)}};function hn({username:e,content:t}){
+return`${e}: ${[...t].slice(0,300).join("")}`}var We=class{constructor(){this.people=new Map;this.connections=0;this.version=0}reset(){this.people.clear(),this.version++}joined(t){
 this.people.set(t,(this.people.get(t)??0)+1),this.version++}left(t){let n=this.people.get(t)??0;n>1?this.people.set(t,n-
 1):this.people.delete(t),this.version++}wrote(t){this.people.has(t)||(this.people.set(t,1),this.version++)}counted(t){t!==
 this.connections&&(this.connections=t,this.version++)}names(t){let n=[...this.people.keys()].filter(o=>o!==t).sort((o,i)=>o.
 localeCompare(i));return this.people.has(t)?[t,...n]:n}get unnamed(){let t=0;for(let n of this.people.values())t+=n;return Math.
-max(0,this.connections-t)}};var fn=String.raw`[ \t\r\n\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]`,To=new RegExp(`^${fn}+|${fn}+$`,
-"g");function le(e){let t=e.replace(To,"");if(t==="/hello")return{kind:"hello"};let n=/^\/stock=([A-Za-z0-9.]{1,20})$/.exec(
-t);return n?.[1]?{kind:"stock",code:n[1].toUpperCase()}:null}var Lo=[{insert:"/stock=",title:"/stock=CODE",hint:"Ask Sto\
-ckBot for a quote, as in /stock=AAPL.US"},{insert:"/hello",title:"/hello",hint:"A thought for the room"}];function pn(e){
-return!e.startsWith("/")||/\s/.test(e)?[]:Lo.filter(({insert:t})=>t.startsWith(e)&&t!==e)}function mn(e){if(!e.startsWith(
-"/"))return null;let t=le(e);if(t?.kind==="stock")return{kind:"command",text:`StockBot will look up ${t.code}`};if(t?.kind===
+max(0,this.connections-t)}};var gn=String.raw`[ \t\r\n\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]`,Oo=new RegExp(`^${gn}+|${gn}+$`,
+"g");function ce(e){let t=e.replace(Oo,"");if(t==="/hello")return{kind:"hello"};let n=/^\/stock=([A-Za-z0-9.]{1,20})$/.exec(
+t);return n?.[1]?{kind:"stock",code:n[1].toUpperCase()}:null}var No=[{insert:"/stock=",title:"/stock=CODE",hint:"Ask Sto\
+ckBot for a quote, as in /stock=AAPL.US"},{insert:"/hello",title:"/hello",hint:"A thought for the room"}];function _n(e){
+return!e.startsWith("/")||/\s/.test(e)?[]:No.filter(({insert:t})=>t.startsWith(e)&&t!==e)}function yn(e){if(!e.startsWith(
+"/"))return null;let t=ce(e);if(t?.kind==="stock")return{kind:"command",text:`StockBot will look up ${t.code}`};if(t?.kind===
 "hello")return{kind:"command",text:"StockBot will say something"};let n=/^\/stock=(.*)$/s.exec(e)?.[1];return n===void 0?
 null:n===""?{kind:"unfinished",text:"Type a symbol, as in AAPL.US"}:{kind:"ordinary",text:"Not a symbol (1 to 20 letters\
-, digits and dots): sent as a message"}}function hn(e,t){return e.kind==="hello"||t.toUpperCase().includes(e.code)}var ce=5e3,Ao=200,gn=3,He=class{constructor(){this.posts=[];this.pending=[];this.atStart=!1;this.atEnd=!0;this.version=0;
+, digits and dots): sent as a message"}}function vn(e,t){return e.kind==="hello"||t.toUpperCase().includes(e.code)}var ue=5e3,Do=200,bn=3,je=class{constructor(){this.posts=[];this.pending=[];this.atStart=!1;this.atEnd=!0;this.version=0;
 this.extras=[];this.extraCount=0;this.ids=new Map;this.ownKeys=new Map;this.cached={version:-1,entries:[]}}has(t){return this.
 ids.has(t)}get newest(){return this.posts[this.posts.length-1]}live(t){return t.isBot?(this.settleCommands(t),this.addExtra(
-{kind:"bot",post:t}),!0):(this.matchOwn(t),!this.atEnd||!this.insert(t)?!1:(this.posts.length>ce&&this.dropOldest(this.posts.
-length-ce),!0))}fill(t,n,o){!n&&this.posts.length>0&&this.forgetPosts();for(let i of t)this.matchOwn(i),this.insert(i);o&&
-(this.atStart=!0),this.atEnd=!0,this.posts.length>ce&&this.dropOldest(this.posts.length-ce),this.version++}prepend(t,n){
-for(let o of t)this.insert(o);if(n&&(this.atStart=!0),this.posts.length>ce){for(let o of this.posts.splice(ce))this.ids.
+{kind:"bot",post:t}),!0):(this.matchOwn(t),!this.atEnd||!this.insert(t)?!1:(this.posts.length>ue&&this.dropOldest(this.posts.
+length-ue),!0))}fill(t,n,o){!n&&this.posts.length>0&&this.forgetPosts();for(let i of t)this.matchOwn(i),this.insert(i);o&&
+(this.atStart=!0),this.atEnd=!0,this.posts.length>ue&&this.dropOldest(this.posts.length-ue),this.version++}prepend(t,n){
+for(let o of t)this.insert(o);if(n&&(this.atStart=!0),this.posts.length>ue){for(let o of this.posts.splice(ue))this.ids.
 delete(o.id);this.atEnd=!1}this.version++}forgetPosts(){this.posts=[],this.ids.clear(),this.extras=[],this.atStart=!1,this.
 atEnd=!0,this.version++}insert(t){if(this.ids.has(t.id))return!1;let n=0,o=this.posts.length;for(o>0&&this.posts[o-1].key<
 t.key&&(n=o);n<o;){let i=n+o>>1;this.posts[i].key<t.key?n=i+1:o=i}return this.posts.splice(n,0,t),this.ids.set(t.id,t),this.
 version++,!0}dropOldest(t){for(let o of this.posts.splice(0,t))this.ids.delete(o.id),this.ownKeys.delete(o.id);let n=this.
 posts[0]?.key??"";this.extras=this.extras.filter(({after:o})=>o>=n),this.atStart=!1,this.version++}queue(t,n,o){let i={key:t,
-content:n,atMs:o,sentMs:0,sends:0,state:"sending",id:null,error:null,retryAtMs:0,isCommand:le(n)!==null};return this.pending.
-push(i),this.version++,i}unsent(){return this.giveUp(({sends:t})=>t>=gn),this.sending()}isUnanswered(t){let n=({sentMs:o})=>o>
-0&&o<t;return this.giveUp(o=>o.sends>=gn&&n(o)),this.sending().some(n)}sending(){return this.pending.filter(({state:t})=>t===
+content:n,atMs:o,sentMs:0,sends:0,state:"sending",id:null,error:null,retryAtMs:0,isCommand:ce(n)!==null};return this.pending.
+push(i),this.version++,i}unsent(){return this.giveUp(({sends:t})=>t>=bn),this.sending()}isUnanswered(t){let n=({sentMs:o})=>o>
+0&&o<t;return this.giveUp(o=>o.sends>=bn&&n(o)),this.sending().some(n)}sending(){return this.pending.filter(({state:t})=>t===
 "sending")}giveUp(t){for(let n of this.sending())t(n)&&this.fail(n.key,"The server has not confirmed it",0)}sent(t,n){t.
 sentMs=n,t.sends++,t.isCommand&&(t.state="asked"),this.version++}ack(t,n){let o=this.find(t);o&&(o.id=n,o.state="stored",
 o.error=null,this.version++,this.ids.has(n)&&this.settle(o,n))}fail(t,n,o){let i=this.find(t);return!i||i.state==="store\
@@ -217,379 +220,385 @@ t),this.version++}lostSocket(){for(let t of this.pending)t.state==="asked"&&this
 ore StockBot answered",0)}find(t){return t===null?void 0:this.pending.find(n=>n.key===t)}matchOwn(t){let n=this.pending.
 find(({id:o})=>o===t.id);n&&this.settle(n,t.id)}settle(t,n){this.ownKeys.set(n,t.key),this.discard(t.key)}echo(t){let n=this.
 pending.find(o=>o.isCommand&&o.state==="asked"&&o.content===t);return n&&this.answered(n),n!==void 0}note(t,n,o){this.addExtra(
-{kind:t,username:n,atMs:o})}settleCommands(t){let n=this.pending.find(o=>{let i=o.state==="asked"?le(o.content):null;return i!==
-null&&hn(i,t.content)});n&&this.answered(n)}answered(t){this.discard(t.key),this.addExtra({kind:"asked",content:t.content},
+{kind:t,username:n,atMs:o})}settleCommands(t){let n=this.pending.find(o=>{let i=o.state==="asked"?ce(o.content):null;return i!==
+null&&vn(i,t.content)});n&&this.answered(n)}answered(t){this.discard(t.key),this.addExtra({kind:"asked",content:t.content},
 t.key)}addExtra(t,n=`extra-${++this.extraCount}`){this.extras.push({id:n,after:this.newest?.key??"",extra:t}),this.extras.
-length>Ao&&this.extras.shift(),this.version++}entries(){if(this.cached.version===this.version)return this.cached.entries;
-let t=[],n=0,o=i=>{for(let r=this.extras[n];r&&(i===null||r.after<i);r=this.extras[++n])Ro(t,r)};for(let i of this.posts)
+length>Do&&this.extras.shift(),this.version++}entries(){if(this.cached.version===this.version)return this.cached.entries;
+let t=[],n=0,o=i=>{for(let r=this.extras[n];r&&(i===null||r.after<i);r=this.extras[++n])Io(t,r)};for(let i of this.posts)
 o(i.key),t.push({kind:"post",id:this.ownKeys.get(i.id)??i.id,post:i});this.atEnd&&o(null);for(let i of this.pending)t.push(
-{kind:"pending",id:i.key,pending:i});return this.cached={version:this.version,entries:t},t}};function Ro(e,{id:t,extra:n}){
+{kind:"pending",id:i.key,pending:i});return this.cached={version:this.version,entries:t},t}};function Io(e,{id:t,extra:n}){
 let o=e[e.length-1];n.kind==="bot"?e.push({kind:"bot",id:t,post:n.post}):n.kind==="asked"?e.push({kind:"asked",id:t,content:n.
-content}):o?.kind==="notes"?o.notes.push(n):e.push({kind:"notes",id:t,notes:[n]})}var No=12e3,Io=2e3,$o=9e4;function Do(){return[...crypto.getRandomValues(new Uint8Array(16))].map(e=>e.toString(16).padStart(
-2,"0")).join("")}var je=class extends Z{constructor(n,o,i){super();this.id=n;this.me=o;this.events=i;this.timeline=new He;
-this.presence=new Fe;this.connection=ln;this.trouble=null;this.unread=0;this.unreadAfter=null;this.heard=null;this.loadingOlder=
-!1;this.olderFailed=!1;this.socket=null;this.confirmed=null;this.isWatched=!1;this.early=[];this.tickedMs=Date.now();let r=nn(
+content}):o?.kind==="notes"?o.notes.push(n):e.push({kind:"notes",id:t,notes:[n]})}var Ho=12e3,Fo=2e3,Wo=9e4;function jo(){return[...crypto.getRandomValues(new Uint8Array(16))].map(e=>e.toString(16).padStart(
+2,"0")).join("")}var Ue=class extends Z{constructor(n,o,i){super();this.id=n;this.me=o;this.events=i;this.timeline=new je;
+this.presence=new We;this.connection=un;this.trouble=null;this.unread=0;this.unreadAfter=null;this.heard=new Fe;this.loadingOlder=
+!1;this.olderFailed=!1;this.socket=null;this.confirmed=null;this.isWatched=!1;this.early=[];this.tickedMs=Date.now();let r=sn(
 o.id,n);this.draft=r.draft,this.isUnfinished=r.draft!==""||r.unsent.length>0;for(let{key:a,content:l,atMs:d,error:f}of r.
-unsent)this.timeline.queue(a,l,d),f&&this.timeline.fail(a,f,0);this.ticker=setInterval(()=>this.tick(),Io),this.on({type:"\
+unsent)this.timeline.queue(a,l,d),f&&this.timeline.fail(a,f,0);this.ticker=setInterval(()=>this.tick(),Fo),this.on({type:"\
 start"})}leave(){clearInterval(this.ticker),this.on({type:"left"})}wake(){this.on({type:"woken"})}setWatched(n){n&&!this.
 isWatched&&this.unread===0&&(this.unreadAfter=null),this.isWatched=n,n&&(this.unread=0),this.tick(),this.changed(),this.
-events.noticed()}setDraft(n){this.draft=n,this.remember(),this.changed()}send(n){let o=this.timeline.queue(Do(),n,Date.now());
+events.noticed()}setDraft(n){this.draft=n,this.remember(),this.changed()}send(n){let o=this.timeline.queue(jo(),n,Date.now());
 this.unreadAfter=null,this.transmit(o),this.setDraft("")}retry(n){let o=this.timeline.retry(n);o&&this.transmit(o),this.
 remember(),this.changed()}discard(n){this.timeline.discard(n),this.remember(),this.changed()}dismissTrouble(){this.trouble!==
 null&&(this.trouble=null,this.changed())}async loadOlder(){let n=this.timeline.posts[0];if(this.loadingOlder||this.timeline.
 atStart||!n)return;this.loadingOlder=!0,this.olderFailed=!1,this.changed();let o=()=>this.connection.phase!=="ended"&&this.
-timeline.posts[0]?.id===n.id;try{let i=await $e(()=>I.messages(this.id,50,n.id),o);o()&&this.timeline.prepend(i,i.length<
-50)}catch(i){let r=i instanceof R?i.status:0;r===401&&this.events.signedOut(),r===400&&this.timeline.prepend([],!0),this.
+timeline.posts[0]?.id===n.id;try{let i=await $e(()=>D.messages(this.id,50,n.id),o);o()&&this.timeline.prepend(i,i.length<
+50)}catch(i){let r=i instanceof L?i.status:0;r===401&&this.events.signedOut(),r===400&&this.timeline.prepend([],!0),this.
 olderFailed=r!==400}this.loadingOlder=!1,this.changed()}async loadNewest(){if(!(this.timeline.atEnd||this.connection.phase!==
-"live")){this.timeline.forgetPosts(),this.changed();try{let n=await I.messages(this.id,50,null);this.timeline.fill(n,!0,
-n.length<50)}catch{this.wake()}this.changed()}}on(n){let[o,i]=cn(this.connection,n,Date.now(),Math.random()),r=this.connection;
+"live")){this.timeline.forgetPosts(),this.changed();try{let n=await D.messages(this.id,50,null);this.timeline.fill(n,!0,
+n.length<50)}catch{this.wake()}this.changed()}}on(n){let[o,i]=fn(this.connection,n,Date.now(),Math.random()),r=this.connection;
 this.connection=o,o.phase!==r.phase&&(clearTimeout(this.timer),r.phase==="live"&&this.timeline.lostSocket(),o.phase==="e\
 nded"&&o.ending==="signed-out"&&this.events.signedOut());for(let a of i)this.run(a);this.changed()}run(n){switch(n.do){case"\
-join":this.attempt(()=>I.join(this.id),{type:"joined"});break;case"connect":this.connect();break;case"fill":this.attempt(
+join":this.attempt(()=>D.join(this.id),{type:"joined"});break;case"connect":this.connect();break;case"fill":this.attempt(
 ()=>Promise.all([this.confirm(),this.fill()]),{type:"filled"});break;case"drop":this.socket?.close(1e3),this.socket=null;
 break;case"wait":this.timer=setTimeout(()=>this.on({type:"due"}),n.ms);break}}attempt(n,o){let{phase:i}=this.connection,
-{socket:r}=this,a=()=>this.connection.phase===i&&this.socket===r;n().then(()=>a()&&this.on(o),l=>{let d=l instanceof R?l:
-new R(0,"",null);a()&&this.on({type:"refused",status:d.status,waitMs:d.waitMs})})}connect(){let n=location.protocol==="h\
+{socket:r}=this,a=()=>this.connection.phase===i&&this.socket===r;n().then(()=>a()&&this.on(o),l=>{let d=l instanceof L?l:
+new L(0,"",null);a()&&this.on({type:"refused",status:d.status,waitMs:d.waitMs})})}connect(){let n=location.protocol==="h\
 ttps:"?"wss":"ws",o=new WebSocket(`${n}://${location.host}/ws/chat/${encodeURIComponent(this.id)}`);this.socket=o,this.early=
 [];let i=r=>a=>{this.socket===o&&r(a)};o.onopen=i(()=>{this.presence.reset(),this.on({type:"opened"})}),o.onmessage=i(({
-data:r})=>{let a=typeof r=="string"?Qt(r):null;a&&this.take(a)}),o.onclose=i(({code:r,reason:a})=>{this.socket=null,this.
+data:r})=>{let a=typeof r=="string"?tn(r):null;a&&this.take(a)}),o.onclose=i(({code:r,reason:a})=>{this.socket=null,this.
 on({type:"closed",code:r,reason:a})})}take(n){switch(n.type){case"user_joined":this.presence.joined(n.username),this.connection.
 phase==="entering"?this.on({type:"welcomed"}):n.username!==this.me.username&&this.timeline.note("joined",n.username,Date.
 now());break;case"user_left":this.presence.left(n.username),n.username!==this.me.username&&this.timeline.note("left",n.username,
 Date.now());break;case"chat_message":this.connection.phase==="live"?this.takePost(n.post):this.early.push(n.post);break;case"\
 message_ack":this.timeline.ack(n.clientKey,n.id),this.remember();break;case"user_count_update":{let o=n.counts.get(this.
 id);o!==void 0&&this.presence.counted(o),this.events.counts(n.counts);break}case"error":this.takeError(n);break}this.changed()}takePost(n){
-if(n.isBot||this.presence.wrote(n.username),!n.isBot&&le(n.content)){this.timeline.echo(n.content);return}let o=this.timeline.
+if(n.isBot||this.presence.wrote(n.username),!n.isBot&&ce(n.content)){this.timeline.echo(n.content);return}let o=this.timeline.
 newest?.key??"";this.timeline.live(n)&&this.count([n],o),this.remember()}count(n,o){let i=n.filter(({userId:r,key:a})=>r!==
-this.me.id&&a>o);if(i.length!==0){if(this.isWatched){this.heard=i[i.length-1];return}this.unread===0&&(this.unreadAfter=
+this.me.id&&a>o);if(i.length!==0){if(this.isWatched){this.heard.add(i,Date.now());return}this.unread===0&&(this.unreadAfter=
 o),this.unread+=i.length,this.events.noticed()}}takeError(n){let o=n.waitMs===null?0:Date.now()+n.waitMs;(!this.timeline.
 fail(n.clientKey,n.message,o)||o>0)&&(this.trouble={message:n.message,untilMs:o}),this.remember()}async confirm(){let{socket:n}=this;
 await this.events.confirm(),!(n===null||this.socket!==n)&&(this.confirmed=n,this.timeline.unsent().forEach(o=>this.transmit(
-o)))}async fill(){let{timeline:n,socket:o}=this,i=n.newest?.key??null,r=i===null?50:100,a=un;for(let d=null;n.atEnd;){let f=await this.
-pageOrNothing(r,d);if(this.socket!==o)return;let[c,p]=dn(a,f,r,i);if(a=c,!p.more){n.fill(a.posts,p.touches,p.reachedStart),
+o)))}async fill(){let{timeline:n,socket:o}=this,i=n.newest?.key??null,r=i===null?50:100,a=pn;for(let d=null;n.atEnd;){let f=await this.
+pageOrNothing(r,d);if(this.socket!==o)return;let[c,p]=mn(a,f,r,i);if(a=c,!p.more){n.fill(a.posts,p.touches,p.reachedStart),
 i!==null&&this.count(a.posts,i);break}d=p.before}let{early:l}=this;this.early=[];for(let d of l)this.takePost(d);this.remember()}async pageOrNothing(n,o){
-try{return await I.messages(this.id,n,o)}catch(i){if(o!==null&&i instanceof R&&i.status===400)return[];throw i}}transmit(n){
+try{return await D.messages(this.id,n,o)}catch(i){if(o!==null&&i instanceof L&&i.status===400)return[];throw i}}transmit(n){
 this.socket===null||this.socket!==this.confirmed||this.socket.readyState===WebSocket.OPEN&&(this.socket.send(JSON.stringify(
 {type:"chat_message",content:n.content,client_key:n.key})),this.timeline.sent(n,Date.now()),this.changed())}tick(){let n=Date.
-now(),{version:o}=this.timeline,i=n-this.tickedMs>$o;this.tickedMs=n;let r=this.connection.phase==="live"&&this.timeline.
-isUnanswered(n-No);(i||r)&&this.wake(),this.timeline.version!==o&&(this.remember(),this.changed())}remember(){if(this.connection.
-phase==="ended")return;let n=this.timeline.pending.filter(({state:i})=>i==="sending"||i==="failed"),o=this.isUnfinished;
-this.isUnfinished=this.draft!==""||n.length>0,on(this.me.id,this.id,{draft:this.draft,unsent:n.map(({key:i,content:r,atMs:a,
-error:l})=>({key:i,content:r,atMs:a,error:l}))}),this.isUnfinished!==o&&this.events.noticed()}};var Ue=class{constructor(){this.rooms=[];this.cursor=void 0;this.version=0;this.byId=new Map}get(t){return this.byId.get(
+now(),{version:o}=this.timeline,i=n-this.tickedMs>Wo;this.tickedMs=n;let r=this.connection.phase==="live"&&this.timeline.
+isUnanswered(n-Ho);(i||r)&&this.wake(),this.heard.expire(n)&&this.changed(),this.timeline.version!==o&&(this.remember(),
+this.changed())}remember(){if(this.connection.phase==="ended")return;let n=this.timeline.pending.filter(({state:i})=>i===
+"sending"||i==="failed"),o=this.isUnfinished;this.isUnfinished=this.draft!==""||n.length>0,rn(this.me.id,this.id,{draft:this.
+draft,unsent:n.map(({key:i,content:r,atMs:a,error:l})=>({key:i,content:r,atMs:a,error:l}))}),this.isUnfinished!==o&&this.
+events.noticed()}};var Be=class{constructor(){this.rooms=[];this.cursor=void 0;this.version=0;this.byId=new Map}get(t){return this.byId.get(
 t)}get isComplete(){return this.cursor===null}append(t){let n=t.rooms.filter(({id:o})=>!this.byId.has(o));t.rooms.forEach(
 o=>this.put(o)),this.set([...this.rooms,...n]),this.cursor=t.cursor}refresh(t){let n=this.rooms.length===0||t.rooms.some(
 ({id:d})=>this.byId.has(d))||t.cursor===null,o=n?this.rooms:[],i=new Set(t.rooms.map(({id:d})=>d)),r=o.findIndex(({id:d})=>i.
 has(d)),a=o.slice(0,Math.max(0,r)),l=o.slice(a.length).filter(({id:d})=>!i.has(d));return n||this.byId.clear(),t.rooms.forEach(
 d=>this.put(d)),this.set([...a,...t.rooms,...l]),(!n||this.cursor===void 0)&&(this.cursor=t.cursor),n}add(t){this.byId.has(
 t.id)||(this.put(t),this.set([t,...this.rooms]))}counted(t){this.rooms.forEach((n,o)=>{let i=t.get(n.id);(i!==void 0||o<
-500)&&(n.userCount=i??0)}),this.version++}search(t){let n=_n(t.trim());return n?this.rooms.filter(({name:o})=>_n(o).includes(
+500)&&(n.userCount=i??0)}),this.version++}search(t){let n=kn(t.trim());return n?this.rooms.filter(({name:o})=>kn(o).includes(
 n)):this.rooms}put(t){let n=this.byId.get(t.id);n?Object.assign(n,t):this.byId.set(t.id,t)}set(t){this.rooms=t.map(({id:n})=>this.
-byId.get(n)),this.version++}};function _n(e){return e.normalize("NFD").replace(new RegExp("\\p{M}","gu"),"").toLowerCase()}var Fo=3e4,_t=50,Ho=100,jo=4,We=class extends Z{constructor(n,o){super();this.me=n;this.onEnd=o;this.list=new Ue;this.room=
+byId.get(n)),this.version++}};function kn(e){return e.normalize("NFD").replace(new RegExp("\\p{M}","gu"),"").toLowerCase()}var Uo=3e4,vt=50,Bo=100,Ko=4,Ke=class extends Z{constructor(n,o){super();this.me=n;this.onEnd=o;this.list=new Be;this.room=
 null;this.isListing=!1;this.listError=null;this.opened=[];this.isVisible=()=>document.visibilityState==="visible";this.onLook=
 ()=>{this.room?.setWatched(this.isVisible()),this.isVisible()&&this.refresh()};this.onOnline=()=>{for(let n of this.opened)
-n.wake()};this.poll=setInterval(()=>this.isVisible()&&this.refresh(),Fo),document.addEventListener("visibilitychange",this.
-onLook),window.addEventListener("focus",this.onLook),window.addEventListener("online",this.onOnline),this.loadMore(_t)}close(){
+n.wake()};this.poll=setInterval(()=>this.isVisible()&&this.refresh(),Uo),document.addEventListener("visibilitychange",this.
+onLook),window.addEventListener("focus",this.onLook),window.addEventListener("online",this.onOnline),this.loadMore(vt)}close(){
 clearInterval(this.poll),document.removeEventListener("visibilitychange",this.onLook),window.removeEventListener("focus",
 this.onLook),window.removeEventListener("online",this.onOnline);for(let n of this.opened)this.shut(n)}logout(){this.onEnd(
-"asked")}async confirm(){if((await I.me()).id!==this.me.id)throw this.onEnd("replaced"),new R(401,"Someone else has logg\
+"asked")}async confirm(){if((await D.me()).id!==this.me.id)throw this.onEnd("replaced"),new L(401,"Someone else has logg\
 ed in",null)}get unread(){return this.opened.reduce((n,{unread:o})=>n+o,0)}openRoom(n){return this.opened.find(o=>o.id===
 n)}show(n){if(this.room?.id!==n){if(this.room?.setWatched(!1),this.room=null,n!==null){let o=this.openRoom(n),i=o&&o.connection.
-phase!=="ended"?o:new je(n,this.me,{counts:r=>{this.list.counted(r),this.changed()},confirm:()=>this.confirm(),signedOut:()=>this.
+phase!=="ended"?o:new Ue(n,this.me,{counts:r=>{this.list.counted(r),this.changed()},confirm:()=>this.confirm(),signedOut:()=>this.
 onEnd("ended"),noticed:()=>this.changed()});o&&o!==i&&this.shut(o),this.opened=[i,...this.opened.filter(r=>r!==i)],this.
-opened.slice(jo).forEach(r=>this.shut(r)),this.room=i,i.setWatched(this.isVisible()),this.seek(()=>this.list.get(n)!==void 0,
-()=>this.room===i)}this.changed()}}shut(n){this.opened=this.opened.filter(o=>o!==n),n.leave()}async create(n,o){let i=await I.
-create(n,o);return this.list.add(i),this.changed(),i}async loadMore(n=Ho){let{cursor:o}=this.list;this.isListing||o===null||
-await this.listing(async()=>{let i=await $e(()=>I.rooms(o??null,n),()=>!0);this.list.append(i)})}async refresh(){if(!this.
-isListing){if(this.list.cursor===void 0)return this.loadMore(_t);await this.listing(async()=>{this.list.refresh(await I.
-rooms(null,_t))})}}async seek(n,o){for(;!n()&&!this.list.isComplete&&o();)if(this.isListing?await new Promise(i=>setTimeout(
-i,50)):await this.loadMore(),this.listError!==null)return}async listing(n){this.isListing=!0,this.changed();try{await n(),
-this.listError=null}catch(o){o instanceof R&&o.status===401&&this.onEnd("ended"),this.listError=o instanceof Error?o.message:
-String(o)}this.isListing=!1,this.changed()}};var Uo="confab.session",Be="confab.leaving";function Wo(){try{return localStorage.getItem(Be)!==null}catch{return!1}}function yt(e){
-try{e?localStorage.setItem(Be,"1"):localStorage.removeItem(Be)}catch{}}var vt=class extends Z{constructor(){super();this.
-leaving=Wo()?"untold":"no";this.channel="BroadcastChannel"in window?new BroadcastChannel(Uo):null;this.telling=null;window.
-addEventListener("storage",({key:n,newValue:o})=>{n===Be&&this.telling===null&&this.set(o===null?"no":"untold")}),window.
+opened.slice(Ko).forEach(r=>this.shut(r)),this.room=i,i.setWatched(this.isVisible()),this.seekOpened(i)}this.changed()}}shut(n){
+this.opened=this.opened.filter(o=>o!==n),n.leave()}async create(n,o){let i=await D.create(n,o);return this.list.add(i),this.
+changed(),i}async loadMore(n=Bo){let{cursor:o}=this.list;this.isListing||o===null||await this.listing(async()=>{let i=await $e(
+()=>D.rooms(o??null,n),()=>!0);this.list.append(i)})}async refresh(){if(!this.isListing){if(this.list.cursor===void 0)return this.
+loadMore(vt);await this.listing(async()=>{this.list.refresh(await D.rooms(null,vt))})}}async seekOpened(n){let o=()=>this.
+list.get(n.id)!==void 0,i=()=>this.room===n,r=this.list.cursor===void 0;for(;this.isListing;)await new Promise(a=>setTimeout(
+a,50));!r&&!o()&&i()&&await this.refresh(),await this.seek(o,i)}async seek(n,o){for(;!n()&&!this.list.isComplete&&o();)if(this.
+isListing?await new Promise(i=>setTimeout(i,50)):await this.loadMore(),this.listError!==null)return}async listing(n){this.
+isListing=!0,this.changed();try{await n(),this.listError=null}catch(o){o instanceof L&&o.status===401&&this.onEnd("ended"),
+this.listError=o instanceof Error?o.message:String(o)}this.isListing=!1,this.changed()}};var zo="confab.session",ze="confab.leaving";function Vo(){try{return localStorage.getItem(ze)!==null}catch{return!1}}function bt(e){
+try{e?localStorage.setItem(ze,"1"):localStorage.removeItem(ze)}catch{}}var kt=class extends Z{constructor(){super();this.
+leaving=Vo()?"untold":"no";this.channel="BroadcastChannel"in window?new BroadcastChannel(zo):null;this.telling=null;window.
+addEventListener("storage",({key:n,newValue:o})=>{n===ze&&this.telling===null&&this.set(o===null?"no":"untold")}),window.
 addEventListener("online",()=>this.isLeaving&&void this.tell())}get isLeaving(){return this.leaving==="telling"||this.leaving===
-"untold"}listen(n){let o=({data:i})=>{n(i),i.is==="out"?ft():pt(i.user)};return this.channel?.addEventListener("message",
-o),()=>this.channel?.removeEventListener("message",o)}async login(n,o){this.isLeaving&&await this.tell(),await I.login(n,
-o),yt(!1),this.set("no")}entered(n){pt(n.id),this.say({is:"in",user:n.id})}logout(){ft(),yt(!0),this.say({is:"out"}),this.
+"untold"}listen(n){let o=({data:i})=>{n(i),i.is==="out"?mt():ht(i.user)};return this.channel?.addEventListener("message",
+o),()=>this.channel?.removeEventListener("message",o)}async login(n,o){this.isLeaving&&await this.tell(),await D.login(n,
+o),bt(!1),this.set("no")}entered(n){ht(n.id),this.say({is:"in",user:n.id})}logout(){mt(),bt(!0),this.say({is:"out"}),this.
 tell()}tell(){return this.telling??=this.tellNow().finally(()=>this.telling=null),this.telling}async tellNow(){this.set(
-"telling");try{await I.logout()}catch(n){if(!(n instanceof R)||n.status!==401)return this.set("untold")}yt(!1),this.set(
-"told")}say(n){this.channel?.postMessage(n)}set(n){this.leaving=n,this.changed()}},H=new vt;var yn="confab-theme",Bo=["system","light","dark"];function vn(){try{let e=localStorage.getItem(yn);return Bo.find(t=>t===
-e)??"system"}catch{return"system"}}function Ko(e){e==="system"?delete document.documentElement.dataset.theme:document.documentElement.
-dataset.theme=e}function bn(e){try{localStorage.setItem(yn,e)}catch{}Ko(e)}var zo=Symbol.for("pv"),Vo=0;function s(e,t,n,o,i,r){t||(t={});var a,l,d=t;if("ref"in d&&typeof e!="function")for(l in d={},t)l=="ref"?a=t[l]:d[l]=t[l];
-var f={type:e,props:d,key:n,ref:a,__k:null,__:null,__b:0,__e:null,__c:null,constructor:zo,__v:--Vo,__i:-1,__u:0};return(i||
+"telling");try{await D.logout()}catch(n){if(!(n instanceof L)||n.status!==401)return this.set("untold")}bt(!1),this.set(
+"told")}say(n){this.channel?.postMessage(n)}set(n){this.leaving=n,this.changed()}},F=new kt;function Me(e){let t=0;for(let n of e)t++;return t}function wt(e){return e.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g,
+"").replace(/[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]/g,t=>t.length===2?t:"�").replace(/^(?:[ \t]*\r?\n)+/,"").trimEnd()}
+var Xo=/[\u202a-\u202e\u2066-\u2069]/g,Go=/[\u0590-\u08ff\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufeff]|[\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+function V(e){return Go.test(e)?`⁨${e.replace(Xo,"")}⁩`:e}function wn(e){return([...e.trim()].find(n=>n!=="_")??"?").
+toUpperCase()}var qo=12;function xn(e){let t=2166136261;for(let n of new TextEncoder().encode(e))t=Math.imul(t^n,16777619);
+return(t>>>0)%qo}function Mn(e){let t=[],n=0;for(let o of e.matchAll(/\bhttps?:\/\/[^\s<>"'`]+/gi)){let i=o[0].replace(/[.,;:!?…]+$/,
+"");i.endsWith(")")&&!i.includes("(")&&(i=i.slice(0,-1));let r;try{r=new URL(i).href}catch{continue}o.index>n&&t.push({text:e.
+slice(n,o.index)}),t.push({text:i,href:r}),n=o.index+i.length}return n<e.length&&t.push({text:e.slice(n)}),t}function Sn(e,t=3){
+if(e.length<=1)return e.join("");if(e.length<=t)return`${e.slice(0,-1).join(", ")} and ${e[e.length-1]}`;let n=e.length-
+(t-1);return`${e.slice(0,t-1).join(", ")} and ${n} others`}function B(e,t,n=`${t}s`){return`${e.toLocaleString()} ${e===
+1?t:n}`}var Yo=e=>new TextEncoder().encode(e).length;function Zo(e){let t=Yo(e),n=t===e.length;return t<8?"Use at least 8 charac\
+ters.":t<=100?null:n?"This is too long; use at most 100 characters.":`This is too long: it counts ${t} of at most 100. L\
+etters without accents, digits and signs count 1, others 2 to 4.`}function En(e,t,n){let o={};/^[A-Za-z0-9_]{3,50}$/.test(
+e)||(o.username="Use 3 to 50 letters, digits and underscores."),(t.length>255||!/^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}$/.
+test(t))&&(o.email="This does not look like an e-mail address.");let i=Zo(n);return i!==null&&(o.password=i),o}var Pn="confab-theme",Jo=["system","light","dark"];function Cn(){try{let e=localStorage.getItem(Pn);return Jo.find(t=>t===
+e)??"system"}catch{return"system"}}function Qo(e){e==="system"?delete document.documentElement.dataset.theme:document.documentElement.
+dataset.theme=e}function Tn(e){try{localStorage.setItem(Pn,e)}catch{}Qo(e)}var es=Symbol.for("pv"),ts=0;function s(e,t,n,o,i,r){t||(t={});var a,l,d=t;if("ref"in d&&typeof e!="function")for(l in d={},t)l=="ref"?a=t[l]:d[l]=t[l];
+var f={type:e,props:d,key:n,ref:a,__k:null,__:null,__b:0,__e:null,__c:null,constructor:es,__v:--ts,__i:-1,__u:0};return(i||
 r)&&(f.__source=i,f.__self=r),w.vnode&&w.vnode(f),f}function O(e){return({size:t=20})=>s("svg",{class:"icon",width:t,height:t,viewBox:"0 0 24 24",fill:"none",stroke:"curren\
 tColor","stroke-width":"1.75","stroke-linecap":"round","stroke-linejoin":"round","aria-hidden":"true",focusable:"false",
-children:e})}var kn=O(s("path",{d:"M12 5v14M5 12h14"})),wn=O(s(S,{children:[s("circle",{cx:"11",cy:"11",r:"6.5"}),s("pat\
-h",{d:"m20 20-4.2-4.2"})]})),xn=O(s(S,{children:[s("circle",{cx:"9",cy:"8",r:"3.5"}),s("path",{d:"M2.5 19.5c.6-3.4 3.2-5\
-.5 6.5-5.5s5.9 2.1 6.5 5.5M16 4.8a3.5 3.5 0 0 1 0 6.4M18 14.6c1.8.8 3.1 2.5 3.5 4.9"})]})),Mn=O(s("path",{d:"M12 19V5M5.\
-5 11.5 12 5l6.5 6.5"})),En=O(s("path",{d:"M12 5v14M5.5 12.5 12 19l6.5-6.5"})),Sn=O(s(S,{children:[s("circle",{cx:"12",cy:"\
+children:e})}var An=O(s("path",{d:"M12 5v14M5 12h14"})),Rn=O(s(E,{children:[s("circle",{cx:"11",cy:"11",r:"6.5"}),s("pat\
+h",{d:"m20 20-4.2-4.2"})]})),Ln=O(s(E,{children:[s("circle",{cx:"9",cy:"8",r:"3.5"}),s("path",{d:"M2.5 19.5c.6-3.4 3.2-5\
+.5 6.5-5.5s5.9 2.1 6.5 5.5M16 4.8a3.5 3.5 0 0 1 0 6.4M18 14.6c1.8.8 3.1 2.5 3.5 4.9"})]})),On=O(s("path",{d:"M12 19V5M5.\
+5 11.5 12 5l6.5 6.5"})),Nn=O(s("path",{d:"M12 5v14M5.5 12.5 12 19l6.5-6.5"})),Dn=O(s(E,{children:[s("circle",{cx:"12",cy:"\
 12",r:"4"}),s("path",{d:"M12 2.5v2M12 19.5v2M2.5 12h2M19.5 12h2M5.3 5.3l1.4 1.4M17.3 17.3l1.4 1.4M18.7 5.3l-1.4 1.4M6.7 \
-17.3l-1.4 1.4"})]})),Pn=O(s("path",{d:"M20 14.5A8.3 8.3 0 0 1 9.5 4a8.3 8.3 0 1 0 10.5 10.500Z"})),Cn=O(s(S,{children:[s(
-"rect",{x:"3",y:"4.5",width:"18",height:"12",rx:"2"}),s("path",{d:"M9 20h6M12 16.500V20"})]})),Tn=O(s("path",{d:"M14 4H7\
-a2 2 0 0 0-2 2v12a2 2 0 0 0 2 2h7M10 12h11M17.5 8.5 21 12l-3.5 3.5"})),Ln=O(s("path",{d:"m14.5 5-7 7 7 7"})),Y=O(s("path",
-{d:"M6 6l12 12M18 6 6 18"})),An=O(s("path",{d:"m5 12.5 4.5 4.500L19 7.5"})),Rn=O(s(S,{children:[s("circle",{cx:"12",cy:"\
-12",r:"8.5"}),s("path",{d:"M12 7.500V12l3 2"})]})),se=O(s(S,{children:[s("circle",{cx:"12",cy:"12",r:"8.5"}),s("path",{d:"\
-M12 8v4.500M12 16v.01"})]})),Ke=O(s("path",{d:"M9.5 4 7.5 20M16.5 4l-2 16M4.5 9h15.500M4 15h15.5"})),ze=O(s("path",{d:"M\
-6.5 3.500h11M6.5 20.500h11M8 3.500c0 5 4 5.5 4 8.500s-4 3.5-4 8.500M16 3.500c0 5-4 5.5-4 8.500s4 3.5 4 8.5"})),On=O(s(S,
+17.3l-1.4 1.4"})]})),In=O(s("path",{d:"M20 14.5A8.3 8.3 0 0 1 9.5 4a8.3 8.3 0 1 0 10.5 10.500Z"})),$n=O(s(E,{children:[s(
+"rect",{x:"3",y:"4.5",width:"18",height:"12",rx:"2"}),s("path",{d:"M9 20h6M12 16.500V20"})]})),Hn=O(s("path",{d:"M14 4H7\
+a2 2 0 0 0-2 2v12a2 2 0 0 0 2 2h7M10 12h11M17.5 8.5 21 12l-3.5 3.5"})),Fn=O(s("path",{d:"m14.5 5-7 7 7 7"})),J=O(s("path",
+{d:"M6 6l12 12M18 6 6 18"})),Wn=O(s("path",{d:"m5 12.5 4.5 4.500L19 7.5"})),jn=O(s(E,{children:[s("circle",{cx:"12",cy:"\
+12",r:"8.5"}),s("path",{d:"M12 7.500V12l3 2"})]})),ie=O(s(E,{children:[s("circle",{cx:"12",cy:"12",r:"8.5"}),s("path",{d:"\
+M12 8v4.500M12 16v.01"})]})),Ve=O(s("path",{d:"M9.5 4 7.5 20M16.5 4l-2 16M4.5 9h15.500M4 15h15.5"})),Xe=O(s("path",{d:"M\
+6.5 3.500h11M6.5 20.500h11M8 3.500c0 5 4 5.5 4 8.500s-4 3.5-4 8.500M16 3.500c0 5-4 5.5-4 8.500s4 3.5 4 8.5"})),Un=O(s(E,
 {children:[s("path",{d:"M2.5 12S6 5.5 12 5.5 21.5 12 21.5 12 18 18.5 12 18.5 2.5 12 2.5 12Z"}),s("circle",{cx:"12",cy:"1\
-2",r:"3"})]})),Ve=O(s(S,{children:[s("rect",{x:"4.5",y:"8",width:"15",height:"11",rx:"3"}),s("path",{d:"M12 8V4.500M9 13\
-v1M15 13v1M2.5 12.500v3M21.5 12.500v3"})]})),Nn=O(s("path",{d:"m4 20 .9-3.700L16 5.200a1.9 1.9 0 0 1 2.7 0l.1.100a1.9 1.\
-9 0 0 1 0 2.700L7.7 19.1 4 20Z"})),In=O(s("path",{d:"M3.5 9.500A12.5 12.5 0 0 1 8 6.800M12.5 6c3 .2 5.8 1.4 8 3.500M6.8 \
-13a8 8 0 0 1 3-1.800M14.5 11.400c1 .4 1.9.9 2.7 1.600M12 18v.01M4 4l16 16"}));function ie({size:e=28}){return s("svg",{class:"\
+2",r:"3"})]})),Ge=O(s(E,{children:[s("rect",{x:"4.5",y:"8",width:"15",height:"11",rx:"3"}),s("path",{d:"M12 8V4.500M9 13\
+v1M15 13v1M2.5 12.500v3M21.5 12.500v3"})]})),Bn=O(s("path",{d:"m4 20 .9-3.700L16 5.200a1.9 1.9 0 0 1 2.7 0l.1.100a1.9 1.\
+9 0 0 1 0 2.700L7.7 19.1 4 20Z"})),Kn=O(s("path",{d:"M3.5 9.500A12.5 12.5 0 0 1 8 6.800M12.5 6c3 .2 5.8 1.4 8 3.500M6.8 \
+13a8 8 0 0 1 3-1.800M14.5 11.400c1 .4 1.9.9 2.7 1.600M12 18v.01M4 4l16 16"}));function re({size:e=28}){return s("svg",{class:"\
 brand-mark",width:e,height:e,viewBox:"0 0 32 32","aria-hidden":"true",focusable:"false",children:[s("path",{class:"brand\
 -back",d:"M12 10.500a4.5 4.5 0 0 1 4.5-4.500h8a4.5 4.5 0 0 1 4.5 4.500v5.500a4.5 4.5 0 0 1-4.5 4.500H24v3.300a.7.7 0 0 1\
 -1.2.500L19 20.500h-2.500a4.5 4.5 0 0 1-4.5-4.500Z"}),s("path",{class:"brand-front",d:"M3 14a4.5 4.5 0 0 1 4.5-4.500h8A4\
-.5 4.5 0 0 1 20 14v5.500a4.5 4.5 0 0 1-4.5 4.500H13l-3.8 3.800a.7.7 0 0 1-1.2-.500V24h-.500A4.5 4.5 0 0 1 3 19.500Z"})]})}var Ge=[{theme:"system",name:"as the system",Icon:Cn},{theme:"light",name:"light",Icon:Sn},{theme:"dark",name:"dark",Icon:Pn}];
-function qe(){let[e,t]=x(vn()),n=Ge.findIndex(a=>a.theme===e),{name:o,Icon:i}=Ge[n],r=Ge[(n+1)%Ge.length];return s("butt\
+.5 4.5 0 0 1 20 14v5.500a4.5 4.5 0 0 1-4.5 4.500H13l-3.8 3.800a.7.7 0 0 1-1.2-.500V24h-.500A4.5 4.5 0 0 1 3 19.500Z"})]})}var qe=[{theme:"system",name:"as the system",Icon:$n},{theme:"light",name:"light",Icon:Dn},{theme:"dark",name:"dark",Icon:In}];
+function Ye(){let[e,t]=x(Cn()),n=qe.findIndex(a=>a.theme===e),{name:o,Icon:i}=qe[n],r=qe[(n+1)%qe.length];return s("butt\
 on",{type:"button",class:"icon-button theme-button","data-theme-choice":e,"aria-label":`Colours: ${o}. Change to ${r.name}`,
-title:`Colours: ${o}`,onClick:()=>{bn(r.theme),t(r.theme)},children:s(i,{})})}function ue(e){let[,t]=ne(n=>n+1,0);return U(()=>e.watch(()=>t(void 0)),[e]),e}function de(e){let[t,n]=x(Date.now());return T(
-()=>{if(!e)return;n(Date.now());let o=setInterval(()=>n(Date.now()),250);return()=>clearInterval(o)},[e]),t}function xe(e){let t=0;for(let n of e)t++;return t}function bt(e){return e.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g,
-"").replace(/[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]/g,t=>t.length===2?t:"�").replace(/^(?:[ \t]*\r?\n)+/,"").trimEnd()}
-function $n(e){return([...e.trim()].find(n=>n!=="_")??"?").toUpperCase()}var Go=12;function Dn(e){let t=2166136261;for(let n of new TextEncoder().
-encode(e))t=Math.imul(t^n,16777619);return(t>>>0)%Go}function Fn(e){let t=[],n=0;for(let o of e.matchAll(/\bhttps?:\/\/[^\s<>"'`]+/gi)){
-let i=o[0].replace(/[.,;:!?…]+$/,"");i.endsWith(")")&&!i.includes("(")&&(i=i.slice(0,-1));let r;try{r=new URL(i).href}catch{
-continue}o.index>n&&t.push({text:e.slice(n,o.index)}),t.push({text:i,href:r}),n=o.index+i.length}return n<e.length&&t.push(
-{text:e.slice(n)}),t}function Hn(e,t=3){if(e.length<=1)return e.join("");if(e.length<=t)return`${e.slice(0,-1).join(", ")}\
- and ${e[e.length-1]}`;let n=e.length-(t-1);return`${e.slice(0,t-1).join(", ")} and ${n} others`}function B(e,t,n=`${t}s`){
-return`${e.toLocaleString()} ${e===1?t:n}`}var qo=new Intl.DateTimeFormat(void 0,{timeStyle:"short"}),Xo=new Intl.DateTimeFormat(void 0,{dateStyle:"full",timeStyle:"\
-medium"}),Zo=new Intl.DateTimeFormat(void 0,{weekday:"long",day:"numeric",month:"long"}),Yo=new Intl.DateTimeFormat(void 0,
-{weekday:"long",day:"numeric",month:"long",year:"numeric"}),Un=e=>qo.format(e),Wn=e=>Xo.format(e),jn=e=>String(e).padStart(
-2,"0");function re(e){return`${e.getFullYear()}-${jn(e.getMonth()+1)}-${jn(e.getDate())}`}function Bn(e,t){let n=new Date(
-t.getFullYear(),t.getMonth(),t.getDate()-1);return re(e)===re(t)?"Today":re(e)===re(n)?"Yesterday":(e.getFullYear()===t.
-getFullYear()?Zo:Yo).format(e)}function fe(e,t){return Math.max(0,Math.ceil((e-t)/1e3))}function pe({name:e,size:t="medium"}){return s("span",{class:`avatar avatar-${t} hue-${Dn(e)}`,"aria-hidden":"true",children:$n(
-e)})}function Kn(){return s("span",{class:"avatar avatar-medium avatar-bot","aria-hidden":"true",children:s(Ve,{size:20})})}
-function Xe({content:e}){return s("div",{class:"text",children:Fn(e).map(({text:t,href:n})=>n?s("a",{href:n,target:"_bla\
-nk",rel:"noopener noreferrer nofollow",children:t}):t)})}function Ze({at:e}){return s("time",{dateTime:e.toISOString(),title:Wn(
-e),children:Un(e)})}function K(){return s("span",{class:"spinner","aria-hidden":"true"})}function Me({label:e,name:t,type:n="text",autocomplete:o,hint:i,error:r,onInput:a,autofocus:l}){let[d,f]=x(!1),c=P(null),
+title:`Colours: ${o}`,onClick:()=>{Tn(r.theme),t(r.theme)},children:s(i,{})})}function de(e){let[,t]=oe(n=>n+1,0);return j(()=>e.watch(()=>t(void 0)),[e]),e}function fe(e){let[t,n]=x(Date.now());return T(
+()=>{if(!e)return;n(Date.now());let o=setInterval(()=>n(Date.now()),250);return()=>clearInterval(o)},[e]),t}var ns=new Intl.DateTimeFormat(void 0,{timeStyle:"short"}),os=new Intl.DateTimeFormat(void 0,{dateStyle:"full",timeStyle:"\
+medium"}),ss=new Intl.DateTimeFormat(void 0,{weekday:"long",day:"numeric",month:"long"}),is=new Intl.DateTimeFormat(void 0,
+{weekday:"long",day:"numeric",month:"long",year:"numeric"}),Vn=e=>ns.format(e),Xn=e=>os.format(e),zn=e=>String(e).padStart(
+2,"0");function ae(e){return`${e.getFullYear()}-${zn(e.getMonth()+1)}-${zn(e.getDate())}`}function Gn(e,t){let n=new Date(
+t.getFullYear(),t.getMonth(),t.getDate()-1);return ae(e)===ae(t)?"Today":ae(e)===ae(n)?"Yesterday":(e.getFullYear()===t.
+getFullYear()?ss:is).format(e)}function pe(e,t){return Math.max(0,Math.ceil((e-t)/1e3))}function me({name:e,size:t="medium"}){return s("span",{class:`avatar avatar-${t} hue-${xn(e)}`,"aria-hidden":"true",children:wn(
+e)})}function qn(){return s("span",{class:"avatar avatar-medium avatar-bot","aria-hidden":"true",children:s(Ge,{size:20})})}
+function Ze({content:e}){return s("div",{class:"text",dir:"auto",children:Mn(e).map(({text:t,href:n})=>n?s("a",{href:n,target:"\
+_blank",rel:"noopener noreferrer nofollow",children:t}):t)})}function Je({at:e}){return s("time",{dateTime:e.toISOString(),
+title:Xn(e),children:Vn(e)})}function K(){return s("span",{class:"spinner","aria-hidden":"true"})}function Se({label:e,name:t,type:n="text",autocomplete:o,hint:i,error:r,onInput:a,autofocus:l}){let[d,f]=x(!1),c=P(null),
 p=n==="password";T(()=>{l&&c.current.focus()},[]);let h=[i&&`${t}-hint`,r&&`${t}-error`].filter(Boolean).join(" ");return s(
 "div",{class:`field ${r?"field-wrong":""}`,children:[s("label",{for:t,children:e}),s("div",{class:"field-box",children:[
 s("input",{id:t,name:t,type:p&&d?"text":n,autocomplete:o,autocapitalize:"none",spellcheck:!1,ref:c,"aria-invalid":r?"tru\
 e":void 0,"aria-describedby":h||void 0,onInput:a}),p&&s("button",{type:"button",class:"field-eye","aria-label":"Show pas\
-sword","aria-pressed":d,onClick:()=>f(!d),children:s(On,{})})]}),r?s("p",{class:"field-error",id:`${t}-error`,children:r}):
-i&&s("p",{class:"field-hint",id:`${t}-hint`,children:i})]})}var zn=e=>new TextEncoder().encode(e).length;function Jo(e,t,n){
-let o={};return/^[A-Za-z0-9_]{3,50}$/.test(e)||(o.username="Use 3 to 50 letters, digits and underscores."),(t.length>255||
-!/^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}$/.test(t))&&(o.email="This does not look like an e-mail address."),zn(
-n)<8&&(o.password="Use at least 8 characters."),zn(n)>100&&(o.password="This is too long; use at most 100 characters."),
-o}function Qo(e){return e instanceof R?e.status===400?"The server does not accept this name, address or password. A long\
-er password, unlike the name, may do.":e.status===401?"That user name and password do not match.":e.status===409?"This u\
-ser name or e-mail address is taken.":e.status===429?`Too many tries. Please wait ${Math.max(1,Math.ceil((e.waitMs??1e3)/
-1e3))} s and try again.`:e.status===0?"The server cannot be reached. Check your connection and try again.":e.status>=500?
-"The server cannot do this right now. Please try again in a moment.":e.message:"Something went wrong. Please try again."}
-function Vn(e){let[t,n]=x({}),[o,i]=x(!1);return{faults:t,isBusy:o,onSubmit:async a=>{if(a.preventDefault(),o)return;let l=a.
-currentTarget,d=Object.fromEntries([...new FormData(l)].map(([f,c])=>[f,String(c)]));i(!0),n({});try{await e(d)}catch(f){
-let c=f instanceof Ee?f.faults:{form:Qo(f)};n(c);let p=["username","email","password"].find(h=>c[h])??"password";l.querySelector(
-`[name=${p}]`)?.focus()}i(!1)},clear:()=>Object.keys(t).length>0&&n({})}}var Ee=class extends Error{constructor(n){super(
-"what was typed cannot be right");this.faults=n}};function es(){let{leaving:e}=ue(H);return s("div",{role:"status",id:"l\
-eaving","data-leaving":e,children:[e==="telling"&&s("p",{class:"notice",children:[s(K,{})," Logging out. The server has \
-not confirmed it yet."]}),e==="untold"&&s("p",{class:"notice notice-warn",children:[s(se,{size:18}),s("span",{children:[
-"The server could not be told that you have logged out. Until it is, your session goes on there."," ",s("button",{type:"\
-button",class:"link-button",onClick:()=>{H.tell()},children:"Try again"})]})]}),e==="told"&&s("p",{class:"notice",children:"\
-You are logged out."})]})}function Gn({id:e,title:t,lead:n,notice:o,fault:i,isBusy:r,button:a,onSubmit:l,children:d,footer:f}){
-return s("div",{class:"account",children:[s("header",{class:"account-top",children:[s("span",{class:"brand",children:[s(
-ie,{})," confab"]}),s(qe,{})]}),s("main",{class:"card",children:[s("h1",{children:t}),s("p",{class:"lead",children:n}),o&&
-s("p",{class:"notice",children:o}),s(es,{}),s("form",{id:e,onSubmit:l,noValidate:!0,"aria-busy":r,children:[s("div",{role:"\
-alert",children:i&&s("p",{class:"form-error",children:[s(se,{size:18})," ",i]})}),d,s("button",{class:"button button-pri\
-mary button-wide","aria-disabled":r,children:[r&&s(K,{})," ",a]})]}),s("p",{class:"card-foot",children:f})]})]})}function qn({
-onEntered:e,onLink:t,notice:n}){let{faults:o,isBusy:i,onSubmit:r,clear:a}=Vn(async({username:l="",password:d=""})=>{let f={};
-if(l||(f.username="Enter your user name."),d||(f.password="Enter your password."),f.username||f.password)throw new Ee(f);
-await H.login(l,d),e()});return s(Gn,{id:"login",title:"Welcome back",lead:"Log in to join the conversation.",notice:n,fault:o.
-form,isBusy:i,button:"Log in",onSubmit:r,footer:s(S,{children:["New here?"," ",s("a",{href:"/register",onClick:t,children:"\
-Create an account"})]}),children:[s(Me,{label:"User name",name:"username",autocomplete:"username",error:o.username,onInput:a,
-autofocus:!0}),s(Me,{label:"Password",name:"password",type:"password",autocomplete:"current-password",error:o.password,onInput:a})]})}
-function Xn({onEntered:e,onLink:t}){let{faults:n,isBusy:o,onSubmit:i,clear:r}=Vn(async({username:a="",email:l="",password:d=""})=>{
-let f=Jo(a,l,d);if(Object.keys(f).length>0)throw new Ee(f);await I.register(a,l,d),await H.login(a,d),e()});return s(Gn,
-{id:"register",title:"Create your account",lead:"A name, an address, a password. That is all.",fault:n.form,isBusy:o,button:"\
-Create account",onSubmit:i,footer:s(S,{children:["Already have an account?"," ",s("a",{href:"/login",onClick:t,children:"\
-Log in"})]}),children:[s(Me,{label:"User name",name:"username",autocomplete:"username",hint:"Letters, digits and undersc\
-ores. Everyone sees it.",error:n.username,onInput:r,autofocus:!0}),s(Me,{label:"E-mail",name:"email",type:"email",autocomplete:"\
-email",error:n.email,onInput:r}),s(Me,{label:"Password",name:"password",type:"password",autocomplete:"new-password",hint:"\
-At least 8 characters.",error:n.password,onInput:r})]})}var ts=800,kt="command-help",Zn=({insert:e})=>`${kt}-${e.replace(/\W/g,"")}`;function ns(e,t){let{key:n,shiftKey:o,ctrlKey:i,
+sword","aria-pressed":d,onClick:()=>f(!d),children:s(Un,{})})]}),r?s("p",{class:"field-error",id:`${t}-error`,children:r}):
+i&&s("p",{class:"field-hint",id:`${t}-hint`,children:i})]})}function rs(e){return e instanceof L?e.status===400?"The ser\
+ver does not accept this name, address or password. A longer password, unlike the name, may do.":e.status===401?"That us\
+er name and password do not match.":e.status===409?"This user name or e-mail address is taken.":e.status===429?`Too many\
+ tries. Please wait ${Math.max(1,Math.ceil((e.waitMs??1e3)/1e3))} s and try again.`:e.status===0?"The server cannot be r\
+eached. Check your connection and try again.":e.status>=500?"The server cannot do this right now. Please try again in a \
+moment.":e.message:"Something went wrong. Please try again."}function Yn(e){let[t,n]=x({}),[o,i]=x(!1);return{faults:t,isBusy:o,
+onSubmit:async a=>{if(a.preventDefault(),o)return;let l=a.currentTarget,d=Object.fromEntries([...new FormData(l)].map(([
+f,c])=>[f,String(c)]));i(!0),n({});try{await e(d)}catch(f){let c=f instanceof Ee?f.faults:{form:rs(f)};n(c);let p=["user\
+name","email","password"].find(h=>c[h])??"password";l.querySelector(`[name=${p}]`)?.focus()}i(!1)},clear:()=>Object.keys(
+t).length>0&&n({})}}var Ee=class extends Error{constructor(n){super("what was typed cannot be right");this.faults=n}};function as(){
+let{leaving:e}=de(F);return s("div",{role:"status",id:"leaving","data-leaving":e,children:[e==="telling"&&s("p",{class:"\
+notice",children:[s(K,{})," Logging out. The server has not confirmed it yet."]}),e==="untold"&&s("p",{class:"notice not\
+ice-warn",children:[s(ie,{size:18}),s("span",{children:["The server could not be told that you have logged out. Until it\
+ is, your session goes on there."," ",s("button",{type:"button",class:"link-button",onClick:()=>{F.tell()},children:"Try\
+ again"})]})]}),e==="told"&&s("p",{class:"notice",children:"You are logged out."})]})}function Zn({id:e,title:t,lead:n,notice:o,
+fault:i,isBusy:r,button:a,onSubmit:l,children:d,footer:f}){return s("div",{class:"account",children:[s("header",{class:"\
+account-top",children:[s("span",{class:"brand",children:[s(re,{})," confab"]}),s(Ye,{})]}),s("main",{class:"card",children:[
+s("h1",{children:t}),s("p",{class:"lead",children:n}),o&&s("p",{class:"notice",children:o}),s(as,{}),s("form",{id:e,onSubmit:l,
+noValidate:!0,"aria-busy":r,children:[s("div",{role:"alert",children:i&&s("p",{class:"form-error",children:[s(ie,{size:18}),
+" ",i]})}),d,s("button",{class:"button button-primary button-wide","aria-disabled":r,children:[r&&s(K,{})," ",a]})]}),s(
+"p",{class:"card-foot",children:f})]})]})}function Jn({onEntered:e,onLink:t,notice:n}){let{faults:o,isBusy:i,onSubmit:r,
+clear:a}=Yn(async({username:l="",password:d=""})=>{let f={};if(l||(f.username="Enter your user name."),d||(f.password="E\
+nter your password."),f.username||f.password)throw new Ee(f);await F.login(l,d),e()});return s(Zn,{id:"login",title:"Wel\
+come back",lead:"Log in to join the conversation.",notice:n,fault:o.form,isBusy:i,button:"Log in",onSubmit:r,footer:s(E,
+{children:["New here?"," ",s("a",{href:"/register",onClick:t,children:"Create an account"})]}),children:[s(Se,{label:"Us\
+er name",name:"username",autocomplete:"username",error:o.username,onInput:a,autofocus:!0}),s(Se,{label:"Password",name:"\
+password",type:"password",autocomplete:"current-password",error:o.password,onInput:a})]})}function Qn({onEntered:e,onLink:t}){
+let{faults:n,isBusy:o,onSubmit:i,clear:r}=Yn(async({username:a="",email:l="",password:d=""})=>{let f=En(a,l,d);if(Object.
+keys(f).length>0)throw new Ee(f);await D.register(a,l,d),await F.login(a,d),e()});return s(Zn,{id:"register",title:"Crea\
+te your account",lead:"A name, an address, a password. That is all.",fault:n.form,isBusy:o,button:"Create account",onSubmit:i,
+footer:s(E,{children:["Already have an account?"," ",s("a",{href:"/login",onClick:t,children:"Log in"})]}),children:[s(Se,
+{label:"User name",name:"username",autocomplete:"username",hint:"Letters, digits and underscores. Everyone sees it.",error:n.
+username,onInput:r,autofocus:!0}),s(Se,{label:"E-mail",name:"email",type:"email",autocomplete:"email",error:n.email,onInput:r}),
+s(Se,{label:"Password",name:"password",type:"password",autocomplete:"new-password",hint:"At least 8 characters.",error:n.
+password,onInput:r})]})}var ls=800,xt="command-help",eo=({insert:e})=>`${xt}-${e.replace(/\W/g,"")}`;function cs(e,t){let{key:n,shiftKey:o,ctrlKey:i,
 altKey:r,metaKey:a}=e;if(e.isComposing)return null;if(t){if(n==="ArrowDown"||i&&n==="n")return"next";if(n==="ArrowUp"||i&&
 n==="p")return"previous";if((n==="Enter"||n==="Tab")&&!o)return"take";if(n==="Escape")return"close"}return n==="Enter"&&
-!o&&!i&&!r&&!a?"send":null}function os(e,t){U(()=>{if(CSS.supports("field-sizing","content"))return;let n=e.current;n.style.
-height="auto",n.style.height=`${n.scrollHeight}px`},t)}function ss({trouble:e,wait:t,onDismiss:n}){return s("p",{class:"\
-trouble",children:[s(se,{size:18}),s("span",{children:[e.message,t>0&&`. You can send again in ${t} s.`]}),s("button",{type:"\
-button",class:"icon-button icon-button-small","aria-label":"Dismiss",onClick:n,children:s(Y,{size:16})})]})}function is({
-offered:e,chosen:t,onTake:n}){return s("ul",{class:"command-help",id:kt,role:"listbox","aria-label":"Commands",children:e.
-map(o=>s("li",{id:Zn(o),role:"option","aria-selected":o===t,onPointerDown:i=>i.preventDefault(),onClick:()=>n(o),children:[
-s("b",{children:o.title})," ",s("span",{children:o.hint})]},o.insert))})}function rs({hint:e,length:t}){return s("p",{class:"\
-composer-note",id:"composer-note",children:[e?s("span",{class:`hint hint-${e.kind}`,children:[s(Ve,{size:16})," ",e.text]}):
+!o&&!i&&!r&&!a?"send":null}function us(e,t){j(()=>{if(CSS.supports("field-sizing","content"))return;let n=e.current;n.style.
+height="auto",n.style.height=`${n.scrollHeight}px`},t)}function ds({trouble:e,wait:t,onDismiss:n}){return s("p",{class:"\
+trouble",children:[s(ie,{size:18}),s("span",{children:[e.message,t>0&&`. You can send again in ${t} s.`]}),s("button",{type:"\
+button",class:"icon-button icon-button-small","aria-label":"Dismiss",onClick:n,children:s(J,{size:16})})]})}function fs({
+offered:e,chosen:t,onTake:n}){return s("ul",{class:"command-help",id:xt,role:"listbox","aria-label":"Commands",children:e.
+map(o=>s("li",{id:eo(o),role:"option","aria-selected":o===t,onPointerDown:i=>i.preventDefault(),onClick:()=>n(o),children:[
+s("b",{children:o.title})," ",s("span",{children:o.hint})]},o.insert))})}function ps({hint:e,length:t}){return s("p",{class:"\
+composer-note",id:"composer-note",children:[e?s("span",{class:`hint hint-${e.kind}`,children:[s(Ge,{size:16})," ",e.text]}):
 s("span",{class:"keys",children:[s("kbd",{children:"Enter"})," sends, ",s("kbd",{children:"Shift Enter"})," begins a new\
- line, ",s("kbd",{children:"/"})," shows commands"]}),t>=ts&&s("span",{class:`counter ${t>1e3?"counter-over":""}`,id:"co\
-unter",children:[t.toLocaleString()," of ",1e3.toLocaleString()," characters"]})]})}function Yn({room:e,name:t,onSent:n}){
-let o=P(null),[i,r]=x(!1),[a,l]=x(0),[,d]=ne(E=>E+1,0),{draft:f,trouble:c}=e;de(c!==null&&c.untilMs>0);let p=()=>e.trouble?
-fe(e.trouble.untilMs,Date.now()):0,h=()=>i?[]:pn(e.draft),u=()=>{let E=bt(e.draft),L=xe(E);return L>0&&L<=1e3&&p()===0?E:
-null},g=p(),v=h(),m=v[Math.min(a,v.length-1)],_=m?null:mn(f),y=xe(bt(f));os(o,[f,e]),T(()=>{matchMedia("(pointer: coarse\
-)").matches||o.current.focus({preventScroll:!0})},[e]),T(()=>{c!==null&&c.untilMs>0&&g===0&&e.dismissTrouble()},[c,g]);let M=E=>{
-e.setDraft(E),r(!1),l(0),d(void 0)},k=()=>{let E=u();E!==null&&(e.send(E),e.dismissTrouble(),d(void 0),n())},V=({insert:E})=>{
-M(E),o.current.focus()},J=E=>{let L=h(),j=ns(E,L.length>0);if(j===null)return;E.preventDefault();let $=Math.min(a,L.length-
-1);j==="next"&&l(($+1)%L.length),j==="previous"&&l(($+L.length-1)%L.length),j==="take"&&V(L[$]),j==="close"&&r(!0),j==="\
-send"&&k()};return s("div",{class:"composer-area",children:[s("div",{role:"alert",children:c&&s(ss,{trouble:c,wait:g,onDismiss:()=>e.
-dismissTrouble()})}),m&&s(is,{offered:v,chosen:m,onTake:V}),s("form",{class:`composer ${y>1e3?"composer-over":""}`,id:"c\
-omposer",onSubmit:E=>{E.preventDefault(),k(),o.current.focus()},children:[s("textarea",{ref:o,name:"content",rows:1,placeholder:`\
-Message ${t}`,"aria-label":`Message ${t}`,autocomplete:"off",enterkeyhint:"send","aria-autocomplete":"list","aria-haspop\
-up":"listbox","aria-controls":m?kt:void 0,"aria-activedescendant":m?Zn(m):void 0,"aria-invalid":y>1e3?"true":void 0,"ari\
-a-describedby":"composer-note",value:f,onInput:({currentTarget:E})=>M(E.value),onKeyDown:J}),s("button",{class:"send","a\
-ria-label":"Send",title:"Send","aria-disabled":u()===null,children:s(Mn,{})})]}),s(rs,{hint:_,length:y}),s("p",{class:"v\
-isually-hidden",role:"status",children:v.length>0?`${v.length} commands, arrows choose, Enter takes`:""})]})}var as=5*6e4;function ls(e){let t=new Map;for(let{kind:i,username:r}of e){let a=t.get(r);a?a.last=i:t.set(r,{first:i,last:i})}
+ line, ",s("kbd",{children:"/"})," shows commands"]}),t>=ls&&s("span",{class:`counter ${t>1e3?"counter-over":""}`,id:"co\
+unter",children:[t.toLocaleString()," of ",1e3.toLocaleString()," characters"]})]})}function to({room:e,name:t,onSent:n}){
+let o=P(null),[i,r]=x(!1),[a,l]=x(0),[,d]=oe(S=>S+1,0),{draft:f,trouble:c}=e;fe(c!==null&&c.untilMs>0);let p=()=>e.trouble?
+pe(e.trouble.untilMs,Date.now()):0,h=()=>i?[]:_n(e.draft),u=()=>{let S=wt(e.draft),A=Me(S);return A>0&&A<=1e3&&p()===0?S:
+null},g=p(),v=h(),m=v[Math.min(a,v.length-1)],_=m?null:yn(f),y=Me(wt(f));us(o,[f,e]),T(()=>{matchMedia("(pointer: coarse\
+)").matches||o.current.focus({preventScroll:!0})},[e]),T(()=>{c!==null&&c.untilMs>0&&g===0&&e.dismissTrouble()},[c,g]);let M=S=>{
+e.setDraft(S),r(!1),l(0),d(void 0)},k=()=>{let S=u();S!==null&&(e.send(S),e.dismissTrouble(),d(void 0),n())},X=({insert:S})=>{
+M(S),o.current.focus()},Q=S=>{let A=h(),W=cs(S,A.length>0);if(W===null)return;S.preventDefault();let I=Math.min(a,A.length-
+1);W==="next"&&l((I+1)%A.length),W==="previous"&&l((I+A.length-1)%A.length),W==="take"&&X(A[I]),W==="close"&&r(!0),W==="\
+send"&&k()};return s("div",{class:"composer-area",children:[s("div",{role:"alert",children:c&&s(ds,{trouble:c,wait:g,onDismiss:()=>e.
+dismissTrouble()})}),m&&s(fs,{offered:v,chosen:m,onTake:X}),s("form",{class:`composer ${y>1e3?"composer-over":""}`,id:"c\
+omposer",onSubmit:S=>{S.preventDefault(),k(),o.current.focus()},children:[s("textarea",{ref:o,name:"content",rows:1,dir:"\
+auto",placeholder:`Message ${V(t)}`,"aria-label":`Message ${V(t)}`,autocomplete:"off",enterkeyhint:"send","aria-autocomp\
+lete":"list","aria-haspopup":"listbox","aria-controls":m?xt:void 0,"aria-activedescendant":m?eo(m):void 0,"aria-invalid":y>
+1e3?"true":void 0,"aria-describedby":"composer-note",value:f,onInput:({currentTarget:S})=>M(S.value),onKeyDown:Q}),s("bu\
+tton",{class:"send","aria-label":"Send",title:"Send","aria-disabled":u()===null,children:s(On,{})})]}),s(ps,{hint:_,length:y}),
+s("p",{class:"visually-hidden",role:"status",children:v.length>0?`${v.length} commands, arrows choose, Enter takes`:""})]})}var ms=5*6e4;function hs(e){let t=new Map;for(let{kind:i,username:r}of e){let a=t.get(r);a?a.last=i:t.set(r,{first:i,last:i})}
 let n=(i,r)=>[...t].filter(([,a])=>a.first===i&&a.last===r).map(([a])=>a);return[[n("joined","joined"),"joined"],[n("lef\
 t","joined"),"came back"],[n("joined","left"),"looked in"],[n("left","left"),"left"]].filter(([i])=>i.length>0).map(([i,
-r])=>`${Hn(i)} ${r}`).join(" · ")}function Jn(e,t,n,o){let i=[],r="",a=null,l=o===null,d=c=>{re(c)!==r&&(r=re(c),i.push(
-{kind:"day",id:`day-${r}`,label:Bn(c,n),date:r}),a=null)},f=(c,p)=>{let h=a===null||a.author!==c||p.getTime()-a.atMs>as;
+r])=>`${Sn(i)} ${r}`).join(" · ")}function no(e,t,n,o){let i=[],r="",a=null,l=o===null,d=c=>{ae(c)!==r&&(r=ae(c),i.push(
+{kind:"day",id:`day-${r}`,label:Gn(c,n),date:r}),a=null)},f=(c,p)=>{let h=a===null||a.author!==c||p.getTime()-a.atMs>ms;
 return a={author:c,atMs:p.getTime()},h};for(let c of e)switch(c.kind){case"post":{let{post:p,id:h}=c,u=new Date(p.createdAt),
 g=p.userId===t.id;d(u),!l&&p.key>o&&!g&&(i.push({kind:"unread",id:"unread"}),l=!0,a=null),i.push({kind:"post",id:h,post:p,
 at:u,leads:f(p.userId,u),isOwn:g});break}case"pending":{let{pending:p,id:h}=c,u=new Date(p.atMs);d(u),i.push({kind:"pend\
 ing",id:h,pending:p,at:u,leads:f(t.id,u),isOwn:!0});break}case"bot":{let p=new Date(c.post.createdAt);d(p),i.push({kind:"\
 bot",id:c.id,post:c.post,at:p}),a=null;break}case"asked":i.push({kind:"asked",id:c.id,content:c.content}),a=null;break;case"\
-notes":d(new Date(c.notes[0].atMs)),i.push({kind:"notes",id:c.id,text:ls(c.notes)}),a=null;break}return i}var he=class{constructor(){this.kept=new Map}round(){let t=this.kept,n=new Map;return this.kept=n,(o,i,r)=>{let a=t.get(
-o),d=a?.of.length===i.length&&i.every((f,c)=>f===a.of[c])?a.made:r();return n.set(o,{of:i,made:d}),d}}};function wt(e,t){let n=t===null?-1:e.findIndex(({id:o})=>o===t);return n<0?{from:Math.max(0,e.length-180),to:e.length}:{
-from:n,to:Math.min(e.length,n+240)}}function Qn(e,t,n){let{from:o}=wt(e,t),i=Math.min(Math.max(0,o+n),Math.max(0,e.length-
-1));return i+180>=e.length&&n>0?null:e[i]?.id??null}function cs({pending:e,room:t}){let n=de(e.retryAtMs>Date.now()),o=fe(e.retryAtMs,n);return s("div",{class:"failure",role:"\
-group","aria-label":"Not sent",children:[s(se,{size:16}),s("span",{children:["Not sent: ",e.error,o>0&&` (${o} s)`]}),s(
+notes":d(new Date(c.notes[0].atMs)),i.push({kind:"notes",id:c.id,text:hs(c.notes)}),a=null;break}return i}var ge=class{constructor(){this.kept=new Map}round(){let t=this.kept,n=new Map;return this.kept=n,(o,i,r)=>{let a=t.get(
+o),d=a?.of.length===i.length&&i.every((f,c)=>f===a.of[c])?a.made:r();return n.set(o,{of:i,made:d}),d}}};function Mt(e,t){let n=t===null?-1:e.findIndex(({id:o})=>o===t);return n<0?{from:Math.max(0,e.length-180),to:e.length}:{
+from:n,to:Math.min(e.length,n+240)}}function oo(e,t,n){let{from:o}=Mt(e,t),i=Math.min(Math.max(0,o+n),Math.max(0,e.length-
+1));return i+180>=e.length&&n>0?null:e[i]?.id??null}function gs({pending:e,room:t}){let n=fe(e.retryAtMs>Date.now()),o=pe(e.retryAtMs,n);return s("div",{class:"failure",role:"\
+group","aria-label":"Not sent",children:[s(ie,{size:16}),s("span",{children:["Not sent: ",e.error,o>0&&` (${o} s)`]}),s(
 "button",{type:"button",class:"link-button",disabled:o>0,onClick:()=>t.retry(e.key),children:"Send again"}),s("button",{
-type:"button",class:"link-button",onClick:()=>t.discard(e.key),children:"Delete"})]})}function us({state:e}){return s("s\
-pan",{class:`mark mark-${e}`,title:e==="stored"?"Stored":"Sending",children:[e==="stored"?s(An,{size:15}):s(Rn,{size:14}),
-s("span",{class:"visually-hidden",children:e==="stored"?"stored":"sending"})]})}function ds({row:{id:e,post:t,at:n}}){return s(
-"li",{class:`message bot ${t.isError?"bot-error":""}`,"data-row":e,"data-id":t.id,children:[s(Kn,{}),s("div",{class:"bod\
+type:"button",class:"link-button",onClick:()=>t.discard(e.key),children:"Delete"})]})}function _s({state:e}){return s("s\
+pan",{class:`mark mark-${e}`,title:e==="stored"?"Stored":"Sending",children:[e==="stored"?s(Wn,{size:15}):s(jn,{size:14}),
+s("span",{class:"visually-hidden",children:e==="stored"?"stored":"sending"})]})}function ys({row:{id:e,post:t,at:n}}){return s(
+"li",{class:`message bot ${t.isError?"bot-error":""}`,"data-row":e,"data-id":t.id,children:[s(qn,{}),s("div",{class:"bod\
 y",children:[s("p",{class:"who",children:[s("b",{children:t.username}),s("span",{class:"tag",children:"Bot"}),t.isError&&
-s("span",{class:"tag tag-warn",children:"Error"}),s(Ze,{at:n})]}),s(Xe,{content:t.content})]})]})}function fs({row:e,me:t,
+s("span",{class:"tag tag-warn",children:"Error"}),s(Je,{at:n})]}),s(Ze,{content:t.content})]})]})}function vs({row:e,me:t,
 room:n}){let o=e.kind==="post",i=o?e.post.username:t.username,r=o?"stored":e.pending.state;return s("li",{class:`message\
  ${e.leads?"leads":""} ${e.isOwn?"own":""} is-${r}`,"data-row":e.id,"data-id":o?e.post.id:void 0,"data-state":r,children:[
-e.leads?s(pe,{name:i}):s("span",{class:"gutter",children:s(Ze,{at:e.at})}),s("div",{class:"body",children:[e.leads?s("p",
-{class:"who",children:[s("b",{children:i}),e.isOwn&&s("span",{class:"you",children:"you"}),s(Ze,{at:e.at})]}):s("span",{
-class:"visually-hidden",children:[i,": "]}),s("div",{class:"line",children:[s(Xe,{content:o?e.post.content:e.pending.content}),
-e.isOwn&&r!=="failed"&&s(us,{state:r==="stored"?"stored":"sending"}),!o&&e.pending.isCommand&&s("span",{class:"only-you",
-children:"only you see this"})]}),!o&&r==="failed"&&s(cs,{pending:e.pending,room:n})]})]})}function eo({row:e,me:t,room:n}){
+e.leads?s(me,{name:i}):s("span",{class:"gutter",children:s(Je,{at:e.at})}),s("div",{class:"body",children:[e.leads?s("p",
+{class:"who",children:[s("b",{children:i}),e.isOwn&&s("span",{class:"you",children:"you"}),s(Je,{at:e.at})]}):s("span",{
+class:"visually-hidden",children:[i,": "]}),s("div",{class:"line",children:[s(Ze,{content:o?e.post.content:e.pending.content}),
+e.isOwn&&r!=="failed"&&s(_s,{state:r==="stored"?"stored":"sending"}),!o&&e.pending.isCommand&&s("span",{class:"only-you",
+children:"only you see this"})]}),!o&&r==="failed"&&s(gs,{pending:e.pending,room:n})]})]})}function so({row:e,me:t,room:n}){
 switch(e.kind){case"day":return s("li",{class:"day","data-row":e.id,children:s("time",{dateTime:e.date,children:e.label})});case"\
 unread":return s("li",{class:"unread","data-row":e.id,children:s("span",{children:"New"})});case"notes":return s("li",{class:"\
-notes","data-row":e.id,children:e.text});case"asked":return s("li",{class:"message asked","data-row":e.id,children:[s(Xe,
-{content:e.content}),s("span",{class:"only-you",children:"only you see this"})]});case"bot":return s(ds,{row:e});case"po\
-st":case"pending":return s(fs,{row:e,me:t,room:n})}}var Ye=500,ps=60;function to({lines:e}){return s("div",{class:"skeleton-messages","aria-hidden":"true",children:Array.from(
+notes","data-row":e.id,children:e.text});case"asked":return s("li",{class:"message asked","data-row":e.id,children:[s(Ze,
+{content:e.content}),s("span",{class:"only-you",children:"only you see this"})]});case"bot":return s(ys,{row:e});case"po\
+st":case"pending":return s(vs,{row:e,me:t,room:n})}}var Qe=500,bs=60;function io({lines:e}){return s("div",{class:"skeleton-messages","aria-hidden":"true",children:Array.from(
 {length:e},()=>s("div",{class:"skeleton-message",children:[s("i",{class:"bone bone-avatar"}),s("div",{children:[s("i",{class:"\
-bone bone-name"}),s("i",{class:"bone bone-line"})]})]}))})}function ms({room:e,name:t,isFirst:n,isEmpty:o}){return n&&e.
-timeline.atStart?s("div",{class:"beginning",children:[s("h2",{children:t}),s("p",{children:o?"Nobody has said anything y\
-et. Begin!":"This is where it began."})]}):n&&e.olderFailed?s("div",{class:"older-failed",children:["Older messages coul\
-d not be loaded."," ",s("button",{type:"button",class:"link-button",onClick:()=>{e.loadOlder()},children:"Try again"})]}):
-s(to,{lines:3})}function no({room:e,me:t,name:n,sends:o}){let{timeline:i}=e,r=P(null),a=P(null),[l,d]=x(null),[f,c]=x(!0),
-p=P(!0),h=P(null),u=P(""),g=P(new he),v=i.entries(),m=wt(v,l),_=Jn(v.slice(m.from,m.to),t,new Date,e.unreadAfter),y=g.current.
-round(),M=b=>y(b.id,b.kind==="post"?[b.post,b.leads]:[b],()=>s(eo,{row:b,me:t,room:e},b.id)),k=r.current?.scrollTop??0,V=m.
-to===v.length&&i.atEnd,J=()=>{if(h.current=null,p.current)return;let{scrollTop:b}=r.current,{top:W}=r.current.getBoundingClientRect();
-for(let Q of a.current.querySelectorAll(".message")){let{bottom:ge}=Q.getBoundingClientRect();if(!(ge<=W)){h.current={id:Q.
-dataset.row,bottom:ge,scrollTop:b};return}}},E=b=>d(Qn(v,l,b)),L=b=>{p.current=b,c(b)},j=()=>{d(null),L(!0),i.atEnd||e.loadNewest()},
-$=()=>{m.from===0&&!i.atStart&&!e.loadingOlder&&!e.olderFailed&&e.connection.wasLive&&r.current.scrollTop<Ye&&e.loadOlder()},
-z=()=>{let{scrollTop:b,scrollHeight:W,clientHeight:Q}=r.current,ge=W-b-Q,_e=V&&ge<ps;_e!==p.current&&(L(_e),_e?d(null):l===
-null&&d(v[m.from]?.id??null)),!_e&&b<Ye&&m.from>0?E(-60):!_e&&ge<Ye&&m.to<v.length&&E(60),$(),J()};U(()=>{let b=r.current,
-W=h.current,Q=W&&a.current.querySelector(`[data-row="${CSS.escape(W.id)}"]`);p.current?b.scrollTop=b.scrollHeight:Q&&(b.
-scrollTop+=Q.getBoundingClientRect().bottom-(W.bottom+W.scrollTop-k)),p.current&&(u.current=i.newest?.key??""),J()}),T(()=>{
-$(),!p.current&&m.from>0&&r.current.scrollTop<Ye&&E(-60)}),U(()=>{let b=r.current,W=new ResizeObserver(()=>{p.current&&(b.
-scrollTop=b.scrollHeight)});return W.observe(b),()=>W.disconnect()},[]),T(()=>{o>0&&j()},[o]);let D=0;if(!f)for(let b=i.
-posts.length-1;b>=0&&i.posts[b].key>u.current;b--)D++;let F=!e.connection.wasLive&&i.posts.length===0;return s("div",{class:"\
-messages",children:[s("div",{ref:r,class:"scroller",id:"messages",tabIndex:0,role:"log","aria-live":"off","aria-label":`\
-Messages in ${n}`,onScroll:z,children:[s("div",{class:"filler"}),F?s(to,{lines:8}):s(ms,{room:e,name:n,isFirst:m.from===
-0,isEmpty:v.length===0}),s("ol",{ref:a,children:_.map(M)})]}),!f&&s("button",{type:"button",class:`to-end ${D>0?"has-new\
-s":""}`,id:"to-end",onClick:j,children:[s(En,{size:16})," ",D>0?B(D,"new message"):"To the newest"]})]})}function oo({room:e,me:t,onClose:n}){let{presence:o}=e,i=o.names(t.username);return s("aside",{class:"people",id:"people",
+bone bone-name"}),s("i",{class:"bone bone-line"})]})]}))})}function ks({room:e,name:t,isFirst:n,isEmpty:o}){return n&&e.
+timeline.atStart?s("div",{class:"beginning",children:[s("h2",{dir:"auto",children:t}),s("p",{children:o?"Nobody has said\
+ anything yet. Begin!":"This is where it began."})]}):n&&e.olderFailed?s("div",{class:"older-failed",children:["Older me\
+ssages could not be loaded."," ",s("button",{type:"button",class:"link-button",onClick:()=>{e.loadOlder()},children:"Try\
+ again"})]}):s(io,{lines:3})}function ro({room:e,me:t,name:n,sends:o}){let{timeline:i}=e,r=P(null),a=P(null),[l,d]=x(null),
+[f,c]=x(!0),p=P(!0),h=P(null),u=P(""),g=P(new ge),v=i.entries(),m=Mt(v,l),_=no(v.slice(m.from,m.to),t,new Date,e.unreadAfter),
+y=g.current.round(),M=b=>y(b.id,b.kind==="post"?[b.post,b.leads]:[b],()=>s(so,{row:b,me:t,room:e},b.id)),k=r.current?.scrollTop??
+0,X=m.to===v.length&&i.atEnd,Q=()=>{if(h.current=null,p.current)return;let{scrollTop:b}=r.current,{top:U}=r.current.getBoundingClientRect();
+for(let ee of a.current.querySelectorAll(".message")){let{bottom:_e}=ee.getBoundingClientRect();if(!(_e<=U)){h.current={
+id:ee.dataset.row,bottom:_e,scrollTop:b};return}}},S=b=>d(oo(v,l,b)),A=b=>{p.current=b,c(b)},W=()=>{d(null),A(!0),i.atEnd||
+e.loadNewest()},I=()=>{m.from===0&&!i.atStart&&!e.loadingOlder&&!e.olderFailed&&e.connection.wasLive&&r.current.scrollTop<
+Qe&&e.loadOlder()},z=()=>{let{scrollTop:b,scrollHeight:U,clientHeight:ee}=r.current,_e=U-b-ee,ye=X&&_e<bs;ye!==p.current&&
+(A(ye),ye?d(null):l===null&&d(v[m.from]?.id??null)),!ye&&b<Qe&&m.from>0?S(-60):!ye&&_e<Qe&&m.to<v.length&&S(60),I(),Q()};
+j(()=>{let b=r.current,U=h.current,ee=U&&a.current.querySelector(`[data-row="${CSS.escape(U.id)}"]`);p.current?b.scrollTop=
+b.scrollHeight:ee&&(b.scrollTop+=ee.getBoundingClientRect().bottom-(U.bottom+U.scrollTop-k)),p.current&&(u.current=i.newest?.
+key??""),Q()}),T(()=>{I(),!p.current&&m.from>0&&r.current.scrollTop<Qe&&S(-60)}),j(()=>{let b=r.current,U=new ResizeObserver(
+()=>{p.current&&(b.scrollTop=b.scrollHeight)});return U.observe(b),()=>U.disconnect()},[]),T(()=>{o>0&&W()},[o]);let $=0;
+if(!f)for(let b=i.posts.length-1;b>=0&&i.posts[b].key>u.current;b--)$++;let H=!e.connection.wasLive&&i.posts.length===0;
+return s("div",{class:"messages",children:[s("div",{ref:r,class:"scroller",id:"messages",tabIndex:0,role:"log","aria-liv\
+e":"off","aria-label":`Messages in ${V(n)}`,onScroll:z,children:[s("div",{class:"filler"}),H?s(io,{lines:8}):s(ks,{room:e,
+name:n,isFirst:m.from===0,isEmpty:v.length===0}),s("ol",{ref:a,children:_.map(M)})]}),!f&&s("button",{type:"button",class:`\
+to-end ${$>0?"has-news":""}`,id:"to-end",onClick:W,children:[s(Nn,{size:16})," ",$>0?B($,"new message"):"To the newest"]})]})}function ao({room:e,me:t,onClose:n}){let{presence:o}=e,i=o.names(t.username);return s("aside",{class:"people",id:"people",
 "aria-label":"Who is here",children:[s("header",{children:[s("h2",{children:"Who is here"}),s("button",{type:"button",class:"\
-icon-button","aria-label":"Close the list of people",onClick:n,children:s(Y,{})})]}),s("ul",{children:i.map(r=>s("li",{children:[
-s(pe,{name:r,size:"small"}),s("span",{class:"people-name",children:r}),r===t.username&&s("span",{class:"you",children:"y\
+icon-button","aria-label":"Close the list of people",onClick:n,children:s(J,{})})]}),s("ul",{children:i.map(r=>s("li",{children:[
+s(me,{name:r,size:"small"}),s("span",{class:"people-name",children:r}),r===t.username&&s("span",{class:"you",children:"y\
 ou"})]},r))}),o.unnamed>0&&s("p",{class:"people-more",children:["and ",B(o.unnamed,"more connection"),". Names appear wh\
-en people come, write or go."]})]})}function hs(e){switch(e.connection.phase){case"live":return{kind:"live",text:"Connected"};case"waiting":return{kind:"los\
-t",text:"Disconnected"};default:return{kind:"busy",text:e.connection.wasLive?"Reconnecting":"Connecting"}}}function gs({
-room:e}){let{phase:t,dueMs:n,attempt:o}=e.connection,i=t==="waiting",r=de(i),a=t!=="live"&&t!=="ended"&&t!=="idle"&&o>0,
-l=e.timeline.pending.filter(({state:d})=>d==="sending").length;return s("div",{role:"status",children:(i||a)&&s("div",{class:"\
-banner",id:"banner",children:[i?s(In,{size:18}):s(K,{}),s("span",{children:[i?"The connection is lost. ":"Connecting aga\
-in. ",s("span",{"aria-hidden":"true",children:i&&`Next try in ${fe(n,r)} s. `}),l>0?`${B(l,"message")} will be sent then\
-.`:"What you write is kept and sent then."]}),i&&s("button",{type:"button",class:"link-button",onClick:()=>e.wake(),children:"\
-Try now"})]})})}function _s({room:e}){return s("p",{class:"visually-hidden","aria-live":"polite",children:e.heard&&`${e.
-heard.username}: ${e.heard.content.slice(0,300)}`})}function so({chat:e,room:t}){ue(t);let[n,o]=x(!1),[i,r]=x(0),a=e.list.
-get(t.id),l=a?.name??"",d=hs(t),f=t.presence.connections||a?.userCount||0;return T(()=>{let c=p=>{p.key==="Escape"&&!p.defaultPrevented&&
+en people come, write or go."]})]})}function ws(e){switch(e.connection.phase){case"live":return{kind:"live",text:"Connected"};case"waiting":return{kind:"los\
+t",text:"Disconnected"};default:return{kind:"busy",text:e.connection.wasLive?"Reconnecting":"Connecting"}}}function xs({
+room:e}){let{dueMs:t}=e.connection,n=dn(e.connection),o=n==="waiting",i=fe(o),r=e.timeline.pending.filter(({state:a})=>a===
+"sending").length;return s("div",{role:"status",children:n&&s("div",{class:"banner",id:"banner",children:[o?s(Kn,{size:18}):
+s(K,{}),s("span",{children:[o?"The connection is lost. ":"Connecting again. ",s("span",{"aria-hidden":"true",children:o&&
+`Next try in ${pe(t,i)} s. `}),r>0?`${B(r,"message")} will be sent then.`:"What you write is kept and sent then."]}),o&&
+s("button",{type:"button",class:"link-button",onClick:()=>e.wake(),children:"Try now"})]})})}function Ms({room:e}){return s(
+"div",{class:"visually-hidden",id:"announcer",role:"log","aria-live":"polite","aria-label":"New messages",children:e.heard.
+posts.map(t=>s("p",{children:hn(t)},t.id))})}function lo({chat:e,room:t}){de(t);let[n,o]=x(!1),[i,r]=x(0),a=e.list.get(t.
+id),l=a?.name??"",d=ws(t),f=t.presence.connections||a?.userCount||0;return T(()=>{let c=p=>{p.key==="Escape"&&!p.defaultPrevented&&
 o(!1)};return document.addEventListener("keydown",c),()=>document.removeEventListener("keydown",c)},[]),t.connection.ending===
 "gone"?s("main",{class:"room empty",children:[s("h1",{children:"This room does not exist"}),s("p",{children:"The address\
- may be mistyped."}),s("a",{class:"button",href:"#/",children:"All rooms"})]}):s(S,{children:[s("main",{class:"room","da\
+ may be mistyped."}),s("a",{class:"button",href:"#/",children:"All rooms"})]}):s(E,{children:[s("main",{class:"room","da\
 ta-phase":t.connection.phase,"data-room":t.id,children:[s("header",{class:"room-top",children:[s("a",{class:"icon-button\
- back",href:"#/","aria-label":"All rooms",children:s(Ln,{})}),s("span",{class:"room-sign",children:a?.isEphemeral?s(ze,{}):
-s(Ke,{})}),s("div",{class:"room-title",children:[s("h1",{id:"room-name-shown",children:l||s("span",{class:"bone bone-tit\
-le"})}),s("p",{children:[s("span",{class:`status status-${d.kind}`,id:"status",role:"status",children:[s("span",{class:"\
-dot"})," ",d.text]}),a?.isEphemeral&&s("span",{children:" · Nothing is kept"})]})]}),s("button",{type:"button",class:"p\
-eople-button",id:"who-is-here","aria-expanded":n,"aria-controls":"people","aria-label":`Who is here: ${B(f,"connection")}`,
-title:"Who is here",onClick:()=>o(!n),children:[s(xn,{size:18})," ",f.toLocaleString()]})]}),s(gs,{room:t}),s(no,{room:t,
-me:e.me,name:l,sends:i},t.id),s(Yn,{room:t,name:l,onSent:()=>r(i+1)}),s(_s,{room:t})]}),n&&s(oo,{room:t,me:e.me,onClose:()=>o(
-!1)})]})}function ro({chat:e,name:t,onDone:n}){let o=P(null),i=P(null),[r,a]=x(t),[l,d]=x(!1),[f,c]=x(null),[p,h]=x(!1);return U(
+ back",href:"#/","aria-label":"All rooms",children:s(Fn,{})}),s("span",{class:"room-sign",children:a?.isEphemeral?s(Xe,{}):
+s(Ve,{})}),s("div",{class:"room-title",children:[s("h1",{id:"room-name-shown",dir:"auto",children:l||s("span",{class:"bo\
+ne bone-title"})}),s("p",{children:[s("span",{class:`status status-${d.kind}`,id:"status",role:"status",children:[s("spa\
+n",{class:"dot"})," ",d.text]}),a?.isEphemeral&&s("span",{children:" · Nothing is kept"})]})]}),s("button",{type:"butto\
+n",class:"people-button",id:"who-is-here","aria-expanded":n,"aria-controls":"people","aria-label":`Who is here: ${B(f,"c\
+onnection")}`,title:"Who is here",onClick:()=>o(!n),children:[s(Ln,{size:18})," ",f.toLocaleString()]})]}),s(xs,{room:t}),
+s(ro,{room:t,me:e.me,name:l,sends:i},t.id),s(to,{room:t,name:l,onSent:()=>r(i+1)}),s(Ms,{room:t})]}),n&&s(ao,{room:t,me:e.
+me,onClose:()=>o(!1)})]})}function uo({chat:e,name:t,onDone:n}){let o=P(null),i=P(null),[r,a]=x(t),[l,d]=x(!1),[f,c]=x(null),[p,h]=x(!1);return j(
 ()=>{o.current.showModal(),i.current.focus()},[]),s("dialog",{ref:o,class:"dialog","aria-labelledby":"new-room-title",onClose:n,
 onClick:g=>{g.target===o.current&&o.current?.close()},children:s("form",{id:"create",class:"dialog-body",onSubmit:async g=>{
 if(g.preventDefault(),p)return;let v=r.replace(new RegExp("\\p{Cc}","gu")," ").trim();if(!v)return c("Give the room a na\
-me.");if(xe(v)>100)return c(`A name has at most ${100} characters.`);h(!0);try{let m=await e.create(v,l);n(),location.hash=
+me.");if(Me(v)>100)return c(`A name has at most ${100} characters.`);h(!0);try{let m=await e.create(v,l);n(),location.hash=
 `#/room/${m.id}`}catch(m){c(m instanceof Error?m.message:String(m)),h(!1)}},noValidate:!0,children:[s("header",{children:[
 s("h2",{id:"new-room-title",children:"New room"}),s("button",{type:"button",class:"icon-button","aria-label":"Close",onClick:()=>o.
-current?.close(),children:s(Y,{})})]}),s("div",{class:`field ${f?"field-wrong":""}`,children:[s("label",{for:"room-name",
-children:"Name"}),s("div",{class:"field-box",children:s("input",{id:"room-name",name:"name",ref:i,autocomplete:"off",placeholder:"\
-What is it about?",value:r,"aria-invalid":f?"true":void 0,"aria-describedby":"room-name-note",onInput:({currentTarget:g})=>{
-a(g.value),c(null)}})}),s("p",{id:"room-name-note",class:f?"field-error":"field-hint",role:f?"alert":void 0,children:f??
-"Everyone can find it and join."})]}),s("label",{class:"switch-line",children:[s("input",{type:"checkbox",name:"ephemera\
-l",class:"switch",checked:l,onChange:({currentTarget:g})=>d(g.checked)}),s("span",{children:[s("b",{children:"Keep nothi\
-ng"}),s("small",{children:"Messages are shown to those who are there, and never stored."})]})]}),s("footer",{children:[s(
-"button",{type:"button",class:"button",onClick:()=>o.current?.close(),children:"Cancel"}),s("button",{class:"button butt\
-on-primary","aria-disabled":p,children:[p&&s(K,{})," Create room"]})]})]})})}function ys({room:e,isOpen:t,unread:n,hasDraft:o}){return s("li",{children:s("a",{class:`room-link ${n?"is-unread":""}`,
+current?.close(),children:s(J,{})})]}),s("div",{class:`field ${f?"field-wrong":""}`,children:[s("label",{for:"room-name",
+children:"Name"}),s("div",{class:"field-box",children:s("input",{id:"room-name",dir:"auto",name:"name",ref:i,autocomplete:"\
+off",placeholder:"What is it about?",value:r,"aria-invalid":f?"true":void 0,"aria-describedby":"room-name-note",onInput:({
+currentTarget:g})=>{a(g.value),c(null)}})}),s("p",{id:"room-name-note",class:f?"field-error":"field-hint",role:f?"alert":
+void 0,children:f??"Everyone can find it and join."})]}),s("label",{class:"switch-line",children:[s("input",{type:"check\
+box",name:"ephemeral",class:"switch",checked:l,onChange:({currentTarget:g})=>d(g.checked)}),s("span",{children:[s("b",{children:"\
+Keep nothing"}),s("small",{children:"Messages are shown to those who are there, and never stored."})]})]}),s("footer",{children:[
+s("button",{type:"button",class:"button",onClick:()=>o.current?.close(),children:"Cancel"}),s("button",{class:"button bu\
+tton-primary","aria-disabled":p,children:[p&&s(K,{})," Create room"]})]})]})})}function Ss({room:e,isOpen:t,unread:n,hasDraft:o}){return s("li",{children:s("a",{class:`room-link ${n?"is-unread":""}`,
 href:`#/room/${e.id}`,"data-room":e.id,"aria-current":t?"page":void 0,children:[s("span",{class:"room-sign",children:e.isEphemeral?
-s(ze,{size:18}):s(Ke,{size:18})}),s("span",{class:"room-name",children:e.name}),e.isEphemeral&&s("span",{class:"visually\
--hidden",children:", messages are not kept"}),o&&s("span",{class:"room-draft",title:"Not sent yet",children:[s(Nn,{size:15}),
-s("span",{class:"visually-hidden",children:", has a draft"})]}),n>0&&s("span",{class:"badge",children:[n>99?"99+":n,s("s\
-pan",{class:"visually-hidden",children:" unread"})]}),e.userCount>0&&s("span",{class:"room-count",title:`${B(e.userCount,
-"connection")} now`,children:[s("span",{class:"dot"}),e.userCount.toLocaleString(),s("span",{class:"visually-hidden",children:"\
- connected"})]})]})})}function vs(){return s("div",{class:"skeleton-rooms","aria-hidden":"true",children:Array.from({length:7},
-()=>s("div",{class:"skeleton-room",children:[s("i",{class:"bone bone-sign"}),s("i",{class:"bone bone-line"})]}))})}function bs(e,t){
-let o=P(new he).current.round(),i=sn(e.me.id);return t.map(r=>{let{id:a,name:l,isEphemeral:d,userCount:f}=r,c=e.room?.id===
-a,p=e.openRoom(a)?.unread??0,h=!c&&i.has(a);return o(a,[l,d,f,c,p,h],()=>s(ys,{room:r,isOpen:c,unread:p,hasDraft:h},a))})}
-function ks(e,t,n){let o=P(t);o.current=t,T(()=>{let i=new IntersectionObserver(r=>{r.some(({isIntersecting:a})=>a)&&o.current()},
-{rootMargin:"200px"});return e.current&&i.observe(e.current),()=>i.disconnect()},n)}function Mt({text:e,button:t,onClick:n}){
-return s("div",{class:"list-empty",children:[s("p",{children:e}),s("button",{type:"button",class:"button",onClick:n,children:t})]})}
-function ws({chat:e,wanted:t}){let n=B(e.list.rooms.length,"room");return s("button",{type:"button",class:"list-more",disabled:e.
-isListing,onClick:()=>{e.loadMore()},children:e.isListing?s(S,{children:[s(K,{})," ",t?`Searching, ${n} so far`:"Loading"]}):
-t?"Search on":"More rooms"})}function ao({chat:e,wanted:t,found:n,list:o,onArrow:i,onMake:r}){let a=P(null),l=bs(e,n),{isComplete:d,
-rooms:f}=e.list,c=e.list.cursor===void 0;return ks(a,()=>!t&&!e.listError&&void e.loadMore(),[e,f.length]),s("div",{class:"\
-room-list",children:[c&&!e.listError&&s(vs,{}),s("ul",{ref:o,onKeyDown:i,id:"rooms",children:l}),t&&n.length===0&&d&&s(Mt,
-{text:`No room is called “${t}”.`,button:"Create it",onClick:r}),!t&&d&&f.length===0&&s(Mt,{text:"No rooms yet.",button:"\
-Create the first one",onClick:r}),e.listError&&s("div",{role:"alert",children:s(Mt,{text:e.listError,button:"Try again",
-onClick:()=>{d?e.refresh():e.loadMore()}})}),!d&&!c&&!e.listError&&s(ws,{chat:e,wanted:t}),s("div",{ref:a,class:"list-en\
-d"}),s("p",{class:"visually-hidden",role:"status",children:t&&!e.isListing?B(n.length,"room")+" found":""})]})}var xs=30;function Ms({query:e,field:t,onQuery:n,onArrow:o,onEnter:i}){return T(()=>{let r=a=>{(a.ctrlKey||a.metaKey)&&!a.
+s(Xe,{size:18}):s(Ve,{size:18})}),s("span",{class:"room-name",dir:"auto",children:e.name}),e.isEphemeral&&s("span",{class:"\
+visually-hidden",children:", messages are not kept"}),o&&s("span",{class:"room-draft",title:"Not sent yet",children:[s(Bn,
+{size:15}),s("span",{class:"visually-hidden",children:", has a draft"})]}),n>0&&s("span",{class:"badge",children:[n>99?"\
+99+":n,s("span",{class:"visually-hidden",children:" unread"})]}),e.userCount>0&&s("span",{class:"room-count",title:`${B(
+e.userCount,"connection")} now`,children:[s("span",{class:"dot"}),e.userCount.toLocaleString(),s("span",{class:"visually\
+-hidden",children:" connected"})]})]})})}function Es(){return s("div",{class:"skeleton-rooms","aria-hidden":"true",children:Array.
+from({length:7},()=>s("div",{class:"skeleton-room",children:[s("i",{class:"bone bone-sign"}),s("i",{class:"bone bone-lin\
+e"})]}))})}function Ps(e,t){let o=P(new ge).current.round(),i=an(e.me.id);return t.map(r=>{let{id:a,name:l,isEphemeral:d,
+userCount:f}=r,c=e.room?.id===a,p=e.openRoom(a)?.unread??0,h=!c&&i.has(a);return o(a,[l,d,f,c,p,h],()=>s(Ss,{room:r,isOpen:c,
+unread:p,hasDraft:h},a))})}function Cs(e,t,n){let o=P(t);o.current=t,T(()=>{let i=new IntersectionObserver(r=>{r.some(({
+isIntersecting:a})=>a)&&o.current()},{rootMargin:"200px"});return e.current&&i.observe(e.current),()=>i.disconnect()},n)}
+function Et({text:e,button:t,onClick:n}){return s("div",{class:"list-empty",children:[s("p",{children:e}),s("button",{type:"\
+button",class:"button",onClick:n,children:t})]})}function Ts({chat:e,wanted:t}){let n=B(e.list.rooms.length,"room");return s(
+"button",{type:"button",class:"list-more",disabled:e.isListing,onClick:()=>{e.loadMore()},children:e.isListing?s(E,{children:[
+s(K,{})," ",t?`Searching, ${n} so far`:"Loading"]}):t?"Search on":"More rooms"})}function fo({chat:e,wanted:t,found:n,list:o,
+onArrow:i,onMake:r}){let a=P(null),l=Ps(e,n),{isComplete:d,rooms:f}=e.list,c=e.list.cursor===void 0;return Cs(a,()=>!t&&
+!e.listError&&void e.loadMore(),[e,f.length]),s("div",{class:"room-list",children:[c&&!e.listError&&s(Es,{}),s("ul",{ref:o,
+onKeyDown:i,id:"rooms",children:l}),t&&n.length===0&&d&&s(Et,{text:`No room is called “${V(t)}”.`,button:"Create it",
+onClick:r}),!t&&d&&f.length===0&&s(Et,{text:"No rooms yet.",button:"Create the first one",onClick:r}),e.listError&&s("di\
+v",{role:"alert",children:s(Et,{text:e.listError,button:"Try again",onClick:()=>{d?e.refresh():e.loadMore()}})}),!d&&!c&&
+!e.listError&&s(Ts,{chat:e,wanted:t}),s("div",{ref:a,class:"list-end"}),s("p",{class:"visually-hidden",role:"status",children:t&&
+!e.isListing?B(n.length,"room")+" found":""})]})}var As=30;function Rs({query:e,field:t,onQuery:n,onArrow:o,onEnter:i}){return T(()=>{let r=a=>{(a.ctrlKey||a.metaKey)&&!a.
 altKey&&a.key.toLowerCase()==="k"&&(a.preventDefault(),t.current?.focus(),t.current?.select())};return document.addEventListener(
-"keydown",r),()=>document.removeEventListener("keydown",r)},[]),s("div",{class:"search",onKeyDown:o,children:[s(wn,{size:18}),
-s("input",{ref:t,id:"search",type:"search",placeholder:"Find a room","aria-label":"Find a room",autocomplete:"off",value:e,
-onInput:({currentTarget:r})=>n(r.value),onKeyDown:r=>{r.key==="Escape"&&e&&(r.preventDefault(),n("")),r.key==="Enter"&&i()}}),
-e?s("button",{type:"button",class:"search-clear","aria-label":"Clear the search",onClick:()=>n(""),children:s(Y,{size:16})}):
-s("kbd",{"aria-hidden":"true",children:"Ctrl K"})]})}function Es({chat:e}){return s("footer",{class:"whoami",children:[s(
-pe,{name:e.me.username,size:"small"}),s("span",{class:"whoami-name",id:"me",children:e.me.username}),s(qe,{}),s("button",
-{type:"button",class:"icon-button",id:"logout","aria-label":"Log out",title:"Log out",onClick:()=>e.logout(),children:s(
-Tn,{})})]})}function lo({chat:e}){let[t,n]=x(""),[o,i]=x(!1),r=P(null),a=P(null),l=P("");l.current=t;let d=t.trim(),f=e.
-list.search(t);T(()=>{d&&e.seek(()=>e.list.search(d).length>=xs,()=>l.current.trim()===d)},[d,e]);let c=()=>[...a.current?.
-querySelectorAll("a")??[]],p=u=>{let g=u.key==="ArrowDown"?1:u.key==="ArrowUp"?-1:0;if(g===0)return;u.preventDefault();let v=c(),
-m=v.indexOf(document.activeElement)+g;m<0?r.current?.focus():v[m]?.focus()},h=()=>i(!0);return s("nav",{class:"sidebar",
-"aria-label":"Rooms",children:[s("header",{class:"sidebar-top",children:[s("a",{class:"brand",href:"#/","aria-label":"co\
-nfab, all rooms",children:[s(ie,{size:26})," confab"]}),s("button",{type:"button",class:"icon-button",id:"new-room","ari\
-a-label":"New room",title:"New room",onClick:h,children:s(kn,{})})]}),s(Ms,{query:t,field:r,onQuery:n,onArrow:p,onEnter:()=>c()[0]?.
-click()}),s(ao,{chat:e,wanted:d,found:f,list:a,onArrow:p,onMake:h}),s(Es,{chat:e}),o&&s(ro,{chat:e,name:f.length===0?d:"",
-onDone:()=>i(!1)})]})}function Ss(){return/^#\/room\/([0-9a-f-]{36})$/.exec(location.hash)?.[1]??null}function Ps(e){let t=e.room&&e.list.get(
-e.room.id)?.name;return`${e.unread>0?`(${e.unread}) `:""}${t?`${t} · `:""}confab`}function Cs({chat:e,notice:t}){ue(e),
-U(()=>{let o=()=>e.show(Ss());return o(),window.addEventListener("hashchange",o),()=>window.removeEventListener("hashcha\
-nge",o)},[e]);let n=Ps(e);return U(()=>{document.title=n},[n]),s("div",{class:`chat ${e.room?"has-room":""}`,children:[s(
-"a",{class:"skip",href:e.room?"#composer":"#search",onClick:o=>{o.preventDefault(),document.querySelector("#composer tex\
-tarea, #search")?.focus()},children:"Skip to the message field"}),s(lo,{chat:e}),e.room?s(so,{chat:e,room:e.room},e.room.
-id):s("main",{class:"room empty",children:[s(ie,{size:56}),s("h1",{children:"Choose a room"}),s("p",{children:"Pick one \
-from the list, or make a new one with the plus above it."}),t&&s("p",{class:"notice",role:"status",children:t})]})]})}function Ts({
-error:e,onRetry:t}){return s("main",{class:"waiting",children:e===null?s(S,{children:[s(K,{}),s("p",{class:"visually-hid\
-den",role:"status",children:"Loading"})]}):s(S,{children:[s(ie,{size:48}),s("h1",{children:"No answer from the server"}),
+"keydown",r),()=>document.removeEventListener("keydown",r)},[]),s("div",{class:"search",onKeyDown:o,children:[s(Rn,{size:18}),
+s("input",{ref:t,id:"search",type:"search",dir:"auto",placeholder:"Find a room","aria-label":"Find a room",autocomplete:"\
+off",value:e,onInput:({currentTarget:r})=>n(r.value),onKeyDown:r=>{r.key==="Escape"&&e&&(r.preventDefault(),n("")),r.key===
+"Enter"&&i()}}),e?s("button",{type:"button",class:"search-clear","aria-label":"Clear the search",onClick:()=>n(""),children:s(
+J,{size:16})}):s("kbd",{"aria-hidden":"true",children:"Ctrl K"})]})}function Ls({chat:e}){return s("footer",{class:"whoa\
+mi",children:[s(me,{name:e.me.username,size:"small"}),s("span",{class:"whoami-name",id:"me",children:e.me.username}),s(Ye,
+{}),s("button",{type:"button",class:"icon-button",id:"logout","aria-label":"Log out",title:"Log out",onClick:()=>e.logout(),
+children:s(Hn,{})})]})}function po({chat:e}){let[t,n]=x(""),[o,i]=x(!1),r=P(null),a=P(null),l=P("");l.current=t;let d=t.
+trim(),f=e.list.search(t);T(()=>{d&&e.seek(()=>e.list.search(d).length>=As,()=>l.current.trim()===d)},[d,e]);let c=()=>[
+...a.current?.querySelectorAll("a")??[]],p=u=>{let g=u.key==="ArrowDown"?1:u.key==="ArrowUp"?-1:0;if(g===0)return;u.preventDefault();
+let v=c(),m=v.indexOf(document.activeElement)+g;m<0?r.current?.focus():v[m]?.focus()},h=()=>i(!0);return s("nav",{class:"\
+sidebar","aria-label":"Rooms",children:[s("header",{class:"sidebar-top",children:[s("a",{class:"brand",href:"#/","aria-l\
+abel":"confab, all rooms",children:[s(re,{size:26})," confab"]}),s("button",{type:"button",class:"icon-button",id:"new-r\
+oom","aria-label":"New room",title:"New room",onClick:h,children:s(An,{})})]}),s(Rs,{query:t,field:r,onQuery:n,onArrow:p,
+onEnter:()=>c()[0]?.click()}),s(fo,{chat:e,wanted:d,found:f,list:a,onArrow:p,onMake:h}),s(Ls,{chat:e}),o&&s(uo,{chat:e,name:f.
+length===0?d:"",onDone:()=>i(!1)})]})}function Os(){return/^#\/room\/([0-9a-f-]{36})$/.exec(location.hash)?.[1]??null}function Ns(e){let t=e.room&&e.list.get(
+e.room.id)?.name;return`${e.unread>0?`(${e.unread}) `:""}${t?`${V(t)} · `:""}confab`}function Ds({chat:e,notice:t}){de(
+e),j(()=>{let o=()=>e.show(Os());return o(),window.addEventListener("hashchange",o),()=>window.removeEventListener("hash\
+change",o)},[e]);let n=Ns(e);return j(()=>{document.title=n},[n]),s("div",{class:`chat ${e.room?"has-room":""}`,children:[
+s("a",{class:"skip",href:e.room?"#composer":"#search",onClick:o=>{o.preventDefault(),document.querySelector("#composer t\
+extarea, #search")?.focus()},children:"Skip to the message field"}),s(po,{chat:e}),e.room?s(lo,{chat:e,room:e.room},e.room.
+id):s("main",{class:"room empty",children:[s(re,{size:56}),s("h1",{children:"Choose a room"}),s("p",{children:"Pick one \
+from the list, or make a new one with the plus above it."}),t&&s("p",{class:"notice",role:"status",children:t})]})]})}function Is({
+error:e,onRetry:t}){return s("main",{class:"waiting",children:e===null?s(E,{children:[s(K,{}),s("p",{class:"visually-hid\
+den",role:"status",children:"Loading"})]}):s(E,{children:[s(re,{size:48}),s("h1",{children:"No answer from the server"}),
 s("p",{role:"alert",children:e}),s("button",{type:"button",class:"button button-primary",onClick:t,children:"Try again"})]})})}
-var Ls={asked:void 0,ended:"Your session has ended. Log in to go on.",elsewhere:"You have logged out in another tab.",replaced:"\
-Another account has been logged in in this browser, and this page is theirs now."};function As(){let[,e]=ne(_=>_+1,0),[t,
+var $s={asked:void 0,ended:"Your session has ended. Log in to go on.",elsewhere:"You have logged out in another tab.",replaced:"\
+Another account has been logged in in this browser, and this page is theirs now."};function Hs(){let[,e]=oe(_=>_+1,0),[t,
 n]=x(null),o=P(null),i=P(0),[r,a]=x(null),[l,d]=x(void 0),{pathname:f}=location,c=f==="/login"||f==="/register",p=_=>{history.
 pushState(null,"",_+location.hash),e(void 0)};T(()=>{let _=()=>e(void 0);return window.addEventListener("popstate",_),()=>window.
 removeEventListener("popstate",_)},[]);let h=()=>{o.current?.close(),o.current=null,n(null)},u=_=>{h(),_!=="ended"&&history.
-replaceState(null,"","/"),_==="asked"&&H.logout(),d(Ls[_]),_!=="replaced"&&p("/login")},g=async()=>{if(a(null),H.isLeaving)
-return H.tell(),p("/login");let _=++i.current;try{let y=await I.me();if(_!==i.current||location.pathname!=="/"||H.isLeaving)
-return;let M=new We(y,k=>{o.current===M&&u(k)});o.current=M,H.entered(y),n(M)}catch(y){if(_!==i.current)return;y instanceof
-R&&y.status===401?p("/login"):a(y instanceof Error?y.message:String(y))}};T(()=>(H.isLeaving&&H.tell(),H.listen(_=>{let y=o.
+replaceState(null,"","/"),_==="asked"&&F.logout(),d($s[_]),_!=="replaced"&&p("/login")},g=async()=>{if(a(null),F.isLeaving)
+return F.tell(),p("/login");let _=++i.current;try{let y=await D.me();if(_!==i.current||location.pathname!=="/"||F.isLeaving)
+return;let M=new Ke(y,k=>{o.current===M&&u(k)});o.current=M,F.entered(y),n(M)}catch(y){if(_!==i.current)return;y instanceof
+L&&y.status===401?p("/login"):a(y instanceof Error?y.message:String(y))}};T(()=>(F.isLeaving&&F.tell(),F.listen(_=>{let y=o.
 current;_.is==="out"&&y&&u("elsewhere"),_.is==="in"&&y&&y.me.id!==_.user&&u("replaced")})),[]),T(()=>{!c&&!t&&g(),c&&t&&
 h(),!t&&!c&&(document.title="confab"),c&&(document.title=f==="/login"?"Log in · confab":"Create an account · confab")},
 [c,f,t]);let v=_=>{_.ctrlKey||_.metaKey||_.shiftKey||(_.preventDefault(),p(_.currentTarget.pathname))},m=()=>{d(void 0),
-p("/")};return f==="/login"?s(qn,{onEntered:m,onLink:v,notice:l}):f==="/register"?s(Xn,{onEntered:m,onLink:v}):t?s(Cs,{chat:t,
-notice:l}):s(Ts,{error:r,onRetry:()=>{g()}})}Dt(s(As,{}),document.getElementById("app"));})();
+p("/")};return f==="/login"?s(Jn,{onEntered:m,onLink:v,notice:l}):f==="/register"?s(Qn,{onEntered:m,onLink:v}):t?s(Ds,{chat:t,
+notice:l}):s(Is,{error:r,onRetry:()=>{g()}})}Ft(s(Hs,{}),document.getElementById("app"));})();

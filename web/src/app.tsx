@@ -6,6 +6,7 @@ import { Refusal, api } from './client/api.ts';
 import { Chat } from './client/chat.ts';
 import type { ChatEnd } from './client/chat.ts';
 import { session } from './client/session.ts';
+import { isolated } from './core/text.ts';
 import { Login, Register } from './ui/account.tsx';
 import { useWatched } from './ui/hooks.ts';
 import { Brand } from './ui/icons.tsx';
@@ -20,7 +21,7 @@ function roomInAddress(): string | null {
 
 function titleOf(chat: Chat): string {
   const name = chat.room && chat.list.get(chat.room.id)?.name;
-  return `${chat.unread > 0 ? `(${chat.unread}) ` : ''}${name ? `${name} · ` : ''}confab`;
+  return `${chat.unread > 0 ? `(${chat.unread}) ` : ''}${name ? `${isolated(name)} · ` : ''}confab`;
 }
 
 /** notice: something that the person did not do themselves. */

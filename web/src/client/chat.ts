@@ -101,10 +101,7 @@ export class Chat extends Watched {
       this.opened.slice(OPEN_MAX).forEach((one) => this.shut(one));
       this.room = room;
       room.setWatched(this.isVisible());
-      void this.seek(
-        () => this.list.get(id) !== undefined,
-        () => this.room === room,
-      );
+      void this.seekOpened(room);
     }
     this.changed();
   }
@@ -143,6 +140,16 @@ export class Chat extends Watched {
     await this.listing(async () => {
       this.list.refresh(await api.rooms(null, FIRST_PAGE));
     });
+  }
+
+  /** An open room has a name. What the list does not hold is newer than it, or on a page to come. */
+  private async seekOpened(room: OpenRoom): Promise<void> {
+    const isFound = (): boolean => this.list.get(room.id) !== undefined;
+    const isWanted = (): boolean => this.room === room;
+    const wasEmpty = this.list.cursor === undefined; // then what comes first is new enough
+    while (this.isListing) await new Promise((resolve) => setTimeout(resolve, 50));
+    if (!wasEmpty && !isFound() && isWanted()) await this.refresh();
+    await this.seek(isFound, isWanted);
   }
 
   /** Loads pages until it is found, or all are here, or nobody waits for it any more. */

@@ -9,6 +9,7 @@ import { keep, recall } from './keep.ts';
 import { idle, step } from '../core/connection.ts';
 import type { Connection, Effect, Happened } from '../core/connection.ts';
 import { FIRST_PAGE, GAP_PAGE, noFill, takePage } from '../core/fill.ts';
+import { Heard } from '../core/heard.ts';
 import { Presence } from '../core/presence.ts';
 import { Timeline } from '../core/timeline.ts';
 import type { Pending } from '../core/timeline.ts';
@@ -54,8 +55,8 @@ export class OpenRoom extends Watched {
   unread = 0;
   /** The key of the last post before them; stays when they have been seen, for the line above them. */
   unreadAfter: string | null = null;
-  /** The post of someone else that came last while somebody looked, to be read out. */
-  heard: Post | null = null;
+  /** Posts of others that came while somebody looked, to be read out. */
+  readonly heard = new Heard();
   loadingOlder = false;
   olderFailed = false;
   private socket: WebSocket | null = null;
@@ -298,7 +299,7 @@ export class OpenRoom extends Watched {
     const others = posts.filter(({ userId, key }) => userId !== this.me.id && key > newestKey);
     if (others.length === 0) return;
     if (this.isWatched) {
-      this.heard = others[others.length - 1]!;
+      this.heard.add(others, Date.now());
       return;
     }
     if (this.unread === 0) this.unreadAfter = newestKey;
@@ -377,6 +378,7 @@ export class OpenRoom extends Watched {
     this.tickedMs = nowMs;
     const isUnanswered = this.connection.phase === 'live' && this.timeline.isUnanswered(nowMs - ACK_LIMIT_MS);
     if (slept || isUnanswered) this.wake();
+    if (this.heard.expire(nowMs)) this.changed();
     if (this.timeline.version !== version) {
       this.remember();
       this.changed();

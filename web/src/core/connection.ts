@@ -82,6 +82,16 @@ export function adviceMs(reason: string): number | null {
   return found ? Number(found[1]) : null;
 }
 
+/**
+ * What there is to tell of a connection that was live, or has failed: it waits, or tries again. A first attempt
+ * that goes well is nothing to speak of.
+ */
+export function lostState({ phase, attempt, wasLive }: Connection): 'waiting' | 'trying' | null {
+  if (phase === 'waiting') return 'waiting';
+  if (phase === 'live' || phase === 'ended' || phase === 'idle') return null;
+  return attempt > 0 || wasLive ? 'trying' : null;
+}
+
 function end(was: Connection, ending: Ending): [Connection, Effect[]] {
   return [{ ...was, phase: 'ended', ending, liveSinceMs: 0, dueMs: 0 }, [{ do: 'drop' }]];
 }

@@ -24,6 +24,19 @@ export function sendable(typed: string): string {
     .trimEnd();
 }
 
+const BIDI_CONTROLS = /[\u202a-\u202e\u2066-\u2069]/g;
+/* Letters from right to left stand in these blocks; U+061C and U+200F mark such text. */
+const TURNS =
+  /[\u0590-\u08ff\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufeff]|[\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+
+/**
+ * A name within a sentence of ours, where there is no element around it: in titles, labels and placeholders.
+ * Its direction stays its own (FSI, PDI), and nothing in it can end that.
+ */
+export function isolated(name: string): string {
+  return TURNS.test(name) ? `\u2068${name.replace(BIDI_CONTROLS, '')}\u2069` : name;
+}
+
 /** The letter of an avatar. */
 export function initial(name: string): string {
   const first = [...name.trim()].find((c) => c !== '_') ?? '?';

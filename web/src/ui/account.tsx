@@ -4,6 +4,8 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Refusal, api } from '../client/api.ts';
 import { session } from '../client/session.ts';
+import { faultsOf } from '../core/account.ts';
+import type { Faults } from '../core/account.ts';
 import { ThemeButton } from './theme_button.tsx';
 import { Alert, Brand, Eye } from './icons.tsx';
 import { useWatched } from './hooks.ts';
@@ -70,22 +72,6 @@ function Field({ label, name, type = 'text', autocomplete, hint, error, onInput,
       )}
     </div>
   );
-}
-
-type Faults = Partial<Record<'username' | 'email' | 'password' | 'form', string>>;
-
-const bytes = (text: string): number => new TextEncoder().encode(text).length;
-
-/** The server's own rules, told before it is asked. */
-function faultsOf(username: string, email: string, password: string): Faults {
-  const faults: Faults = {};
-  if (!/^[A-Za-z0-9_]{3,50}$/.test(username))
-    faults.username = 'Use 3 to 50 letters, digits and underscores.';
-  if (email.length > 255 || !/^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}$/.test(email))
-    faults.email = 'This does not look like an e-mail address.';
-  if (bytes(password) < 8) faults.password = 'Use at least 8 characters.';
-  if (bytes(password) > 100) faults.password = 'This is too long; use at most 100 characters.';
-  return faults;
 }
 
 function tell(error: unknown): string {

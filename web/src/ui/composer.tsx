@@ -5,7 +5,7 @@ import { useEffect, useLayoutEffect, useReducer, useRef, useState } from 'preact
 import type { OpenRoom, Trouble as Told } from '../client/room.ts';
 import { hintFor, suggest } from '../core/commands.ts';
 import type { Hint, Suggestion } from '../core/commands.ts';
-import { POST_CHARS_MAX, codePoints, sendable } from '../core/text.ts';
+import { POST_CHARS_MAX, codePoints, isolated, sendable } from '../core/text.ts';
 import { secondsUntil } from '../core/times.ts';
 import { useNowMs } from './hooks.ts';
 import { Alert, Bot, Close, Send } from './icons.tsx';
@@ -197,9 +197,9 @@ export function Composer({ room, name, onSent }: ComposerProps) {
           ref={field}
           name="content"
           rows={1}
-
-          placeholder={`Message ${name}`}
-          aria-label={`Message ${name}`}
+          dir="auto"
+          placeholder={`Message ${isolated(name)}`}
+          aria-label={`Message ${isolated(name)}`}
           autocomplete="off"
           enterkeyhint="send"
           aria-autocomplete="list"

@@ -9,7 +9,7 @@ import type { OpenRoom } from '../client/room.ts';
 import { rowsOf } from '../core/rows.ts';
 import type { Row } from '../core/rows.ts';
 import { Memo } from '../core/memo.ts';
-import { plural } from '../core/text.ts';
+import { isolated, plural } from '../core/text.ts';
 import { VIEW_STEP, moved, sliceOf } from '../core/view.ts';
 import type { Me } from '../core/wire.ts';
 import { Down } from './icons.tsx';
@@ -49,7 +49,7 @@ function Above({ room, name, isFirst, isEmpty }: AboveProps) {
   if (isFirst && room.timeline.atStart)
     return (
       <div class="beginning">
-        <h2>{name}</h2>
+        <h2 dir="auto">{name}</h2>
         <p>{isEmpty ? 'Nobody has said anything yet. Begin!' : 'This is where it began.'}</p>
       </div>
     );
@@ -191,7 +191,7 @@ export function Messages({ room, me, name, sends }: MessagesProps) {
         tabIndex={0}
         role="log"
         aria-live="off"
-        aria-label={`Messages in ${name}`}
+        aria-label={`Messages in ${isolated(name)}`}
         onScroll={onScroll}
       >
         <div class="filler" />

@@ -70,6 +70,7 @@ export function NewRoom({ chat, name: first, onDone }: NewRoomProps) {
           <div class="field-box">
             <input
               id="room-name"
+              dir="auto"
               name="name"
               ref={field}
               autocomplete="off"

@@ -23,7 +23,7 @@ export function BotAvatar() {
 /** A message's text, as text; addresses in it become links. */
 export function MessageText({ content }: { content: string }) {
   return (
-    <div class="text">
+    <div class="text" dir="auto">
       {pieces(content).map(({ text, href }) =>
         href ? (
           <a href={href} target="_blank" rel="noopener noreferrer nofollow">

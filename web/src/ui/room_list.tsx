@@ -5,7 +5,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { Chat } from '../client/chat.ts';
 import { keptRooms } from '../client/keep.ts';
 import { Memo } from '../core/memo.ts';
-import { plural } from '../core/text.ts';
+import { isolated, plural } from '../core/text.ts';
 import type { Room } from '../core/wire.ts';
 import { Hash, Hourglass, Pencil } from './icons.tsx';
 import { Spinner } from './parts.tsx';
@@ -27,7 +27,9 @@ function Entry({ room, isOpen, unread, hasDraft }: EntryProps) {
         aria-current={isOpen ? 'page' : undefined}
       >
         <span class="room-sign">{room.isEphemeral ? <Hourglass size={18} /> : <Hash size={18} />}</span>
-        <span class="room-name">{room.name}</span>
+        <span class="room-name" dir="auto">
+          {room.name}
+        </span>
         {room.isEphemeral && <span class="visually-hidden">, messages are not kept</span>}
         {hasDraft && (
           <span class="room-draft" title="Not sent yet">
@@ -153,7 +155,7 @@ export function RoomList({ chat, wanted, found, list, onArrow, onMake }: RoomLis
         {rows}
       </ul>
       {wanted && found.length === 0 && isComplete && (
-        <Nothing text={`No room is called “${wanted}”.`} button="Create it" onClick={onMake} />
+        <Nothing text={`No room is called “${isolated(wanted)}”.`} button="Create it" onClick={onMake} />
       )}
       {!wanted && isComplete && rooms.length === 0 && (
         <Nothing text="No rooms yet." button="Create the first one" onClick={onMake} />

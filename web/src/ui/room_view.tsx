@@ -3,6 +3,8 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { Chat } from '../client/chat.ts';
 import type { OpenRoom } from '../client/room.ts';
+import { lostState } from '../core/connection.ts';
+import { spoken } from '../core/heard.ts';
 import { plural } from '../core/text.ts';
 import { secondsUntil } from '../core/times.ts';
 import { Composer } from './composer.tsx';
@@ -25,14 +27,14 @@ function statusOf(room: OpenRoom): { kind: 'live' | 'busy' | 'lost'; text: strin
 }
 
 function Banner({ room }: { room: OpenRoom }) {
-  const { phase, dueMs, attempt } = room.connection;
-  const isWaiting = phase === 'waiting';
+  const { dueMs } = room.connection;
+  const lost = lostState(room.connection);
+  const isWaiting = lost === 'waiting';
   const nowMs = useNowMs(isWaiting);
-  const isTrying = phase !== 'live' && phase !== 'ended' && phase !== 'idle' && attempt > 0;
   const unsent = room.timeline.pending.filter(({ state }) => state === 'sending').length;
   return (
     <div role="status">
-      {(isWaiting || isTrying) && (
+      {lost && (
         <div class="banner" id="banner">
           {isWaiting ? <Offline size={18} /> : <Spinner />}
           <span>
@@ -53,12 +55,14 @@ function Banner({ room }: { room: OpenRoom }) {
   );
 }
 
-/** What a screen reader is told of the conversation: the newest post of someone else. */
+/** Entries are put behind each other and never changed: that is what screen readers read out in full. */
 function Announcer({ room }: { room: OpenRoom }) {
   return (
-    <p class="visually-hidden" aria-live="polite">
-      {room.heard && `${room.heard.username}: ${room.heard.content.slice(0, 300)}`}
-    </p>
+    <div class="visually-hidden" id="announcer" role="log" aria-live="polite" aria-label="New messages">
+      {room.heard.posts.map((post) => (
+        <p key={post.id}>{spoken(post)}</p>
+      ))}
+    </div>
   );
 }
 
@@ -98,7 +102,9 @@ export function RoomView({ chat, room }: { chat: Chat; room: OpenRoom }) {
           </a>
           <span class="room-sign">{known?.isEphemeral ? <Hourglass /> : <Hash />}</span>
           <div class="room-title">
-            <h1 id="room-name-shown">{name || <span class="bone bone-title" />}</h1>
+            <h1 id="room-name-shown" dir="auto">
+              {name || <span class="bone bone-title" />}
+            </h1>
             <p>
               <span class={`status status-${status.kind}`} id="status" role="status">
                 <span class="dot" /> {status.text}

@@ -39,7 +39,7 @@ function Search({ query, field, onQuery, onArrow, onEnter }: SearchProps) {
         ref={field}
         id="search"
         type="search"
-
+        dir="auto"
         placeholder="Find a room"
         aria-label="Find a room"
         autocomplete="off"
