@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-#define LOOKUPS_MAX 16384 /* AUTHENTICATE and LOGOUT in flight */
 #define TELL_AGAIN_US INT64_C(100000)
 #define FULL_RETRY_MS 1000
 #define HASHER_DEPTH 2 /* operations of one hasher: the one it works on and the next */
@@ -337,7 +336,7 @@ static bool admit(cf_accounts_t *self, cf_turn_t *turn, const cf_msg_t *msg,
 
 static bool admit_lookup(cf_accounts_t *self, cf_turn_t *turn, const cf_msg_t *msg)
 {
-    if (HASH_COUNT(self->operations) - self->hashing < LOOKUPS_MAX)
+    if (HASH_COUNT(self->operations) - self->hashing < CF_ACCOUNTS_LOOKUPS_MAX)
         return true;
     cf_outbox_refuse(turn->out, msg, CF_EFULL, FULL_RETRY_MS);
     return false;

@@ -9,7 +9,7 @@
  *     FIND_USER, FIND_SESSION   -> readers, spread by key
  *     CREATE_USER, SET_PASSWORD, ADD_SESSION, REMOVE_SESSION -> storage
  * Each request may also be REFUSED CF_ELIMIT (REGISTER and LOGIN: more than `rate` a second),
- * CF_EFULL (more than `queue` of them, or LOOKUPS_MAX others, are in flight), both with a time to
+ * CF_EFULL (more than `queue` of them, or CF_ACCOUNTS_LOOKUPS_MAX others, are in flight), both with a time to
  * wait; CF_EIO (the store is away); CF_ETIME (no answer within answer_us; it may have been carried out).
  *
  * Nothing tells an unknown name from a wrong password, nor a taken name from a free one, but the
@@ -27,6 +27,8 @@
 
 #include "actor.h"
 #include "password_policy.h"
+
+#define CF_ACCOUNTS_LOOKUPS_MAX 16384 /* AUTHENTICATE and LOGOUT in flight */
 
 typedef struct {
     uint16_t gateways, readers, hashers;   /* how many there are, from index 0; at least 1 */

@@ -510,6 +510,23 @@ Test(accounts, forgets_whoever_waited_too_long_for_a_hasher)
 /* --- AUTHENTICATE ------------------------------------------------------------------------------
  */
 
+Test(accounts, takes_as_many_lookups_as_it_has_room_for)
+{
+    cf_msg_t msg = {0};
+    for (uint64_t corr = 1; corr <= CF_ACCOUNTS_LOOKUPS_MAX; corr++) {
+        send_token(CF_MSG_AUTHENTICATE, corr, STRANGE_TOKEN);
+        msg = sent(CF_MSG_FIND_SESSION, CF_ACTOR_READER, NULL);
+    }
+    send_token(CF_MSG_AUTHENTICATE, 99999, STRANGE_TOKEN);
+    cr_assert(eq(int, refused(99999), CF_EFULL));
+    send_token(CF_MSG_LOGOUT, 99999, STRANGE_TOKEN);
+    cr_assert(eq(int, refused(99999), CF_EFULL));
+    refuse(&msg, CF_ENOENT);
+    cr_assert(eq(int, refused(CF_ACCOUNTS_LOOKUPS_MAX), CF_EAUTH));
+    send_token(CF_MSG_AUTHENTICATE, 99999, STRANGE_TOKEN);
+    sent(CF_MSG_FIND_SESSION, CF_ACTOR_READER, NULL);
+}
+
 Test(accounts, knows_a_session_it_made_without_asking)
 {
     cf_session_msg_t session;

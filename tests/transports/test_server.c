@@ -1612,6 +1612,25 @@ Test(server, connection_cap_answers_503)
         close(fds[i]);
 }
 
+Test(server, keeps_so_many_open_for_their_503_and_cuts_the_others)
+{
+    config.connections_max = 1;
+    open_server();
+    int inside = dial(), over[CF_REFUSED_OPEN_MAX];
+    UNTIL(facts.stats.open_sockets == 1);
+    for (int i = 0; i < CF_REFUSED_OPEN_MAX; i++)
+        over[i] = dial(); /* and takes its time to go */
+    UNTIL(facts.stats.refused_cap == CF_REFUSED_OPEN_MAX);
+    int beyond = dial();
+    expect_end(beyond);
+    cr_assert(eq(int, get_answer(over[0]), 503));
+    for (int i = 0; i < CF_REFUSED_OPEN_MAX; i++)
+        close(over[i]);
+    close(inside);
+    UNTIL(facts.stats.open_sockets == 0);
+    cr_assert(eq(int, ask_once("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), 200));
+}
+
 Test(server, cap_per_address_counts_each_on_its_own)
 {
     config.connections_per_ip = 2;

@@ -10,8 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define READ_STEP 4096      /* bytes asked for at a time while the end is not known */
-#define REFUSED_OPEN_MAX 64 /* sockets beyond the cap that wait for their 503 to arrive */
+#define READ_STEP 4096 /* bytes asked for at a time while the end is not known */
 
 typedef enum {
     READ_HEAD, /* also: idle between requests */
@@ -590,7 +589,7 @@ static void on_deadline(cf_timer_t *timer)
 void cf_client_accept(cf_server_t *server, int fd, const struct sockaddr *peer,
                       cf_peer_address_t *address, cf_tls_link_t *link, bool over_cap)
 {
-    bool is_dropped = over_cap && server->refused_open >= REFUSED_OPEN_MAX;
+    bool is_dropped = over_cap && server->refused_open >= CF_REFUSED_OPEN_MAX;
     cf_http_client_t *client =
         is_dropped ? NULL : calloc(1, sizeof *client + server->config.lasting_bytes);
     if (!client || uv_poll_init_socket(&server->loop, &client->poll, fd) < 0) {

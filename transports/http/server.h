@@ -97,6 +97,7 @@ typedef struct {
 /* Bytes of a request that each client may hold without asking the pool, so that a few with big
  * half-sent bodies cannot keep everyone else from logging in. */
 #define CF_REQUEST_OWN 4096
+#define CF_REFUSED_OPEN_MAX 64       /* sockets beyond the cap that wait for their 503 to arrive */
 #define CF_AFTER_CLOSE_MAX (1 << 20) /* bytes thrown away behind our last word */
 
 /* Stands on every answer, the owner's and the server's own. */
