@@ -122,7 +122,7 @@ static void answer_lookups(cf_lobby_t *self, cf_turn_t *turn, place_t *place, in
     for (lookup_t *lookup = place->lookups, *next; lookup; lookup = next) {
         next = lookup->next;
         if (err < 0)
-            cf_outbox_refuse(turn->out, &lookup->request, err, 1000);
+            cf_outbox_refuse(turn->out, &lookup->request, err, err == CF_ENOENT ? 0 : 1000);
         else
             answer_placed(turn, &lookup->request, place);
         self->lookups_waiting--;
@@ -132,9 +132,10 @@ static void answer_lookups(cf_lobby_t *self, cf_turn_t *turn, place_t *place, in
     place->lookups_end = &place->lookups;
 }
 
-/* Nobody is told where the room is before its thread has confirmed: a busy thread may read what a
- * gateway sent later before it reads this. The first requests would then be answered MOVED and
- * those behind them be carried out, out of their order. */
+/* Nobody is told where the room is before its thread has confirmed, which it does when the room has
+ * loaded: a busy thread may read what a gateway sent later before it reads this. The first requests
+ * would then be answered MOVED and those behind them be carried out, out of their order. And one
+ * that cannot be loaded is known to nobody, so it needs no retirement. */
 static void not_opened(cf_lobby_t *self, cf_turn_t *turn, place_t *place, int err)
 {
     count_load(self, place->at, -1);
@@ -264,9 +265,12 @@ static int on_retire(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_lobby_t *self = state;
     place_t *place = find(self, msg->room);
-    if (place && !place->retiring && cf_address_equal(place->at, msg->from))
+    bool is_there = place && cf_address_equal(place->at, msg->from);
+    if (is_there && !place->retiring)
         begin_retirement(self, turn, place);
-    return 0;
+    /* An OPEN said again may cross its REFUSED and make a room that nobody knows: let it go */
+    return is_there ? 0
+                    : cf_outbox_insist(turn->out, msg->from, CF_MSG_RETIRED, 0, msg->room, NULL);
 }
 
 static int on_forgotten(void *state, cf_turn_t *turn, const cf_msg_t *msg)

@@ -1,10 +1,12 @@
 /* actors/lobby.h: knows where every active room is, and how many connections each has.
  *
  *     LOOKUP     -> PLACED. A room that is nowhere is OPENed on the least loaded room thread, which
- *                answers DONE or REFUSED; while one is opening or retiring its lookups wait. What
- *                could not be said for want of memory is said later
+ *                answers DONE when it has loaded; while one is opening or retiring its lookups wait.
+ *                REFUSED by the thread: there is no such room, or no store; so are they, and the
+ *                room is nowhere. What could not be said for want of memory is said later
  *     RETIRE     (room thread) FORGET to every gateway; when all have FORGOTTEN, RETIRED to the
- *                thread; then it is opened anew if somebody waits for it
+ *                thread; then it is opened anew if somebody waits for it. A room that is not known
+ *                to be there: RETIRED at once
  *     MOVE       VACATE to the room; when it has retired, OPEN at the address given
  *     PRESENCE   remembered; COUNTS to the gateways at most every 100 ms
  *     ROOM_LIST  (reader) filled with the connections, on to the gateway that asked

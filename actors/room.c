@@ -214,7 +214,7 @@ static void retire(cf_room_t *self, cf_turn_t *turn)
 
 void cf_room_vacate(cf_room_t *self, cf_turn_t *turn, int err)
 {
-    if (self->phase == CF_ROOM_RETIRING)
+    if (self->phase == CF_ROOM_RETIRING || self->phase == CF_ROOM_NEVER)
         return;
     self->phase = CF_ROOM_VACATING;
     refuse_all_held(self, turn, err);
@@ -224,12 +224,29 @@ void cf_room_vacate(cf_room_t *self, cf_turn_t *turn, int err)
         retire(self, turn);
 }
 
+/* No such room, or no store. No gateway knows where it is, so nobody has to forget it. */
+static void cannot_load(cf_room_t *self, cf_turn_t *turn, int err)
+{
+    self->phase = CF_ROOM_NEVER;
+    self->load_error = err;
+    refuse_all_held(self, turn, err);
+}
+
+int cf_room_loaded(const cf_room_t *self)
+{
+    return self->phase == CF_ROOM_LOADING ? CF_EAGAIN : self->load_error;
+}
+
 void cf_room_quarantine(cf_room_t *self, cf_turn_t *turn)
 {
-    if (self->phase == CF_ROOM_RETIRING)
+    if (self->phase == CF_ROOM_RETIRING || self->phase == CF_ROOM_NEVER)
         return;
     cf_count(CF_M_ROOMS_QUARANTINED);
     cf_log_error("put a room in quarantine", CF_ID("room", self->id));
+    if (self->phase == CF_ROOM_LOADING) {
+        cannot_load(self, turn, CF_EINTERNAL);
+        return;
+    }
     cf_room_run_refused(self, turn, CF_EUNCONFIRMED); /* its verdict may be what was lost */
     /* not MOVED, as the same could befall them without end: */
     cf_room_refuse_joins(self, turn, CF_EINTERNAL);
@@ -263,7 +280,7 @@ static int on_refused(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         return rc;
     int err = -(int)refused.reason;
     if (self->phase == CF_ROOM_LOADING && msg->corr == self->activate_corr)
-        cf_room_vacate(self, turn, err); /* no such room, or no store: nobody can be served */
+        cannot_load(self, turn, err);
     else if (self->run_size && msg->corr == self->run_corr)
         cf_room_run_refused(self, turn, err);
     else if (!cf_room_join_refused(self, turn, msg->corr, err) &&
@@ -332,7 +349,7 @@ void cf_room_tick(cf_room_t *self, cf_turn_t *turn)
 {
     int64_t since = turn->boot_us - self->phase_since_us;
     if (self->phase == CF_ROOM_LOADING && since > self->host->config->answer_us)
-        cf_room_vacate(self, turn, CF_ETIME);
+        cannot_load(self, turn, CF_ETIME);
     cf_room_posts_tick(self, turn);
     cf_room_members_tick(self, turn);
     cf_room_commands_tick(self, turn);

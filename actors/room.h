@@ -3,7 +3,8 @@
  * A state machine, run by a room thread: no clock, no socket, no store of its own. Messages in,
  * messages in the outbox; time is an argument. A recorded inbox replays exactly.
  *
- *     (new)                -> ACTIVATE to storage; until ACTIVATED everything asked is held
+ *     (new)                -> ACTIVATE to storage; until ACTIVATED everything asked is held. When it
+ *                             is refused so is all of that, and the room is at its end
  *     CHECK JOIN LEAVE     -> DONE | REFUSED, by the durable membership, loaded on demand
  *     ATTACH               -> ATTACHED, then an EVENT JOINED to every gateway with members
  *     DETACH               -> DONE, then EVENT LEFT; also of a connection that was here before the
@@ -59,6 +60,9 @@ typedef struct cf_room cf_room_t;
 
 /* Returns 0 with a room that has asked to be activated, or CF_ENOMEM. */
 int cf_room_new(cf_room_t **out, cf_room_host_t *host, cf_id_t id, cf_turn_t *turn);
+/* CF_EAGAIN: it loads. 0: it is, or was, a room that serves. Else why it could not be loaded: nobody
+ * was served, everybody was refused, and it is to be destroyed. */
+int cf_room_loaded(const cf_room_t *self);
 /* One message for this room. Answers everything it cannot carry out. A message of this node that it
  * cannot read puts the room in quarantine: the message is refused CF_EINTERNAL, posts in flight are
  * answered CF_EUNCONFIRMED, the rest MOVED, and the room RETIREs. */

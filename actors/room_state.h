@@ -11,6 +11,7 @@
 
 typedef enum {
     CF_ROOM_LOADING, /* ACTIVATE is on its way; requests are held */
+    CF_ROOM_NEVER,   /* it could not be loaded, and waits for its end */
     CF_ROOM_OPEN,
     CF_ROOM_VACATING, /* everything new is answered MOVED; the run in flight is waited for */
     CF_ROOM_RETIRING, /* RETIRE was sent; everything is answered MOVED until the thread frees the
@@ -87,6 +88,7 @@ struct cf_room {
     cf_id_t id;
     cf_room_host_t *host;
     cf_room_phase_t phase;
+    int load_error;    /* NEVER: why */
     int64_t active_us; /* the last request or departure */
     uint64_t activate_corr;
     int64_t phase_since_us;

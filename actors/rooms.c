@@ -14,6 +14,7 @@
 typedef struct hosted {
     cf_id_t id;
     cf_room_t *room; /* owned */
+    cf_msg_t open;   /* the OPEN to be answered when it has loaded; head only. corr 0: it was */
     bool is_dirty;   /* got a message in this batch */
     struct hosted *next_dirty;
     UT_hash_handle hh;
@@ -63,30 +64,6 @@ static void mark_dirty(cf_rooms_t *self, hosted_t *hosted)
 /* --- messages ----------------------------------------------------------------------------------
  */
 
-static int on_open(void *state, cf_turn_t *turn, const cf_msg_t *msg)
-{
-    cf_rooms_t *self = state;
-    if (find(self, msg->room)) /* the lobby's word came twice */
-        return cf_outbox_answer(turn->out, msg, CF_MSG_DONE, NULL);
-    hosted_t *hosted = calloc(1, sizeof *hosted);
-    if (!hosted)
-        return CF_ENOMEM;
-    hosted->id = msg->room;
-    int rc = cf_room_new(&hosted->room, &self->host, msg->room, turn);
-    if (rc == 0) {
-        HASH_ADD(hh, self->rooms, id, sizeof hosted->id, hosted);
-        rc = hosted->hh.tbl ? cf_outbox_answer(turn->out, msg, CF_MSG_DONE, NULL) : CF_ENOMEM;
-    }
-    if (rc == 0)
-        return 0;
-    /* The lobby is refused and takes the place back; a room it does not know of must not stay */
-    if (hosted->hh.tbl)
-        HASH_DEL(self->rooms, hosted);
-    cf_room_destroy(&hosted->room);
-    free(hosted);
-    return rc;
-}
-
 static void drop_from_dirty(cf_rooms_t *self, hosted_t *hosted)
 {
     for (hosted_t **at = &self->dirty; *at; at = &(*at)->next_dirty)
@@ -103,6 +80,49 @@ static void free_hosted(cf_rooms_t *self, hosted_t *hosted)
     HASH_DEL(self->rooms, hosted);
     cf_room_destroy(&hosted->room);
     free(hosted);
+}
+
+/* Tells the lobby what has become of its OPEN, once that is known. Nobody else hears where a room is
+ * before it has loaded: one that cannot load would send whoever comes back to the lobby, which would
+ * open it again, and so without end. */
+static void settle_open(cf_rooms_t *self, cf_turn_t *turn, hosted_t *hosted)
+{
+    int rc = cf_room_loaded(hosted->room);
+    if (!hosted->open.corr || rc == CF_EAGAIN)
+        return;
+    if (rc < 0) {
+        cf_outbox_refuse(turn->out, &hosted->open, rc, 0);
+        free_hosted(self, hosted);
+    } else if (cf_outbox_answer(turn->out, &hosted->open, CF_MSG_DONE, NULL) == 0) {
+        hosted->open.corr = 0; /* else the tick tries again */
+    }
+}
+
+static int on_open(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_rooms_t *self = state;
+    hosted_t *hosted = find(self, msg->room);
+    if (hosted) { /* the lobby's word came twice */
+        hosted->open = *msg;
+        settle_open(self, turn, hosted);
+        return 0;
+    }
+    hosted = calloc(1, sizeof *hosted);
+    if (!hosted)
+        return CF_ENOMEM;
+    hosted->id = msg->room;
+    hosted->open = *msg;
+    int rc = cf_room_new(&hosted->room, &self->host, msg->room, turn);
+    if (rc == 0) {
+        HASH_ADD(hh, self->rooms, id, sizeof hosted->id, hosted);
+        rc = hosted->hh.tbl ? 0 : CF_ENOMEM;
+    }
+    if (rc == 0)
+        return 0;
+    /* The lobby is refused and takes the place back; a room it does not know of must not stay */
+    cf_room_destroy(&hosted->room);
+    free(hosted);
+    return rc;
 }
 
 static int on_retired(void *state, cf_turn_t *turn, const cf_msg_t *msg)
@@ -154,6 +174,7 @@ static int to_room(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     if (hosted) {
         cf_room_handle(hosted->room, turn, msg);
         mark_dirty(self, hosted);
+        settle_open(self, turn, hosted);
     }
     return 0; /* an answer for a room that is gone concerns nobody any more */
 }
@@ -219,10 +240,14 @@ static void answer_drain(cf_rooms_t *self)
 static int64_t due(void *state, cf_turn_t *turn)
 {
     cf_rooms_t *self = state;
+    hosted_t *hosted, *next;
     if (turn->boot_us >= self->next_tick_us) {
         self->next_tick_us = turn->boot_us + TICK_US;
-        for (hosted_t *at = self->rooms; at; at = at->hh.next)
-            cf_room_tick(at->room, turn);
+        HASH_ITER(hh, self->rooms, hosted, next)
+        {
+            cf_room_tick(hosted->room, turn);
+            settle_open(self, turn, hosted);
+        }
     }
     if (self->draining)
         answer_drain(self);

@@ -303,13 +303,25 @@ Test(lobby, holds_lookups_while_a_room_retires_and_answers_with_its_new_place)
 Test(lobby, lets_only_the_owner_retire_a_room)
 {
     with_room(1, THREAD(0));
-    retire(1, THREAD(1));
-    retire(1, FAR_THREAD);
-    retire(9, THREAD(0)); /* no such room */
-    cr_assert(eq(str, heard(), ""));
+    retire(1, THREAD(1)); /* rooms that nobody knows of: let go, and nobody need forget them */
+    retire(9, THREAD(0));
+    cr_assert(eq(str, heard(), "thread1 RETIRED 1; thread0 RETIRED 9"));
     retire(1, THREAD(0));
     retire(1, THREAD(0));
     cr_assert(eq(str, heard(), "gw0 FORGET 1; gw1 FORGET 1; far-gw0 FORGET 1"));
+}
+
+Test(lobby, refuses_whoever_waits_for_a_room_that_cannot_be_loaded_and_opens_it_once)
+{
+    look_up(GW1, 1);
+    look_up(GW2, 1);
+    cr_assert(eq(str, heard(), "thread0 OPEN 1"));
+    tell(THREAD(0), CF_MSG_REFUSED, open_corr[1], 1, &(cf_refused_t){.reason = -CF_ENOENT});
+    cr_assert(eq(str, heard(), "gw0 REFUSED #1; gw1 REFUSED #2"));
+    retire(1, THREAD(0)); /* what a second OPEN made of it, had it crossed the refusal */
+    cr_assert(eq(str, heard(), "thread0 RETIRED 1"));
+    look_up(GW1, 1);
+    cr_assert(eq(str, heard(), "thread0 OPEN 1"));
 }
 
 Test(lobby, takes_a_thread_at_its_word_that_cannot_open_a_room)

@@ -58,28 +58,32 @@ Test(room, lets_nobody_in_who_has_gone_while_it_was_loading)
                  "gw1 attached #2 epoch=4 seq=9 n=0; gw1 event 1 joined ann; lobby presence 1"));
 }
 
-Test(room, that_does_not_exist_refuses_everything_and_retires)
+Test(room, that_does_not_exist_refuses_everything_and_is_at_its_end)
 {
     room_open();
     ignore();
     check(GW1, "ann");
     post(GW2, 1, "bob", "hi");
     history(GW1, "ann", CF_POSTS_NEWEST, 0, 10);
+    cr_assert(eq(int, cf_room_loaded(room), CF_EAGAIN));
     refused(activate_corr, CF_ENOENT);
+    cr_assert(eq(int, cf_room_loaded(room), CF_ENOENT));
     cr_assert(eq(str, heard(),
                  "gw1 refused #1 not found; gw2 refused #2 not found; "
-                 "gw1 refused #3 not found; lobby retire"));
+                 "gw1 refused #3 not found")); /* no gateway need forget it: no RETIRE */
+    tell(room_config.lobby, CF_MSG_VACATE, 0, NULL);
     check(GW1, "ann");
-    cr_assert(eq(str, heard(), "gw1 moved #4"));
+    cr_assert(eq(str, heard(), "gw1 moved #5"));
 }
 
-Test(room, whose_store_is_away_says_so_and_retires)
+Test(room, whose_store_is_away_says_so)
 {
     room_open();
     ignore();
     check(GW1, "ann");
     refused(activate_corr, CF_EIO);
-    cr_assert(eq(str, heard(), "gw1 refused #1 storage failed; lobby retire"));
+    cr_assert(eq(str, heard(), "gw1 refused #1 storage failed"));
+    cr_assert(eq(int, cf_room_loaded(room), CF_EIO));
 }
 
 Test(room, never_activated_answers_deadline_passed)
@@ -93,8 +97,9 @@ Test(room, never_activated_answers_deadline_passed)
     cr_assert(eq(str, heard(), ""));
     at_ms(5001);
     tick();
-    cr_assert(eq(str, heard(), "gw1 refused #1 deadline passed; lobby retire"));
+    cr_assert(eq(str, heard(), "gw1 refused #1 deadline passed"));
     activated(1, 0, false); /* too late */
+    cr_assert(eq(int, cf_room_loaded(room), CF_ETIME));
     check(GW1, "ann");
     cr_assert(eq(str, heard(), "gw1 moved #2"));
 }
@@ -1762,7 +1767,8 @@ Test(room, does_not_spin_when_it_can_never_be_loaded)
     ignore();
     check(GW2, "bob");
     tell_malformed(room_config.storage, CF_MSG_ACTIVATED, activate_corr);
-    cr_assert(eq(str, heard(), "gw2 refused #1 internal error; lobby retire"));
+    cr_assert(eq(str, heard(), "gw2 refused #1 internal error"));
+    cr_assert(eq(int, cf_room_loaded(room), CF_EINTERNAL));
 }
 
 Test(room, refuses_more_gateways_than_it_can_bound)

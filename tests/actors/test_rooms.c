@@ -79,10 +79,10 @@ static void open_room(cf_id_t room, uint64_t epoch, bool ephemeral)
 {
     cf_msg_t msg;
     uint64_t opening = ask(lobby, CF_MSG_OPEN, room, NULL);
-    cr_assert(peer_await(lobby, CF_MSG_DONE, opening, NULL));
     cr_assert(peer_await_msg(storage, CF_MSG_ACTIVATE, 0, &msg, NULL));
     cf_activated_t activated = {.epoch = epoch, .ephemeral = ephemeral};
     peer_answer(storage, &msg, CF_MSG_ACTIVATED, &activated);
+    cr_assert(peer_await(lobby, CF_MSG_DONE, opening, NULL));
 }
 
 /* A member comes to the room through a gateway; its connection is conn. */
@@ -179,17 +179,34 @@ Test(rooms, answers_every_request_for_a_room_it_does_not_have_with_moved)
 
 Test(rooms, confirms_an_open_that_comes_twice_and_activates_once)
 {
-    uint64_t first = ask(lobby, CF_MSG_OPEN, ROOM, NULL);
+    cf_msg_t msg, other;
+    const cf_activated_t activated = {.epoch = 1};
+    ask(lobby, CF_MSG_OPEN, ROOM, NULL);
     uint64_t second = ask(lobby, CF_MSG_OPEN, ROOM, NULL);
-    cr_assert(peer_expect(lobby, CF_MSG_DONE, first, NULL));
-    cr_assert(peer_expect(lobby, CF_MSG_DONE, second, NULL));
-    uint64_t other = ask(lobby, CF_MSG_OPEN, room_id(2), NULL);
-    cr_assert(peer_expect(lobby, CF_MSG_DONE, other, NULL));
-    cf_msg_t msg;
+    ask(lobby, CF_MSG_OPEN, room_id(2), NULL);
     cr_assert(peer_next(storage, &msg) && msg.type == CF_MSG_ACTIVATE &&
               cf_id_equal(msg.room, ROOM));
-    cr_assert(peer_next(storage, &msg) && msg.type == CF_MSG_ACTIVATE &&
-              cf_id_equal(msg.room, room_id(2)));
+    peer_answer(storage, &msg, CF_MSG_ACTIVATED, &activated);
+    cr_assert(peer_next(storage, &other) && other.type == CF_MSG_ACTIVATE &&
+              cf_id_equal(other.room, room_id(2)));
+    cr_assert(peer_expect(lobby, CF_MSG_DONE, second, NULL)); /* when it has loaded, not before */
+    uint64_t third = ask(lobby, CF_MSG_OPEN, ROOM, NULL);
+    cr_assert(peer_expect(lobby, CF_MSG_DONE, third, NULL));
+}
+
+Test(rooms, refuses_the_open_of_a_room_that_cannot_be_loaded_and_frees_it)
+{
+    static const int errors[] = {CF_ENOENT, CF_EIO};
+    cf_msg_t msg;
+    for (size_t i = 0; i < 2; i++) {
+        uint64_t opening = ask(lobby, CF_MSG_OPEN, ROOM, NULL);
+        cr_assert(peer_await_msg(storage, CF_MSG_ACTIVATE, 0, &msg, NULL));
+        peer_refuse(storage, &msg, errors[i]);
+        cr_assert(eq(int, peer_await_refusal(lobby, opening), errors[i]));
+        cr_assert(eq(u64, actor_counter(actor, CF_M_ROOMS_ACTIVE), 0));
+    }
+    open_room(ROOM, 1, false);
+    attach(gw1, ROOM, 1);
 }
 
 Test(rooms, frees_a_room_that_has_retired_and_opens_it_anew)

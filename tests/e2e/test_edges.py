@@ -1,10 +1,13 @@
 """Answers at the edges of the rooms contract: methods, bodies, cursors, request ids, headers, an absent store."""
 
+import concurrent.futures
 import json
 import re
+import uuid
 
 import pytest
 
+import server as servers
 import ws
 from rest import Refused
 from test_rest import MISSING, refused
@@ -267,6 +270,75 @@ def test_without_its_store_the_server_says_503_and_nothing_else(store_kind, take
     assert ready["status"] == "not_ready" and ready["database"] == "disconnected"
     assert ready["checks"]["database"].keys() <= {"status", "latency_ms"}, "and no text of an error"
     assert ready["checks"]["database"]["status"] == "down"
+
+
+# ---- rooms that cannot be loaded
+
+ONE_THREAD = {"CONFAB_ROOMS_THREADS_MAX": "1"}
+OPENED = "confab_rooms_opened_total"
+
+
+def activations(server, since, at_least):
+    """How often rooms were activated, once that is `at_least`: the last of them is one that the caller knows of,
+    and the counter of one thread has all that was before it."""
+    return servers.until(lambda: (n := server.metrics()[OPENED] - since) >= at_least and n, "the last activation")
+
+
+def status_of(call, *args):
+    try:
+        call(*args)
+    except Refused as refused:
+        return refused.status
+    return 200
+
+
+def test_a_room_that_does_not_exist_is_activated_once_for_each_who_asks(store_kind, make_server):
+    server = make_server(ONE_THREAD).start()
+    ann = server.user("ann")
+    rooms = [ann.create_room() for _ in range(2)]
+    ann.messages(rooms[0])
+    before = activations(server, 0, 1)
+    unknown = [str(uuid.uuid4()) for _ in range(10)]
+    assert {status_of(call, room) for room in unknown for call in (ann.join, ann.messages)} == {404}
+    with pytest.raises(ws.NotUpgraded) as caught:
+        ws.WebSocket(server.port, f"/ws/chat/{unknown[0]}", ann.token)
+    assert caught.value.status == 404
+    ann.messages(rooms[1])
+    assert activations(server, before, 22) == 22
+
+
+@pytest.mark.parametrize("gateways", ["1", "3"])
+def test_many_who_ask_for_a_room_that_does_not_exist_cost_no_more(store_kind, make_server, gateways):
+    server = make_server({**ONE_THREAD, "CONFAB_GATEWAY_COUNT": gateways}).start()
+    ann = server.user("ann")
+    rooms = [ann.create_room() for _ in range(2)]
+    ann.messages(rooms[0])
+    before = activations(server, 0, 1)
+    unknown = str(uuid.uuid4())
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        said = list(pool.map(lambda _: status_of(server.client(token=ann.token).join, unknown), range(200)))
+    assert set(said) == {404}
+    ann.messages(rooms[1])
+    assert activations(server, before, 2) <= 201
+
+
+@pytest.mark.only_store("sqlite")
+def test_a_room_whose_store_fails_is_activated_once_for_each_who_asks(store_kind, make_server, tmp_path, store):
+    script = tmp_path / "faults"
+    script.write_text("")
+    store.url = f"faulty:{script}:{store.url}"
+    server = make_server(ONE_THREAD).start()
+    server.allow_errors("store")
+    ann = server.user("ann")
+    rooms = [ann.create_room() for _ in range(2)]
+    ann.messages(rooms[0])
+    before = activations(server, 0, 1)
+    script.write_text("write fail\n")
+    assert {status_of(ann.messages, rooms[1]) for _ in range(40)} == {503}
+    script.write_text("")
+    servers.until(lambda: status_of(ann.create_room) == 200, "the store")
+    assert status_of(ann.messages, rooms[1]) == 200
+    assert activations(server, before, 41) == 41
 
 
 # ---- who may log in from where

@@ -1,17 +1,21 @@
 /* transports/wire/place.h: where a room is, and how it leaves. The room stands in the header.
  *
- *     LOOKUP     gateway -> lobby        -> PLACED address (held while the room is retiring)
- *     OPEN       lobby -> room thread    the room is yours; it loads itself. -> DONE | REFUSED
- *     RETIRE     room thread -> lobby    may I go? The room answers everything with MOVED from here
- * on FORGET     lobby -> gateways       -> FORGOTTEN: nothing more from me to that address RETIRED
- * lobby -> room thread    all have forgotten; the room is freed MOVE       supervisor -> lobby give
- * this room to another address; -> DONE | REFUSED VACATE     lobby -> room thread    finish what is
- * in flight, then RETIRE MOVED      room thread -> whoever  answer to any request for a room that
- * is not (or no longer) here: look it up again. Nothing of the request was done PRESENCE   room
- * thread -> lobby    so many connections are in this room now COUNTS     lobby -> gateways rooms
- * with connections; at most CF_COUNTS_MAX, the newest LIST_ROOMS gateway -> reader, which sends
- * ROOM_LIST to the lobby, which fills in the connections and sends ROOM_LIST on to the gateway
- * named in it; or reader -> gateway REFUSED */
+ *     LOOKUP     gateway -> lobby        -> PLACED address | REFUSED: it cannot be loaded. Held while
+ *                the room is opening or retiring
+ *     OPEN       lobby -> room thread    the room is yours; it loads itself. -> DONE when it has |
+ *                REFUSED: it cannot, with the reason, and is not there
+ *     RETIRE     room thread -> lobby    may I go? The room answers everything with MOVED from here on
+ *     FORGET     lobby -> gateways       -> FORGOTTEN: nothing more from me to that address
+ *     RETIRED    lobby -> room thread    all have forgotten; the room is freed
+ *     MOVE       supervisor -> lobby     give this room to another address; -> DONE | REFUSED
+ *     VACATE     lobby -> room thread    finish what is in flight, then RETIRE
+ *     MOVED      room thread -> whoever  answer to any request for a room that is not (or no longer)
+ *                here: look it up again. Nothing of the request was done
+ *     PRESENCE   room thread -> lobby    so many connections are in this room now
+ *     COUNTS     lobby -> gateways       rooms with connections; at most CF_COUNTS_MAX, the newest
+ *     LIST_ROOMS gateway -> reader       which sends ROOM_LIST to the lobby, which fills in the
+ *                connections and sends ROOM_LIST on to the gateway named in it; or reader -> gateway
+ *                REFUSED */
 #ifndef CF_PLACE_H
 #define CF_PLACE_H
 
