@@ -124,6 +124,32 @@ void cf_gateway_new_trace(cf_gateway_t *self)
     set_trace(self, trace);
 }
 
+void cf_gateway_speak_of(const cf_client_t *client)
+{
+    bool is_socket = client && client->phase >= CF_CLIENT_ATTACHING;
+    cf_log_context(is_socket
+                       ? (const cf_log_field_t[]){CF_STR("request_id", client->request_id),
+                                                  CF_UINT("conn", client->number),
+                                                  CF_ID("user", client->user),
+                                                  CF_ID("session", client->session), cf_log_end()}
+                       : NULL);
+}
+
+/* A callback of the server, about a socket that is in the trace of its upgrade, */
+static void begin(cf_gateway_t *self, const cf_client_t *client)
+{
+    set_trace(self, client->trace);
+    cf_gateway_speak_of(client);
+}
+
+/* and its end. */
+static void end(cf_gateway_t *self)
+{
+    set_trace(self, NULL);
+    cf_gateway_speak_of(NULL);
+    cf_arena_reset(&self->arena);
+}
+
 /* --- messages ----------------------------------------------------------------------------------
  */
 
@@ -145,8 +171,10 @@ static int on_answer(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         cf_gateway_drop_pending(self, pending);
         return 0;
     }
+    cf_gateway_speak_of(pending->client);
     pending->answer(self, turn, pending, msg);
     cf_gateway_drop_pending(self, pending);
+    cf_gateway_speak_of(NULL);
     return 0;
 }
 
@@ -343,8 +371,12 @@ static void on_refused(void *owner, int status, const cf_request_t *request,
 static void on_open(void *owner, cf_conn_t *conn)
 {
     cf_client_t *client = cf_conn_owner_data(conn);
-    if (client)
-        cf_socket_opened(owner, client);
+    if (!client)
+        return;
+    begin(owner, client);
+    cf_log_debug("opened a socket", CF_ID("room", client->room));
+    cf_socket_opened(owner, client);
+    end(owner);
 }
 
 static void on_message(void *owner, cf_conn_t *conn, const uint8_t *bytes, size_t size,
@@ -355,9 +387,11 @@ static void on_message(void *owner, cf_conn_t *conn, const uint8_t *bytes, size_
     (void)is_text; /* both are taken alike (rooms contract, 4.3) */
     if (!client || client->phase != CF_CLIENT_ATTACHED)
         return; /* closing */
+    cf_gateway_speak_of(client);
     cf_gateway_new_trace(self);
+    cf_log_debug("took a message", CF_UINT("size", size));
     cf_socket_message(self, client, bytes, size);
-    cf_arena_reset(&self->arena);
+    end(self);
 }
 
 /* What was asked is carried out; nobody waits for the answer. */
@@ -372,21 +406,32 @@ static void on_closing(void *owner, cf_conn_t *conn)
     cf_client_t *client = cf_conn_owner_data(conn);
     if (!client)
         return;
+    begin(owner, client);
     forget_requests(client);
     cf_socket_leave(owner, client);
+    end(owner);
 }
+
+static const char *const gone_names[] = {[CF_GONE_PEER] = "the client left",
+                                         [CF_GONE_SLOW] = "slow",
+                                         [CF_GONE_IDLE] = "idle",
+                                         [CF_GONE_PROTOCOL] = "protocol",
+                                         [CF_GONE_OURS] = "closed by us"};
 
 static void on_gone(void *owner, cf_conn_t *conn, cf_gone_t why)
 {
     cf_gateway_t *self = owner;
     cf_client_t *client = cf_conn_owner_data(conn);
-    (void)why;
     if (!client)
         return;
+    begin(self, client);
+    if (client->phase >= CF_CLIENT_ATTACHING)
+        cf_log_debug("closed a socket", CF_STR("why", gone_names[why]));
     client->conn = NULL;
     forget_requests(client);
     cf_socket_leave(self, client);
     cf_user_leave(self, client);
+    end(self);
     free_client(self, client);
 }
 
@@ -474,8 +519,11 @@ static void give_up_old(cf_gateway_t *self, int64_t boot_us)
             return; /* the table is in order of sending */
         if (boot_us < pending->give_up_us)
             continue; /* a command, or a password's hash */
+        cf_gateway_speak_of(pending->client);
+        cf_log_trace(pending->trace);
         cf_log_warn("a request was not answered", CF_UINT("corr", pending->corr));
         give_up(self, pending);
+        end(self);
     }
 }
 

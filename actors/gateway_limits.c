@@ -184,6 +184,7 @@ static void shift(cf_user_sockets_t *user, cf_pending_t *next)
 static bool goes(cf_gateway_t *self, cf_user_sockets_t *user)
 {
     cf_pending_t *frame = user->waiting, *next = frame->next_held; /* the place has a list too */
+    cf_gateway_speak_of(frame->client);
     if (cf_place_send(self, frame->client->place, frame) < 0)
         return false;
     shift(user, next);
@@ -263,6 +264,8 @@ static void on_refused(cf_gateway_t *self, cf_turn_t *turn, cf_user_sockets_t *u
     while (user->asked) {
         cf_pending_t *frame = user->waiting;
         shift(user, frame->next_held);
+        cf_gateway_speak_of(frame->client);
+        cf_log_trace(frame->trace);
         frame->answer(self, turn, frame, msg);
         cf_gateway_drop_pending(self, frame);
     }
@@ -350,4 +353,5 @@ void cf_limits_second(cf_gateway_t *self, int64_t boot_us)
             give_back_lease(self, user, CF_LIMIT_COMMANDS);
         advance(self, user, boot_us); /* there was no memory to ask, or no answer */
     }
+    cf_gateway_speak_of(NULL);
 }

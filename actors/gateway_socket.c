@@ -43,6 +43,7 @@ void cf_socket_send_error(cf_client_t *client, const char *message, const char *
                           const char *client_key, uint32_t retry_after_ms)
 {
     cf_buf_t text = {0};
+    cf_log_debug("told an error", CF_STR("code", code));
     int rc = cf_rooms_write_error(&text, message, code, cf_str(client_key), retry_after_ms);
     cf_socket_send(client, &text, rc, CF_M_SENT_ERROR);
 }
@@ -73,6 +74,8 @@ static void grant(cf_gateway_t *self, cf_client_t *client)
         cf_http_fail(self, client, 500, "Internal server error", 0);
     } else {
         client->phase = CF_CLIENT_ATTACHING;
+        memcpy(client->request_id, client->exchange->request_id, sizeof client->request_id);
+        cf_outbox_get_trace(self->out, client->trace);
         cf_http_note(client, 101);
         cf_conn_upgrade(client->conn);
     }
@@ -191,7 +194,6 @@ void cf_socket_opened(cf_gateway_t *self, cf_client_t *client)
 {
     bool is_over = client->exchange->session_over;
     cf_gateway_free_exchange(client);
-    cf_gateway_new_trace(self);
     if (is_over) {
         cf_socket_close(client, 1008, "session ended");
         return;

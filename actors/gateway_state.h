@@ -18,7 +18,8 @@
 #include "wire/limit.h"
 #include "wire/room.h"
 
-#define CF_TOKENS_MAX 3 /* cookie, query, bearer */
+#define CF_TOKENS_MAX 3      /* cookie, query, bearer */
+#define CF_REQUEST_ID_MAX 79 /* bytes; longer ones are replaced */
 
 typedef struct cf_client cf_client_t;
 typedef struct cf_pending cf_pending_t;
@@ -111,11 +112,11 @@ typedef struct {
     bool id_missing, id_malformed;
     char email[CF_EMAIL_MAX + 1];
     int64_t user_created_us;
-    bool may_connect;          /* the origin is allowed */
-    const char *upgrade_fault; /* see server.h; a literal */
-    bool session_over;         /* the session ended before the 101 */
-    char cors[512];            /* headers for this request's origin; "" */
-    char request_id[80];       /* echoed */
+    bool may_connect;                       /* the origin is allowed */
+    const char *upgrade_fault;              /* see server.h; a literal */
+    bool session_over;                      /* the session ended before the 101 */
+    char cors[512];                         /* headers for this request's origin; "" */
+    char request_id[CF_REQUEST_ID_MAX + 1]; /* echoed */
     int64_t began_us;
     cf_rooms_new_room_t new_room; /* POST /chatrooms, between request and answer */
     cf_id_t new_id;
@@ -132,10 +133,12 @@ struct cf_client {
     char username[CF_USERNAME_MAX + 1];
     char peer[46];
     cf_id_t room;
-    cf_place_t *place;                  /* of an open socket */
-    cf_user_sockets_t *sockets;         /* of a granted socket: the row it counts in */
-    cf_client_t *prev_here, *next_here; /* in place->members */
-    uint64_t seen_seq, seen_n;          /* newest post and event handed over */
+    char request_id[CF_REQUEST_ID_MAX + 1]; /* of an open socket: its upgrade's, */
+    uint8_t trace[CF_TRACE_SIZE];           /* and the trace that it was */
+    cf_place_t *place;                      /* of an open socket */
+    cf_user_sockets_t *sockets;             /* of a granted socket: the row it counts in */
+    cf_client_t *prev_here, *next_here;     /* in place->members */
+    uint64_t seen_seq, seen_n;              /* newest post and event handed over */
     uint64_t seen_epoch;
     cf_pending_t *pendings;
     uint32_t requests; /* credits in use */
@@ -216,6 +219,9 @@ int cf_gateway_ask_for(cf_gateway_t *self, cf_client_t *client, cf_address_t to,
  * is not readable. */
 int cf_gateway_refusal(cf_turn_t *turn, const cf_msg_t *msg, uint32_t *retry_after_ms);
 void cf_gateway_new_trace(cf_gateway_t *self);
+/* What follows is done for this client: log lines have the id of the request that opened its socket, and
+ * its connection, user and session. NULL, and a client without an open socket: for nobody. */
+void cf_gateway_speak_of(const cf_client_t *client);
 void cf_gateway_free_exchange(cf_client_t *client);
 
 /* gateway_http.c */

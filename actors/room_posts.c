@@ -225,6 +225,21 @@ static void show_ephemeral(cf_room_t *self, cf_turn_t *turn)
 /* --- runs --------------------------------------------------------------------------------------
  */
 
+/* The APPEND is in the trace of its first post: here the others are joined to its correlation id. */
+static void tell_traces(const cf_room_t *self)
+{
+    const cf_queued_post_t *at = self->queue;
+    if (!cf_log_is_on(CF_LOG_DEBUG))
+        return;
+    for (uint32_t i = 0; i < self->run_size; i++, at = at->next) {
+        cf_log_trace(at->request.trace);
+        cf_log_debug("put a post into a run", CF_ID("room", self->id),
+                     CF_ID("user", at->post.sender), CF_UINT("seq", at->post.seq),
+                     CF_UINT("corr", self->run_corr));
+    }
+    cf_log_trace(NULL);
+}
+
 void cf_room_build_run(cf_room_t *self, cf_turn_t *turn)
 {
     if (self->ephemeral)
@@ -254,6 +269,7 @@ void cf_room_build_run(cf_room_t *self, cf_turn_t *turn)
         return;
     self->run_size = n;
     self->run_corr = corr;
+    tell_traces(self);
 }
 
 /* Whoever repeats a refused post must not find stored before it what they wrote after it. */

@@ -30,6 +30,7 @@ static atomic_uint_fast64_t dropped;
 static _Thread_local const char *actor_name;
 static _Thread_local uint8_t trace_id[CF_TRACE_SIZE];
 static _Thread_local bool has_trace;
+static _Thread_local cf_log_field_t context[CF_LOG_CONTEXT_MAX + 1]; /* closed */
 
 /* The ring between the threads that log and the one that writes is a pipe: the kernel's bounded
  * queue takes a line of at most PIPE_BUF bytes whole or says EAGAIN, so we need no lock and no
@@ -161,6 +162,8 @@ static size_t format(uint8_t *line, cf_log_level_t level, const char *actor, con
         add_text(&json, "source", cf_str(source));
     if (has_trace)
         add_trace(&json);
+    for (const cf_log_field_t *at = context; at->kind != CF_LOG_KIND_END; at++)
+        whole &= add_field(&json, at);
     for (; fields->kind != CF_LOG_KIND_END; fields++) {
         assert(strlen(fields->key) <= CF_LOG_KEY_MAX);
         whole &= add_field(&json, fields);
@@ -376,6 +379,16 @@ void cf_log_trace(const uint8_t *trace)
     has_trace = trace && memcmp(trace, none, sizeof none) != 0;
     if (has_trace)
         memcpy(trace_id, trace, sizeof trace_id);
+}
+
+void cf_log_context(const cf_log_field_t *fields)
+{
+    size_t n = 0;
+    for (; fields && fields[n].kind != CF_LOG_KIND_END; n++) {
+        assert(n < CF_LOG_CONTEXT_MAX);
+        context[n] = fields[n];
+    }
+    context[n] = cf_log_end();
 }
 
 uint64_t cf_log_dropped(void)

@@ -24,6 +24,7 @@
 #define CF_LOG_LINE_MAX 4000  /* bytes with line feed; below PIPE_BUF: one write is atomic */
 #define CF_LOG_VALUE_MAX 1500 /* bytes of one string value as written */
 #define CF_LOG_KEY_MAX 32     /* characters of a key */
+#define CF_LOG_CONTEXT_MAX 4  /* fields */
 #define CF_TRACE_SIZE 16
 
 typedef enum { CF_LOG_DEBUG, CF_LOG_INFO, CF_LOG_WARN, CF_LOG_ERROR } cf_log_level_t;
@@ -99,6 +100,9 @@ int cf_log_level_parse(cf_log_level_t *out, const char *text);
 void cf_log_actor(const char *name);
 /* CF_TRACE_SIZE bytes, copied; NULL or all zero: none. */
 void cf_log_trace(const uint8_t *trace);
+/* At most CF_LOG_CONTEXT_MAX fields, closed as in a call and by keys that no line has of its own; the
+ * texts are borrowed until the next call. NULL: none. */
+void cf_log_context(const cf_log_field_t *fields);
 
 /* Starts the log thread. Returns 0 or CF_EIO (lines go on straight to stderr). */
 int cf_log_start(void);

@@ -137,6 +137,28 @@ Test(log, adds_the_trace_id_until_it_is_taken_away)
     json_decref(without);
 }
 
+Test(log, adds_the_context_until_there_is_another)
+{
+    cf_id_t user = {{1, 2, 3, 4}};
+    char text[] = "conn-77";
+    cf_log_context((const cf_log_field_t[]){CF_STR("request_id", text), CF_UINT("conn", 5),
+                                            CF_ID("user", user), CF_INT("last", -1), cf_log_end()});
+    cf_log_info("with", CF_INT("seq", 3));
+    cf_log_context((const cf_log_field_t[]){CF_UINT("conn", 6), cf_log_end()});
+    cf_log_info("other");
+    cf_log_context(NULL);
+    cf_log_info("without");
+    char *line = next_line();
+    cr_assert(not(zero(ptr, strstr(line, "\"msg\":\"with\",\"request_id\":\"conn-77\",\"conn\":5,"
+                                         "\"user\":\"01020304-0000-0000-0000-000000000000\","
+                                         "\"last\":-1,\"seq\":3}"))),
+              "%s", line);
+    line = next_line();
+    cr_assert(not(zero(ptr, strstr(line, "\"msg\":\"other\",\"conn\":6}"))), "%s", line);
+    line = next_line();
+    cr_assert(not(zero(ptr, strstr(line, "\"msg\":\"without\"}"))), "%s", line);
+}
+
 Test(log, keeps_a_hostile_value_inside_its_record)
 {
     const char *hostile = "x\"}\n{\"level\":\"error\"\r\x1b[31m\xff\xe2\x80\xa8";

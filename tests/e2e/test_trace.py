@@ -1,8 +1,12 @@
 """One trace id follows a client's request through every actor, and comes back to the client."""
 
+import json
+import uuid
+
 import pytest
 
-from ws import Chat
+from rest import Refused
+from ws import CLOSE, Chat, Closed
 
 SECRET = "words that belong into no log"
 
@@ -50,3 +54,71 @@ def test_a_trace_that_a_client_is_in_goes_on_here(store_kind, server):
                  f"00-{TRACE[:-1]}g-{SPAN}-01", f"01-{TRACE}-{SPAN}-01more", f"00-{TRACE}-{SPAN}-0"):
         _, headers, _ = server.client().raw("GET", "/health", headers={"traceparent": text})
         assert TRACE not in headers["X-Request-Id"] and len(headers["X-Request-Id"]) == 32, text
+
+
+@pytest.mark.server_env(CONFAB_LOG_LEVEL="debug", CONFAB_LOG_MESSAGES="true", CONFAB_LIMITS_COMMANDS_PER_MINUTE="1")
+def test_what_a_socket_does_is_known_by_the_request_that_opened_it(store_kind, server):
+    """Request id, connection, user and session in every line of it, whether it goes well or not."""
+    ann = server.user("ann")
+    room = ann.create_room()
+    chat, other = Chat(ann, room, headers={"X-Request-Id": "conn-77"}), Chat(ann, room)
+    chat.say(SECRET)
+    for bad in ("{", json.dumps({"content": ""}), "/hello", "/hello"):
+        chat.send_text(bad if bad[0] == "{" else json.dumps({"content": bad}))
+    for code in ("INVALID_FORMAT", "INVALID_LENGTH", "RATE_LIMIT_EXCEEDED"):
+        assert chat.until("error")["code"] == code
+    chat.send_frame(CLOSE, b"")
+    with pytest.raises(Closed):
+        while True:
+            chat.recv()
+    closed = server.wait_log(lambda line: line["msg"] == "closed a socket" and line["request_id"] == "conn-77")
+    lines = [line for line in server.lines if line.get("request_id") == "conn-77"]
+    ours = [line for line in lines if "conn" in line]
+    assert [line["msg"] for line in lines if "conn" not in line] == ["answered"], "before there was a socket"
+    assert {(line["conn"], line["user"], line["session"]) for line in ours} == {
+        (closed["conn"], ann.id, closed["session"])}
+    assert [line["msg"] for line in ours if line["msg"] in ("opened a socket", "took a message", "closed a socket")] == [
+        "opened a socket"] + ["took a message"] * 5 + ["closed a socket"]
+    assert [line["code"] for line in ours if line["msg"] == "told an error"] == [
+        "INVALID_FORMAT", "INVALID_LENGTH", "RATE_LIMIT_EXCEEDED"]
+    opened = next(line["trace_id"] for line in ours if line["msg"] == "opened a socket")
+    assert opened == next(line["trace_id"] for line in lines if line["msg"] == "answered")
+    taken = [line["trace_id"] for line in ours if line["msg"] == "took a message"]
+    assert len({opened, *taken}) == 6, "each frame is a trace of its own"
+    for kind, trace in (("CHECK", opened), ("ATTACH", opened), ("POST", taken[0]), ("COMMAND", taken[3]), ("DETACH", opened)):
+        assert any(line.get("trace_id") == trace and line["actor"] == "rooms" and line.get("type") == kind
+                   for line in server.lines), f"what other actors say of the {kind} is not found by its trace"
+    other.say("another connection")
+    assert len({line["conn"] for line in server.lines if line["msg"] == "opened a socket"}) == 2
+    assert str(uuid.UUID(closed["session"])) == closed["session"] != ann.token
+    with pytest.raises(Refused) as caught:
+        server.client(token=closed["session"]).call("GET", "/auth/me")
+    assert caught.value.status == 401, "what the log calls the session lets nobody in"
+    assert not any(SECRET in str(line) or ann.token in str(line) for line in server.lines)
+
+
+@pytest.mark.server_env(CONFAB_LOG_LEVEL="debug", CONFAB_LOG_MESSAGES="true")
+def test_every_post_of_a_batch_is_traced_to_the_store(store_kind, store, make_server, tmp_path):
+    """Three at once: while the first is stored the others gather, and go in one APPEND."""
+    script = tmp_path / "faults"
+    script.write_text("")
+    store.url = f"faulty:{script}:{store.url}"
+    server = make_server().start()
+    ann = server.user("ann")
+    room = ann.create_room()
+    chat = Chat(ann, room)
+    script.write_text("write late 300\n")
+    for i in range(3):
+        chat.post(f"post {i}", key=str(i))
+    for i in range(3):
+        chat.until("message_ack", client_key=str(i))
+    script.write_text("")
+    posts = [line["trace_id"] for line in server.lines if line["msg"] == "sent" and line.get("type") == "POST"]
+    assert len(set(posts)) == 3
+    in_run = {line["trace_id"]: line for line in server.lines if line["msg"] == "put a post into a run"}
+    appended = {line["corr"] for line in server.lines
+                if line["actor"] == "storage" and line["msg"] == "received" and line.get("type") == "APPEND"}
+    for seq, trace in enumerate(posts, 1):
+        assert in_run[trace]["room"] == room and in_run[trace]["seq"] == seq and in_run[trace]["user"] == ann.id
+        assert in_run[trace]["corr"] in appended
+    assert len({in_run[trace]["corr"] for trace in posts}) < 3, "not each in a run of its own"
