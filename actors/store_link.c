@@ -122,6 +122,7 @@ static void try_open(cf_store_link_t *self)
         .key_ttl_us = self->config.key_ttl_us,
         .connection_ttl_us = self->config.connection_ttl_us,
         .wait = {wait_for_store, self},
+        .lookup = &self->lookup,
     };
     call_begins(self);
     int rc = cf_store_open(&self->store, &config);
@@ -197,4 +198,5 @@ void cf_store_link_close(cf_store_link_t *self)
         self->store->ops->close(self->store);
     self->store = NULL;
     self->up = false;
+    cf_lookup_destroy(&self->lookup);
 }

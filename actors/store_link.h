@@ -10,6 +10,7 @@
 #define CF_STORE_LINK_H
 
 #include "actor.h"
+#include "lookup.h"
 #include "store.h"
 
 typedef struct {
@@ -24,9 +25,10 @@ typedef struct {
 
 typedef struct {
     cf_store_link_config_t config;
-    cf_store_t *store; /* owned; NULL until the first success of cf_store_open() */
-    bool up;           /* the last call was answered */
-    bool told_up;      /* what stats heard last */
+    cf_store_t *store;   /* owned; NULL until the first success of cf_store_open() */
+    cf_lookup_t *lookup; /* owned; goes on between two attempts to open */
+    bool up;             /* the last call was answered */
+    bool told_up;        /* what stats heard last */
     bool has_told;
     bool used;          /* since the last STORE_STATE */
     uint32_t failures;  /* in a row */

@@ -6,6 +6,7 @@
 #include <endian.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define PAUSE_FIRST_MS 50
@@ -44,6 +45,12 @@ void cf_pg_close(cf_pg_link_t *link)
     link->conn = NULL;
 }
 
+void cf_pg_destroy(cf_pg_link_t *link)
+{
+    cf_pg_close(link);
+    cf_lookup_destroy(&link->lookup);
+}
+
 /* --- connecting --------------------------------------------------------------------------------
  */
 
@@ -59,29 +66,77 @@ static void pause_attempts(cf_pg_link_t *link)
 }
 
 /* libpq's own message about an URL quotes parts of it, a password perhaps; so it is not logged. */
-static bool url_is_readable(const char *url)
+static PQconninfoOption *read_url(const char *url)
 {
     char *error = NULL;
     PQconninfoOption *options = PQconninfoParse(url, &error);
-    bool readable = options != NULL;
-    PQconninfoFree(options);
     PQfreemem(error);
-    if (!readable)
+    if (!options)
         cf_log_error("postgres: cannot read the URL of the store");
-    return readable;
+    return options;
+}
+
+/* What libpq would take: the URL's, or that of the environment, or "". */
+static const char *option(const PQconninfoOption *options, const char *name)
+{
+    while (options->keyword && strcmp(options->keyword, name) != 0)
+        options++;
+    const char *value = options->keyword ? options->val : NULL;
+    if (!value && options->keyword && options->envvar)
+        value = getenv(options->envvar);
+    return value ? value : "";
+}
+
+static int no_host(const char *reason)
+{
+    cf_log_warn("postgres: no address for the host", CF_STR("reason", reason));
+    return CF_EIO;
+}
+
+/* Fills *out with what libpq is to use instead of names. A look-up that takes longer than the call
+ * goes on; the next call waits for the same one. */
+static int find_hosts(cf_pg_link_t *link, cf_lookup_answer_t *out)
+{
+    cf_lookup_t **lookup = link->config->lookup ? link->config->lookup : &link->lookup;
+    PQconninfoOption *options = read_url(link->config->url);
+    if (!options)
+        return CF_ERANGE;
+    const char *hosts = option(options, "host"), *ports = option(options, "port");
+    bool is_needed = !option(options, "hostaddr")[0] && cf_lookup_is_needed(hosts, ports);
+    int rc = is_needed && !*lookup ? cf_lookup_start(lookup, hosts, ports) : 0;
+    PQconninfoFree(options);
+    out->hosts[0] = out->addresses[0] = out->ports[0] = '\0';
+    if (rc == 0 && is_needed) {
+        rc = cf_wait(&link->config->wait, cf_lookup_fd(*lookup), false, link->until_us);
+        if (rc == 0)
+            rc = cf_lookup_take(lookup, out);
+    }
+    return rc < 0 ? no_host(rc == CF_ENOENT ? out->reason : cf_err_text(rc)) : 0;
 }
 
 int cf_pg_connect(cf_pg_link_t *link)
 {
     /* after the URL come our own settings, before it what it may override */
-    static const char *const names[] = {"keepalives_idle",  "keepalives_interval",
-                                        "keepalives_count", "tcp_user_timeout",
-                                        "application_name", "dbname",
-                                        "client_encoding",  NULL};
-    const char *values[] = {"5", "2", "3", "5000", "confab", link->config->url, "UTF8", NULL};
-    if (!url_is_readable(link->config->url))
-        return CF_ERANGE;
+    static const char *const names[] = {"keepalives_idle",
+                                        "keepalives_interval",
+                                        "keepalives_count",
+                                        "tcp_user_timeout",
+                                        "application_name",
+                                        "dbname",
+                                        "client_encoding",
+                                        "host",
+                                        "hostaddr",
+                                        "port",
+                                        NULL};
+    cf_lookup_answer_t found; /* libpq takes no notice of what is empty */
+    const char *values[] = {"5",         "2",         "3",
+                            "5000",      "confab",    link->config->url,
+                            "UTF8",      found.hosts, found.addresses,
+                            found.ports, NULL};
     cf_pg_close(link);
+    int rc = find_hosts(link, &found);
+    if (rc < 0)
+        return rc;
     link->conn = PQconnectStartParams(names, values, 1);
     PostgresPollingStatusType next = PGRES_POLLING_WRITING;
     while (link->conn && PQstatus(link->conn) != CONNECTION_BAD && next != PGRES_POLLING_OK) {

@@ -4,10 +4,12 @@
  * Statements are prepared when the connection is made and run in pipelines: send any number, sync,
  * then collect as many results. What the deadline or an error cuts off is ended with PQfinish; the
  * next cf_pg_begin() connects again, after a growing, jittered pause in which calls fail at once.
- * libpq looks host names up itself, and that may block; use an address where it matters. */
+ * The addresses of the hosts are found by lookup.h before libpq hears of them, as it would block; but
+ * not those of hosts that only a service file names. */
 #ifndef CF_PG_LINK_H
 #define CF_PG_LINK_H
 
+#include "lookup.h"
 #include "store.h"
 
 #include <libpq-fe.h>
@@ -19,6 +21,7 @@ typedef struct {
     int statement_count;             /* at most CF_PG_STATEMENTS_MAX */
     const cf_store_config_t *config; /* url, statement_ms, wait */
     PGconn *conn;                    /* NULL: not connected */
+    cf_lookup_t *lookup;             /* owned, where config has no place for it; NULL: none runs */
     int64_t until_us;                /* deadline of the call under way */
     int64_t connected_us;            /* when conn was made */
     int64_t retry_at_us;             /* no attempt to connect before this */
@@ -58,6 +61,7 @@ int cf_pg_send(cf_pg_link_t *link, int statement, const cf_pg_param_t *params, i
 int cf_pg_collect(cf_pg_link_t *link, PGresult **results, int n);
 
 void cf_pg_close(cf_pg_link_t *link);
+void cf_pg_destroy(cf_pg_link_t *link); /* for good */
 
 /* Columns of a result in binary format. */
 int64_t cf_pg_int8(const PGresult *result, int row, int column);

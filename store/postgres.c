@@ -1413,7 +1413,7 @@ static int check_version(postgres_t *self)
 static void postgres_close(cf_store_t *base)
 {
     postgres_t *self = (postgres_t *)base;
-    cf_pg_close(&self->link);
+    cf_pg_destroy(&self->link);
     cf_pg_array_t *arrays = (cf_pg_array_t *)&self->arrays; /* it consists of nothing else */
     for (size_t i = 0; i < sizeof self->arrays / sizeof(cf_pg_array_t); i++)
         cf_pg_array_free(&arrays[i]);

@@ -15,6 +15,7 @@
 #include "model.h"
 
 typedef struct cf_store cf_store_t;
+struct cf_lookup;
 
 /* How a backend waits. wait() returns 0 when fd is readable (or, with for_write, writable),
  * CF_ETIME at until_us (cf_boot_us clock), CF_ECLOSING if the owner wants the call to end now. fd
@@ -35,6 +36,9 @@ typedef struct {
     int64_t connection_ttl_us; /* PostgreSQL: a connection this old is opened anew before its next
                                   use; 0: never */
     cf_store_wait_t wait;      /* wait.wait == NULL: poll(2) */
+    struct cf_lookup *
+        *lookup; /* PostgreSQL: the look-up of the host that a failed open leaves running,
+                                  for the next one; who opens ends it (lookup.h). NULL: none is left */
 } cf_store_config_t;
 
 /* --- writes ------------------------------------------------------------------------------------
