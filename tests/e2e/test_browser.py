@@ -387,6 +387,22 @@ def test_tabs_tell_each_other_of_a_login(store_kind, server, browser):
     assert page.run("document.querySelector('#composer textarea').value") == ""
 
 
+def test_a_login_counts_for_a_page_that_is_still_finding_out_who_one_is(store_kind, server, browser):
+    server.user("ann")
+    server.user("bob")
+    page = browser.page(server.url)
+    enter(page, "ann")
+    slow = page.tab(server.url, before="""window.held = [];
+        window.fetch = ((fetch) => (url, ...more) => fetch(url, ...more).then((answer) =>
+            url.endsWith('/auth/me') ? new Promise((give) => held.push(() => give(answer))) : answer))(fetch)""")
+    slow.until("held.length === 1")  # it says ann
+    page.open(f"{server.url}/login")
+    enter(page, "bob")
+    slow.until("held.length === 2")
+    slow.run("held.forEach((give) => give())")
+    until_text(slow, "#me", "bob")
+
+
 def test_a_logout_holds_in_every_tab(store_kind, server, browser):
     room = server.user("ann").create_room("General")
     page = browser.page(server.url)
@@ -434,6 +450,7 @@ def test_a_logout_that_the_server_cannot_be_told_is_not_forgotten(store_kind, se
     assert session.call("GET", "/auth/me")["username"] == "ann"
     page.click("#leaving button")
     until_text(page, "#leaving", "You are logged out")
+    assert page.run("document.activeElement.name") == "username"
     with pytest.raises(rest.Refused) as refused:
         session.call("GET", "/auth/me")
     assert refused.value.status == 401
@@ -960,7 +977,7 @@ def test_beside_a_long_name_you_stays_in_one_line(store_kind, server, browser):
     page.see(".own .you")
     page.click("#who-is-here")
     page.see("#people .you")
-    for place in (".own .you", "#people .you"):
+    for place in (".own .you", ".own time", "#people .you"):
         lines = f"""(() => {{
             const range = document.createRange();
             range.selectNodeContents(document.querySelector('{place}'));

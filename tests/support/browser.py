@@ -110,9 +110,9 @@ class Page:
             self.call("Page.addScriptToEvaluateOnNewDocument", source=before)
         self.open(url)
 
-    def tab(self, url):
+    def tab(self, url, before=None):
         """Another page that shares cookies and storage with this one."""
-        return Page(self.browser, url, self.context)
+        return Page(self.browser, url, self.context, before)
 
     def call(self, method, **params):
         return self.browser.call(method, self.session, **params)

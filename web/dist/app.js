@@ -31,16 +31,16 @@ vnode&&w.vnode(t),st(a,t,n,e.__n,a.namespaceURI,32&n.__u?[o]:null,i,o||q(n),32&n
 i,t,r),n.__=n.__e=null,t.__e!=o&&Ot(t))}function Ot(e){if((e=e.__)&&e.__c&&!e.props.__P)return e.__e=null,e.__k.some(function(t){
 return t&&(e.__e=t.__e)}),Ot(e)}function Pt(e){(8&e.__g||(e.__g|=8,G.push(e),Le++))&&et==w.debounceRendering||((et=w.debounceRendering)||
 queueMicrotask)(Nt)}function Nt(){try{for(var e,t=1;G.length;)G.length>t&&G.sort(At),e=G.shift(),t=G.length,8&e.__g&&_o(
-e)}finally{(Le=G.length)&&(et||queueMicrotask)(Nt)}}function Dt(e,t,n,o,i,r,a,l,d,f,c){var p,h,u,g,v,m,_=o.__k||Ne,y=t.length;
-for(d=yo(n,t,_,d,y),p=0;p<y;p++)(u=n.__k[p])!=null&&(h=~u.__i&&_[u.__i]||Oe,u.__i=p,m=st(e,u,h,i,r,a,l,d,f,c),g=u.__e,(h.
-ref!=u.ref||8&h.__u)&&(h.ref&&it(h.ref,null,u,h),u.ref&&c.push(u.ref,u.__c||g,u)),v=v||g,4&u.__u?(d=It(u,d,e,!h.__v),h.__e&&
-(h.__e=null)):typeof u.type=="function"&&m!==void 0?d=m:g&&(d=g.nextSibling),u.__u&=-21);return n.__e=v,d}function yo(e,t,n,o,i){
-var r,a,l,d,f,c,p,h,u,g=n.length,v=g,m=0,_=0,y=e.__k=Array(i);for(r=0;r<i;r++)(a=t[r])!=null&&typeof a!="boolean"&&typeof a!=
+e)}finally{(Le=G.length)&&(et||queueMicrotask)(Nt)}}function Dt(e,t,n,o,i,r,a,l,d,f,c){var p,g,u,m,v,h,_=o.__k||Ne,y=t.length;
+for(d=yo(n,t,_,d,y),p=0;p<y;p++)(u=n.__k[p])!=null&&(g=~u.__i&&_[u.__i]||Oe,u.__i=p,h=st(e,u,g,i,r,a,l,d,f,c),m=u.__e,(g.
+ref!=u.ref||8&g.__u)&&(g.ref&&it(g.ref,null,u,g),u.ref&&c.push(u.ref,u.__c||m,u)),v=v||m,4&u.__u?(d=It(u,d,e,!g.__v),g.__e&&
+(g.__e=null)):typeof u.type=="function"&&h!==void 0?d=h:m&&(d=m.nextSibling),u.__u&=-21);return n.__e=v,d}function yo(e,t,n,o,i){
+var r,a,l,d,f,c,p,g,u,m=n.length,v=m,h=0,_=0,y=e.__k=Array(i);for(r=0;r<i;r++)(a=t[r])!=null&&typeof a!="boolean"&&typeof a!=
 "function"?(typeof a!="object"||a.constructor===String?a=y[r]=Te(null,a):ot(a)?a=y[r]=Te(E,{children:a}):a.constructor===
-ve&&a.__b?a=y[r]=Te(a.type,a.props,a.key,a.ref,a.__v):y[r]=a,d=r+m,a.__=e,a.__b=e.__b+1,l=null,~(f=a.__i=vo(a,n,d,v))&&(v--,
-(l=n[f])&&(l.__u|=2)),l&&l.__v?(a.__u|=16,f==d-1?m--:f==d+1?m++:f!=d&&(f>d?m--:m++,_=1)):(~f||(i>g?m--:i<g&&m++),typeof a.
-type!="function"&&(a.__u|=4))):y[r]=null;if(_){for(c=[],p=[],r=0;r<i;r++)if((a=y[r])&&16&a.__u){for(m=0,h=c.length;m<h;)
-c[u=m+h>>1]<a.__i?m=u+1:h=u;c[m]=a.__i,p[r]=m+1}for(m=c.length;r--;)p[r]&&(p[r]==m?m--:y[r].__u|=4)}if(v)for(r=0;r<g;r++)
+ve&&a.__b?a=y[r]=Te(a.type,a.props,a.key,a.ref,a.__v):y[r]=a,d=r+h,a.__=e,a.__b=e.__b+1,l=null,~(f=a.__i=vo(a,n,d,v))&&(v--,
+(l=n[f])&&(l.__u|=2)),l&&l.__v?(a.__u|=16,f==d-1?h--:f==d+1?h++:f!=d&&(f>d?h--:h++,_=1)):(~f||(i>m?h--:i<m&&h++),typeof a.
+type!="function"&&(a.__u|=4))):y[r]=null;if(_){for(c=[],p=[],r=0;r<i;r++)if((a=y[r])&&16&a.__u){for(h=0,g=c.length;h<g;)
+c[u=h+g>>1]<a.__i?h=u+1:g=u;c[h]=a.__i,p[r]=h+1}for(h=c.length;r--;)p[r]&&(p[r]==h?h--:y[r].__u|=4)}if(v)for(r=0;r<m;r++)
 !(l=n[r])||2&l.__u||(l.__e==o&&(o=q(l)),rt(l,l));return o}function It(e,t,n,o){var i,r,a,l;if(typeof e.type=="function"){
 if(e.props.__P)return t;if(i=e.__k)for(r=0;r<i.length;r++)i[r]&&(i[r].__=e,t=It(i[r],t,n,!1));return t}for(t&&!t.parentNode&&
 (t=q(e))&&!t.parentNode&&(t=null),a=e.__e,l=t;l&&l.nodeType==8;)l=l.nextSibling;for(a!=l&&(!o&&n.moveBefore&&a.parentNode?
@@ -56,23 +56,23 @@ t,a,r):e.removeEventListener(t,a,r));else{if(i=="http://www.w3.org/2000/svg")t=t
 olSpan"&&t!="role"&&t!="popover"&&t in e)try{return void(e[t]=n??"")}catch{}if(typeof n=="function")return;n==null||n===
 !1&&t[4]!="-"?e.removeAttribute(t):e.setAttribute(t,t=="popover"&&n==1?"":n)}}function bo(e){return function(t){var n=this.
 __e;if(n){if(n=n[e],t[Ce]==null)t[Ce]=nt++;else if(t[Ce]<this.__a[e])return;return n(w.event?w.event(t):t)}}}function st(e,t,n,o,i,r,a,l,d,f){
-var c,p,h,u,g,v,m,_,y,M,k,X,Q,S,A,W,I,z,$=t.type;if(t.constructor!==ve)return null;128&n.__u&&(d=32&n.__u,c=n.__c.__z)&&
-(t.__u|=d,p=r=[],c.nodeType==8?l=Re(c,r):r.push(c),l=r[0]||l),(c=w.__b)&&c(t);e:if(typeof $=="function"){h=a.length;try{
+var c,p,g,u,m,v,h,_,y,M,k,X,Q,S,A,W,I,z,$=t.type;if(t.constructor!==ve)return null;128&n.__u&&(d=32&n.__u,c=n.__c.__z)&&
+(t.__u|=d,p=r=[],c.nodeType==8?l=Re(c,r):r.push(c),l=r[0]||l),(c=w.__b)&&c(t);e:if(typeof $=="function"){g=a.length;try{
 if(_=t.props,y=(c=$.prototype)&&c.render,M=(c=$.contextType)&&o[c.__c],k=c?M?M.props.value:c.__:o,(u=n.__c)?(t.__c=u,2&u.
 __g&&(u.__g|=1)):(y?t.__c=u=new $(_,k):(t.__c=u=new Ae(_,k),u.constructor=$,u.render=wo),M&&M.sub(u),u.state||(u.state={}),
 u.__n=o,u.__g|=8,u.__h=[],u.__k=[]),y&&(u.__s||(u.__s=u.state),$.getDerivedStateFromProps&&(u.__s==u.state&&(u.__s=ne({},
-u.__s)),ne(u.__s,$.getDerivedStateFromProps(_,u.__s)))),g=u.props,v=u.state,u.__v=t,n.__c){if(_!==g&&y&&!$.getDerivedStateFromProps&&
+u.__s)),ne(u.__s,$.getDerivedStateFromProps(_,u.__s)))),m=u.props,v=u.state,u.__v=t,n.__c){if(_!==m&&y&&!$.getDerivedStateFromProps&&
 u.componentWillReceiveProps&&u.componentWillReceiveProps(_,k),t.__v==n.__v&&!(8&u.__g)||!(4&u.__g)&&u.shouldComponentUpdate&&
 u.shouldComponentUpdate(_,u.__s,k)===!1){t.__v!=n.__v&&(u.props=_,u.state=u.__s,u.__g&=-9),t.__e=n.__e,t.__k=n.__k,t.__k.
 some(function(H){H&&(H.__=t)}),Ne.push.apply(u.__h,u.__k),u.__k=[],u.__h.length&&a.push(u),l=q(n);break e}u.componentWillUpdate&&
-u.componentWillUpdate(_,u.__s,k),y&&u.componentDidUpdate&&u.__h.push(function(){u.componentDidUpdate(g,v,m)})}else y&&!$.
+u.componentWillUpdate(_,u.__s,k),y&&u.componentDidUpdate&&u.__h.push(function(){u.componentDidUpdate(m,v,h)})}else y&&!$.
 getDerivedStateFromProps&&u.componentWillMount&&u.componentWillMount(),y&&u.componentDidMount&&u.__h.push(u.componentDidMount);
 u.context=k,u.props=_,u.__P=e,u.__g&=-5,X=w.__r,Q=y?25:0;do u.__g&=-9,X&&X(t),c=u.render(u.props,u.state=u.__s,u.context);while(8&
 u.__g&&++Q<25);y&&(Ne.push.apply(u.__h,u.__k),u.__k=[]),u.state=u.__s,u.getChildContext&&(o=ne({},o,u.getChildContext())),
-y&&n.__c&&u.getSnapshotBeforeUpdate&&(m=u.getSnapshotBeforeUpdate(g,v)),S=c&&c.type===E&&c.key==null?c.props.children:c,
+y&&n.__c&&u.getSnapshotBeforeUpdate&&(h=u.getSnapshotBeforeUpdate(m,v)),S=c&&c.type===E&&c.key==null?c.props.children:c,
 _.__P&&(c=l,i=(e=_.__P).namespaceURI,d=r=null,n.props&&n.props.__P!=e&&(n.__k.some(function(H){H&&rt(H,H)}),n.__k=null),
 l=n.__k?q(n,0):null),l=Dt(e,ot(S)?S:[S],t,n,o,i,r,a,l,d,f),_.__P&&(t.__e=null,l=c),t.__u&=-161,p&&p.some(te),u.__h.length&&
-a.push(u),1&u.__g&&(u.__g&=-4)}catch(H){if(a.length=h,t.__v=null,d||r)if(H&&H.then){if(t.__u|=128|d,r){for(~(I=r.indexOf(
+a.push(u),1&u.__g&&(u.__g&=-4)}catch(H){if(a.length=g,t.__v=null,d||r)if(H&&H.then){if(t.__u|=128|d,r){for(~(I=r.indexOf(
 l||void 0))||(I=r.length);(z=r[I-1])&&z.nodeType==8;)I--;for(;I<r.length;I++)if(z=r[I])if(r[I]=null,A){if(z==W)break}else{
 if(z.nodeType!=8)break;z.data.startsWith("$s")&&(W=Re(A=z))}}if(!A){for(;l&&l.nodeType==8&&l.nextSibling;)l=l.nextSibling;
 A=l}(c=Re(A=t.__c.__z||(t.__c.__z=A)))?(t.__e=A,l=c):t.__e=l,l=l&&l.nextSibling}else r&&r.some(te);else t.__e=n.__e;t.__k||
@@ -80,19 +80,19 @@ A=l}(c=Re(A=t.__c.__z||(t.__c.__z=A)))?(t.__e=A,l=c):t.__e=l,l=l&&l.nextSibling}
 if(e&&e.nodeType==8&&e.data.startsWith("$s"))for(var n=1;e=e.nextSibling;){if(e.nodeType==8){if(e.data.startsWith("$s"))
 n++;else if(e.data.startsWith("/$s")&&!--n)return e}t&&t.push(e)}}function $t(e){e&&(e.__c&&(e.__c.__g|=4),e.__k&&e.__k.
 some($t))}function Ht(e,t,n){for(var o=0;o<n.length;)it(n[o++],n[o++],n[o++]);w.__c&&w.__c(t,e),e.some(function(i){try{e=
-i.__h,i.__h=[],e.some(function(r){r.call(i)})}catch(r){w.__e(r,i.__v)}})}function ko(e,t,n,o,i,r,a,l,d,f){var c,p,h,u,g,
-v,m,_,y=n.props||Oe,M=t.props,k=t.type;if(k=="svg"?i="http://www.w3.org/2000/svg":k=="math"?i="http://www.w3.org/1998/Ma\
-th/MathML":i||(i="http://www.w3.org/1999/xhtml"),r){for(c=0;c<r.length;c++)if((g=r[c])&&(k?g.localName==k:g.nodeType==3)){
-e=g,r[c]=null;break}}if(!e){if(_=f.ownerDocument||document,!k)return _.createTextNode(M);e=_.createElementNS(i,k,M.is?M:
+i.__h,i.__h=[],e.some(function(r){r.call(i)})}catch(r){w.__e(r,i.__v)}})}function ko(e,t,n,o,i,r,a,l,d,f){var c,p,g,u,m,
+v,h,_,y=n.props||Oe,M=t.props,k=t.type;if(k=="svg"?i="http://www.w3.org/2000/svg":k=="math"?i="http://www.w3.org/1998/Ma\
+th/MathML":i||(i="http://www.w3.org/1999/xhtml"),r){for(c=0;c<r.length;c++)if((m=r[c])&&(k?m.localName==k:m.nodeType==3)){
+e=m,r[c]=null;break}}if(!e){if(_=f.ownerDocument||document,!k)return _.createTextNode(M);e=_.createElementNS(i,k,M.is?M:
 f),l&&(w.__m&&w.__m(t,r),l=!1),r=null}if(k){if(f=k=="template"&&e.content||e,r=k=="textarea"&&M.defaultValue!=null?null:
-r&&Lt.call(f.childNodes),!l&&r)for(y={},c=0;c<e.attributes.length;c++)y[(g=e.attributes[c]).name]=g.value;for(c in y)g=y[c],
-c=="dangerouslySetInnerHTML"?h=g:c=="children"||c in M||c=="value"&&"defaultValue"in M||c=="checked"&&"defaultChecked"in
-M||Pe(e,c,null,g,i);for(c in M)g=M[c],c=="children"?u=g:c=="dangerouslySetInnerHTML"?p=g:c=="value"?v=g:c=="checked"?m=g:
-l&&typeof g!="function"||y[c]===g||Pe(e,c,g,y[c],i);p?(l||h&&(p.__html==h.__html||p.__html==e.innerHTML)||(e.innerHTML=p.
-__html),t.__k=[]):(h&&(e.textContent=""),(k=="foreignObject"||i=="http://www.w3.org/1998/Math/MathML"&&go.test(k))&&(i="\
+r&&Lt.call(f.childNodes),!l&&r)for(y={},c=0;c<e.attributes.length;c++)y[(m=e.attributes[c]).name]=m.value;for(c in y)m=y[c],
+c=="dangerouslySetInnerHTML"?g=m:c=="children"||c in M||c=="value"&&"defaultValue"in M||c=="checked"&&"defaultChecked"in
+M||Pe(e,c,null,m,i);for(c in M)m=M[c],c=="children"?u=m:c=="dangerouslySetInnerHTML"?p=m:c=="value"?v=m:c=="checked"?h=m:
+l&&typeof m!="function"||y[c]===m||Pe(e,c,m,y[c],i);p?(l||g&&(p.__html==g.__html||p.__html==e.innerHTML)||(e.innerHTML=p.
+__html),t.__k=[]):(g&&(e.textContent=""),(k=="foreignObject"||i=="http://www.w3.org/1998/Math/MathML"&&go.test(k))&&(i="\
 http://www.w3.org/1999/xhtml"),Dt(f,ot(u)?u:[u],t,n,o,i,r,a,r?r[0]:n.__k&&q(n,0),l,d),r&&r.some(te)),l&&k!="textarea"||(c=
 "value",k=="progress"&&v==null?e.removeAttribute(c):v==null||v===e[c]&&(k!="progress"||v)||Pe(e,c,v,y[c],i),c="checked",
-m!=null&&m!=e[c]&&Pe(e,c,m,y[c],i))}else y===M||l&&e.data==M||(e.data=M);return e}function it(e,t,n,o){try{typeof e=="fu\
+h!=null&&h!=e[c]&&Pe(e,c,h,y[c],i))}else y===M||l&&e.data==M||(e.data=M);return e}function it(e,t,n,o){try{typeof e=="fu\
 nction"?t?t.__x=e(t)||1:o&&(o=o.__c||o.__e)&&(t=o.__x)&&(o.__x=null,typeof t=="function"?t():e(null)):e.current=t}catch(i){
 w.__e(i,n)}}function rt(e,t,n){var o,i,r,a;if(w.unmount&&w.unmount(e),!(o=e.ref)||o.current&&o.current!=e.__e||it(o,null,
 t,e),o=e.__c){if(o.componentWillUnmount)try{o.componentWillUnmount()}catch(l){w.__e(l,t)}o.__P=o.__n=null}if(o=e.__k)for(a=
@@ -110,8 +110,8 @@ nt=0,tt={},ho=0;var le,R,at,Wt,lt=Object.is,De=0,qt=[],ct=[],C=w,jt=C.__b,Ut=C._
 C.__h&&C.__h(R,e,De||t),De=0;var n=R.__H||(R.__H={__:[],__h:[]});return e>=n.__.length&&n.__.push({}),n.__[e]}function x(e){
 return De=1,oe(Yt,e)}function oe(e,t,n){var o=Ie(le++,2);if(o.t=e,!o.__c&&(o.__=[n?n(t):Yt(void 0,t),function(r){var a=(o.
 __N||o.__)[0],l=o.t(a,r);lt(a,l)||(o.__N=[l,o.__[1]],o.__c.setState({}))}],o.__c=R,!R.__f)){R.__f=!0;var i=R.shouldComponentUpdate;
-R.shouldComponentUpdate=function(r,a,l){var d=this.__H;if(!d)return!0;var f=!1,c=this.props!=r;if(d.__.some(function(h){
-h.__N&&(f=!0,lt(h.__[0],h.__N[0])||(c=!0))}),i){var p=i.call(this,r,a,l);return f?p||c:p}return!f||c}}return o.__}function T(e,t){
+R.shouldComponentUpdate=function(r,a,l){var d=this.__H;if(!d)return!0;var f=!1,c=this.props!=r;if(d.__.some(function(g){
+g.__N&&(f=!0,lt(g.__[0],g.__N[0])||(c=!0))}),i){var p=i.call(this,r,a,l);return f?p||c:p}return!f||c}}return o.__}function T(e,t){
 var n=Ie(le++,3);!C.__s&&dt(n.__H,t)&&(n.__P=!0,n.__=e,n.u=t,R.__H.__h.push(n))}function j(e,t){var n=Ie(le++,4);!C.__s&&
 dt(n.__H,t)&&(n.__P=!1,n.__=e,n.u=t,R.__h.push(n))}function P(e){return De=5,xo(function(){return{current:e}},[])}function xo(e,t){var n=Ie(le++,7);return dt(n.__H,t)&&(n.__=e(),n.__H=t),n.__}function Mo(){var e;do{for(;e=ct.shift();)try{be(e)}catch(n){C.__e(n,{__:(e=e.__P)&&e.__v})}for(;e=qt.shift();){var t=e.
 __H;if(e.__P&&t)try{t.__h.some(be),t.__h.some(ut),t.__h=[]}catch(n){t.__h=[],C.__e(n,e.__v)}}}while(ct.length)}C.__b=function(e){
@@ -373,10 +373,10 @@ e)})}function qn(){return s("span",{class:"avatar avatar-medium avatar-bot","ari
 function Ze({content:e}){return s("div",{class:"text",dir:"auto",children:Mn(e).map(({text:t,href:n})=>n?s("a",{href:n,target:"\
 _blank",rel:"noopener noreferrer nofollow",children:t}):t)})}function Je({at:e}){return s("time",{dateTime:e.toISOString(),
 title:Xn(e),children:Vn(e)})}function K(){return s("span",{class:"spinner","aria-hidden":"true"})}function Se({label:e,name:t,type:n="text",autocomplete:o,hint:i,error:r,onInput:a,autofocus:l}){let[d,f]=x(!1),c=P(null),
-p=n==="password";T(()=>{l&&c.current.focus()},[]);let h=[i&&`${t}-hint`,r&&`${t}-error`].filter(Boolean).join(" ");return s(
+p=n==="password";T(()=>{l&&c.current.focus()},[]);let g=[i&&`${t}-hint`,r&&`${t}-error`].filter(Boolean).join(" ");return s(
 "div",{class:`field ${r?"field-wrong":""}`,children:[s("label",{for:t,children:e}),s("div",{class:"field-box",children:[
 s("input",{id:t,name:t,type:p&&d?"text":n,autocomplete:o,autocapitalize:"none",spellcheck:!1,ref:c,"aria-invalid":r?"tru\
-e":void 0,"aria-describedby":h||void 0,onInput:a}),p&&s("button",{type:"button",class:"field-eye","aria-label":"Show pas\
+e":void 0,"aria-describedby":g||void 0,onInput:a}),p&&s("button",{type:"button",class:"field-eye","aria-label":"Show pas\
 sword","aria-pressed":d,onClick:()=>f(!d),children:s(Un,{})})]}),r?s("p",{class:"field-error",id:`${t}-error`,children:r}):
 i&&s("p",{class:"field-hint",id:`${t}-hint`,children:i})]})}function rs(e){return e instanceof L?e.status===400?"The ser\
 ver does not accept this name, address or password. A longer password, unlike the name, may do.":e.status===401?"That us\
@@ -386,33 +386,33 @@ eached. Check your connection and try again.":e.status>=500?"The server cannot d
 moment.":e.message:"Something went wrong. Please try again."}function Yn(e){let[t,n]=x({}),[o,i]=x(!1);return{faults:t,isBusy:o,
 onSubmit:async a=>{if(a.preventDefault(),o)return;let l=a.currentTarget,d=Object.fromEntries([...new FormData(l)].map(([
 f,c])=>[f,String(c)]));i(!0),n({});try{await e(d)}catch(f){let c=f instanceof Ee?f.faults:{form:rs(f)};n(c);let p=["user\
-name","email","password"].find(h=>c[h])??"password";l.querySelector(`[name=${p}]`)?.focus()}i(!1)},clear:()=>Object.keys(
+name","email","password"].find(g=>c[g])??"password";l.querySelector(`[name=${p}]`)?.focus()}i(!1)},clear:()=>Object.keys(
 t).length>0&&n({})}}var Ee=class extends Error{constructor(n){super("what was typed cannot be right");this.faults=n}};function as(){
 let{leaving:e}=de(F);return s("div",{role:"status",id:"leaving","data-leaving":e,children:[e==="telling"&&s("p",{class:"\
 notice",children:[s(K,{})," Logging out. The server has not confirmed it yet."]}),e==="untold"&&s("p",{class:"notice not\
 ice-warn",children:[s(ie,{size:18}),s("span",{children:["The server could not be told that you have logged out. Until it\
- is, your session goes on there."," ",s("button",{type:"button",class:"link-button",onClick:()=>{F.tell()},children:"Try\
- again"})]})]}),e==="told"&&s("p",{class:"notice",children:"You are logged out."})]})}function Zn({id:e,title:t,lead:n,notice:o,
-fault:i,isBusy:r,button:a,onSubmit:l,children:d,footer:f}){return s("div",{class:"account",children:[s("header",{class:"\
-account-top",children:[s("span",{class:"brand",children:[s(re,{})," confab"]}),s(Ye,{})]}),s("main",{class:"card",children:[
-s("h1",{children:t}),s("p",{class:"lead",children:n}),o&&s("p",{class:"notice",children:o}),s(as,{}),s("form",{id:e,onSubmit:l,
-noValidate:!0,"aria-busy":r,children:[s("div",{role:"alert",children:i&&s("p",{class:"form-error",children:[s(ie,{size:18}),
-" ",i]})}),d,s("button",{class:"button button-primary button-wide","aria-disabled":r,children:[r&&s(K,{})," ",a]})]}),s(
-"p",{class:"card-foot",children:f})]})]})}function Jn({onEntered:e,onLink:t,notice:n}){let{faults:o,isBusy:i,onSubmit:r,
-clear:a}=Yn(async({username:l="",password:d=""})=>{let f={};if(l||(f.username="Enter your user name."),d||(f.password="E\
-nter your password."),f.username||f.password)throw new Ee(f);await F.login(l,d),e()});return s(Zn,{id:"login",title:"Wel\
-come back",lead:"Log in to join the conversation.",notice:n,fault:o.form,isBusy:i,button:"Log in",onSubmit:r,footer:s(E,
-{children:["New here?"," ",s("a",{href:"/register",onClick:t,children:"Create an account"})]}),children:[s(Se,{label:"Us\
-er name",name:"username",autocomplete:"username",error:o.username,onInput:a,autofocus:!0}),s(Se,{label:"Password",name:"\
-password",type:"password",autocomplete:"current-password",error:o.password,onInput:a})]})}function Qn({onEntered:e,onLink:t}){
-let{faults:n,isBusy:o,onSubmit:i,clear:r}=Yn(async({username:a="",email:l="",password:d=""})=>{let f=En(a,l,d);if(Object.
-keys(f).length>0)throw new Ee(f);await D.register(a,l,d),await F.login(a,d),e()});return s(Zn,{id:"register",title:"Crea\
-te your account",lead:"A name, an address, a password. That is all.",fault:n.form,isBusy:o,button:"Create account",onSubmit:i,
-footer:s(E,{children:["Already have an account?"," ",s("a",{href:"/login",onClick:t,children:"Log in"})]}),children:[s(Se,
-{label:"User name",name:"username",autocomplete:"username",hint:"Letters, digits and underscores. Everyone sees it.",error:n.
-username,onInput:r,autofocus:!0}),s(Se,{label:"E-mail",name:"email",type:"email",autocomplete:"email",error:n.email,onInput:r}),
-s(Se,{label:"Password",name:"password",type:"password",autocomplete:"new-password",hint:"At least 8 characters.",error:n.
-password,onInput:r})]})}var ls=800,xt="command-help",eo=({insert:e})=>`${xt}-${e.replace(/\W/g,"")}`;function cs(e,t){let{key:n,shiftKey:o,ctrlKey:i,
+ is, your session goes on there."," ",s("button",{type:"button",class:"link-button",onClick:()=>{document.querySelector(
+".card input")?.focus(),F.tell()},children:"Try again"})]})]}),e==="told"&&s("p",{class:"notice",children:"You are logge\
+d out."})]})}function Zn({id:e,title:t,lead:n,notice:o,fault:i,isBusy:r,button:a,onSubmit:l,children:d,footer:f}){return s(
+"div",{class:"account",children:[s("header",{class:"account-top",children:[s("span",{class:"brand",children:[s(re,{})," \
+confab"]}),s(Ye,{})]}),s("main",{class:"card",children:[s("h1",{children:t}),s("p",{class:"lead",children:n}),o&&s("p",{
+class:"notice",children:o}),s(as,{}),s("form",{id:e,onSubmit:l,noValidate:!0,"aria-busy":r,children:[s("div",{role:"aler\
+t",children:i&&s("p",{class:"form-error",children:[s(ie,{size:18})," ",i]})}),d,s("button",{class:"button button-primary\
+ button-wide","aria-disabled":r,children:[r&&s(K,{})," ",a]})]}),s("p",{class:"card-foot",children:f})]})]})}function Jn({
+onEntered:e,onLink:t,notice:n}){let{faults:o,isBusy:i,onSubmit:r,clear:a}=Yn(async({username:l="",password:d=""})=>{let f={};
+if(l||(f.username="Enter your user name."),d||(f.password="Enter your password."),f.username||f.password)throw new Ee(f);
+await F.login(l,d),e()});return s(Zn,{id:"login",title:"Welcome back",lead:"Log in to join the conversation.",notice:n,fault:o.
+form,isBusy:i,button:"Log in",onSubmit:r,footer:s(E,{children:["New here?"," ",s("a",{href:"/register",onClick:t,children:"\
+Create an account"})]}),children:[s(Se,{label:"User name",name:"username",autocomplete:"username",error:o.username,onInput:a,
+autofocus:!0}),s(Se,{label:"Password",name:"password",type:"password",autocomplete:"current-password",error:o.password,onInput:a})]})}
+function Qn({onEntered:e,onLink:t}){let{faults:n,isBusy:o,onSubmit:i,clear:r}=Yn(async({username:a="",email:l="",password:d=""})=>{
+let f=En(a,l,d);if(Object.keys(f).length>0)throw new Ee(f);await D.register(a,l,d),await F.login(a,d),e()});return s(Zn,
+{id:"register",title:"Create your account",lead:"A name, an address, a password. That is all.",fault:n.form,isBusy:o,button:"\
+Create account",onSubmit:i,footer:s(E,{children:["Already have an account?"," ",s("a",{href:"/login",onClick:t,children:"\
+Log in"})]}),children:[s(Se,{label:"User name",name:"username",autocomplete:"username",hint:"Letters, digits and undersc\
+ores. Everyone sees it.",error:n.username,onInput:r,autofocus:!0}),s(Se,{label:"E-mail",name:"email",type:"email",autocomplete:"\
+email",error:n.email,onInput:r}),s(Se,{label:"Password",name:"password",type:"password",autocomplete:"new-password",hint:"\
+At least 8 characters.",error:n.password,onInput:r})]})}var ls=800,xt="command-help",eo=({insert:e})=>`${xt}-${e.replace(/\W/g,"")}`;function cs(e,t){let{key:n,shiftKey:o,ctrlKey:i,
 altKey:r,metaKey:a}=e;if(e.isComposing)return null;if(t){if(n==="ArrowDown"||i&&n==="n")return"next";if(n==="ArrowUp"||i&&
 n==="p")return"previous";if((n==="Enter"||n==="Tab")&&!o)return"take";if(n==="Escape")return"close"}return n==="Enter"&&
 !o&&!i&&!r&&!a?"send":null}function us(e,t){j(()=>{if(CSS.supports("field-sizing","content"))return;let n=e.current;n.style.
@@ -427,28 +427,28 @@ s("span",{class:"keys",children:[s("kbd",{children:"Enter"})," sends, ",s("kbd",
  line, ",s("kbd",{children:"/"})," shows commands"]}),t>=ls&&s("span",{class:`counter ${t>1e3?"counter-over":""}`,id:"co\
 unter",children:[t.toLocaleString()," of ",1e3.toLocaleString()," characters"]})]})}function to({room:e,name:t,onSent:n}){
 let o=P(null),[i,r]=x(!1),[a,l]=x(0),[,d]=oe(S=>S+1,0),{draft:f,trouble:c}=e;fe(c!==null&&c.untilMs>0);let p=()=>e.trouble?
-pe(e.trouble.untilMs,Date.now()):0,h=()=>i?[]:_n(e.draft),u=()=>{let S=wt(e.draft),A=Me(S);return A>0&&A<=1e3&&p()===0?S:
-null},g=p(),v=h(),m=v[Math.min(a,v.length-1)],_=m?null:yn(f),y=Me(wt(f));us(o,[f,e]),T(()=>{matchMedia("(pointer: coarse\
-)").matches||o.current.focus({preventScroll:!0})},[e]),T(()=>{c!==null&&c.untilMs>0&&g===0&&e.dismissTrouble()},[c,g]);let M=S=>{
+pe(e.trouble.untilMs,Date.now()):0,g=()=>i?[]:_n(e.draft),u=()=>{let S=wt(e.draft),A=Me(S);return A>0&&A<=1e3&&p()===0?S:
+null},m=p(),v=g(),h=v[Math.min(a,v.length-1)],_=h?null:yn(f),y=Me(wt(f));us(o,[f,e]),T(()=>{matchMedia("(pointer: coarse\
+)").matches||o.current.focus({preventScroll:!0})},[e]),T(()=>{c!==null&&c.untilMs>0&&m===0&&e.dismissTrouble()},[c,m]);let M=S=>{
 e.setDraft(S),r(!1),l(0),d(void 0)},k=()=>{let S=u();S!==null&&(e.send(S),e.dismissTrouble(),d(void 0),n())},X=({insert:S})=>{
-M(S),o.current.focus()},Q=S=>{let A=h(),W=cs(S,A.length>0);if(W===null)return;S.preventDefault();let I=Math.min(a,A.length-
+M(S),o.current.focus()},Q=S=>{let A=g(),W=cs(S,A.length>0);if(W===null)return;S.preventDefault();let I=Math.min(a,A.length-
 1);W==="next"&&l((I+1)%A.length),W==="previous"&&l((I+A.length-1)%A.length),W==="take"&&X(A[I]),W==="close"&&r(!0),W==="\
-send"&&k()};return s("div",{class:"composer-area",children:[s("div",{role:"alert",children:c&&s(ds,{trouble:c,wait:g,onDismiss:()=>e.
-dismissTrouble()})}),m&&s(fs,{offered:v,chosen:m,onTake:X}),s("form",{class:`composer ${y>1e3?"composer-over":""}`,id:"c\
+send"&&k()};return s("div",{class:"composer-area",children:[s("div",{role:"alert",children:c&&s(ds,{trouble:c,wait:m,onDismiss:()=>e.
+dismissTrouble()})}),h&&s(fs,{offered:v,chosen:h,onTake:X}),s("form",{class:`composer ${y>1e3?"composer-over":""}`,id:"c\
 omposer",onSubmit:S=>{S.preventDefault(),k(),o.current.focus()},children:[s("textarea",{ref:o,name:"content",rows:1,dir:"\
 auto",placeholder:`Message ${V(t)}`,"aria-label":`Message ${V(t)}`,autocomplete:"off",enterkeyhint:"send","aria-autocomp\
-lete":"list","aria-haspopup":"listbox","aria-controls":m?xt:void 0,"aria-activedescendant":m?eo(m):void 0,"aria-invalid":y>
+lete":"list","aria-haspopup":"listbox","aria-controls":h?xt:void 0,"aria-activedescendant":h?eo(h):void 0,"aria-invalid":y>
 1e3?"true":void 0,"aria-describedby":"composer-note",value:f,onInput:({currentTarget:S})=>M(S.value),onKeyDown:Q}),s("bu\
 tton",{class:"send","aria-label":"Send",title:"Send","aria-disabled":u()===null,children:s(On,{})})]}),s(ps,{hint:_,length:y}),
 s("p",{class:"visually-hidden",role:"status",children:v.length>0?`${v.length} commands, arrows choose, Enter takes`:""})]})}var ms=5*6e4;function hs(e){let t=new Map;for(let{kind:i,username:r}of e){let a=t.get(r);a?a.last=i:t.set(r,{first:i,last:i})}
 let n=(i,r)=>[...t].filter(([,a])=>a.first===i&&a.last===r).map(([a])=>a);return[[n("joined","joined"),"joined"],[n("lef\
 t","joined"),"came back"],[n("joined","left"),"looked in"],[n("left","left"),"left"]].filter(([i])=>i.length>0).map(([i,
 r])=>`${Sn(i)} ${r}`).join(" · ")}function no(e,t,n,o){let i=[],r="",a=null,l=o===null,d=c=>{ae(c)!==r&&(r=ae(c),i.push(
-{kind:"day",id:`day-${r}`,label:Gn(c,n),date:r}),a=null)},f=(c,p)=>{let h=a===null||a.author!==c||p.getTime()-a.atMs>ms;
-return a={author:c,atMs:p.getTime()},h};for(let c of e)switch(c.kind){case"post":{let{post:p,id:h}=c,u=new Date(p.createdAt),
-g=p.userId===t.id;d(u),!l&&p.key>o&&!g&&(i.push({kind:"unread",id:"unread"}),l=!0,a=null),i.push({kind:"post",id:h,post:p,
-at:u,leads:f(p.userId,u),isOwn:g});break}case"pending":{let{pending:p,id:h}=c,u=new Date(p.atMs);d(u),i.push({kind:"pend\
-ing",id:h,pending:p,at:u,leads:f(t.id,u),isOwn:!0});break}case"bot":{let p=new Date(c.post.createdAt);d(p),i.push({kind:"\
+{kind:"day",id:`day-${r}`,label:Gn(c,n),date:r}),a=null)},f=(c,p)=>{let g=a===null||a.author!==c||p.getTime()-a.atMs>ms;
+return a={author:c,atMs:p.getTime()},g};for(let c of e)switch(c.kind){case"post":{let{post:p,id:g}=c,u=new Date(p.createdAt),
+m=p.userId===t.id;d(u),!l&&p.key>o&&!m&&(i.push({kind:"unread",id:"unread"}),l=!0,a=null),i.push({kind:"post",id:g,post:p,
+at:u,leads:f(p.userId,u),isOwn:m});break}case"pending":{let{pending:p,id:g}=c,u=new Date(p.atMs);d(u),i.push({kind:"pend\
+ing",id:g,pending:p,at:u,leads:f(t.id,u),isOwn:!0});break}case"bot":{let p=new Date(c.post.createdAt);d(p),i.push({kind:"\
 bot",id:c.id,post:c.post,at:p}),a=null;break}case"asked":i.push({kind:"asked",id:c.id,content:c.content}),a=null;break;case"\
 notes":d(new Date(c.notes[0].atMs)),i.push({kind:"notes",id:c.id,text:hs(c.notes)}),a=null;break}return i}var ge=class{constructor(){this.kept=new Map}round(){let t=this.kept,n=new Map;return this.kept=n,(o,i,r)=>{let a=t.get(
 o),d=a?.of.length===i.length&&i.every((f,c)=>f===a.of[c])?a.made:r();return n.set(o,{of:i,made:d}),d}}};function Mt(e,t){let n=t===null?-1:e.findIndex(({id:o})=>o===t);return n<0?{from:Math.max(0,e.length-180),to:e.length}:{
@@ -480,22 +480,22 @@ timeline.atStart?s("div",{class:"beginning",children:[s("h2",{dir:"auto",childre
  anything yet. Begin!":"This is where it began."})]}):n&&e.olderFailed?s("div",{class:"older-failed",children:["Older me\
 ssages could not be loaded."," ",s("button",{type:"button",class:"link-button",onClick:()=>{e.loadOlder()},children:"Try\
  again"})]}):s(io,{lines:3})}function ro({room:e,me:t,name:n,sends:o}){let{timeline:i}=e,r=P(null),a=P(null),[l,d]=x(null),
-[f,c]=x(!0),p=P(!0),h=P(null),u=P(""),g=P(new ge),v=i.entries(),m=Mt(v,l),_=no(v.slice(m.from,m.to),t,new Date,e.unreadAfter),
-y=g.current.round(),M=b=>y(b.id,b.kind==="post"?[b.post,b.leads]:[b],()=>s(so,{row:b,me:t,room:e},b.id)),k=r.current?.scrollTop??
-0,X=m.to===v.length&&i.atEnd,Q=()=>{if(h.current=null,p.current)return;let{scrollTop:b}=r.current,{top:U}=r.current.getBoundingClientRect();
-for(let ee of a.current.querySelectorAll(".message")){let{bottom:_e}=ee.getBoundingClientRect();if(!(_e<=U)){h.current={
+[f,c]=x(!0),p=P(!0),g=P(null),u=P(""),m=P(new ge),v=i.entries(),h=Mt(v,l),_=no(v.slice(h.from,h.to),t,new Date,e.unreadAfter),
+y=m.current.round(),M=b=>y(b.id,b.kind==="post"?[b.post,b.leads]:[b],()=>s(so,{row:b,me:t,room:e},b.id)),k=r.current?.scrollTop??
+0,X=h.to===v.length&&i.atEnd,Q=()=>{if(g.current=null,p.current)return;let{scrollTop:b}=r.current,{top:U}=r.current.getBoundingClientRect();
+for(let ee of a.current.querySelectorAll(".message")){let{bottom:_e}=ee.getBoundingClientRect();if(!(_e<=U)){g.current={
 id:ee.dataset.row,bottom:_e,scrollTop:b};return}}},S=b=>d(oo(v,l,b)),A=b=>{p.current=b,c(b)},W=()=>{d(null),A(!0),i.atEnd||
-e.loadNewest()},I=()=>{m.from===0&&!i.atStart&&!e.loadingOlder&&!e.olderFailed&&e.connection.wasLive&&r.current.scrollTop<
+e.loadNewest()},I=()=>{h.from===0&&!i.atStart&&!e.loadingOlder&&!e.olderFailed&&e.connection.wasLive&&r.current.scrollTop<
 Qe&&e.loadOlder()},z=()=>{let{scrollTop:b,scrollHeight:U,clientHeight:ee}=r.current,_e=U-b-ee,ye=X&&_e<bs;ye!==p.current&&
-(A(ye),ye?d(null):l===null&&d(v[m.from]?.id??null)),!ye&&b<Qe&&m.from>0?S(-60):!ye&&_e<Qe&&m.to<v.length&&S(60),I(),Q()};
-j(()=>{let b=r.current,U=h.current,ee=U&&a.current.querySelector(`[data-row="${CSS.escape(U.id)}"]`);p.current?b.scrollTop=
+(A(ye),ye?d(null):l===null&&d(v[h.from]?.id??null)),!ye&&b<Qe&&h.from>0?S(-60):!ye&&_e<Qe&&h.to<v.length&&S(60),I(),Q()};
+j(()=>{let b=r.current,U=g.current,ee=U&&a.current.querySelector(`[data-row="${CSS.escape(U.id)}"]`);p.current?b.scrollTop=
 b.scrollHeight:ee&&(b.scrollTop+=ee.getBoundingClientRect().bottom-(U.bottom+U.scrollTop-k)),p.current&&(u.current=i.newest?.
-key??""),Q()}),T(()=>{I(),!p.current&&m.from>0&&r.current.scrollTop<Qe&&S(-60)}),j(()=>{let b=r.current,U=new ResizeObserver(
+key??""),Q()}),T(()=>{I(),!p.current&&h.from>0&&r.current.scrollTop<Qe&&S(-60)}),j(()=>{let b=r.current,U=new ResizeObserver(
 ()=>{p.current&&(b.scrollTop=b.scrollHeight)});return U.observe(b),()=>U.disconnect()},[]),T(()=>{o>0&&W()},[o]);let $=0;
 if(!f)for(let b=i.posts.length-1;b>=0&&i.posts[b].key>u.current;b--)$++;let H=!e.connection.wasLive&&i.posts.length===0;
 return s("div",{class:"messages",children:[s("div",{ref:r,class:"scroller",id:"messages",tabIndex:0,role:"log","aria-liv\
 e":"off","aria-label":`Messages in ${V(n)}`,onScroll:z,children:[s("div",{class:"filler"}),H?s(io,{lines:8}):s(ks,{room:e,
-name:n,isFirst:m.from===0,isEmpty:v.length===0}),s("ol",{ref:a,children:_.map(M)})]}),!f&&s("button",{type:"button",class:`\
+name:n,isFirst:h.from===0,isEmpty:v.length===0}),s("ol",{ref:a,children:_.map(M)})]}),!f&&s("button",{type:"button",class:`\
 to-end ${$>0?"has-news":""}`,id:"to-end",onClick:W,children:[s(Nn,{size:16})," ",$>0?B($,"new message"):"To the newest"]})]})}function ao({room:e,me:t,onClose:n}){let{presence:o}=e,i=o.names(t.username);return s("aside",{class:"people",id:"people",
 "aria-label":"Who is here",children:[s("header",{children:[s("h2",{children:"Who is here"}),s("button",{type:"button",class:"\
 icon-button","aria-label":"Close the list of people",onClick:n,children:s(J,{})})]}),s("ul",{children:i.map(r=>s("li",{children:[
@@ -522,19 +522,19 @@ n",{class:"dot"})," ",d.text]}),a?.isEphemeral&&s("span",{children:" · Nothing 
 n",class:"people-button",id:"who-is-here","aria-expanded":n,"aria-controls":"people","aria-label":`Who is here: ${B(f,"c\
 onnection")}`,title:"Who is here",onClick:()=>o(!n),children:[s(Ln,{size:18})," ",f.toLocaleString()]})]}),s(xs,{room:t}),
 s(ro,{room:t,me:e.me,name:l,sends:i},t.id),s(to,{room:t,name:l,onSent:()=>r(i+1)}),s(Ms,{room:t})]}),n&&s(ao,{room:t,me:e.
-me,onClose:()=>o(!1)})]})}function uo({chat:e,name:t,onDone:n}){let o=P(null),i=P(null),[r,a]=x(t),[l,d]=x(!1),[f,c]=x(null),[p,h]=x(!1);return j(
+me,onClose:()=>o(!1)})]})}function uo({chat:e,name:t,onDone:n}){let o=P(null),i=P(null),[r,a]=x(t),[l,d]=x(!1),[f,c]=x(null),[p,g]=x(!1);return j(
 ()=>{o.current.showModal(),i.current.focus()},[]),s("dialog",{ref:o,class:"dialog","aria-labelledby":"new-room-title",onClose:n,
-onClick:g=>{g.target===o.current&&o.current?.close()},children:s("form",{id:"create",class:"dialog-body",onSubmit:async g=>{
-if(g.preventDefault(),p)return;let v=r.replace(new RegExp("\\p{Cc}","gu")," ").trim();if(!v)return c("Give the room a na\
-me.");if(Me(v)>100)return c(`A name has at most ${100} characters.`);h(!0);try{let m=await e.create(v,l);n(),location.hash=
-`#/room/${m.id}`}catch(m){c(m instanceof Error?m.message:String(m)),h(!1)}},noValidate:!0,children:[s("header",{children:[
+onClick:m=>{m.target===o.current&&o.current?.close()},children:s("form",{id:"create",class:"dialog-body",onSubmit:async m=>{
+if(m.preventDefault(),p)return;let v=r.replace(new RegExp("\\p{Cc}","gu")," ").trim();if(!v)return c("Give the room a na\
+me.");if(Me(v)>100)return c(`A name has at most ${100} characters.`);g(!0);try{let h=await e.create(v,l);n(),location.hash=
+`#/room/${h.id}`}catch(h){c(h instanceof Error?h.message:String(h)),g(!1)}},noValidate:!0,children:[s("header",{children:[
 s("h2",{id:"new-room-title",children:"New room"}),s("button",{type:"button",class:"icon-button","aria-label":"Close",onClick:()=>o.
 current?.close(),children:s(J,{})})]}),s("div",{class:`field ${f?"field-wrong":""}`,children:[s("label",{for:"room-name",
 children:"Name"}),s("div",{class:"field-box",children:s("input",{id:"room-name",dir:"auto",name:"name",ref:i,autocomplete:"\
 off",placeholder:"What is it about?",value:r,"aria-invalid":f?"true":void 0,"aria-describedby":"room-name-note",onInput:({
-currentTarget:g})=>{a(g.value),c(null)}})}),s("p",{id:"room-name-note",class:f?"field-error":"field-hint",role:f?"alert":
+currentTarget:m})=>{a(m.value),c(null)}})}),s("p",{id:"room-name-note",class:f?"field-error":"field-hint",role:f?"alert":
 void 0,children:f??"Everyone can find it and join."})]}),s("label",{class:"switch-line",children:[s("input",{type:"check\
-box",name:"ephemeral",class:"switch",checked:l,onChange:({currentTarget:g})=>d(g.checked)}),s("span",{children:[s("b",{children:"\
+box",name:"ephemeral",class:"switch",checked:l,onChange:({currentTarget:m})=>d(m.checked)}),s("span",{children:[s("b",{children:"\
 Keep nothing"}),s("small",{children:"Messages are shown to those who are there, and never stored."})]})]}),s("footer",{children:[
 s("button",{type:"button",class:"button",onClick:()=>o.current?.close(),children:"Cancel"}),s("button",{class:"button bu\
 tton-primary","aria-disabled":p,children:[p&&s(K,{})," Create room"]})]})]})})}function Ss({room:e,isOpen:t,unread:n,hasDraft:o}){return s("li",{children:s("a",{class:`room-link ${n?"is-unread":""}`,
@@ -547,8 +547,8 @@ e.userCount,"connection")} now`,children:[s("span",{class:"dot"}),e.userCount.to
 -hidden",children:" connected"})]})]})})}function Es(){return s("div",{class:"skeleton-rooms","aria-hidden":"true",children:Array.
 from({length:7},()=>s("div",{class:"skeleton-room",children:[s("i",{class:"bone bone-sign"}),s("i",{class:"bone bone-lin\
 e"})]}))})}function Ps(e,t){let o=P(new ge).current.round(),i=an(e.me.id);return t.map(r=>{let{id:a,name:l,isEphemeral:d,
-userCount:f}=r,c=e.room?.id===a,p=e.openRoom(a)?.unread??0,h=!c&&i.has(a);return o(a,[l,d,f,c,p,h],()=>s(Ss,{room:r,isOpen:c,
-unread:p,hasDraft:h},a))})}function Cs(e,t,n){let o=P(t);o.current=t,T(()=>{let i=new IntersectionObserver(r=>{r.some(({
+userCount:f}=r,c=e.room?.id===a,p=e.openRoom(a)?.unread??0,g=!c&&i.has(a);return o(a,[l,d,f,c,p,g],()=>s(Ss,{room:r,isOpen:c,
+unread:p,hasDraft:g},a))})}function Cs(e,t,n){let o=P(t);o.current=t,T(()=>{let i=new IntersectionObserver(r=>{r.some(({
 isIntersecting:a})=>a)&&o.current()},{rootMargin:"200px"});return e.current&&i.observe(e.current),()=>i.disconnect()},n)}
 function Et({text:e,button:t,onClick:n}){return s("div",{class:"list-empty",children:[s("p",{children:e}),s("button",{type:"\
 button",class:"button",onClick:n,children:t})]})}function Ts({chat:e,wanted:t}){let n=B(e.list.rooms.length,"room");return s(
@@ -571,12 +571,12 @@ mi",children:[s(me,{name:e.me.username,size:"small"}),s("span",{class:"whoami-na
 {}),s("button",{type:"button",class:"icon-button",id:"logout","aria-label":"Log out",title:"Log out",onClick:()=>e.logout(),
 children:s(Hn,{})})]})}function po({chat:e}){let[t,n]=x(""),[o,i]=x(!1),r=P(null),a=P(null),l=P("");l.current=t;let d=t.
 trim(),f=e.list.search(t);T(()=>{d&&e.seek(()=>e.list.search(d).length>=As,()=>l.current.trim()===d)},[d,e]);let c=()=>[
-...a.current?.querySelectorAll("a")??[]],p=u=>{let g=u.key==="ArrowDown"?1:u.key==="ArrowUp"?-1:0;if(g===0)return;u.preventDefault();
-let v=c(),m=v.indexOf(document.activeElement)+g;m<0?r.current?.focus():v[m]?.focus()},h=()=>i(!0);return s("nav",{class:"\
+...a.current?.querySelectorAll("a")??[]],p=u=>{let m=u.key==="ArrowDown"?1:u.key==="ArrowUp"?-1:0;if(m===0)return;u.preventDefault();
+let v=c(),h=v.indexOf(document.activeElement)+m;h<0?r.current?.focus():v[h]?.focus()},g=()=>i(!0);return s("nav",{class:"\
 sidebar","aria-label":"Rooms",children:[s("header",{class:"sidebar-top",children:[s("a",{class:"brand",href:"#/","aria-l\
 abel":"confab, all rooms",children:[s(re,{size:26})," confab"]}),s("button",{type:"button",class:"icon-button",id:"new-r\
-oom","aria-label":"New room",title:"New room",onClick:h,children:s(An,{})})]}),s(Rs,{query:t,field:r,onQuery:n,onArrow:p,
-onEnter:()=>c()[0]?.click()}),s(fo,{chat:e,wanted:d,found:f,list:a,onArrow:p,onMake:h}),s(Ls,{chat:e}),o&&s(uo,{chat:e,name:f.
+oom","aria-label":"New room",title:"New room",onClick:g,children:s(An,{})})]}),s(Rs,{query:t,field:r,onQuery:n,onArrow:p,
+onEnter:()=>c()[0]?.click()}),s(fo,{chat:e,wanted:d,found:f,list:a,onArrow:p,onMake:g}),s(Ls,{chat:e}),o&&s(uo,{chat:e,name:f.
 length===0?d:"",onDone:()=>i(!1)})]})}function Os(){return/^#\/room\/([0-9a-f-]{36})$/.exec(location.hash)?.[1]??null}function Ns(e){let t=e.room&&e.list.get(
 e.room.id)?.name;return`${e.unread>0?`(${e.unread}) `:""}${t?`${V(t)} · `:""}confab`}function Ds({chat:e,notice:t}){de(
 e),j(()=>{let o=()=>e.show(Os());return o(),window.addEventListener("hashchange",o),()=>window.removeEventListener("hash\
@@ -592,13 +592,13 @@ var $s={asked:void 0,ended:"Your session has ended. Log in to go on.",elsewhere:
 Another account has been logged in in this browser, and this page is theirs now."};function Hs(){let[,e]=oe(_=>_+1,0),[t,
 n]=x(null),o=P(null),i=P(0),[r,a]=x(null),[l,d]=x(void 0),{pathname:f}=location,c=f==="/login"||f==="/register",p=_=>{history.
 pushState(null,"",_+location.hash),e(void 0)};T(()=>{let _=()=>e(void 0);return window.addEventListener("popstate",_),()=>window.
-removeEventListener("popstate",_)},[]);let h=()=>{o.current?.close(),o.current=null,n(null)},u=_=>{h(),_!=="ended"&&history.
-replaceState(null,"","/"),_==="asked"&&F.logout(),d($s[_]),_!=="replaced"&&p("/login")},g=async()=>{if(a(null),F.isLeaving)
+removeEventListener("popstate",_)},[]);let g=()=>{o.current?.close(),o.current=null,n(null)},u=_=>{g(),_!=="ended"&&history.
+replaceState(null,"","/"),_==="asked"&&F.logout(),d($s[_]),_!=="replaced"&&p("/login")},m=async()=>{if(a(null),F.isLeaving)
 return F.tell(),p("/login");let _=++i.current;try{let y=await D.me();if(_!==i.current||location.pathname!=="/"||F.isLeaving)
 return;let M=new Ke(y,k=>{o.current===M&&u(k)});o.current=M,F.entered(y),n(M)}catch(y){if(_!==i.current)return;y instanceof
 L&&y.status===401?p("/login"):a(y instanceof Error?y.message:String(y))}};T(()=>(F.isLeaving&&F.tell(),F.listen(_=>{let y=o.
-current;_.is==="out"&&y&&u("elsewhere"),_.is==="in"&&y&&y.me.id!==_.user&&u("replaced")})),[]),T(()=>{!c&&!t&&g(),c&&t&&
-h(),!t&&!c&&(document.title="confab"),c&&(document.title=f==="/login"?"Log in · confab":"Create an account · confab")},
-[c,f,t]);let v=_=>{_.ctrlKey||_.metaKey||_.shiftKey||(_.preventDefault(),p(_.currentTarget.pathname))},m=()=>{d(void 0),
-p("/")};return f==="/login"?s(Jn,{onEntered:m,onLink:v,notice:l}):f==="/register"?s(Qn,{onEntered:m,onLink:v}):t?s(Ds,{chat:t,
-notice:l}):s(Is,{error:r,onRetry:()=>{g()}})}Ft(s(Hs,{}),document.getElementById("app"));})();
+current;!y&&location.pathname==="/"&&m(),_.is==="out"&&y&&u("elsewhere"),_.is==="in"&&y&&y.me.id!==_.user&&u("replaced")})),
+[]),T(()=>{!c&&!t&&m(),c&&t&&g(),!t&&!c&&(document.title="confab"),c&&(document.title=f==="/login"?"Log in · confab":"C\
+reate an account · confab")},[c,f,t]);let v=_=>{_.ctrlKey||_.metaKey||_.shiftKey||(_.preventDefault(),p(_.currentTarget.
+pathname))},h=()=>{d(void 0),p("/")};return f==="/login"?s(Jn,{onEntered:h,onLink:v,notice:l}):f==="/register"?s(Qn,{onEntered:h,
+onLink:v}):t?s(Ds,{chat:t,notice:l}):s(Is,{error:r,onRetry:()=>{m()}})}Ft(s(Hs,{}),document.getElementById("app"));})();

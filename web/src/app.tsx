@@ -164,6 +164,7 @@ function App() {
     if (session.isLeaving) void session.tell();
     return session.listen((news) => {
       const here = current.current;
+      if (!here && location.pathname === '/') void enter(); // what was found out may not hold any more
       if (news.is === 'out' && here) end('elsewhere');
       if (news.is === 'in' && here && here.me.id !== news.user) end('replaced');
     });

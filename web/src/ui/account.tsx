@@ -127,6 +127,10 @@ class FormFaults extends Error {
 /** What has become of a logout, which the server may not know of yet. */
 function Leaving() {
   const { leaving } = useWatched(session);
+  const tryAgain = (): void => {
+    document.querySelector<HTMLElement>('.card input')?.focus(); // the button goes
+    void session.tell();
+  };
   return (
     <div role="status" id="leaving" data-leaving={leaving}>
       {leaving === 'telling' && (
@@ -139,7 +143,7 @@ function Leaving() {
           <Alert size={18} />
           <span>
             The server could not be told that you have logged out. Until it is, your session goes on there.{' '}
-            <button type="button" class="link-button" onClick={() => void session.tell()}>
+            <button type="button" class="link-button" onClick={tryAgain}>
               Try again
             </button>
           </span>
