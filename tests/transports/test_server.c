@@ -1166,6 +1166,65 @@ Test(server, echoes_a_close_and_ends)
     UNTIL(facts.by_reason[CF_GONE_PEER] == 2);
 }
 
+/* A Close with this code and reason; size: of the payload. */
+static int close_with(int code, const char *reason, size_t size)
+{
+    char payload[125] = {(char)(code >> 8), (char)code};
+    size_t said;
+    int fd = open_websocket();
+    strncpy(payload + 2, reason, sizeof payload - 3);
+    put_frame(fd, CLOSE, payload, size);
+    cr_assert(eq(int, get_frame(fd, &said), CLOSE), "%d", code);
+    int answer = said >= 2 ? (uint8_t)body[0] << 8 | (uint8_t)body[1] : 1005;
+    expect_end(fd);
+    return answer;
+}
+
+Test(server, echoes_only_codes_that_may_be_sent)
+{
+    static const int good[] = {1000, 1001, 1002, 1003, 1007, 1008, 1009,
+                               1010, 1011, 3000, 3999, 4000, 4999};
+    static const int bad[] = {0,    1,    999,  1004, 1005, 1006, 1015,
+                              1016, 1100, 2000, 2999, 5000, 65535};
+    open_server();
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        cr_assert(eq(int, close_with(good[i], "", 2), good[i]));
+    cr_assert(eq(int, close_with(1000, "\xC3\xA4 reason", 11), 1000));
+    cr_assert(eq(int, close_with(0, "", 0), 1005));
+    cr_assert(eq(u64, ask().stats.closed_protocol, 0));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        cr_assert(eq(int, close_with(bad[i], "", 2), 1002), "%d", bad[i]);
+    cr_assert(eq(int, close_with(1000, "", 1), 1002)); /* half a code */
+}
+
+Test(server, a_reason_that_is_not_utf8_ends_with_1007)
+{
+    static const char *const bad[] = {"\xff", "ok \xC3", "\xED\xA0\x80", "\xC0\xAF"};
+    open_server();
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        cr_assert(eq(int, close_with(1000, bad[i], 2 + strlen(bad[i])), 1007), "%zu", i);
+    UNTIL(facts.stats.closed_utf8 == sizeof bad / sizeof bad[0]);
+}
+
+/* lws has shut the socket for writing before we hear of it, so no code can be said. */
+Test(server, control_frames_too_long_and_impossible_lengths_are_cut_and_counted)
+{
+    static const uint8_t top_bit[] = {0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 4, 'x'};
+    static const char long_text[3000];
+    static const int opcodes[] = {PING, PONG, CLOSE};
+    open_server();
+    for (size_t i = 0; i < sizeof opcodes / sizeof opcodes[0]; i++)
+        for (size_t size = 126; size <= sizeof long_text; size += sizeof long_text - 126) {
+            int fd = open_websocket();
+            put_frame(fd, opcodes[i], long_text, size);
+            expect_end(fd);
+        }
+    int fd = open_websocket();
+    put_bytes(fd, top_bit, sizeof top_bit);
+    expect_end(fd);
+    UNTIL(facts.stats.closed_protocol == 7 && facts.by_reason[CF_GONE_PROTOCOL] == 7);
+}
+
 Test(server, tells_of_a_close_when_it_is_decided_not_when_the_peer_agrees)
 {
     open_server(); /* close_ms is beyond any wait of a test */

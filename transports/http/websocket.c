@@ -431,13 +431,13 @@ static void on_fragment(cf_conn_t *conn, const uint8_t *bytes, size_t size)
     cf_buf_free(&message);
 }
 
-/* The connection is open and quiet: it was not the peer who ended it. One that leaves in this very
- * moment cannot be told apart and counts as gone by itself. */
+/* The connection is open: it was not the peer who ended it. One that leaves in this very moment
+ * cannot be told apart and counts as gone by itself. */
 static bool is_peer_there(cf_conn_t *conn)
 {
     char byte;
     ssize_t n = recv(lws_get_socket_fd(conn->wsi), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+    return n > 0 || (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK));
 }
 
 static void on_closed(cf_conn_t *conn)
@@ -464,6 +464,37 @@ static int on_established(cf_server_t *server, struct lws *wsi, cf_conn_t **slot
     return 0;
 }
 
+/* The code that a peer's Close is to be answered with instead of its own; 0: it may be echoed. The
+ * codes are those of RFC 6455, 7.4; those registered later lws makes 1002 before we see them. */
+static int fault_of_close(const uint8_t *payload, size_t size)
+{
+    int code = size >= 2 ? payload[0] << 8 | payload[1] : 0;
+    bool is_named = code >= 1000 && code <= 1011 && (code < 1004 || code > 1006);
+    if (size == 0)
+        return 0;
+    if (size < 2 || !(is_named || (code >= 3000 && code <= 4999)))
+        return CLOSE_PROTOCOL;
+    return cf_utf8_valid((const char *)payload + 2, size - 2) ? 0 : CLOSE_UTF8;
+}
+
+/* 0: lws is to answer it; -1: it is answered, and lws to end the connection. */
+static int on_peer_close(cf_conn_t *conn, const uint8_t *payload, size_t size)
+{
+    cf_server_stats_t *stats = &conn->server->stats;
+    bool is_first = conn->state == CF_CONN_OPEN && !conn->peer_closed;
+    int fault = is_first ? fault_of_close(payload, size) : 0;
+    conn->peer_closed = true;
+    cf_conn_turn(conn);
+    cf_outgoing_clear(&conn->out); /* no data follows the Close */
+    count_queued(conn);
+    if (fault) {
+        break_off(conn, fault, "",
+                  fault == CLOSE_UTF8 ? &stats->closed_utf8 : &stats->closed_protocol);
+        send_waiting(conn);
+    }
+    return conn->state == CF_CONN_OPEN ? 0 : -1; /* ours was sent: this is the answer to it */
+}
+
 static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                   size_t size)
 {
@@ -487,13 +518,7 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
     case LWS_CALLBACK_SERVER_WRITEABLE:
         return conn && send_waiting(conn) < 0 ? -1 : 0;
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
-        if (!conn)
-            return 0;
-        conn->peer_closed = true;
-        cf_conn_turn(conn);
-        cf_outgoing_clear(&conn->out); /* no data follows the Close that lws echoes */
-        count_queued(conn);
-        return conn->state == CF_CONN_OPEN ? 0 : -1; /* ours was sent: this is the answer to it */
+        return conn ? on_peer_close(conn, in, size) : 0;
     case LWS_CALLBACK_CLOSED:
         if (conn)
             on_closed(conn);
