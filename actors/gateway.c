@@ -4,6 +4,7 @@
 #include "crash_point.h"
 #include "err.h"
 #include "gateway_routes.h"
+#include "http/traceparent.h"
 #include "metrics.h"
 
 #include <sodium.h>
@@ -330,23 +331,11 @@ static void free_client(cf_gateway_t *self, cf_client_t *client)
     free(client);
 }
 
-/* Go on with the trace that the client is in, or begin one. The header is 00-trace-span-flags in lower-case
- * hexadecimal, the trace not all zero; a later version may say more behind it (W3C Trace Context, 3.2). */
+/* Go on with the trace that the client is in, or begin one. */
 static void follow_trace(cf_gateway_t *self, cf_str_t traceparent)
 {
-    enum { VERSION = 3, TRACE = 2 * CF_TRACE_SIZE, LEAST = VERSION + TRACE + 1 + 16 + 1 + 2 };
     uint8_t trace[CF_TRACE_SIZE];
-    const char *text = traceparent.bytes;
-    size_t digits = 0;
-    for (uint32_t i = 0; i < traceparent.size && i < LEAST; i++)
-        digits += strchr("0123456789abcdef", text[i]) != NULL && text[i];
-    bool is_one = traceparent.size >= LEAST && digits == LEAST - 3 && text[2] == '-' &&
-                  text[VERSION + TRACE] == '-' && text[LEAST - 3] == '-' &&
-                  memcmp(text, "ff", 2) != 0 &&
-                  (traceparent.size == LEAST || (memcmp(text, "00", 2) != 0 && text[LEAST] == '-'));
-    if (is_one &&
-        sodium_hex2bin(trace, sizeof trace, text + VERSION, TRACE, NULL, NULL, NULL) == 0 &&
-        !sodium_is_zero(trace, sizeof trace))
+    if (cf_traceparent_read(trace, traceparent))
         set_trace(self, trace);
     else
         cf_gateway_new_trace(self);

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Writes the seeds of fuzz_head, fuzz_chunked and fuzz_server_frames into corpus/. The files are checked in; run
+"""Writes the seeds of fuzz_head, fuzz_chunked, fuzz_server_frames, fuzz_traceparent, fuzz_network and fuzz_hello into
+corpus/. The files are checked in; run
 this again only after changing it."""
 import pathlib
 import struct
@@ -128,6 +129,40 @@ def connections():
         yield 0, (0, 1, 7)[i % 3], head(b"POST / HTTP/1.1", HOST, b"Transfer-Encoding: chunked\r\n") + data + get
 
 
+def traceparents():
+    trace, span = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+    for version in ("00", "01", "fe", "ff", "0g", "0", "000", "FF"):
+        for flags in ("00", "01", "zz", "1"):
+            yield f"{version}-{trace}-{span}-{flags}".encode()
+    good = f"00-{trace}-{span}-01"
+    for text in (good + "-more", good + "-", good + " ", " " + good, "cc" + good[2:] + "-what comes", good.upper(), "",
+                 f"00-{'0' * 32}-{span}-01", f"00-{trace}-{'0' * 16}-01", f"00-{trace[:-1]}-{span}-01",
+                 f"00-{trace}0-{span}-01", f"00_{trace}_{span}_01", good[:-1], good[:35], "-" * 55, "0" * 55,
+                 good[:10] + "\0" + good[11:], good + "," + good, good * 10):
+        yield text.encode()
+
+
+def networks():
+    for text in ("", "0.0.0.0", "127.0.0.1", "255.255.255.255", "256.1.1.1", "1.2.3", "1.2.3.4.5", "01.2.3.4", "1.2.3.4 ",
+                 " 1.2.3.4", "1.2.3.4:80", "[::1]", "::1", "::", "::ffff:1.2.3.4", "::ffff:0:0", "2001:db8::1", "fe80::1%eth0",
+                 "1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8:9", ":::", "g::", "12345::", "unknown", "_hidden", "1.2.3.4\0", "\0",
+                 "f" * 39, "f" * 46, "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255", "0x7f.1", "2130706433"):
+        yield b"\0" + text.encode()
+        yield b"\1" + text.encode()
+    for text in ("10.0.0.0/8", "10.0.0.1/8", "0.0.0.0/0", "::/0", "1.2.3.4/32", "1.2.3.4/33", "::1/128", "::1/129", "fd00::/8",
+                 "fd00::1/8", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/08", "10.0.0.0/8/8", "10.0.0.0/999", "10.0.0.0/9999", "/8"):
+        yield b"\1" + text.encode()
+
+
+def hellos():
+    for first in (0, 20, 21, 22, 23, 71, 128, 255):  # 71: "G", of plain HTTP
+        for record, kind, message in ((0, 1, 0), (4, 1, 0), (512, 1, 508), (512, 1, 600), (16384, 1, 16380),
+                                      (16385, 1, 5), (512, 2, 508), (5, 1, 16384), (5, 1, 16385), (3, 1, 1)):
+            yield bytes([first, 3, 1]) + record.to_bytes(2, "big") + bytes([kind]) + message.to_bytes(3, "big")
+    for data in (b"GET / HTTP/1.1", b"\x16\x02\x00", b"\x16\x04\x00\x02\x00\x01\x00\x01\xfc", b"\xff" * 9, b"\0" * 9):
+        yield data
+
+
 def write(name, seeds):
     folder = HERE / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -136,5 +171,8 @@ def write(name, seeds):
 
 
 write("head", heads())
+write("traceparent", traceparents())
+write("network", networks())
+write("hello", hellos())
 write("chunked", (bytes([i]) + data for i, data in enumerate(chunked())))
 write("server_frames", (bytes([kind, step]) + data for kind, step, data in connections()))
