@@ -611,6 +611,7 @@ int cf_gateway_new(cf_gateway_t **out, const cf_gateway_config_t *config, cf_act
     self->config = *config;
     self->config.server.lasting_bytes = cf_limits_lasting_bytes;
     self->actor = actor;
+    self->began_s = cf_wall_us() / 1000000;
     self->out = cf_actor_outbox(actor);
     int rc = cf_server_new(&self->server, &self->config.server, &events, self,
                            cf_inbox_fd(cf_actor_inbox(actor)));

@@ -28,6 +28,7 @@
 #include "http/server.h"
 #include "limit_kinds.h"
 #include "network.h"
+#include "own_pages.h"
 
 typedef struct {
     cf_server_config_t server;
@@ -51,7 +52,8 @@ typedef struct {
     const char *cookie_name;   /* borrowed, as all texts here */
     const char *health_status; /* "ok", "healthy" */
     const char *environment;
-    uint32_t store_connections_max; /* for readiness to tell */
+    const cf_own_pages_t *own_pages; /* in place of the built-in page; NULL: that; borrowed */
+    uint32_t store_connections_max;  /* for readiness to tell */
     const char *version;
     cf_limits_t limits;          /* those with rate 0 are off */
     uint8_t limit_key[32];       /* hashes who is limited; the same in all gateways of a process */

@@ -183,6 +183,7 @@ struct cf_gateway {
     cf_outbox_t *out;
     cf_client_t *clients; /* by number */
     uint64_t next_number, next_corr;
+    int64_t began_s;        /* wall clock */
     cf_pending_t *pendings; /* by corr; also in order of sending */
     cf_place_t *places;
     bool places_wait;         /* some place is known and lacks the memory to go on there */

@@ -5,6 +5,7 @@
 #include "err.h"
 #include "import.h"
 #include "log.h"
+#include "own_pages.h"
 #include "seed.h"
 #include "supervisor.h"
 #include "wire/protocol_doc.h"
@@ -114,10 +115,29 @@ static int check_certificate(const cf_config_t *config, cf_buf_t *report)
     return rc;
 }
 
+static int check_pages(const cf_config_t *config, cf_buf_t *report)
+{
+    cf_own_pages_t *pages = NULL;
+    char fault[CF_OWN_PAGES_FAULT_MAX];
+    int rc =
+        config->http_pages_dir[0] ? cf_own_pages_load(&pages, config->http_pages_dir, fault) : 0;
+    cf_own_pages_destroy(&pages);
+    if (rc == CF_ERANGE && cf_buf_addf(report, "%s\n", fault) < 0)
+        rc = CF_ENOMEM;
+    return rc;
+}
+
+/* The files that the configuration names. */
+static int check_files(const cf_config_t *config, cf_buf_t *report)
+{
+    int rc = check_certificate(config, report), pages = check_pages(config, report);
+    return rc < 0 ? rc : pages;
+}
+
 static int check_config(const options_t *options)
 {
     cf_config_sources_t sources = sources_of(options);
-    return cf_config_check(&sources, check_certificate, stdout);
+    return cf_config_check(&sources, check_files, stdout);
 }
 
 static int config_doc(const options_t *options)

@@ -92,6 +92,7 @@ typedef struct {
     int64_t step_until_us;
     int exit_code;
     cf_password_policy_t *passwords; /* owned */
+    cf_own_pages_t *pages;           /* owned; NULL: the built-in one */
     char url[CF_STORE_URL_MAX];
 } supervisor_t;
 
@@ -438,12 +439,24 @@ static cf_gateway_config_t gateway_config(supervisor_t *self, const char *listen
         .cookie_name = config->auth_cookie_name,
         .health_status = config->http_health_status,
         .environment = config->node_environment,
+        .own_pages = self->pages,
         .store_connections_max = (uint32_t)config->store_connections_max,
         .version = CF_VERSION,
         .proxies = config->http_trusted_proxies.items,
         .proxy_count = config->http_trusted_proxies.count,
         .metrics_allow = config->metrics_allow.items,
         .metrics_allow_count = config->metrics_allow.count};
+}
+
+static int load_pages(supervisor_t *self)
+{
+    char fault[CF_OWN_PAGES_FAULT_MAX];
+    int rc = self->config->http_pages_dir[0]
+                 ? cf_own_pages_load(&self->pages, self->config->http_pages_dir, fault)
+                 : 0;
+    if (rc == CF_ERANGE)
+        cf_log_error("cannot serve the pages", CF_STR("reason", fault));
+    return rc;
 }
 
 static int start_gateway(supervisor_t *self, uint16_t kind, uint32_t index,
@@ -733,8 +746,9 @@ static int open_signals(void)
 static int make_all(supervisor_t *self)
 {
     static int (*const starters[])(supervisor_t *) = {
-        start_stats,   start_storage, start_readers, start_accounts, start_sweeper, start_stockbot,
-        start_limiter, start_lobby,   start_rooms,   start_observer, start_gateways};
+        load_pages,     start_stats,   start_storage,  start_readers,
+        start_accounts, start_sweeper, start_stockbot, start_limiter,
+        start_lobby,    start_rooms,   start_observer, start_gateways};
     int rc = cf_bus_init(&self->bus, NODE);
     self->bus.trace = self->config->log_messages;
     if (rc == 0)
@@ -813,6 +827,7 @@ int cf_supervisor_run(const cf_config_t *config)
     cf_actor_join(&self.self);
     cf_bus_close(&self.bus);
     cf_password_policy_destroy(&self.passwords);
+    cf_own_pages_destroy(&self.pages);
     free(self.actors);
     free(self.addresses);
     close(self.signals);

@@ -42,7 +42,7 @@
 #define CF_CONFIG_KEYS(X)                                                                          \
     X(http, listen, ADDRESS, "127.0.0.1:8080", "1", "255",                                         \
       "Address and port to listen on; port 0 picks a free one, `[::]:8080` is every interface, "   \
-      "`0.0.0.0:8080` every one for IPv4 alone.")                                                              \
+      "`0.0.0.0:8080` every one for IPv4 alone.")                                                  \
     X(http, allowed_origins, ORIGINS, "http://localhost:3000,http://localhost:8080", "0", "64",    \
       "Origins whose pages may use the API and open sockets, besides the server's own. In "        \
       "production none unless named.")                                                             \
@@ -78,6 +78,9 @@
     X(http, hsts_max_age, DURATION, "365d", "0", "730d",                                           \
       "Under TLS: how long browsers are told to use nothing else for this host "                   \
       "(Strict-Transport-Security); 0 says nothing.")                                              \
+    X(http, pages_dir, TEXT, "", "0", "1024",                                                      \
+      "Folder whose index.html, login.html and register.html are served at /, /login and "         \
+      "/register; read at start. Empty is the built-in page.")                                     \
     X(http, health_status, CHOICE, "ok", "ok|healthy", "",                                         \
       "Word that /health answers with when all is well.")                                          \
     X(ws, message_max_bytes, SIZE, "16KiB", "1KiB", "1MiB",                                        \

@@ -1,5 +1,7 @@
 """The files of the page: where they are, how long they are kept, what they allow."""
 
+import datetime
+import email.utils
 import re
 
 import pytest
@@ -58,6 +60,19 @@ def test_what_the_browser_has_is_not_sent_again(store_kind, get, kind):
         assert (status, body) == (304, b"") and headers["ETag"] == tag and "Cache-Control" in headers
     for other in ('"other"', tag.strip('"'), tag[:-2] + '"'):
         assert get(path, If_None_Match=other)[0] == 200
+
+
+@pytest.mark.parametrize("kind", ["page", "asset"])
+def test_by_its_date_too(store_kind, get, kind):
+    path = "/" if kind == "page" else assets(get("/")[2])[-1]
+    tag, modified = (get(path)[1][name] for name in ("ETag", "Last-Modified"))
+    later = email.utils.format_datetime(email.utils.parsedate_to_datetime(modified) + datetime.timedelta(days=1), usegmt=True)
+    earlier = "Thu, 01 Jan 1970 00:00:00 GMT"
+    for since, status in ((modified, 304), (later, 304), (earlier, 200), ("yesterday", 200), (modified + "x", 200),
+                          (modified.replace("GMT", "CET"), 200), (modified + " " * 5 + "x" * 100, 200)):
+        assert get(path, If_Modified_Since=since)[0] == status, since
+    assert get(path, If_Modified_Since=modified, If_None_Match='"other"')[0] == 200  # the tag says it better
+    assert get(path, If_Modified_Since=earlier, If_None_Match=tag)[0] == 304
 
 
 def test_head_and_other_methods(store_kind, get):

@@ -273,6 +273,7 @@ static void fill_request(cf_request_t *out, const cf_http_client_t *client, cons
         .true_client_ip = head->fields[CF_FIELD_TRUE_CLIENT_IP],
         .real_ip = head->fields[CF_FIELD_REAL_IP],
         .if_none_match = head->fields[CF_FIELD_IF_NONE_MATCH],
+        .if_modified_since = head->fields[CF_FIELD_IF_MODIFIED_SINCE],
         .peer = cf_str(client->peer),
         .secure = client->server->tls,
     };

@@ -216,6 +216,7 @@ static const struct {
     [CF_FIELD_TRUE_CLIENT_IP] = {"true-client-ip", ONCE},
     [CF_FIELD_REAL_IP] = {"x-real-ip", ONCE},
     [CF_FIELD_IF_NONE_MATCH] = {"if-none-match", ONCE},
+    [CF_FIELD_IF_MODIFIED_SINCE] = {"if-modified-since", ONCE},
     [CF_FIELD_CONTENT_LENGTH] = {"content-length", ONCE},
     [CF_FIELD_TRANSFER_ENCODING] = {"transfer-encoding", ONCE},
     [CF_FIELD_CONNECTION] = {"connection", LIST},

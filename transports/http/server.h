@@ -37,7 +37,7 @@ typedef struct {
     cf_str_t path;  /* as sent, before '?', not decoded; starts with '/' */
     cf_str_t query; /* after '?', not decoded */
     cf_str_t host, origin, cookie, authorization, sec_fetch_site, content_type, request_id,
-        traceparent, forwarded_for, true_client_ip, real_ip, if_none_match;
+        traceparent, forwarded_for, true_client_ip, real_ip, if_none_match, if_modified_since;
     cf_str_t body;   /* whole; at most cf_server_config_t.body_max */
     cf_str_t peer;   /* address as text, without port */
     bool secure;     /* came over TLS */
