@@ -826,6 +826,7 @@ static int64_t due(void *state, cf_turn_t *turn)
 static void gauges(void *state)
 {
     const cf_accounts_t *self = state;
+    cf_gauge(CF_M_ACCOUNTS_WAITING, HASH_COUNT(self->operations));
     cf_gauge(CF_M_HASH_WAITING, self->hashing);
     cf_gauge(CF_M_SESSIONS_CACHED, cf_session_cache_count(&self->cache));
 }

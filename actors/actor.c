@@ -118,6 +118,7 @@ static void on_probe(cf_actor_t *self, const cf_msg_t *msg, cf_arena_t *arena)
 {
     cf_gauge(CF_M_INBOX_BACKLOG, self->deepest + self->later_count);
     self->deepest = 0;
+    cf_gauge(CF_M_LATER_BYTES, self->later.size);
     if (self->ops->gauges)
         self->ops->gauges(self->state);
     cf_probed_t probed;

@@ -562,6 +562,9 @@ static void gauges(void *state)
 {
     cf_gateway_t *self = state;
     const cf_server_stats_t *stats = cf_server_stats(self->server);
+    cf_gauge(CF_M_POOL_BYTES, self->pool_used);
+    cf_gauge(CF_M_COMMAND_BYTES, self->command_bytes);
+    cf_gauge(CF_M_REQUESTS_WAITING, HASH_COUNT(self->pendings));
     cf_gauge(CF_M_CONNECTIONS, stats->open_sockets);
     cf_gauge(CF_M_WEBSOCKETS, stats->open_websockets);
     cf_gauge(CF_M_ACCEPTED, stats->accepted);

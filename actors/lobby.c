@@ -2,6 +2,7 @@
 
 #include "err.h"
 #include "log.h"
+#include "metrics.h"
 #include "table.h"
 #include "wire/control.h"
 #include "wire/place.h"
@@ -455,4 +456,11 @@ static void destroy(void *state)
     free(self);
 }
 
-const cf_actor_ops_t cf_lobby_ops = {.handlers = handlers, .due = due, .destroy = destroy};
+static void gauges(void *state)
+{
+    const cf_lobby_t *self = state;
+    cf_gauge(CF_M_LOOKUPS_WAITING, self->lookups_waiting);
+}
+
+const cf_actor_ops_t cf_lobby_ops = {
+    .handlers = handlers, .due = due, .gauges = gauges, .destroy = destroy};

@@ -328,6 +328,12 @@ void cf_room_handle(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg)
         cf_room_quarantine(self, turn);
 }
 
+void cf_room_add_waiting(const cf_room_t *self, uint64_t *queued, uint64_t *held)
+{
+    *queued += self->queue_bytes;
+    *held += self->held_bytes;
+}
+
 void cf_room_settle(cf_room_t *self, cf_turn_t *turn)
 {
     if (self->phase == CF_ROOM_OPEN)

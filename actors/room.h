@@ -78,6 +78,8 @@ void cf_room_node_gone(cf_room_t *self, cf_turn_t *turn, uint32_t node);
 bool cf_room_is_idle(const cf_room_t *self);
 /* Events that the gateway furthest behind has not been sent. */
 uint64_t cf_room_lag(const cf_room_t *self);
+/* Adds the bytes of posts that wait for their commit, and of requests that wait for a lookup. */
+void cf_room_add_waiting(const cf_room_t *self, uint64_t *queued, uint64_t *held);
 void cf_room_destroy(cf_room_t **self);
 
 #endif

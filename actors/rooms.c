@@ -264,11 +264,14 @@ static void drain(void *state, cf_turn_t *turn)
 static void gauges(void *state)
 {
     cf_rooms_t *self = state;
-    uint64_t lag = 0;
+    uint64_t lag = 0, queued = 0, held = 0;
     for (const hosted_t *at = self->rooms; at; at = at->hh.next) {
         uint64_t here = cf_room_lag(at->room);
         lag = here > lag ? here : lag;
+        cf_room_add_waiting(at->room, &queued, &held);
     }
+    cf_gauge(CF_M_ROOM_QUEUE_BYTES, queued);
+    cf_gauge(CF_M_ROOM_HELD_BYTES, held);
     cf_gauge(CF_M_ROOM_LAG, lag);
     cf_gauge(CF_M_ROOMS_ACTIVE, HASH_COUNT(self->rooms));
 }

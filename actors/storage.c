@@ -545,11 +545,18 @@ static const cf_handler_t handlers[] = {
     {0, NULL},
 };
 
+static void gauges(void *state)
+{
+    const cf_storage_t *self = state;
+    cf_gauge(CF_M_UNSETTLED_BYTES, self->unsettled_bytes);
+}
+
 const cf_actor_ops_t cf_storage_ops = {
     .handlers = handlers,
     .begin = begin,
     .after_batch = after_batch,
     .due = due,
     .drain = drain,
+    .gauges = gauges,
     .destroy = destroy,
 };

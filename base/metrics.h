@@ -34,6 +34,7 @@
     X(WAITED, COUNTER, "confab_actor_waited_total",                                                \
       "messages that came while the actor waited, say for the database")                           \
     X(WAITED_US, SECONDS, "confab_actor_waited_seconds_total", "time these messages waited")       \
+    X(LATER_BYTES, GAUGE, "confab_actor_kept_bytes", "bytes of messages kept while actors wait")   \
     X(REFUSED_MESSAGES, COUNTER, "confab_actor_refused_total", "requests answered REFUSED")        \
     X(MALFORMED, COUNTER, "confab_actor_malformed_total", "messages that could not be decoded")    \
     X(QUARANTINED, GAUGE, "confab_actor_quarantined", "actors that lost a message of our own")     \
@@ -54,6 +55,10 @@
     X(RESUMED, COUNTER, "confab_resumes_total{result=\"complete\"}", CF_RESUMES_HELP)              \
     X(RESUMED_RELOAD, COUNTER, "confab_resumes_total{result=\"reload\"}", CF_RESUMES_HELP)         \
     X(ROOMS_ACTIVE, GAUGE, "confab_rooms_active", "rooms in memory")                               \
+    X(ROOM_QUEUE_BYTES, GAUGE, "confab_room_queue_bytes", "of posts that wait for their commit")   \
+    X(ROOM_HELD_BYTES, GAUGE, "confab_room_held_bytes",                                            \
+      "of requests that wait until a room knows a user or itself")                                 \
+    X(LOOKUPS_WAITING, GAUGE, "confab_lobby_lookups_waiting", "lookups of rooms not placed yet")   \
     X(ROOMS_MOVED, COUNTER, "confab_room_moved_total", "requests answered MOVED")                  \
     X(ROOMS_OPENED, COUNTER, "confab_rooms_opened_total", "room activations")                      \
     X(ROOMS_RETIRED, COUNTER, "confab_rooms_retired_total", "rooms retired")                       \
@@ -62,10 +67,14 @@
     X(WRITES, COUNTER, "confab_store_writes_total", "writes other than posts")                     \
     X(STORE_ERRORS, COUNTER, "confab_store_errors_total", "failed store calls")                    \
     X(STORE_UNKNOWN, COUNTER, "confab_store_unknown_total", "runs whose answer was lost")          \
+    X(UNSETTLED_BYTES, GAUGE, "confab_store_unsettled_bytes",                                      \
+      "of runs whose answer was lost, until the store has said what became of them")               \
     X(LOGINS, COUNTER, "confab_logins_total", "successful logins")                                 \
     X(LOGINS_FAILED, COUNTER, "confab_logins_failed_total", "refused logins")                      \
     X(REGISTRATIONS, COUNTER, "confab_registrations_total", "new users")                           \
     X(HASHES, COUNTER, "confab_password_hashes_total", "password hashes computed")                 \
+    X(ACCOUNTS_WAITING, GAUGE, "confab_accounts_waiting",                                          \
+      "logins, registrations, session lookups and logouts under way")                              \
     X(HASH_WAITING, GAUGE, "confab_password_hash_waiting", "logins and registrations waiting")     \
     X(SESSIONS_CACHED, GAUGE, "confab_sessions_cached", "sessions in memory")                      \
     X(SESSIONS_EXPIRED, COUNTER, "confab_sessions_expired_total",                                  \
@@ -134,6 +143,10 @@
     X(DEAD_LETTERS_LOST, COUNTER, "confab_dead_letters_lost_total",                                \
       "those that could not be stored")                                                            \
     X(CREDIT_STOPS, COUNTER, "confab_credit_stops_total", "times a client's socket was not read")  \
+    X(POOL_BYTES, GAUGE, "confab_gateway_pool_bytes", "of clients' posts not answered yet")        \
+    X(COMMAND_BYTES, GAUGE, "confab_gateway_command_bytes", "of commands not answered yet")        \
+    X(REQUESTS_WAITING, GAUGE, "confab_gateway_requests_waiting",                                  \
+      "requests of gateways that wait for another actor")                                          \
     X(LIMITED_POSTS, COUNTER, CF_LIMITED("posts"), CF_LIMITED_HELP)                                \
     X(LIMITED_COMMANDS, COUNTER, CF_LIMITED("commands"), CF_LIMITED_HELP)                          \
     X(LIMITED_UPGRADES, COUNTER, CF_LIMITED("upgrades"), CF_LIMITED_HELP)                          \

@@ -1,6 +1,7 @@
 """/metrics: the names the rooms contract promises, correct after traffic, and nothing of anybody in labels."""
 
 import re
+import threading
 
 import prometheus_client.parser
 import pytest
@@ -169,3 +170,48 @@ def test_a_proxy_on_this_host_that_was_not_named_does_not_make_metrics_public(st
         for told in ("198.51.100.7", "127.0.0.1", "unknown"):
             assert server.client().raw("GET", "/metrics", headers={name: told})[0] == 404, (name, told)
     assert server.client().raw("GET", "/metrics")[0] == 200
+
+
+QUEUES = ("confab_gateway_pool_bytes", "confab_gateway_requests_waiting", "confab_room_queue_bytes", "confab_room_held_bytes",
+          "confab_store_unsettled_bytes", "confab_actor_kept_bytes", "confab_accounts_waiting")
+
+
+@pytest.mark.server_env(CONFAB_LIMITS_POSTS_PER_MINUTE="0", CONFAB_LIMITS_FAILED_LOGINS="0")
+def test_what_waits_for_a_store_that_hangs_is_shown_and_gone_afterwards(store_kind, store, make_server, tmp_path):
+    """P8: each queue has a figure. Those that need no store to fill stay at zero: commands, lookups of rooms."""
+    script = tmp_path / "faults"
+    script.write_text("")
+    store.url = f"faulty:{script}:{store.url}"
+    server = make_server().start()
+    server.allow_errors("store|not answered")
+    carl, eve = server.user("carl"), server.user("eve")
+    chats = [ws.Chat(carl, carl.create_room()) for _ in range(2)]
+    assert all(value(server, name) == 0 for name in ("confab_gateway_command_bytes", "confab_lobby_lookups_waiting"))
+    script.write_text("write hang\nsettle hang\nread hang\n")
+    over = threading.Event()
+
+    def knock():
+        while not over.is_set():
+            for call in (lambda: server.client().login("carl"), lambda: eve.history(chats[0].room)):
+                try:
+                    call()
+                except Refused:
+                    pass  # the store does not answer
+    knocking = [threading.Thread(target=knock) for _ in range(2)]
+    for thread in knocking:
+        thread.start()
+    seen = set()
+
+    def look():
+        for chat in chats:
+            chat.post("waits")
+        seen.update(name for name in QUEUES if value(server, name))
+        return seen == set(QUEUES)
+    try:
+        servers.until(look, f"all of {QUEUES} to be seen")
+    finally:
+        over.set()
+        script.write_text("")
+        for thread in knocking:
+            thread.join()
+    servers.until(lambda: not any(value(server, name) for name in QUEUES), "all of them to be zero again")
