@@ -238,9 +238,22 @@ static void report(cf_server_t *server)
     server->reported_no_fd = no_fd;
 }
 
+/* The loop did not turn for a while (a stopped process, a suspended machine): what clients and actors
+ * said meanwhile has not been read, and is read before anybody is judged by the clock. Once: a loop
+ * that is always late has deadlines all the same. */
+static bool was_held_up(cf_server_t *server)
+{
+    int64_t now_ms = cf_server_now_ms(server);
+    server->held_up = !server->held_up && now_ms - server->second_ms > 2 * CF_WHEEL_TICK_MS;
+    server->second_ms = now_ms;
+    return server->held_up;
+}
+
 static void on_second(uv_timer_t *timer)
 {
     cf_server_t *server = timer->data;
+    if (was_held_up(server))
+        return;
     if (++server->seconds % REPORT_S == 0)
         report(server);
     cf_websocket_second(server);
@@ -307,7 +320,8 @@ static int start_loop(cf_server_t *server, int inbox_fd)
     uv_check_start(&server->check, on_check);
     uv_prepare_start(&server->prepare, on_prepare);
     uv_timer_start(&server->second, on_second, CF_WHEEL_TICK_MS, CF_WHEEL_TICK_MS);
-    cf_wheel_init(&server->wheel, cf_server_now_ms(server));
+    server->second_ms = cf_server_now_ms(server);
+    cf_wheel_init(&server->wheel, server->second_ms);
     if (inbox_fd < 0)
         return 0;
     if (uv_poll_init(&server->loop, &server->inbox, inbox_fd) < 0)

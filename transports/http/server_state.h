@@ -92,6 +92,8 @@ struct cf_server {
     cf_server_stats_t reported; /* the counters at the last line about refused clients */
     uint64_t reported_no_fd;
     int seconds;
+    int64_t second_ms; /* when the latest of them began */
+    bool held_up;      /* and was not counted: the loop had not turned */
     /* libwebsockets */
     struct lws_context *lws;
     struct lws_vhost *vhost;
