@@ -164,7 +164,7 @@ Test(own_page_files, that_cannot_be_used_are_refused_with_a_word)
     put("register.html", 3);
     put("login.html", 0);
     snprintf(path, sizeof path, "%s/login.html", folder);
-    truncate(path, 0);
+    cr_assert(eq(int, truncate(path, 0), 0));
     cr_assert(eq(int, cf_own_pages_load(&pages, folder, fault), CF_ERANGE));
     cr_assert(ne(ptr, strstr(fault, "login.html': is empty"), NULL), "%s", fault);
     unlink(path);
