@@ -310,7 +310,7 @@ static int write_process(cf_buf_t *out, const cf_metrics_t *self)
          process.heap_bytes},
         {"confab_live", "every actor answers", GAUGE, health->live},
         {"confab_ready", "the store is there and the node is not draining", GAUGE, health->ready},
-        {"confab_store_up", "the store answers", GAUGE, health->store_up},
+        {"confab_store_up", "the store takes writes and answers reads", GAUGE, health->store_up},
         {"db_connections_open", "open store connections", GAUGE, health->store_connections},
         {"db_connections_in_use", "store connections used in the last second", GAUGE,
          health->store_in_use},

@@ -16,6 +16,9 @@ _Static_assert(CF_RUN_ROWS_MAX *(CF_POST_TEXT_MAX + CF_USERNAME_MAX + CF_CLIENT_
                    CF_MSG_BODY_MAX,
                "the largest PAGE fits into a message");
 
+/* Kinds of calls, as the link tells them apart. */
+typedef enum { USERS, SESSIONS, MEMBERS, POSTS, ROOMS } kind_t;
+
 /* Rows are copied while a query runs (its memory is the store's) and answered when all are there: a
  * query that fails half-way has no answer. */
 typedef struct {
@@ -65,9 +68,14 @@ static cf_store_t *begin(cf_reader_t *self, uint32_t n)
     return cf_store_link_begin(&self->link);
 }
 
-static int end(cf_reader_t *self, cf_histogram_t query, int rc)
+static int end(cf_reader_t *self, kind_t kind, int rc)
 {
-    cf_observe(query, cf_store_link_end(&self->link, rc));
+    static const cf_histogram_t queries[] = {[USERS] = CF_H_SELECT_USERS,
+                                             [SESSIONS] = CF_H_SELECT_SESSIONS,
+                                             [MEMBERS] = CF_H_SELECT_MEMBERS,
+                                             [POSTS] = CF_H_SELECT_POSTS,
+                                             [ROOMS] = CF_H_SELECT_ROOMS};
+    cf_observe(queries[kind], cf_store_link_end(&self->link, kind, rc));
     return rc == 0 && self->no_memory ? CF_ENOMEM : rc;
 }
 
@@ -139,8 +147,8 @@ static void find_users(cf_reader_t *self, cf_turn_t *turn)
     cf_store_t *store = begin(self, n);
     int rc = CF_EIO;
     if (store)
-        rc = end(self, CF_H_SELECT_USERS,
-                 store->ops->find_users(store, self->users.keys, n, on_user_row, self));
+        rc =
+            end(self, USERS, store->ops->find_users(store, self->users.keys, n, on_user_row, self));
     answer_all(self, turn, self->users.requests, n, rc, put_user);
 }
 
@@ -186,7 +194,7 @@ static void find_sessions(cf_reader_t *self, cf_turn_t *turn)
     cf_store_t *store = begin(self, n);
     int rc = CF_EIO;
     if (store)
-        rc = end(self, CF_H_SELECT_SESSIONS,
+        rc = end(self, SESSIONS,
                  store->ops->find_sessions(
                      store, (const uint8_t(*)[CF_TOKEN_HASH_SIZE])self->sessions.keys, n,
                      on_session_row, self));
@@ -235,7 +243,7 @@ static void find_members(cf_reader_t *self, cf_turn_t *turn)
     cf_store_t *store = begin(self, n);
     int rc = CF_EIO;
     if (store)
-        rc = end(self, CF_H_SELECT_MEMBERS,
+        rc = end(self, MEMBERS,
                  store->ops->find_members(store, self->members.keys, n, on_member_row, self));
     answer_all(self, turn, self->members.requests, n, rc, put_member);
 }
@@ -291,7 +299,7 @@ static void read_posts(cf_reader_t *self, cf_turn_t *turn)
     cf_store_t *store = begin(self, n);
     int rc = CF_EIO;
     if (store)
-        rc = end(self, CF_H_SELECT_POSTS,
+        rc = end(self, POSTS,
                  store->ops->read_posts(store, self->posts.keys, n, on_post_row, self, found));
     for (uint32_t i = 0; i < n; i++)
         self->results[i].found = rc == 0 && found[i];
@@ -353,7 +361,7 @@ static int on_list_rooms(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         refuse(turn, msg, CF_EIO);
         return 0;
     }
-    rc = end(self, CF_H_SELECT_ROOMS,
+    rc = end(self, ROOMS,
              store->ops->list_rooms(store, list.from_newest ? NULL : &list.after, list.limit + 1,
                                     on_room_row, &page));
     cf_outbox_trace(turn->out, msg->trace);
@@ -366,6 +374,66 @@ static int on_list_rooms(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         refuse(turn, msg, rc);
     cf_arena_reset(&self->arena);
     return 0;
+}
+
+/* --- is it of use? -----------------------------------------------------------------------------
+ */
+
+static void no_user(void *arg, size_t key, const cf_user_t *user)
+{
+    (void)arg, (void)key, (void)user;
+}
+
+static void no_session(void *arg, size_t key, const cf_session_t *session, const cf_user_t *user)
+{
+    (void)arg, (void)key, (void)session, (void)user;
+}
+
+static void no_member(void *arg, size_t key, bool room_exists, bool is_member)
+{
+    (void)arg, (void)key, (void)room_exists, (void)is_member;
+}
+
+static void no_post(void *arg, size_t key, const cf_post_t *post)
+{
+    (void)arg, (void)key, (void)post;
+}
+
+static void no_room(void *arg, const cf_room_row_t *room)
+{
+    (void)arg, (void)room;
+}
+
+/* Questions about what cannot be. */
+static int ask_for_nothing(cf_store_t *store, kind_t kind)
+{
+    static const uint8_t no_hash[1][CF_TOKEN_HASH_SIZE];
+    switch (kind) { /* without a default, so that a new kind is not forgotten */
+    case USERS:
+        return store->ops->find_users(store, &(cf_user_key_t){.by = CF_USER_BY_ID}, 1, no_user,
+                                      NULL);
+    case SESSIONS:
+        return store->ops->find_sessions(store, no_hash, 1, no_session, NULL);
+    case MEMBERS:
+        return store->ops->find_members(store, &(cf_member_key_t){{{0}}, {{0}}}, 1, no_member,
+                                        NULL);
+    case POSTS:
+        return store->ops->read_posts(store,
+                                      &(cf_posts_range_t){.from = CF_POSTS_NEWEST, .limit = 1}, 1,
+                                      no_post, NULL, NULL);
+    case ROOMS:
+        return store->ops->list_rooms(store, &(cf_id_t){{0}}, 1, no_room, NULL);
+    }
+    return 0;
+}
+
+static int check(cf_store_t *store, uint32_t kinds)
+{
+    int rc = 0;
+    for (kind_t kind = USERS; kind <= ROOMS && rc == 0; kind++)
+        if (kinds & 1u << kind)
+            rc = ask_for_nothing(store, kind);
+    return rc;
 }
 
 /* --- life --------------------------------------------------------------------------------------
@@ -431,6 +499,8 @@ int cf_reader_new(cf_reader_t **out, const cf_reader_config_t *config)
         return CF_ENOMEM;
     self->config = *config;
     self->config.link.role = CF_STORE_READER;
+    self->config.link.check = check;
+    self->config.link.checked_kinds = ROOMS + 1;
     cf_store_link_init(&self->link, &self->config.link);
     *out = self;
     return 0;

@@ -151,16 +151,20 @@ static int on_store_state(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 
 static void add_store(const cf_stats_t *self, int64_t now_us, cf_health_state_t *health)
 {
+    bool can_write = false, can_read = false;
     for (uint32_t i = 0; i < self->n_stores; i++) {
         const store_seen_t *seen = &self->stores[i];
         bool up = seen->state.up && now_us - seen->heard_us <= SILENCE_US;
         health->store_connections += up;
         health->store_in_use += up && seen->state.in_use;
         if (seen->address.kind == CF_ACTOR_STORAGE) {
-            health->store_up = up;
+            can_write = up;
             health->store_latency_us = seen->state.latency_us;
+        } else {
+            can_read |= up; /* one will do: who asks another is told to come again */
         }
     }
+    health->store_up = can_write && can_read;
 }
 
 static bool is_any_breaker_open(const cf_stats_t *self)

@@ -3,7 +3,8 @@
  *     PROBE        -> each target once a second. Who does not answer within 5 s is not live, nor is
  *                  who has lost a message of our own (actor.h, quarantine)
  *     PROBED       target -> stats: its counters; the newest are kept
- *     STORE_STATE  storage, readers -> stats. Not heard for 5 s counts as down
+ *     STORE_STATE  storage, readers -> stats. Not heard for 5 s counts as down. The node is ready while
+ *                  storage can write and one reader can read
  *     METRICS      gateway -> METRICS_TEXT: Prometheus text format 0.0.4, rendered at most once a
  *                  second
  *     HEALTH       gateway -> HEALTH_STATE

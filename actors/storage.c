@@ -14,6 +14,9 @@
 #define SETTLE_PAUSE_US INT64_C(250000) /* between two tries */
 #define RETRY_AFTER_MS 1000
 
+/* Kinds of calls, as the link tells them apart. */
+enum { APPENDS, OTHER_WRITES, SETTLES };
+
 /* A run whose answer was lost: the store's, or for want of memory ours. */
 typedef struct {
     cf_id_t room;
@@ -184,7 +187,7 @@ static void settle(cf_storage_t *self, cf_turn_t *turn)
     if (!store)
         return;
     int rc = store->ops->settle(store, runs, n, self->outcomes);
-    cf_store_link_end(&self->link, rc);
+    cf_store_link_end(&self->link, SETTLES, rc);
     if (rc < 0)
         return;
     for (uint32_t i = 0; i < n; i++) {
@@ -271,6 +274,15 @@ static void observe_writes(const cf_storage_t *self, int64_t us)
             cf_observe((cf_histogram_t)query, us);
 }
 
+/* A group with an append among them is one: a store may take everything but those. */
+static unsigned kind_of_group(const cf_storage_t *self)
+{
+    for (uint32_t i = 0; i < self->n; i++)
+        if (self->writes[i].kind == CF_WRITE_APPEND)
+            return APPENDS;
+    return OTHER_WRITES;
+}
+
 static void write_group(cf_storage_t *self, cf_turn_t *turn)
 {
     if (self->n == 0)
@@ -282,7 +294,7 @@ static void write_group(cf_storage_t *self, cf_turn_t *turn)
         self->outcomes[i] = unsaid;
     if (store) {
         int rc = store->ops->write(store, self->writes, self->n, self->outcomes);
-        observe_writes(self, cf_store_link_end(&self->link, rc));
+        observe_writes(self, cf_store_link_end(&self->link, kind_of_group(self), rc));
         if (rc == 0) {
             cf_count(CF_M_COMMITS);
             cf_observe(CF_H_BATCH_ROWS, self->rows);
@@ -466,6 +478,45 @@ static void drain(void *state, cf_turn_t *turn)
     cf_actor_drained(self->config.link.actor);
 }
 
+/* --- is it of use? -----------------------------------------------------------------------------
+ */
+
+#define BEFORE_ALL_US INT64_C(-1) /* older than any row */
+
+/* A row that is written and removed in one transaction, so that there is something to make durable,
+ * and a post to a room that cannot be. */
+static int try_writes(cf_store_t *store, const cf_run_t *nowhere)
+{
+    cf_write_t writes[] = {
+        {.kind = CF_WRITE_APPEND, .append = *nowhere},
+        {.kind = CF_WRITE_DEAD_LETTER,
+         .dead_letter = {.at_us = BEFORE_ALL_US,
+                         .command = cf_str("check"),
+                         .reason = cf_str("check")}},
+        {.kind = CF_WRITE_EXPIRE_DEAD_LETTERS, .expire = {BEFORE_ALL_US, 1}},
+    };
+    enum { N = sizeof writes / sizeof writes[0] };
+    cf_outcome_t outcomes[N] = {{0}};
+    int rc = store->ops->write(store, writes, N, outcomes);
+    return rc == 0 && outcomes[N - 1].stored != 1 ? CF_EIO : rc;
+}
+
+static int check(cf_store_t *store, uint32_t kinds)
+{
+    cf_post_t row = {.seq = 1, .kind = CF_POST_TEXT, .text = cf_str("check")};
+    cf_run_t nowhere = {.epoch = 1, .rows = &row, .n = 1};
+    cf_outcome_t outcome;
+    int rc = 0;
+    if (kinds & (1u << APPENDS | 1u << OTHER_WRITES))
+        rc = try_writes(store, &nowhere);
+    if (rc == 0 && kinds & 1u << SETTLES)
+        rc = store->ops->settle(store, &nowhere, 1, &outcome);
+    return rc;
+}
+
+/* --- life --------------------------------------------------------------------------------------
+ */
+
 static void begin(void *state)
 {
     cf_storage_t *self = state;
@@ -484,9 +535,6 @@ static int64_t due(void *state, cf_turn_t *turn)
         next_us = self->settle_us;
     return next_us;
 }
-
-/* --- life --------------------------------------------------------------------------------------
- */
 
 void cf_storage_destroy(cf_storage_t **self)
 {
@@ -515,6 +563,7 @@ int cf_storage_new(cf_storage_t **out, const cf_storage_config_t *config)
         return CF_ENOMEM;
     self->config = *config;
     self->config.link.role = CF_STORE_WRITER;
+    self->config.link.check = check;
     self->writes = calloc(config->batch_rows, sizeof *self->writes);
     self->requests = calloc(config->batch_rows, sizeof *self->requests);
     self->outcomes = calloc(config->batch_rows, sizeof *self->outcomes);

@@ -30,15 +30,16 @@ static void tell(cf_store_link_t *self, bool up, int64_t latency_us)
     self->next_tell_us = cf_boot_us() + SECOND_US;
 }
 
-static void set_up(cf_store_link_t *self, bool up)
+static void judge(cf_store_link_t *self)
 {
-    if (self->up != up && up)
+    bool well = self->up && !self->failing;
+    if (self->well != well && well)
         cf_log_info("the store is there", CF_INT("latency_us", self->latency_us));
-    else if (self->up != up)
+    else if (self->well != well)
         cf_log_error("the store is away");
-    self->up = up;
-    if (!self->has_told || self->told_up != up)
-        tell(self, up, self->latency_us);
+    self->well = well;
+    if (!self->has_told || self->told_up != well)
+        tell(self, well, self->latency_us);
 }
 
 /* The store's way to wait: the actor's, in two legs, so that stats hears of a call that hangs. */
@@ -72,10 +73,10 @@ static int64_t call_ends(cf_store_link_t *self, int rc)
     int64_t now_us = cf_boot_us();
     self->hang_us = INT64_MAX;
     self->used = true;
+    self->up = rc == 0;
     if (rc == 0) {
         self->failures = 0;
         self->next_try_us = now_us + SECOND_US;
-        set_up(self, true);
     } else {
         int64_t most_us = PAUSE_FIRST_US << (self->failures < 8 ? self->failures : 8);
         if (most_us > PAUSE_MAX_US)
@@ -83,8 +84,8 @@ static int64_t call_ends(cf_store_link_t *self, int rc)
         self->next_try_us = now_us + most_us / 2 + randombytes_uniform((uint32_t)most_us / 2);
         self->failures++;
         cf_count(CF_M_STORE_ERRORS);
-        set_up(self, false);
     }
+    judge(self);
     return now_us - self->called_us;
 }
 
@@ -96,8 +97,12 @@ cf_store_t *cf_store_link_begin(cf_store_link_t *self)
     return self->store;
 }
 
-int64_t cf_store_link_end(cf_store_link_t *self, int rc)
+int64_t cf_store_link_end(cf_store_link_t *self, unsigned kind, int rc)
 {
+    uint32_t bit = UINT32_C(1) << kind;
+    self->failing = rc == 0 ? self->failing & ~bit : self->failing | bit;
+    if (rc < 0)
+        self->failed_us = cf_boot_us();
     return call_ends(self, rc);
 }
 
@@ -151,6 +156,33 @@ static void ping(cf_store_link_t *self)
         self->failures = failures; /* and no proof that the other calls succeed */
 }
 
+static void check(cf_store_link_t *self, uint32_t kinds)
+{
+    call_begins(self);
+    int rc = self->config.check(self->store, kinds);
+    bool used = self->used;
+    self->failing = rc == 0 ? self->failing & ~kinds : self->failing | kinds;
+    call_ends(self, rc);
+    self->used = used;
+}
+
+static void try_again(cf_store_link_t *self)
+{
+    if (!self->store) {
+        try_open(self);
+        return;
+    }
+    ping(self);
+    if (!self->up)
+        return;
+    if (self->failing && cf_boot_us() - self->failed_us >= CF_STORE_LINK_QUIET_US)
+        check(self, self->failing);
+    if (self->failing || self->config.checked_kinds == 0)
+        return;
+    check(self, UINT32_C(1) << self->next_kind);
+    self->next_kind = (self->next_kind + 1) % self->config.checked_kinds;
+}
+
 /* --- life --------------------------------------------------------------------------------------
  */
 
@@ -179,15 +211,11 @@ int64_t cf_store_link_due(cf_store_link_t *self, cf_turn_t *turn)
 {
     (void)turn; /* a call takes its time; the turn's clock is not the time behind it */
     bool may_try = self->store || may_open(self);
-    if (may_try && cf_boot_us() >= self->next_try_us) {
-        if (self->store)
-            ping(self);
-        else
-            try_open(self);
-    }
+    if (may_try && cf_boot_us() >= self->next_try_us)
+        try_again(self);
     tell_supervisor(self);
     if (cf_boot_us() >= self->next_tell_us)
-        tell(self, self->up, self->latency_us);
+        tell(self, self->well, self->latency_us);
     return may_try && self->next_try_us < self->next_tell_us ? self->next_try_us
                                                              : self->next_tell_us;
 }

@@ -151,6 +151,7 @@ typedef struct {
     int lock_fd;      /* of PATH.lock; -1 in a READER */
     sqlite3 *db;      /* NULL: closed after an error, the next call opens it */
     sqlite3_stmt *statements[STATEMENT_COUNT];
+    int said;         /* code of the last error in the log; 0: it was followed by a success */
     int wal_pages;    /* in the WAL after the last commit */
     int64_t until_us; /* deadline of the call under way */
 } sqlite_t;
@@ -177,8 +178,10 @@ static void disconnect(sqlite_t *self)
 static int fail(sqlite_t *self, const char *what)
 {
     int code = self->db ? sqlite3_extended_errcode(self->db) : SQLITE_NOMEM;
-    cf_log_error("sqlite: call failed", CF_STR("what", what), CF_STR("path", self->path),
-                 CF_INT("code", code), CF_STR("reason", sqlite3_errstr(code)));
+    if (code != self->said)
+        cf_log_error("sqlite: call failed", CF_STR("what", what), CF_STR("path", self->path),
+                     CF_INT("code", code), CF_STR("reason", sqlite3_errstr(code)));
+    self->said = code;
     int primary = code & 0xff;
     if (primary != SQLITE_FULL && primary != SQLITE_BUSY && primary != SQLITE_INTERRUPT)
         disconnect(self);
@@ -783,6 +786,7 @@ static cf_verdict_status_t commit(sqlite_t *self)
     int code = sqlite3_step(stmt_of(self, COMMIT));
     if (code == SQLITE_DONE) {
         sqlite3_reset(self->statements[COMMIT]);
+        self->said = 0;
         cf_crash_point("after_commit");
         return CF_VERDICT_STORED;
     }
@@ -896,7 +900,10 @@ static int sqlite_settle(cf_store_t *base, const cf_run_t *runs, size_t n, cf_ou
 static int end_read(sqlite_t *self, sqlite3_stmt *stmt, int code)
 {
     sqlite3_reset(stmt);
-    return code == SQLITE_DONE ? 0 : fail(self, "read");
+    if (code != SQLITE_DONE)
+        return fail(self, "read");
+    self->said = 0;
+    return 0;
 }
 
 /* All look-ups of one call see one state of the file. */

@@ -4,6 +4,7 @@
 #include "metrics.h"
 #include "peer.h"
 #include "wire/control.h"
+#include "wire/observe.h"
 #include "wire/place.h"
 #include "wire/read.h"
 #include "wire/room.h"
@@ -275,7 +276,7 @@ TestSuite(faults, .fini = stop, .timeout = 60);
 Test(faults, refuses_each_question_of_a_query_that_fails)
 {
     start_faulty();
-    set_faults("find_members fail 1\n");
+    set_faults("find_members fail\n");
     for (uint64_t corr = 1; corr <= 3; corr++)
         peer_put(gateway, CF_ACTOR_READER, CF_MSG_FIND_MEMBER, corr, ROOM(1),
                  &(cf_find_member_t){USER});
@@ -305,6 +306,81 @@ Test(faults, refuses_every_kind_of_question_while_the_store_is_away_and_goes_on_
         cr_assert(peer_next(gateway, &msg));
     }
     cr_assert(eq(u32, msg.type, CF_MSG_PAGE));
+}
+
+static bool await_store_state(bool up)
+{
+    cf_store_state_t state;
+    while (peer_await(peer_at(CF_ACTOR_STATS, 0), CF_MSG_STORE_STATE, 0, &state))
+        if (state.up == up)
+            return true;
+    return false;
+}
+
+/* With one kind of questions alone, which the others do not make up for. */
+static void is_down_while_it_fails(const char *fault, uint16_t type, const void *body)
+{
+    cf_store_state_t state;
+    cf_msg_t msg;
+    uint64_t corr = 100;
+    start_faulty();
+    cr_assert(await_store_state(true));
+    set_faults(fault);
+    ask(type, 1, ROOM(1), body);
+    cr_assert(eq(int, peer_await_refusal(gateway, 1), CF_EIO));
+    cr_assert(await_store_state(false));
+    bool is_posts = type == CF_MSG_READ_POSTS;
+    for (int i = 0; i < CF_STORE_LINK_QUIET_US / 1000000 + 3; i++) {
+        if (is_posts)
+            ask(CF_MSG_FIND_USER, ++corr, (cf_id_t){0},
+                &(cf_find_user_t){CF_USER_BY_ID, USER, {0}});
+        else
+            ask_posts(++corr, ROOM(1), CF_POSTS_NEWEST, 0, (cf_id_t){0}, 5);
+        cr_assert(peer_next(gateway, &msg)); /* an answer, or a refusal before the next ping */
+        cr_assert(peer_await(peer_at(CF_ACTOR_STATS, 0), CF_MSG_STORE_STATE, 0, &state));
+        cr_assert(eq(int, state.up, false));
+    }
+    set_faults("");
+    cr_assert(await_store_state(true)); /* nobody asked again */
+}
+
+Test(faults, knows_that_nothing_can_be_read_though_it_is_asked_nothing)
+{
+    start_faulty();
+    cr_assert(await_store_state(true));
+    set_faults("find_members fail\n");
+    cr_assert(await_store_state(false));
+    set_faults("");
+    cr_assert(await_store_state(true));
+}
+
+Test(faults, is_down_while_users_cannot_be_read)
+{
+    is_down_while_it_fails("find_users fail\n", CF_MSG_FIND_USER,
+                           &(cf_find_user_t){CF_USER_BY_ID, USER, {0}});
+}
+
+Test(faults, is_down_while_sessions_cannot_be_read)
+{
+    is_down_while_it_fails("find_sessions fail\n", CF_MSG_FIND_SESSION,
+                           &(cf_find_session_t){{1, 2}});
+}
+
+Test(faults, is_down_while_members_cannot_be_read)
+{
+    is_down_while_it_fails("find_members fail\n", CF_MSG_FIND_MEMBER, &(cf_find_member_t){USER});
+}
+
+Test(faults, is_down_while_posts_cannot_be_read)
+{
+    is_down_while_it_fails("read_posts fail\n", CF_MSG_READ_POSTS,
+                           &(cf_read_posts_t){CF_POSTS_NEWEST, 0, {{0}}, 5});
+}
+
+Test(faults, is_down_while_rooms_cannot_be_read)
+{
+    is_down_while_it_fails("list_rooms fail\n", CF_MSG_LIST_ROOMS,
+                           &(cf_list_rooms_t){true, {{0}}, 5});
 }
 
 Test(faults, answers_a_probe_while_a_query_hangs)

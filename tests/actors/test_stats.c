@@ -221,6 +221,7 @@ Test(stats, takes_an_actor_in_quarantine_for_not_live)
 {
     cf_counter_t of_reader[] = {{CF_M_QUARANTINED, 1}};
     tell_store(0, true, false, 1);
+    tell_store(1, true, false, 1);
     answer_probe(0, NULL, 0);
     cr_assert(ask_health().live);
     answer_probe(1, of_reader, 1);
@@ -242,10 +243,13 @@ Test(stats, renders_a_scrape_that_follows_at_once_no_second_time)
     free(second);
 }
 
-Test(stats, is_ready_while_storage_says_that_the_store_is_up)
+Test(stats, is_ready_while_storage_can_write_and_a_reader_can_read)
 {
     cr_assert(eq(int, ask_health().ready, false));
     tell_store(0, true, true, 42);
+    while (ask_health().store_connections < 1)
+        ;
+    cr_assert(eq(int, ask_health().ready, false));
     tell_store(1, true, false, 7);
     while (!ask_health().ready)
         ; /* ends with the suite's time limit */
@@ -258,6 +262,14 @@ Test(stats, is_ready_while_storage_says_that_the_store_is_up)
     while (ask_health().ready)
         ;
     cr_assert(eq(u32, ask_health().store_connections, 1)); /* the reader's */
+    tell_store(0, true, false, 0);
+    while (!ask_health().ready)
+        ;
+    tell_store(1, false, false, 0);
+    while (ask_health().ready)
+        ;
+    cr_assert(eq(int, ask_health().store_up, false));
+    cr_assert(ask_health().live);
 }
 
 Test(stats, tells_of_a_quote_service_that_is_left_alone_and_stays_ready)
@@ -265,6 +277,7 @@ Test(stats, tells_of_a_quote_service_that_is_left_alone_and_stays_ready)
     cf_counter_t open = {CF_M_BREAKER_STATE, CF_BREAKER_OPEN},
                  half_open = {CF_M_BREAKER_STATE, CF_BREAKER_HALF_OPEN};
     tell_store(0, true, false, 1);
+    tell_store(1, true, false, 1);
     cr_assert(ask_health().quotes_up);
     answer_probe(2, &open, 1);
     int64_t until_us = cf_boot_us() + 20 * SECOND_US;
@@ -279,6 +292,7 @@ Test(stats, tells_of_a_quote_service_that_is_left_alone_and_stays_ready)
 Test(stats, is_not_ready_from_drain_on)
 {
     tell_store(0, true, false, 1);
+    tell_store(1, true, false, 1);
     while (!ask_health().ready)
         ;
     peer_send(gateway, CF_ACTOR_STATS, CF_MSG_DRAIN, 9, (cf_id_t){0}, NULL);
@@ -378,8 +392,21 @@ Test(stats_time, an_actor_that_does_not_answer_for_5_s_is_not_live_until_it_does
 Test(stats_time, a_store_not_heard_of_for_5_s_counts_as_down)
 {
     tell(SECOND_US, targets[0], CF_MSG_STORE_STATE, 0, &(cf_store_state_t){true, false, 1});
+    tell(SECOND_US, targets[1], CF_MSG_STORE_STATE, 0, &(cf_store_state_t){true, false, 1});
     cr_assert(health_at(6 * SECOND_US).store_up);
     cr_assert(eq(int, health_at(6 * SECOND_US + 1).store_up, false));
+}
+
+Test(stats_time, one_reader_that_can_read_will_do)
+{
+    static const cf_address_t second = {NODE, CF_ACTOR_READER, 1};
+    static const cf_store_state_t up = {true, false, 1}, down = {false, false, 1};
+    tell(SECOND_US, targets[0], CF_MSG_STORE_STATE, 0, &up);
+    tell(SECOND_US, targets[1], CF_MSG_STORE_STATE, 0, &down);
+    tell(SECOND_US, second, CF_MSG_STORE_STATE, 0, &up);
+    cr_assert(health_at(SECOND_US).ready);
+    tell(SECOND_US, second, CF_MSG_STORE_STATE, 0, &down);
+    cr_assert(eq(int, health_at(SECOND_US).ready, false));
 }
 
 Test(stats_time, every_round_probes_all_but_those_that_still_owe_an_answer)

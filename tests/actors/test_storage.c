@@ -333,6 +333,12 @@ ON_EVERY_STORE(tells_stats_that_the_store_is_there_again_and_again)
 /* --- a store that fails ------------------------------------------------------------------------
  */
 
+static void count_letter(void *arg, const cf_dead_letter_t *letter)
+{
+    (void)letter;
+    ++*(uint32_t *)arg;
+}
+
 TestSuite(faults, .fini = stop, .timeout = 60);
 
 Test(faults, writes_together_what_arrives_while_a_write_runs)
@@ -484,6 +490,81 @@ Test(faults, a_write_that_is_safe_to_repeat_is_refused_when_its_answer_is_lost)
     cr_assert(await_store_state(false));
     cr_assert(await_store_state(true));
     cr_assert(eq(int, create_user(2, 1, "ann"), 0)); /* the same user again */
+}
+
+/* The next n reports all say that the store is down? */
+static bool stays_down(int n)
+{
+    cf_store_state_t state;
+    for (int i = 0; i < n; i++)
+        if (!peer_await(peer_at(CF_ACTOR_STATS, 0), CF_MSG_STORE_STATE, 0, &state) || state.up)
+            return false;
+    return true;
+}
+/* They come once a second: enough for every pause to end that there is */
+#define REPORTS ((int)(CF_STORE_LINK_QUIET_US / 1000000) + 3)
+
+Test(faults, is_down_until_a_write_of_the_kind_that_failed_succeeds)
+{
+    start_faulty();
+    make_room(1);
+    set_faults("write refuse\n");
+    cr_assert(eq(u32, append(1, 1, 0, 1), CF_VERDICT_FAILED));
+    cr_assert(await_store_state(false));
+    int rc;
+    do
+        rc = create_user(2, 2, "bob");
+    while (rc == CF_EIO); /* until the store was seen to answer */
+    cr_assert(eq(int, rc, 0));
+    cr_assert(stays_down(REPORTS));
+    set_faults("");
+    cr_assert(await_store_state(true));
+    cr_assert(eq(u32, append(4, 1, 0, 1), CF_VERDICT_STORED));
+}
+
+Test(faults, is_down_while_nothing_can_be_written_and_nobody_tries)
+{
+    start_faulty();
+    set_faults("write fail\n");
+    cr_assert(eq(int, create_user(1, 1, "ann"), CF_EIO));
+    cr_assert(await_store_state(false));
+    cr_assert(stays_down(REPORTS));
+    set_faults("settle fail\n"); /* none was made, so none is missed */
+    cr_assert(await_store_state(true));
+    cr_assert(eq(int, create_user(2, 1, "ann"), 0));
+}
+
+Test(faults, a_write_that_succeeds_needs_no_check)
+{
+    start_faulty();
+    set_faults("write fail 1\n");
+    cr_assert(eq(int, create_user(1, 1, "ann"), CF_EIO));
+    cr_assert(await_store_state(false));
+    set_faults("write refuse\n"); /* every check, as there is an append in it */
+    int rc;
+    do
+        rc = create_user(2, 1, "ann");
+    while (rc == CF_EIO);
+    cr_assert(eq(int, rc, 0));
+    cr_assert(await_store_state(true));
+}
+
+Test(faults, a_check_leaves_nothing_in_the_store)
+{
+    start("faulty:", "/faults:memory:storage");
+    set_faults("write lose 1\n");
+    cr_assert(eq(int, create_user(1, 1, "ann"), CF_EIO));
+    cr_assert(await_store_state(false));
+    cr_assert(await_store_state(true));
+    cf_store_t *store;
+    cr_assert(eq(int,
+                 cf_store_open(&store, &(cf_store_config_t){.url = "memory:storage",
+                                                            .role = CF_STORE_READER}),
+                 0));
+    uint32_t letters = 0;
+    cr_assert(eq(int, store->ops->list_dead_letters(store, NULL, 10, count_letter, &letters), 0));
+    cr_assert(eq(u32, letters, 0));
+    store->ops->close(store);
 }
 
 Test(faults, reports_a_store_that_hangs_and_one_that_went_away)

@@ -40,14 +40,14 @@ typedef struct {
     bool live;  /* every actor answered its last probe, and none is in quarantine */
     bool ready; /* the store is up and the node is not draining */
     bool draining;
-    bool store_up;
+    bool store_up;            /* storage can write, and one reader at least can read */
     int64_t store_latency_us; /* of the last ping */
     uint32_t store_connections, store_in_use;
     bool quotes_up; /* the quote service is not left alone; says nothing about readiness */
 } cf_health_state_t;
 
 typedef struct {
-    bool up;
+    bool up;     /* what is asked of it is done, as far as is known */
     bool in_use; /* a call is running */
     int64_t latency_us;
 } cf_store_state_t;
