@@ -215,3 +215,19 @@ def test_what_waits_for_a_store_that_hangs_is_shown_and_gone_afterwards(store_ki
         for thread in knocking:
             thread.join()
     servers.until(lambda: not any(value(server, name) for name in QUEUES), "all of them to be zero again")
+
+
+def test_alerts_are_about_what_is_exported(store_kind, server, ann, bob, room):  # noqa: F811
+    """docs/alerts.yml: each figure it names is one of ours, with the labels it asks for."""
+    with open(servers.ROOT / "docs/alerts.yml", encoding="utf-8") as file:
+        rules = re.findall(r"^      - alert: (\w+)\n        expr: (.+)$", file.read(), re.M)
+    assert len(rules) > 10 and len({name for name, _ in rules}) == len(rules)
+    ws.Chat(ann, room).say("so that there are queries")
+    servers.until(lambda: value(server, "confab_posts_acked_total"), "the counters")
+    exported = {sample.name: sample.labels for family in families(server).values() for sample in family.samples}
+    operations = {sample.labels.get("operation") for family in families(server).values() for sample in family.samples}
+    for name, expression in rules:
+        figures = re.findall(r"\b(?:confab|db|process|websocket|http)_\w+", expression)
+        assert figures or expression.startswith("up{"), name
+        assert set(figures) <= set(exported), name
+        assert set(re.findall(r'operation="(\w+)"', expression)) <= operations, name
