@@ -14,6 +14,7 @@ import pathlib
 import re
 import statistics
 import subprocess
+import threading
 import time
 import zlib
 
@@ -23,6 +24,18 @@ THREADS_MAX = 1000
 EARLY_LATE = 1.2    # p95 of the last quarter against that of the first
 POPULAR_QUIET = 2.0
 NOISE_MS = 5        # ratios of latencies below this say nothing
+
+# What the first review wants exported and held to while all users talk, of /metrics.
+IN_USE_MAX = 0.8        # of the store's connections and of the gateway's pool
+POOL_BYTES = 64 << 20   # gateway.pool_bytes by default
+QUERY_P95_MS = 100
+QUEUED_MAX = 64 << 10   # bytes in all queues together, in the median: near zero
+INBOX_MAX = 32          # messages, in the median, at the actor that has most
+EVEN = 0.1              # by which the second half may differ from the first,
+FEW = 5                 # or by so many sessions and sockets: a user who comes late or leaves early
+QUEUES = ("confab_gateway_pool_bytes", "confab_gateway_command_bytes", "confab_room_queue_bytes", "confab_room_held_bytes",
+          "confab_store_unsettled_bytes", "confab_actor_kept_bytes", "confab_send_queue_bytes")
+SETTLE_S = 30           # until nothing waits any more behind the last user
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,6 +177,65 @@ def set_up(url, scenario):
     return admin, observed
 
 
+# ---- the server's own figures
+
+def scrape(url):
+    """Series -> value, or nothing if they are not to be had."""
+    host, port = url.removeprefix("http://").rstrip("/").split(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=10)
+    try:
+        connection.request("GET", "/metrics")
+        answer = connection.getresponse()
+        text = answer.read().decode()
+    except (OSError, http.client.HTTPException):
+        return {}
+    finally:
+        connection.close()
+    if answer.status != 200:
+        return {}
+    series = (line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#"))
+    return {name: float(figure) for name, figure in series}
+
+
+def total(figures, name, label=""):
+    """The sum of a metric's series whose labels hold this one."""
+    return sum(figure for series, figure in figures.items() if series.partition("{")[0] == name and label in series)
+
+
+def queued(figures):
+    return sum(total(figures, name) for name in QUEUES)
+
+
+class Watch:
+    """Reads the figures once a second, from its making until it is ended."""
+
+    def __init__(self, url):
+        self.url, self.rows, self.began, self.over = url, [], time.monotonic(), threading.Event()
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+
+    def _run(self):
+        while not self.over.wait(1):
+            figures = scrape(self.url)
+            if figures:
+                self.rows.append((time.monotonic() - self.began, figures))
+
+    def end(self):
+        self.over.set()
+        self.thread.join()
+        return self.rows
+
+    def settled(self):
+        """The figures when nothing waits any more, or the last."""
+        deadline = time.monotonic() + SETTLE_S
+        while True:
+            figures = scrape(self.url)
+            if not figures or time.monotonic() > deadline or (
+                    not queued(figures) and not total(figures, "websocket_connections_active")):
+                return figures
+            time.sleep(0.5)
+
+
 # ---- playing
 
 @dataclasses.dataclass
@@ -172,6 +244,8 @@ class Outcome:
     report: dict        # of bench/scenario
     history: list       # what is wrong with it
     checked: int        # posts of it that were read
+    figures: list = dataclasses.field(default_factory=list)   # (seconds since the first user, series -> value)
+    settled: dict = dataclasses.field(default_factory=dict)   # the same behind the last user
     faults: list = dataclasses.field(default_factory=list)  # filled by judge()
     lines: list = dataclasses.field(default_factory=list)
 
@@ -196,14 +270,18 @@ def play(scenario, url, folder, program, pid=None, output=None):
     admin, observed = set_up(url, scenario)
     (folder / "rooms").write_text("".join(f"{room} {token}\n" for room, token in observed))
     line = command(program, scenario, url, folder, pid)
-    status = subprocess.run(line, check=False, stdout=output, stderr=output).returncode
+    watch = Watch(url)
+    try:
+        status = subprocess.run(line, check=False, stdout=output, stderr=output).returncode
+    finally:
+        figures = watch.end()
     if status != 0:
         raise RuntimeError(f"bench/scenario ended with {status}: {line}")
     report = json.loads((folder / "report.json").read_text())
     admin.patient = True
     admin.connection.close()  # was idle all the time, so the server has closed it; the next call opens another
     history, checked = read_history(admin, [room for room, _ in observed], folder / "posts")
-    return Outcome(scenario, report, history, checked)
+    return Outcome(scenario, report, history, checked, figures, watch.settled())
 
 
 def crc32(content):
@@ -299,6 +377,7 @@ def judge(outcome, timed):
         not outcome.history)
     judge_process(outcome, say, timed)
     judge_parts(outcome, say, timed)
+    judge_figures(outcome, say, timed)
 
 
 def judge_process(outcome, say, timed):
@@ -329,3 +408,57 @@ def judge_parts(outcome, say, timed):
         apart = max(ratio(popular, quiet), ratio(quiet, popular))
         say("latency p95, popular and quiet", f"{popular:.1f} and {quiet:.1f} ms, x {apart:.2f}",
             apart < POPULAR_QUIET or abs(popular - quiet) < NOISE_MS, timed)
+
+
+def quantile(buckets, share):
+    """Of a histogram, {upper bound: count up to it}, as Prometheus has it; 0 without samples."""
+    bounds = sorted(buckets)
+    wanted, below, before = share * buckets[bounds[-1]], 0.0, 0
+    for bound in bounds:
+        if buckets[bound] >= wanted > 0:
+            inside = buckets[bound] - before
+            return below if math.isinf(bound) else below + (bound - below) * (wanted - before) / inside
+        below, before = bound, buckets[bound]
+    return 0.0
+
+
+def judge_figures(outcome, say, timed):
+    """What the first review of the reference server wants asserted in a soak, by the server's own figures."""
+    begin, end = outcome.scenario.steady()
+    rows = [row for row in outcome.figures if begin <= row[0] <= end]
+    if len(rows) < 3:
+        say("figures of the server", f"{len(rows)} scrapes while all users talked", False, timed)
+        return
+    (since, first), (until, last), middle = rows[0], rows[-1], rows[len(rows) // 2][1]
+
+    def grown(name, label="", of=last, above=first):
+        return total(of, name, label) - total(above, name, label)
+    seconds, connections = until - since, total(last, "db_connections_open")
+    writer = grown("confab_store_commit_seconds_sum") / seconds
+    readers = grown("db_query_duration_seconds_sum", 'operation="select"') / seconds / max(connections - 1, 1)
+    waits, waited = grown("confab_actor_waited_total"), grown("confab_actor_waited_seconds_total")
+    say("store connections, share of the time", f"writer {writer:.0%}, {connections - 1:.0f} readers {readers:.0%}; "
+        f"{waits:,.0f} waits of {1000 * waited / waits if waits else 0:.1f} ms", max(writer, readers) < IN_USE_MAX, timed)
+    bounds = {re.search(r'[{,]le="([^"]+)"', series)[1] for series in last if series.startswith("db_query_duration_seconds_bucket")}
+    p95 = 1000 * quantile({float(bound): grown("db_query_duration_seconds_bucket", f'le="{bound}"') for bound in bounds}, 0.95)
+    say("queries p95", f"{p95:.1f} ms", p95 < QUERY_P95_MS, timed)
+    pool = max(total(figures, "confab_gateway_pool_bytes") for _, figures in rows)
+    say("gateway's pool, most in use", f"{pool / POOL_BYTES:.2%}", pool < IN_USE_MAX * POOL_BYTES)
+    waiting = [queued(figures) for _, figures in rows]
+    depths = [max(figure for series, figure in figures.items() if series.startswith("confab_actor_inbox_depth"))
+              for _, figures in rows]
+    say("queues, median and most", f"{statistics.median(waiting):,.0f} and {max(waiting):,.0f} bytes; inboxes "
+        f"{statistics.median(depths):.0f} and {max(depths):.0f}",
+        statistics.median(waiting) <= QUEUED_MAX and statistics.median(depths) <= INBOX_MAX, timed)
+    sessions = total(first, "confab_sessions_cached"), total(last, "confab_sessions_cached")
+    say("sessions in memory", f"{sessions[0]:.0f} to {sessions[1]:.0f}", sessions[1] <= sessions[0] * (1 + EVEN) + FEW,
+        timed and outcome.scenario.even)
+    sockets = [total(figures, "websocket_connections_active") for _, figures in rows]
+    say("sockets, by the gauge", f"{min(sockets):.0f} to {max(sockets):.0f}", max(sockets) - min(sockets) <= EVEN * max(sockets) + FEW,
+        timed and outcome.scenario.even)
+    halves = [grown("confab_posts_acked_total", of=middle), grown("confab_posts_acked_total", above=middle)]
+    say("posts, first and second half", f"{halves[0]:,.0f} and {halves[1]:,.0f}",
+        abs(halves[1] - halves[0]) <= EVEN * max(halves), timed and outcome.scenario.even)
+    left = {name: total(outcome.settled, name) for name in (*QUEUES, "websocket_connections_active")}
+    left = {name: figure for name, figure in left.items() if figure}
+    say("left behind the last user", f"{left or 'nothing'}", bool(outcome.settled) and not left)

@@ -269,3 +269,51 @@ def test_without_the_echo_of_commands_the_third_scenario_fails(make_server, tmp_
         outcome = play(scenarios.SCENARIOS["3"].scaled(30), server.url, tmp_path / "run", server.pid)
     assert outcome.report["ephemeral"] > 0, "the bot did answer"
     assert [fault for fault in outcome.faults if "overflowed" not in fault] == ["stock_responses_received: count>0: 0"]
+
+
+GOOD = {"db_connections_open": 3, 'db_query_duration_seconds_bucket{operation="select",table="users",le="0.1"}': 0,
+        'db_query_duration_seconds_bucket{operation="select",table="users",le="+Inf"}': 0, "confab_store_commit_seconds_sum": 0,
+        'db_query_duration_seconds_sum{operation="select"}': 0, "confab_posts_acked_total": 0, "confab_sessions_cached": 100,
+        "websocket_connections_active": 100, "confab_gateway_pool_bytes": 0, "confab_room_queue_bytes": 0,
+        'confab_actor_inbox_depth{actor="rooms"}': 3}
+EACH_SECOND = {'db_query_duration_seconds_bucket{operation="select",table="users",le="0.1"}': 100, "confab_posts_acked_total": 10,
+               'db_query_duration_seconds_bucket{operation="select",table="users",le="+Inf"}': 100, "confab_store_commit_seconds_sum": 0.1,
+               'db_query_duration_seconds_sum{operation="select"}': 0.2}
+
+
+@pytest.mark.parametrize("change, each_second, left, noticed", [
+    ({}, {}, {}, []),
+    ({}, {"confab_store_commit_seconds_sum": 0.85}, {}, ["store connections"]),
+    ({}, {'db_query_duration_seconds_sum{operation="select"}': 1.7}, {}, ["store connections"]),
+    ({}, {'db_query_duration_seconds_bucket{operation="select",table="users",le="0.1"}': 90}, {}, ["queries p95"]),
+    ({"confab_gateway_pool_bytes": 60 << 20}, {}, {}, ["gateway's pool", "queues"]),
+    ({"confab_room_queue_bytes": 1 << 20}, {}, {}, ["queues"]),
+    ({'confab_actor_inbox_depth{actor="rooms"}': 300}, {}, {}, ["queues"]),
+    ({}, {"confab_sessions_cached": 1}, {}, ["sessions"]),
+    ({}, {"websocket_connections_active": -1}, {}, ["sockets"]),
+    ({}, {}, {"confab_room_held_bytes": 1}, ["left behind"]),
+    ({}, {}, {"websocket_connections_active": 1}, ["left behind"]),
+], ids=["good", "writer", "readers", "slow", "pool", "queue", "inbox", "sessions", "sockets", "held", "socket"])
+def test_figures_that_are_not_good_are_noticed(change, each_second, left, noticed):
+    soak = scenarios.SCENARIOS["5-short"]
+    begin = int(soak.steady()[0])
+    grows = {**EACH_SECOND, **each_second}
+    rows = [(begin + i, {name: figure + grows.get(name, 0) * i for name, figure in {**GOOD, **change}.items()})
+            for i in range(60)]
+    outcome = scenarios.Outcome(soak, {}, [], 0, rows, {**GOOD, "websocket_connections_active": 0, **left})
+    told = []
+    scenarios.judge_figures(outcome, lambda what, text, passed, counts=True: passed or not counts or told.append(what), True)
+    assert len(told) == len(noticed) and all(what.startswith(start) for what, start in zip(told, noticed)), told
+
+
+def test_posts_that_come_unevenly_and_figures_that_do_not_come_are_noticed():
+    soak, told = scenarios.SCENARIOS["5-short"], []
+    begin = int(soak.steady()[0])
+
+    def say(what, _text, passed, counts=True):
+        if counts and not passed:
+            told.append(what)
+    rows = [(begin + i, {**GOOD, "confab_posts_acked_total": i * i}) for i in range(60)]
+    scenarios.judge_figures(scenarios.Outcome(soak, {}, [], 0, rows, {**GOOD, "websocket_connections_active": 0}), say, True)
+    scenarios.judge_figures(scenarios.Outcome(soak, {}, [], 0), say, True)
+    assert told == ["posts, first and second half", "figures of the server"]
