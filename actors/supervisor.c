@@ -484,6 +484,7 @@ static int start_gateways(supervisor_t *self)
     randombytes_buf(limit_key, sizeof limit_key);
     for (int i = 0; rc == 0 && i < config->gateway_count; i++) {
         cf_gateway_config_t gateway = gateway_config(self, listen, connections);
+        gateway.server.joins_port = i > 0;
         gateway.server.connections_per_ip =
             (config->limits_connections_per_ip + config->gateway_count - 1) / config->gateway_count;
         gateway.limits = cf_limits_of(config);

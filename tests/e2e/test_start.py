@@ -1,5 +1,6 @@
 """A start while the store cannot be used yet: the server lives, says so, and can be ended."""
 
+import json
 import re
 import signal
 import socket
@@ -219,3 +220,17 @@ def test_a_name_without_an_address_is_named(store_kind, named, names):
     assert server.wait_exit() == 69
     assert {entry["reason"] for entry in server.lines if entry["msg"] == "postgres: no address for the host"} == \
         {"db.test: Name or service not known"}
+
+
+@pytest.mark.only_store("sqlite")
+@pytest.mark.parametrize("gateways", ["1", "2"])
+def test_a_port_that_another_server_has_is_not_shared(store_kind, make_server, tmp_path, gateways):
+    """Also with the store of the first, whose clients would else meet both for a moment."""
+    first = make_server({"CONFAB_GATEWAY_COUNT": "2"}).start()
+    for folder in (first.folder, tmp_path / "another"):
+        second = make_server({"CONFAB_GATEWAY_COUNT": gateways, "CONFAB_HTTP_LISTEN": f"127.0.0.1:{first.port}",
+                              "CONFAB_NODE_DATA_DIR": str(folder)})
+        second.allow_errors("^cannot listen$|^cannot start$")
+        assert second.launch().wait_exit() == 1
+        assert any(line["msg"] == "cannot listen" and "in use" in json.dumps(line) for line in second.lines)
+    assert status(first, "/readyz") == 200

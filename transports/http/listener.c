@@ -46,7 +46,23 @@ static bool is_every_address(const struct sockaddr *where)
     return where->sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr);
 }
 
-static int open_socket(const struct sockaddr *where, socklen_t size, int send_buffer_bytes)
+static int share_port(int fd)
+{
+    int one = 1;
+    return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
+}
+
+/* Who binds first does not say that he shares, so he finds the port taken by whoever else; then he does. */
+static int bind_and_listen(int fd, const struct sockaddr *where, socklen_t size, bool joins)
+{
+    if ((joins && share_port(fd) < 0) || bind(fd, where, size) < 0 ||
+        (!joins && share_port(fd) < 0))
+        return -1;
+    return listen(fd, SOMAXCONN);
+}
+
+static int open_socket(const struct sockaddr *where, socklen_t size, bool joins,
+                       int send_buffer_bytes)
 {
     int one = 1, v6_only = !is_every_address(where);
     int fd = socket(where->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -59,8 +75,7 @@ static int open_socket(const struct sockaddr *where, socklen_t size, int send_bu
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     if (send_buffer_bytes > 0)
         setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_buffer_bytes, sizeof send_buffer_bytes);
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) < 0 ||
-        bind(fd, where, size) < 0 || listen(fd, SOMAXCONN) < 0) {
+    if (bind_and_listen(fd, where, size, joins) < 0) {
         int saved = errno;
         close(fd);
         errno = saved;
@@ -69,9 +84,9 @@ static int open_socket(const struct sockaddr *where, socklen_t size, int send_bu
     return fd;
 }
 
-static int open_at(const struct addrinfo *where, int send_buffer_bytes)
+static int open_at(const struct addrinfo *where, bool joins, int send_buffer_bytes)
 {
-    int fd = open_socket(where->ai_addr, where->ai_addrlen, send_buffer_bytes);
+    int fd = open_socket(where->ai_addr, where->ai_addrlen, joins, send_buffer_bytes);
     if (fd >= 0 || !is_every_address(where->ai_addr) ||
         (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL))
         return fd;
@@ -79,7 +94,7 @@ static int open_at(const struct addrinfo *where, int send_buffer_bytes)
     struct sockaddr_in every = {
         .sin_family = AF_INET,
         .sin_port = ((const struct sockaddr_in6 *)(const void *)where->ai_addr)->sin6_port};
-    return open_socket((const struct sockaddr *)&every, sizeof every, send_buffer_bytes);
+    return open_socket((const struct sockaddr *)&every, sizeof every, joins, send_buffer_bytes);
 }
 
 static int bound_port(int fd)
@@ -144,7 +159,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     }
 }
 
-int cf_listener_open(cf_listener_t *self, uv_loop_t *loop, const char *listen,
+int cf_listener_open(cf_listener_t *self, uv_loop_t *loop, const char *listen, bool joins,
                      int send_buffer_bytes, cf_accept_fn *on_accept, void *owner)
 {
     char host[HOST_MAX + 1];
@@ -160,7 +175,7 @@ int cf_listener_open(cf_listener_t *self, uv_loop_t *loop, const char *listen,
                      CF_STR("reason", gai_strerror(why)));
         return CF_EIO;
     }
-    self->fd = open_at(found, send_buffer_bytes);
+    self->fd = open_at(found, joins, send_buffer_bytes);
     if (self->fd >= 0)
         self->spare_fd = open_spare();
     int cause = errno;

@@ -27,9 +27,9 @@ typedef struct {
 } cf_listener_t;
 
 /* Bind to exactly `listen` ("host:port", "[::1]:80") and listen. "[::]:80" is every interface, IPv4 too,
- * and 0.0.0.0 where there is no IPv6. send_buffer_bytes becomes the
- * SO_SNDBUF of every connection. Returns 0; CF_ERANGE: not such a text; CF_EIO: cannot bind. */
-int cf_listener_open(cf_listener_t *self, uv_loop_t *loop, const char *listen,
+ * and 0.0.0.0 where there is no IPv6. joins: a listener of this process has the port already and is to share
+ * it; else the port must be free. send_buffer_bytes becomes the SO_SNDBUF of every connection. Returns 0; CF_ERANGE: not such a text; CF_EIO: cannot bind. */
+int cf_listener_open(cf_listener_t *self, uv_loop_t *loop, const char *listen, bool joins,
                      int send_buffer_bytes, cf_accept_fn *on_accept, void *owner);
 void cf_listener_rest_over(cf_listener_t *self); /* once a second */
 /* Stop for good. `self` must live until the loop has run its closing callbacks. */

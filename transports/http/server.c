@@ -369,7 +369,7 @@ int cf_server_new(cf_server_t **out, const cf_server_config_t *config,
     if (rc == 0)
         rc = start_tls(server);
     if (rc == 0)
-        rc = cf_listener_open(&server->listener, &server->loop, config->listen,
+        rc = cf_listener_open(&server->listener, &server->loop, config->listen, config->joins_port,
                               config->send_buffer_bytes, on_accept, server);
     if (rc == 0)
         cf_log_info("listening", CF_STR("listen", config->listen),

@@ -112,6 +112,7 @@ typedef struct {
 
 typedef struct {
     const char *listen;      /* "host:port"; port 0 picks one; [::1]:80 for IPv6 */
+    bool joins_port;         /* another server of this process has the port; share it */
     int connections_max;     /* beyond it: 503 and close; over TLS closed at once */
     int connections_per_ip;  /* 0: off */
     size_t head_max;         /* 16 KiB: 431 beyond */
