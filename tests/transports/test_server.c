@@ -1212,17 +1212,20 @@ Test(server, control_frames_too_long_and_impossible_lengths_are_cut_and_counted)
     static const uint8_t top_bit[] = {0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 4, 'x'};
     static const char long_text[3000];
     static const int opcodes[] = {PING, PONG, CLOSE};
+    uint64_t n = 0; /* waited for while the peer is there: one that has left is told apart no more */
     open_server();
     for (size_t i = 0; i < sizeof opcodes / sizeof opcodes[0]; i++)
         for (size_t size = 126; size <= sizeof long_text; size += sizeof long_text - 126) {
             int fd = open_websocket();
             put_frame(fd, opcodes[i], long_text, size);
+            n++;
+            UNTIL(facts.stats.closed_protocol == n);
             expect_end(fd);
         }
     int fd = open_websocket();
     put_bytes(fd, top_bit, sizeof top_bit);
-    expect_end(fd);
     UNTIL(facts.stats.closed_protocol == 7 && facts.by_reason[CF_GONE_PROTOCOL] == 7);
+    expect_end(fd);
 }
 
 Test(server, tells_of_a_close_when_it_is_decided_not_when_the_peer_agrees)
