@@ -191,17 +191,35 @@ static cf_seen_t *seen_from(cf_gateway_t *self, cf_address_t from)
     return &self->seen[self->seen_count++];
 }
 
+/* It takes room in its thread's window until FLUSHED says that it was handed on. */
+static void note_seen(cf_gateway_t *self, const cf_msg_t *msg)
+{
+    cf_seen_t *seen = seen_from(self, msg->from);
+    if (!seen)
+        return;
+    seen->events++;
+    seen->bytes += CF_MSG_HEAD_SIZE + (size_t)msg->size;
+    seen->is_due = true;
+}
+
+static int on_roster(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_gateway_t *self = state;
+    cf_roster_at_t roster;
+    int rc = cf_msg_body(&roster, msg, turn->arena);
+    note_seen(self, msg);
+    cf_place_t *place = rc == 0 ? cf_place_find(self, msg->room) : NULL;
+    if (place)
+        cf_roster_renew(place, &roster);
+    return rc;
+}
+
 static int on_event(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_gateway_t *self = state;
     cf_event_t event;
-    cf_seen_t *seen = seen_from(self, msg->from);
     int rc = cf_msg_body(&event, msg, turn->arena);
-    if (seen) {
-        seen->events++;
-        seen->bytes += CF_MSG_HEAD_SIZE + (size_t)msg->size;
-        seen->is_due = true;
-    }
+    note_seen(self, msg);
     cf_place_t *place = rc == 0 ? cf_place_find(self, msg->room) : NULL;
     if (place)
         cf_socket_event(self, turn, place, &event);
@@ -273,6 +291,7 @@ static int on_close(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 
 static const cf_handler_t handlers[] = {
     {CF_MSG_EVENT, on_event},
+    {CF_MSG_ROSTER, on_roster},
     {CF_MSG_EXPELLED, on_expelled},
     {CF_MSG_POSTED, on_answer},
     {CF_MSG_COMMANDED, on_answer},
@@ -298,13 +317,13 @@ static const cf_handler_t handlers[] = {
     {0, NULL},
 };
 
-/* An answer that cannot be read is told to whoever waits for it as an error. A room's event that
- * cannot be read would be a gap in what its members see: they come back and read the history. */
+/* An answer that cannot be read is told to whoever waits for it as an error. A room's event or roster
+ * that cannot be read would be a gap in what its members see: they come back and read the history. */
 static bool quarantine(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_place_t *place = cf_place_find(state, msg->room);
     (void)turn;
-    if (msg->type != CF_MSG_EVENT)
+    if (msg->type != CF_MSG_EVENT && msg->type != CF_MSG_ROSTER)
         return false;
     if (place)
         cf_place_close(place, 1013, "try again later");

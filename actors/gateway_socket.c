@@ -74,6 +74,7 @@ static void grant(cf_gateway_t *self, cf_client_t *client)
         cf_http_fail(self, client, 500, "Internal server error", 0);
     } else {
         client->phase = CF_CLIENT_ATTACHING;
+        client->wants_roster = cf_roster_is_asked(client->exchange);
         memcpy(client->request_id, client->exchange->request_id, sizeof client->request_id);
         cf_outbox_get_trace(self->out, client->trace);
         cf_http_note(client, 101);
@@ -161,6 +162,8 @@ static void on_attached(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pendi
         client->seen_seq = attached.last_seq;
         client->phase = CF_CLIENT_ATTACHED;
         self->counts_behind = true; /* it gets the latest even if its coming changes none */
+        if (client->wants_roster)
+            cf_roster_show(client, &attached.roster);
     }
     client->seen_epoch = attached.epoch;
     client->seen_n = attached.last_n;
@@ -183,6 +186,7 @@ int cf_socket_attach(cf_gateway_t *self, cf_client_t *client, bool again)
     cf_attach_t attach = {.conn = client->number,
                           .user = client->user,
                           .username = cf_str(client->username),
+                          .roster = client->wants_roster,
                           .again = again,
                           .resume = again,
                           .epoch = client->seen_epoch,

@@ -1,7 +1,7 @@
 /* actors/gateway_state.h: the state of a gateway, for the files that together are the gateway:
  * gateway.c (life, dispatch, the server's callbacks), gateway_http.c, gateway_routes.c and
- * gateway_calls.c (requests and their answers), gateway_socket.c (WebSockets), gateway_users.c
- * (how many of them each user has), gateway_limits.c (how often clients may do something),
+ * gateway_calls.c (requests and their answers), gateway_socket.c (WebSockets), gateway_roster.c
+ * (telling them who is in their room), gateway_users.c (how many of them each user has), gateway_limits.c (how often clients may do something),
  * gateway_commands.c (what clients ask the bot), gateway_rooms.c (where rooms are, and what is in
  * flight to them).
  * Nobody else includes it. */
@@ -144,6 +144,7 @@ struct cf_client {
     uint32_t requests; /* credits in use */
     size_t bytes;
     uint32_t commands; /* waiting for the bot */
+    bool wants_roster; /* it asked to be told who is in its room */
     bool starved;      /* not read: out of credits */
     bool waits_for_pool;
     uint64_t counts_version; /* of the counts frame it got last */
@@ -274,6 +275,13 @@ typedef struct {
 /* An error frame by the row for err. */
 void cf_socket_send_failure(cf_client_t *client, const cf_socket_failure_t *rows, int err,
                             const char *client_key, uint32_t retry_after_ms);
+
+/* gateway_roster.c */
+bool cf_roster_is_asked(cf_exchange_t *exchange); /* by the address of an upgrade */
+/* Before the first event of a connection that asked. */
+void cf_roster_show(cf_client_t *client, const cf_roster_t *roster);
+/* To everyone in the room who asked, in the place of what they know. */
+void cf_roster_renew(cf_place_t *place, const cf_roster_at_t *roster);
 
 /* gateway_commands.c */
 void cf_command_ask(cf_gateway_t *self, cf_client_t *client, const cf_rooms_frame_t *frame,

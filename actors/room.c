@@ -364,6 +364,7 @@ void cf_room_tick(cf_room_t *self, cf_turn_t *turn)
     if (is_quiet && turn->boot_us - self->active_us > self->host->config->idle_us)
         retire(self, turn);
     cf_room_settle(self, turn);
+    cf_room_roster_tick(self, turn);
 }
 
 void cf_room_window_opened(cf_room_t *self, cf_turn_t *turn, uint64_t address)

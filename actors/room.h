@@ -6,7 +6,8 @@
  *     (new)                -> ACTIVATE to storage; until ACTIVATED everything asked is held. When it
  *                             is refused so is all of that, and the room is at its end
  *     CHECK JOIN LEAVE     -> DONE | REFUSED, by the durable membership, loaded on demand
- *     ATTACH               -> ATTACHED, then an EVENT JOINED to every gateway with members
+ *     ATTACH               -> ATTACHED, with a roster if asked for, then an EVENT JOINED to every
+ *                             gateway with members
  *     DETACH               -> DONE, then EVENT LEFT; also of a connection that was here before the
  *                             room moved, and did not come along
  *     LEAVE, once stored   -> EXPELLED and EVENT LEFT for each connection of that user
@@ -17,6 +18,9 @@
  *                             the bot's words, which are not stored
  *     HISTORY              -> PAGE from the ring, or READ_POSTS to a reader on behalf of who asked
  *     VACATE, long idle    -> RETIRE to the lobby; from there on everything is answered MOVED
+ *
+ * ROSTER goes to a gateway whose connections asked who is here when it has lost presence events, or
+ * when connections have come again after a move, once no more of them come.
  *
  * One run is in flight at most, and a post gets its number when its run is built. So a run that was
  * not stored leaves no gap and nothing needs to be numbered anew; while a run commits the next one
@@ -37,6 +41,7 @@ typedef struct {
     size_t queue_bytes;
     uint32_t commands_max;      /* commands waiting for the bot */
     uint32_t members_cache;     /* users whose membership is remembered beyond those attached */
+    uint32_t roster_max;        /* names in a roster; up to CF_ROSTER_MAX */
     int64_t verdict_timeout_us; /* 5 s */
     int64_t answer_us;          /* storage and readers have so long */
     int64_t idle_us;            /* retire after so long without a member and a request */

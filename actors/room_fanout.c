@@ -102,6 +102,7 @@ static int send_event(cf_room_t *self, cf_turn_t *turn, cf_room_gateway_t *gatew
 /* The ring has gone past this gateway. Skip lost presence; read lost posts back. True: go on. */
 static bool catch_up(cf_room_t *self, cf_turn_t *turn, cf_room_gateway_t *gateway)
 {
+    gateway->roster_due = true;
     if (gateway->told_seq >= self->committed_seq || self->ephemeral) {
         gateway->next_n = cf_ring_first_n(self->ring);
         return true;

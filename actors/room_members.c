@@ -12,7 +12,7 @@
 /* --- durable membership ------------------------------------------------------------------------
  */
 
-static cf_membership_t *find_membership(cf_room_t *self, cf_id_t user)
+cf_membership_t *cf_room_find_membership(cf_room_t *self, cf_id_t user)
 {
     cf_membership_t *row;
     HASH_FIND(hh, self->memberships, &user, sizeof user, row);
@@ -55,7 +55,7 @@ static cf_membership_t *add_membership(cf_room_t *self, cf_id_t user)
 
 int cf_room_membership(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, cf_id_t user)
 {
-    cf_membership_t *row = find_membership(self, user);
+    cf_membership_t *row = cf_room_find_membership(self, user);
     if (row && !row->asked && (row->is_member || row->attached))
         return row->is_member;
     /* "Not a member" is not remembered: another node may have let the user join */
@@ -92,7 +92,7 @@ int cf_room_on_member(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     cf_room_t *self = state;
     cf_member_t member;
     int rc = cf_msg_body(&member, msg, turn->arena);
-    cf_membership_t *row = rc == 0 ? find_membership(self, member.user) : NULL;
+    cf_membership_t *row = rc == 0 ? cf_room_find_membership(self, member.user) : NULL;
     if (!row || row->asked != msg->corr)
         return rc; /* of a question that was given up, or settled by a JOIN or LEAVE since */
     row->asked = 0;
@@ -108,10 +108,10 @@ int cf_room_on_member(void *state, cf_turn_t *turn, const cf_msg_t *msg)
  * with the row saying "attached" for the moment so that it does not ask again. */
 static void answer_held_stranger(cf_room_t *self, cf_turn_t *turn, cf_id_t user)
 {
-    cf_membership_t *row = find_membership(self, user);
+    cf_membership_t *row = cf_room_find_membership(self, user);
     row->attached++;
     cf_room_release(self, turn, user);
-    if ((row = find_membership(self, user))) {
+    if ((row = cf_room_find_membership(self, user))) {
         row->attached--;
         trim_memberships(self);
     }
@@ -161,7 +161,7 @@ int cf_room_on_join(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     int rc = cf_msg_body(&join, msg, turn->arena);
     if (rc < 0)
         return rc;
-    cf_membership_t *row = find_membership(self, join.user);
+    cf_membership_t *row = cf_room_find_membership(self, join.user);
     if (row && row->is_member && !row->asked)
         return cf_outbox_answer(turn->out, msg, CF_MSG_DONE, NULL);
     return write_member(self, turn, msg, join.user, true);
@@ -193,7 +193,7 @@ int cf_room_on_done(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     cf_pending_join_t *pending = take_join(self, msg->corr);
     if (!pending)
         return 0; /* answered by the timer already */
-    cf_membership_t *row = find_membership(self, pending->user);
+    cf_membership_t *row = cf_room_find_membership(self, pending->user);
     if (!row && pending->joins)
         row = add_membership(self, pending->user);
     if (row) {
@@ -248,7 +248,7 @@ int cf_room_may_speak(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, uin
 
 static void set_attached(cf_room_t *self, cf_id_t user, int by)
 {
-    cf_membership_t *row = find_membership(self, user);
+    cf_membership_t *row = cf_room_find_membership(self, user);
     if (!row)
         return;
     bool was = row->attached > 0;
@@ -270,6 +270,7 @@ static int add_attachment(cf_room_t *self, const cf_msg_t *msg, const cf_attach_
     attachment->key[0] = cf_address_pack(msg->from);
     attachment->key[1] = attach->conn;
     attachment->user = attach->user;
+    attachment->wants_roster = attach->roster;
     memcpy(attachment->username, attach->username.bytes, attach->username.size);
     HASH_ADD(hh, self->attachments, key, sizeof attachment->key, attachment);
     if (!attachment->hh.tbl) {
@@ -280,6 +281,7 @@ static int add_attachment(cf_room_t *self, const cf_msg_t *msg, const cf_attach_
         gateway->next_n = cf_ring_last_n(self->ring) + 1;
         gateway->told_seq = self->committed_seq;
     }
+    gateway->rosters += attach->roster;
     self->connections++;
     set_attached(self, attach->user, 1);
     return 0;
@@ -288,8 +290,10 @@ static int add_attachment(cf_room_t *self, const cf_msg_t *msg, const cf_attach_
 static void take_out(cf_room_t *self, cf_attachment_t *attachment)
 {
     cf_room_gateway_t *gateway = cf_room_gateway(self, attachment->key[0]);
-    if (gateway)
+    if (gateway) {
         gateway->connections--;
+        gateway->rosters -= attachment->wants_roster;
+    }
     self->connections--;
     HASH_DEL(self->attachments, attachment);
     set_attached(self, attachment->user, -1);
@@ -348,6 +352,8 @@ int cf_room_on_attach(void *state, cf_turn_t *turn, const cf_msg_t *msg)
                               .last_n = cf_ring_last_n(self->ring)};
     bool is_known = cf_room_attachment(self, msg->from, attach.conn) != NULL;
     if ((rc = fill_backlog(self, turn, &attach, &attached)) < 0 ||
+        (attach.roster && !attach.again &&
+         (rc = cf_room_roster(self, turn, &attached.roster)) < 0) ||
         (!is_known && (rc = add_attachment(self, msg, &attach)) < 0))
         return rc;
     rc = cf_outbox_answer(turn->out, msg, CF_MSG_ATTACHED, &attached);
@@ -356,6 +362,10 @@ int cf_room_on_attach(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         take_out(self, cf_room_attachment(self, msg->from, attach.conn));
     else if (!is_known && !attach.again)
         cf_room_announce(self, CF_EVENT_JOINED, &name);
+    if (rc == 0 && attach.again) {
+        self->came_again = true;
+        cf_room_rosters_due(self);
+    }
     if (rc == 0 && attach.resume)
         cf_count(attached.reload ? CF_M_RESUMED_RELOAD : CF_M_RESUMED);
     return rc;
@@ -379,6 +389,7 @@ static void tell_departure(cf_room_t *self, cf_turn_t *turn, const cf_detach_t *
         return; /* never in, or out already */
     self->active_us = turn->boot_us;
     cf_room_announce(self, CF_EVENT_LEFT, &name);
+    cf_room_rosters_due(self); /* one of this activation did not have it */
 }
 
 /* In a room that is leaving nothing is done: its next activation tells of it. */
@@ -440,7 +451,7 @@ void cf_room_members_tick(cf_room_t *self, cf_turn_t *turn)
         return;
     while (self->held && turn->boot_us - self->held->since_us > self->host->config->answer_us) {
         cf_id_t user = self->held->user; /* the reader did not answer */
-        cf_membership_t *row = find_membership(self, user);
+        cf_membership_t *row = cf_room_find_membership(self, user);
         if (row)
             row->asked = 0;
         cf_room_refuse_held(self, turn, user, CF_ETIME);

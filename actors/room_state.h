@@ -1,5 +1,5 @@
 /* actors/room_state.h: the state of a room, for the files that together are the room: room.c (life
- * and dispatch), room_members.c (who is here, who may), room_posts.c (order and durability),
+ * and dispatch), room_members.c (who is here, who may), room_roster.c (telling it), room_posts.c (order and durability),
  * room_commands.c (what is asked of the bot), room_fanout.c (events and history). Nobody else
  * includes it. */
 #ifndef CF_ROOM_STATE_H
@@ -32,6 +32,7 @@ typedef struct {
     bool is_member;
     uint64_t asked;    /* correlation id of the FIND_MEMBER that is on its way; 0: none */
     uint32_t attached; /* connections of this user; such a row stays */
+    uint64_t listed;   /* number of the latest roster that names the user */
     UT_hash_handle hh; /* insertion order is age: the oldest unattached row goes first */
 } cf_membership_t;
 
@@ -39,7 +40,8 @@ typedef struct {
     uint64_t key[2]; /* gateway (packed), conn */
     cf_id_t user;
     char username[CF_USERNAME_MAX + 1];
-    UT_hash_handle hh;
+    bool wants_roster;
+    UT_hash_handle hh; /* insertion order: who has been here longest comes first */
 } cf_attachment_t;
 
 /* A gateway with connections here, and how far it has been told. */
@@ -52,6 +54,8 @@ typedef struct {
     uint64_t read_corr; /* of the READ_POSTS that is on its way for it; 0: none */
     int64_t read_again_us; /* not before; with read_corr: from here on it is given up */
     bool lagging;          /* its window is closed */
+    uint32_t rosters;      /* connections that want to know who is here */
+    bool roster_due;       /* what they were told may not add up any more */
 } cf_room_gateway_t;
 
 /* A post that waits for its run or its verdict. */
@@ -103,6 +107,8 @@ struct cf_room {
     uint32_t gateway_count;
     uint32_t connections;
     uint32_t connections_told; /* to the lobby */
+    uint64_t rosters_built;
+    bool came_again; /* some connection, since the last tick */
     cf_pending_join_t *joins;
     cf_open_command_t *commands, **commands_end; /* oldest first; owned */
     uint32_t command_count;
@@ -146,6 +152,7 @@ int cf_room_membership(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, cf
 bool cf_room_join_refused(cf_room_t *self, cf_turn_t *turn, uint64_t corr, int err);
 /* The lookup under corr failed: whoever waits for it is refused; the next to come asks again. */
 void cf_room_lookup_failed(cf_room_t *self, cf_turn_t *turn, uint64_t corr, int err);
+cf_membership_t *cf_room_find_membership(cf_room_t *self, cf_id_t user); /* NULL: not looked up */
 cf_attachment_t *cf_room_attachment(cf_room_t *self, cf_address_t gateway, uint64_t conn);
 /* As cf_room_membership(), and the connection that msg came over must be here and the sender's. */
 int cf_room_may_speak(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, uint64_t conn,
@@ -155,6 +162,13 @@ void cf_room_detach_node(cf_room_t *self, cf_turn_t *turn, uint32_t node);
 void cf_room_refuse_joins(cf_room_t *self, cf_turn_t *turn, int err);
 void cf_room_members_tick(cf_room_t *self, cf_turn_t *turn);
 void cf_room_free_members(cf_room_t *self);
+
+/* room_roster.c */
+/* Who is here now: borrows from the attachments and the turn's arena. */
+int cf_room_roster(cf_room_t *self, cf_turn_t *turn, cf_roster_t *out);
+/* Who is here has changed, or will, without an event that says so: all who asked are to be told anew. */
+void cf_room_rosters_due(cf_room_t *self);
+void cf_room_roster_tick(cf_room_t *self, cf_turn_t *turn);
 
 /* room_posts.c */
 cf_handler_fn cf_room_on_post, cf_room_on_verdict;

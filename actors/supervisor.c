@@ -347,6 +347,7 @@ static int start_rooms(supervisor_t *self)
                              .queue_bytes = config->rooms_queue_bytes,
                              .commands_max = (uint32_t)config->rooms_commands_max,
                              .members_cache = (uint32_t)config->rooms_members_cache,
+                             .roster_max = (uint32_t)config->rooms_roster_max,
                              .verdict_timeout_us = config->rooms_verdict_timeout_ms * 1000,
                              .answer_us = config->rooms_answer_timeout_ms * 1000,
                              .idle_us = config->rooms_idle_ms * 1000,

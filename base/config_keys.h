@@ -185,6 +185,9 @@
       "Bytes of posts of one room that may wait for the store.")                                   \
     X(rooms, members_cache, INT, "4096", "16", "1000000",                                          \
       "Memberships a room remembers between looks into the store.")                                \
+    X(rooms, roster_max, INT, "200", "0", "1000",                                                  \
+      "Names in the list of who is in a room, for sockets that ask for it; of the rest it tells "  \
+      "how many. A name takes up to 100 bytes of ws.queue_max_bytes.")                             \
     X(rooms, verdict_timeout, DURATION, "5s", "100ms", "1m",                                       \
       "After this without word from the store a sender is told that the post is not confirmed.")   \
     X(rooms, answer_timeout, DURATION, "5s", "100ms", "1m",                                        \

@@ -101,6 +101,7 @@
     X(SENT_JOINED, COUNTER, CF_WS_SENT("user_joined"), CF_WS_SENT_HELP)                            \
     X(SENT_LEFT, COUNTER, CF_WS_SENT("user_left"), CF_WS_SENT_HELP)                                \
     X(SENT_COUNTS, COUNTER, CF_WS_SENT("user_count_update"), CF_WS_SENT_HELP)                      \
+    X(SENT_ROSTER, COUNTER, CF_WS_SENT("room_roster"), CF_WS_SENT_HELP)                            \
     X(SENT_ERROR, COUNTER, CF_WS_SENT("error"), CF_WS_SENT_HELP)                                   \
     X(BYTES_IN, COUNTER, "confab_bytes_received_total", "payload bytes in")                        \
     X(BYTES_OUT, COUNTER, "confab_bytes_sent_total", "bytes handed to the kernel")                 \

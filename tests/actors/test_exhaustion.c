@@ -219,6 +219,7 @@ typedef union {
     cf_posted_t posted;
     cf_attached_t attached;
     cf_event_t event;
+    cf_roster_at_t roster_at;
     cf_counts_t counts;
     cf_logged_in_t logged_in;
     cf_user_t user;
@@ -335,12 +336,17 @@ static bool is_stored(uint64_t seq, cf_id_t id)
            (seq >= 1 && seq <= world.n_posts && cf_id_equal(world.posts[seq - 1].id, id));
 }
 
-static void on_event(gateway_t *self, const cf_msg_t *msg, const cf_event_t *event)
+static void confirm(gateway_t *self, const cf_msg_t *msg)
 {
     self->events++;
     self->bytes += CF_MSG_HEAD_SIZE + (size_t)msg->size;
     say(msg->to, msg->from, CF_MSG_FLUSHED, 0, (cf_id_t){0},
         &(cf_flushed_t){self->events, self->bytes});
+}
+
+static void on_event(gateway_t *self, const cf_msg_t *msg, const cf_event_t *event)
+{
+    confirm(self, msg);
     self->bot_words += event->kind == CF_EVENT_BOT;
     if (event->kind != CF_EVENT_POST)
         return;
@@ -381,6 +387,9 @@ static void play_gateway(const cf_msg_t *msg, const body_t *body)
     switch (msg->type) {
     case CF_MSG_EVENT:
         on_event(self, msg, &body->event);
+        break;
+    case CF_MSG_ROSTER:
+        confirm(self, msg);
         break;
     case CF_MSG_FORGET:
         say(msg->to, msg->from, CF_MSG_FORGOTTEN, 0, msg->room, NULL);
@@ -467,6 +476,7 @@ static const cf_room_config_t room_config = {
     .queue_bytes = 65536,
     .commands_max = 8,
     .members_cache = 16,
+    .roster_max = 4,
     .verdict_timeout_us = 5000000,
     .answer_us = 5000000,
     .idle_us = 60000000,
@@ -559,7 +569,8 @@ static request_t *ask(uint16_t gateway, cf_address_t to, uint16_t type, const vo
 
 static cf_attach_t attach_body(const char *name)
 {
-    return (cf_attach_t){.conn = ++world.conn, .user = user_id(name), .username = cf_str(name)};
+    return (cf_attach_t){
+        .conn = ++world.conn, .user = user_id(name), .username = cf_str(name), .roster = true};
 }
 
 static cf_post_msg_t post_body(uint64_t conn, const char *name, const char *text, const char *key)

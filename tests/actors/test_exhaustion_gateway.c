@@ -49,7 +49,7 @@ struct cf_conn {
     cf_outgoing_t out;
     int close_code;
     unsigned said, told; /* messages of the client; acknowledgements and errors it got */
-    unsigned events, counts;
+    unsigned events, counts, rosters;
     uint64_t seen_seq;
     bool saw_any;
 };
@@ -316,6 +316,8 @@ static void see(cf_conn_t *conn, const cf_frame_t *frame)
         see_ack(text);
     conn->told += strstr(text, "\"message_ack\"") || strstr(text, "\"error\"");
     conn->events += strstr(text, "\"chat_message\"") || strstr(text, "\"user_joined\"");
+    conn->rosters += strstr(text, "\"room_roster\"") != NULL;
+    ensure(conn->rosters == 1 || conn->events == 0); /* what events add to comes before them */
     conn->counts += strstr(text, "\"user_count_update\"") != NULL;
 }
 
@@ -807,6 +809,7 @@ static void ask_to_enter(person_t *person)
     snprintf(cookie, sizeof cookie, "session_id=%s", person->name);
     cf_request_t request = {.method = CF_METHOD_GET,
                             .path = cf_str("/ws/chat/02010000-0000-0000-0000-000000000000"),
+                            .query = cf_str("roster=1"),
                             .cookie = cf_str(cookie),
                             .host = cf_str("localhost"),
                             .peer = cf_str("127.0.0.1"),

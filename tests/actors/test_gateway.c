@@ -178,13 +178,18 @@ static uint64_t let_in(int fd, const char *name, peer_t *at)
     return conn;
 }
 
-static int ask_to_enter(const char *name)
+static int ask_to_enter_by(const char *path, const char *name)
 {
     char cookie[64];
     int fd = client_dial(port);
     snprintf(cookie, sizeof cookie, "Cookie: session_id=%s\r\n", name);
-    client_ask_upgrade(fd, ROOM_PATH, cookie);
+    client_ask_upgrade(fd, path, cookie);
     return fd;
+}
+
+static int ask_to_enter(const char *name)
+{
+    return ask_to_enter_by(ROOM_PATH, name);
 }
 
 /* The first socket: the room is looked up for it. */
@@ -802,6 +807,113 @@ Test(gateway, tells_the_room_that_a_client_has_gone)
     cr_assert(eq(u64, detach.conn, conn));
 }
 
+/* --- who is here --------------------------------------------------------------------------------
+ */
+
+static const cf_present_t ann_and_bob[] = {{{"ann", 3}, 1}, {{"bob", 3}, 2}};
+#define ANN_AND_BOB                                                                                \
+    "{\"type\":\"room_roster\",\"members\":[{\"username\":\"ann\",\"connections\":1},"             \
+    "{\"username\":\"bob\",\"connections\":2}],\"more\":7}"
+
+/* eve comes in by this path, and is told this if she asks. */
+static int enter_by(const char *path, bool *asks)
+{
+    cf_attach_t attach;
+    int eve = ask_to_enter_by(path, "eve");
+    authenticate("eve", "eve");
+    answer(rooms, CF_MSG_CHECK, CF_MSG_DONE, NULL);
+    cr_assert(eq(int, client_answer(eve), 101));
+    cf_msg_t msg = request(rooms, CF_MSG_ATTACH, &attach);
+    *asks = attach.roster;
+    cf_attached_t attached = {.epoch = 1, .last_n = 3};
+    if (attach.roster)
+        attached.roster = (cf_roster_t){{(void *)ann_and_bob, 2}, 7};
+    peer_answer(rooms, &msg, CF_MSG_ATTACHED, &attached);
+    return eve;
+}
+
+static void tell_roster(peer_t *at, uint64_t epoch, uint64_t n, uint32_t more)
+{
+    cf_roster_at_t roster = {epoch, n, {{NULL, 0}, more}};
+    peer_send(at, CF_ACTOR_GATEWAY, CF_MSG_ROSTER, 0, ROOM, &roster);
+}
+
+Test(gateway, shows_who_is_here_to_who_asks_before_anything_else)
+{
+    bool asks;
+    int ann = enter_first("ann", NULL), eve = enter_by(ROOM_PATH "?roster=1", &asks);
+    cr_assert(asks);
+    tell_event(rooms, 1, 4, 1, "a");
+    cr_assert(eq(str, client_heard(eve), ANN_AND_BOB));
+    cr_assert(has(client_heard(eve), "\"content\":\"a\""));
+    cr_assert(has(client_heard(ann), "\"content\":\"a\"")); /* and nothing before it */
+    close(ann);
+    close(eve);
+}
+
+Test(gateway, shows_it_to_nobody_who_asks_otherwise)
+{
+    static const char *const paths[] = {
+        ROOM_PATH "?roster=0",    ROOM_PATH "?roster=",  ROOM_PATH "?roster=11",
+        ROOM_PATH "?roster=true", ROOM_PATH "?Roster=1", ROOM_PATH "?a=roster=1"};
+    int ann = enter_first("ann", NULL);
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        bool asks;
+        int eve = enter_by(paths[i], &asks);
+        cr_assert(not(asks), "%s", paths[i]);
+        tell_event(rooms, 1, 4 + i, 1 + i, "a");
+        cr_assert(has(client_heard(eve), "\"content\":\"a\""));
+        close(eve);
+        answer(rooms, CF_MSG_DETACH, CF_MSG_DONE, NULL);
+    }
+    close(ann);
+}
+
+Test(gateway, shows_anew_who_is_here_to_who_asked_and_confirms_it)
+{
+    bool asks;
+    cf_flushed_t flushed = {0};
+    int ann = enter_first("ann", NULL), eve = enter_by(ROOM_PATH "?token=x&roster=1", &asks);
+    cr_assert(eq(str, client_heard(eve), ANN_AND_BOB));
+    tell_roster(rooms, 1, 2, 1); /* from before she came in */
+    tell_roster(rooms, 0, 9, 2); /* an older epoch */
+    tell_roster(rooms, 1, 3, 3);
+    tell_event(rooms, 1, 4, 1, "a");
+    cr_assert(eq(str, client_heard(eve), "{\"type\":\"room_roster\",\"members\":[],\"more\":3}"));
+    cr_assert(has(client_heard(eve), "\"content\":\"a\""));
+    cr_assert(has(client_heard(ann), "\"content\":\"a\""));
+    while (flushed.events < 4)
+        cr_assert(peer_await(rooms, CF_MSG_FLUSHED, 0, &flushed));
+    wait_for_counter(CF_M_SENT_ROSTER, 2);
+    close(ann);
+    close(eve);
+}
+
+Test(gateway, asks_again_who_is_here_when_its_room_has_moved_and_shows_what_the_room_then_says)
+{
+    bool asks;
+    cf_attach_t attach;
+    int ann = enter_first("ann", NULL), eve = enter_by(ROOM_PATH "?roster=1", &asks);
+    cr_assert(eq(str, client_heard(eve), ANN_AND_BOB));
+    peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_FORGET, 0, ROOM, NULL);
+    place_room(rooms2);
+    for (int i = 0; i < 2; i++) {
+        cf_msg_t msg = request(rooms2, CF_MSG_ATTACH, &attach);
+        cr_assert(attach.again && attach.roster == cf_id_equal(attach.user, user_id("eve")));
+        peer_answer(rooms2, &msg, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 2});
+    }
+    tell_event(rooms2, 2, 1, 1, "a");
+    cr_assert(has(client_heard(eve), "\"content\":\"a\"")); /* what she knows still holds */
+    tell_roster(rooms2, 2, 1, 0);
+    tell_event(rooms2, 2, 2, 2, "b");
+    cr_assert(eq(str, client_heard(eve), "{\"type\":\"room_roster\",\"members\":[],\"more\":0}"));
+    cr_assert(has(client_heard(eve), "\"content\":\"b\""));
+    cr_assert(has(client_heard(ann), "\"content\":\"a\""));
+    cr_assert(has(client_heard(ann), "\"content\":\"b\""));
+    close(ann);
+    close(eve);
+}
+
 /* --- rooms that move ----------------------------------------------------------------------------
  */
 
@@ -1235,6 +1347,14 @@ Test(gateway_contained, lets_the_members_of_a_room_come_back_for_an_event_it_cou
                         (cf_id_t){{7}}); /* nobody there */
     wait_for_counter(CF_M_MALFORMED, 2);
     cr_assert(eq(u64, actor_counter(actor, CF_M_QUARANTINED), 0));
+}
+
+Test(gateway_contained, lets_them_come_back_for_a_list_of_who_is_here_it_could_not_read)
+{
+    int ann = enter_first("ann", NULL);
+    peer_send_malformed(rooms, CF_ACTOR_GATEWAY, CF_MSG_ROSTER, 0, ROOM);
+    cr_assert(eq(str, client_heard(ann), "close 1013 try again later"));
+    close(ann);
 }
 
 Test(gateway_contained, tells_who_waits_for_an_answer_it_could_not_read)

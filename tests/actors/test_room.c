@@ -1782,3 +1782,195 @@ Test(room, refuses_more_gateways_than_it_can_bound)
     attach((cf_address_t){1, CF_ACTOR_GATEWAY, CF_GATEWAYS_MAX}, 1, "ann");
     cr_assert(eq(str, heard(), "gw65 refused #1 a bound is reached"));
 }
+
+/* --- who is here --------------------------------------------------------------------------------
+ */
+
+/* ann with one connection, bob with one on each of two gateways; event 3 is the last. */
+static void with_ann_and_bob(void)
+{
+    room_ready(1, 0);
+    with_ann();
+    with(GW1, 2, "bob");
+    with(GW2, 1, "bob");
+}
+
+static bool heard_has(const char *part)
+{
+    return strstr(heard(), part) != NULL;
+}
+
+/* eve comes in, and asks who is here. */
+static void enter_asking(void)
+{
+    attach_asking(GW2, 9, "eve");
+    ignore();
+    member("eve", true);
+}
+
+Test(room, tells_who_asks_who_is_here_each_once_with_the_number_of_connections)
+{
+    with_ann_and_bob();
+    enter_asking();
+    cr_assert(eq(str, heard(),
+                 "gw2 attached #1 epoch=1 seq=0 n=3 ann:1 bob:2; "
+                 "gw1 event 4 joined eve; gw2 event 4 joined eve; lobby presence 4"));
+    tick();
+    tick();
+    cr_assert(eq(str, heard(), "")); /* the events say the rest */
+}
+
+Test(room, tells_the_first_one_that_nobody_is_here)
+{
+    room_ready(1, 0);
+    enter_asking();
+    cr_assert(eq(str, heard(),
+                 "gw2 attached #1 epoch=1 seq=0 n=0; gw2 event 1 joined eve; lobby presence 1"));
+}
+
+Test(room, tells_nobody_who_is_here_unless_asked)
+{
+    with_ann_and_bob();
+    attach(GW2, 9, "ann");
+    cr_assert(eq(str, heard(),
+                 "gw2 attached #1 epoch=1 seq=0 n=3; gw1 event 4 joined ann; "
+                 "gw2 event 4 joined ann; lobby presence 4"));
+}
+
+Test(room, names_as_many_as_may_be_and_counts_the_rest)
+{
+    with_ann_and_bob(); /* and three names at most */
+    with(GW1, 3, "cid");
+    attach_asking(GW1, 4, "ann");
+    cr_assert(heard_has("attached #1 epoch=1 seq=0 n=4 ann:1 bob:2 cid:1;"));
+    with(GW1, 5, "dan");
+    with(GW2, 2, "dan");
+    with(GW2, 3, "fay");
+    attach_asking(GW1, 6, "ann");
+    cr_assert(heard_has("attached #1 epoch=1 seq=0 n=8 ann:2 bob:2 cid:1 more:2;"));
+}
+
+Test(room, names_nobody_where_that_is_the_bound)
+{
+    room_config.roster_max = 0;
+    with_ann_and_bob();
+    attach_asking(GW1, 4, "ann");
+    cr_assert(heard_has("attached #1 epoch=1 seq=0 n=3 more:2;"));
+}
+
+/* All of one batch: what is in the list has no event behind n, what is not has one. */
+Test(room, tells_who_is_here_in_its_place_among_those_who_come_and_go)
+{
+    with_ann_and_bob();
+    with(GW1, 3, "eve");
+    detach(GW1, 2); /* one of bob's */
+    attach(GW1, 4, "ann");
+    attach_asking(GW2, 9, "eve");
+    detach(GW2, 1); /* and his other one */
+    attach(GW1, 5, "ann");
+    cr_assert(eq(str, heard(),
+                 "gw1 done #1; gw1 attached #2 epoch=1 seq=0 n=5; "
+                 "gw2 attached #3 epoch=1 seq=0 n=6 ann:2 bob:1 eve:1; gw2 done #4; "
+                 "gw1 attached #5 epoch=1 seq=0 n=8; "
+                 "gw1 event 5 left bob; gw1 event 6 joined ann; gw1 event 7 joined eve; "
+                 "gw1 event 8 left bob; gw1 event 9 joined ann; "
+                 "gw2 event 5 left bob; gw2 event 6 joined ann; gw2 event 7 joined eve; gw2 event "
+                 "8 left bob; gw2 event 9 joined ann; "
+                 "lobby presence 5"));
+}
+
+Test(room, tells_no_stranger_who_is_here)
+{
+    with_ann_and_bob();
+    attach_asking(GW2, 9, "eve");
+    ignore();
+    member("eve", false);
+    cr_assert(eq(str, heard(), "gw2 refused #1 not allowed"));
+    tick();
+    tick();
+    cr_assert(eq(str, heard(), ""));
+}
+
+Test(room, tells_who_is_here_anew_after_a_move_when_no_more_come)
+{
+    room_ready(5, 0);
+    attach_again_asking(GW1, 1, "ann", 4);
+    ignore();
+    member("ann", true);
+    cr_assert(eq(str, heard(), "gw1 attached #1 epoch=5 seq=0 n=0; lobby presence 1"));
+    tick(); /* some came since the last one */
+    cr_assert(eq(str, heard(), ""));
+    attach_again(GW2, 1, "bob", 4, 0);
+    ignore();
+    member("bob", true);
+    tick();
+    cr_assert(heard_has("attached") && !strstr(heard_so_far(), "roster"));
+    tick();
+    cr_assert(eq(str, heard(), "gw1 roster epoch=5 n=0 ann:1 bob:1")); /* bob has not asked */
+    tick();
+    cr_assert(eq(str, heard(), ""));
+}
+
+/* eve comes in between those who come again, of whom no event tells. */
+Test(room, tells_who_came_in_during_a_move_of_those_who_came_again_later)
+{
+    room_ready(5, 0);
+    enter_asking();
+    cr_assert(heard_has("attached #1 epoch=5 seq=0 n=0;"));
+    attach_again(GW1, 1, "ann", 4, 0);
+    ignore();
+    member("ann", true);
+    tick();
+    ignore();
+    tick();
+    cr_assert(eq(str, heard(), "gw2 roster epoch=5 n=1 eve:1 ann:1"));
+    detach_of(GW1, 2, "ann", 4); /* her other socket, of which eve has never heard */
+    cr_assert(heard_has("gw2 event 2 left ann"));
+    tick();
+    cr_assert(eq(str, heard(), "gw2 roster epoch=5 n=2 eve:1 ann:1"));
+}
+
+/* GW2 has fallen behind the ring, and what it has lost were comings and goings. */
+Test(room, tells_a_gateway_that_lost_presence_who_is_here_once_it_has_the_rest)
+{
+    room_config.ring_events = 4;
+    with_ann_and_bob(); /* GW2 was sent one event, bob's own coming */
+    enter_asking();
+    ignore();
+    host.windows.events_max = 2;
+    for (uint64_t conn = 11; conn < 17; conn++) {
+        attach(GW1, conn, "ann");
+        flushed(GW1);
+        ignore();
+    }
+    tick();
+    cr_assert(eq(str, heard(), ""));
+    flushed(GW2);
+    cr_assert(eq(str, heard(), "gw2 event 7 joined ann; gw2 event 8 joined ann"));
+    tick(); /* two are on their way, and two events are waiting */
+    cr_assert(eq(str, heard(), ""));
+    flushed(GW2);
+    cr_assert(eq(str, heard(), "gw2 event 9 joined ann; gw2 event 10 joined ann"));
+    tick();
+    cr_assert(eq(str, heard(), "")); /* its window is closed */
+    flushed(GW2);
+    tick();
+    cr_assert(eq(str, heard(), "gw2 roster epoch=1 n=10 ann:7 bob:2 eve:1"));
+    flushed(GW2); /* it counts as an event */
+    tick();
+    cr_assert(eq(str, heard(), ""));
+}
+
+Test(room, tells_no_gateway_anew_whose_connections_that_asked_have_gone)
+{
+    with_ann_and_bob();
+    enter_asking();
+    ignore();
+    attach_again_asking(GW1, 7, "ann", 0);
+    detach(GW2, 9);
+    detach(GW1, 7);
+    ignore();
+    tick();
+    tick();
+    cr_assert(eq(str, heard(), ""));
+}

@@ -1,6 +1,7 @@
 /* A room against a model, over random sequences of what can happen to it: nothing is shown or
  * acknowledged that is not stored, numbers have no gap, every gateway with a connection sees each
- * committed post once and in order, every request, commands for the bot among them, is answered once. The seeds are fixed. */
+ * committed post once and in order, every request, commands for the bot among them, is answered once,
+ * and who asked who is here knows it in the end. The seeds are fixed. */
 #include "room.h"
 
 #include "store.h"
@@ -18,6 +19,7 @@
 #define STEPS 300
 #define GATEWAYS 3
 #define CONNS 2 /* per gateway */
+#define USERS 4
 #define POSTS_MAX 4096
 #define REQUESTS_MAX 4096
 #define COMMANDS_MAX 6
@@ -30,8 +32,16 @@ typedef struct {
     char text[16];
 } stored_t;
 
+/* What a connection that asked has been told of who is here. */
+typedef struct {
+    bool wants, is_in;
+    uint64_t n; /* as event n left it */
+    int people[USERS];
+} model_roster_t;
+
 typedef struct {
     bool attached[CONNS];
+    model_roster_t rosters[CONNS];
     int connections; /* that the room knows of */
     uint64_t seen;   /* newest post seen */
     uint64_t seen_n;
@@ -68,7 +78,8 @@ static struct {
     int n_finds;
     uint64_t bot_corr[COMMANDS_MAX + 1]; /* of the commands the bot has not answered */
     int n_bot;
-    uint32_t said; /* commands it has */
+    uint32_t said;    /* commands it has */
+    uint32_t renewed; /* lists of who is here that were sent anew */
     model_gateway_t gateways[GATEWAYS];
     bool retired;
     const char *fault; /* the first rule that was broken */
@@ -93,9 +104,25 @@ static cf_address_t gateway_at(int g)
     return (cf_address_t){1, CF_ACTOR_GATEWAY, (uint16_t)g};
 }
 
+/* Some have a connection on several gateways. */
+static int person_of(int g, int c)
+{
+    return (g + c) % USERS;
+}
+
+static const char *const names[USERS] = {"u0", "u1", "u2", "u3"};
+
+static int person_named(cf_str_t name)
+{
+    int u = 0;
+    while (u < USERS - 1 && !cf_str_equal(name, cf_str(names[u])))
+        u++;
+    return u;
+}
+
 static cf_id_t user_of(int g, int c)
 {
-    return (cf_id_t){{1, (uint8_t)g, (uint8_t)c}};
+    return (cf_id_t){{1, (uint8_t)person_of(g, c)}};
 }
 
 static cf_turn_t turn_now(void)
@@ -124,6 +151,50 @@ static uint64_t ask(void)
 /* --- what the room says ------------------------------------------------------------------------
  */
 
+static void learn(model_roster_t *known, uint64_t n, const cf_roster_t *roster)
+{
+    const cf_present_t *present = roster->members.items;
+    known->n = n;
+    memset(known->people, 0, sizeof known->people);
+    rule(roster->more == 0, "somebody was left out for whom there is room");
+    for (uint32_t i = 0; i < roster->members.n; i++) {
+        int *count = &known->people[person_named(present[i].username)];
+        rule(*count == 0, "a name twice");
+        *count = (int)present[i].connections;
+    }
+}
+
+static void on_roster(int g, const cf_msg_t *msg, const cf_roster_at_t *roster)
+{
+    model_gateway_t *gateway = &m.gateways[g];
+    gateway->events++;
+    gateway->bytes += CF_MSG_HEAD_SIZE + (size_t)msg->size;
+    m.renewed++;
+    bool is_wanted = false;
+    for (int c = 0; c < CONNS; c++) {
+        model_roster_t *known = &gateway->rosters[c];
+        if (!known->wants || !known->is_in)
+            continue;
+        is_wanted = true;
+        rule(known->n <= roster->n, "a list older than the events before it");
+        learn(known, roster->n, &roster->roster);
+    }
+    rule(is_wanted, "a list for nobody");
+}
+
+/* JOINED or LEFT: by one more or less. */
+static void count_person(int g, const cf_event_t *event)
+{
+    for (int c = 0; c < CONNS; c++) {
+        model_roster_t *known = &m.gateways[g].rosters[c];
+        if (!known->is_in || event->n <= known->n)
+            continue;
+        known->n = event->n;
+        known->people[person_named(event->post.username)] +=
+            event->kind == CF_EVENT_JOINED ? 1 : -1;
+    }
+}
+
 static void on_event(int g, const cf_msg_t *msg, const cf_event_t *event)
 {
     model_gateway_t *gateway = &m.gateways[g];
@@ -132,6 +203,8 @@ static void on_event(int g, const cf_msg_t *msg, const cf_event_t *event)
     rule(event->n == 0 || event->n > gateway->seen_n, "an event twice or out of order");
     if (event->n)
         gateway->seen_n = event->n;
+    if (event->kind == CF_EVENT_JOINED || event->kind == CF_EVENT_LEFT)
+        count_person(g, event);
     if (event->kind != CF_EVENT_POST)
         return;
     rule(event->post.seq <= m.told_seq, "shown before it was known to be stored");
@@ -183,6 +256,9 @@ static void on_attached(int g, const cf_msg_t *msg, const cf_attached_t *attache
         gateway->seen = attached->last_seq;
         gateway->seen_n = attached->last_n;
     }
+    model_roster_t *known = &gateway->rosters[m.attaches[msg->corr] - gateway->attached];
+    learn(known, attached->last_n, &attached->roster);
+    known->is_in = true;
 }
 
 typedef union {
@@ -193,6 +269,7 @@ typedef union {
     cf_attached_t attached;
     cf_read_posts_t read;
     cf_ask_bot_t ask_bot;
+    cf_roster_at_t roster_at;
 } body_t;
 
 static void on_ask_bot(const cf_msg_t *msg)
@@ -213,6 +290,9 @@ static void on_said(const cf_msg_t *msg)
         break;
     case CF_MSG_EVENT:
         on_event(g, msg, &body.event);
+        break;
+    case CF_MSG_ROSTER:
+        on_roster(g, msg, &body.roster_at);
         break;
     case CF_MSG_ATTACHED:
         on_attached(g, msg, &body.attached);
@@ -270,10 +350,14 @@ static void do_attach(void)
         return;
     uint64_t corr = ask();
     m.gateways[g].attached[c] = true;
+    m.gateways[g].rosters[c] = (model_roster_t){.wants = pick(2)};
     m.attaches[corr] = &m.gateways[g].attached[c];
     tell(gateway_at(g), CF_MSG_ATTACH, corr,
-         &(cf_attach_t){
-             .conn = (uint64_t)c + 1, .user = user_of(g, c), .username = cf_str("somebody")});
+         &(cf_attach_t){.conn = (uint64_t)c + 1,
+                        .user = user_of(g, c),
+                        .username = cf_str(names[person_of(g, c)]),
+                        .roster = m.gateways[g].rosters[c].wants,
+                        .again = pick(4) == 0}); /* of these no event tells */
 }
 
 static void answer_finds(void)
@@ -293,8 +377,16 @@ static void do_detach(void)
     if (!m.gateways[g].attached[c])
         return;
     m.gateways[g].attached[c] = false;
+    m.gateways[g].rosters[c].is_in = false;
     m.gateways[g].connections--;
     tell(gateway_at(g), CF_MSG_DETACH, 0, &(cf_detach_t){.conn = (uint64_t)c + 1});
+}
+
+/* One that was here before the room moved, and has gone since. */
+static void do_depart(void)
+{
+    tell(gateway_at((int)pick(GATEWAYS)), CF_MSG_DETACH, 0,
+         &(cf_detach_t){99, 1, cf_str(names[pick(USERS)])});
 }
 
 static void do_post(void)
@@ -451,9 +543,9 @@ static void do_settle(void)
 
 typedef void step_fn(void);
 
-static step_fn *const steps[] = {do_attach, do_detach,  do_post,    do_post,    do_post,
-                                 do_post,   do_verdict, do_verdict, do_flush,   do_read,
-                                 do_time,   do_finds,   do_settle,  do_command, do_bot};
+static step_fn *const steps[] = {do_attach,  do_detach,  do_post,  do_post,  do_post, do_post,
+                                 do_verdict, do_verdict, do_flush, do_read,  do_time, do_finds,
+                                 do_settle,  do_command, do_bot,   do_depart};
 
 /* --- runs ---------------------------------------------------------------------------------------
  */
@@ -471,6 +563,7 @@ static void begin(uint32_t seed)
                                   .queue_bytes = 65536,
                                   .commands_max = COMMANDS_MAX,
                                   .members_cache = 4,
+                                  .roster_max = USERS,
                                   .command_us = 600000000,
                                   .verdict_timeout_us = 5000000,
                                   .answer_us = 5000000,
@@ -489,8 +582,18 @@ static void begin(uint32_t seed)
     cr_assert(cf_room_new(&m.room, &m.host, (cf_id_t){{9}}, &turn) == 0);
     settle();
     tell((cf_address_t){1, CF_ACTOR_STORAGE, 0}, CF_MSG_ACTIVATED, m.host.next_corr,
-         &(cf_activated_t){.epoch = 1});
+         &(cf_activated_t){.epoch = 2});
     settle();
+}
+
+/* Does what this connection was told add up to who is here? */
+static bool knows_who_is_here(const model_roster_t *known)
+{
+    int here[USERS] = {0};
+    for (int g = 0; g < GATEWAYS; g++)
+        for (int c = 0; c < CONNS; c++)
+            here[person_of(g, c)] += m.gateways[g].attached[c];
+    return memcmp(here, known->people, sizeof here) == 0;
 }
 
 /* Everything answers at last: what was asked must be answered, what is stored must be shown. */
@@ -521,6 +624,11 @@ static void come_to_rest(void)
     for (int g = 0; g < GATEWAYS; g++)
         rule(m.gateways[g].connections == 0 || m.gateways[g].seen == m.told_seq,
              "a gateway that was not told everything");
+    for (int g = 0; g < GATEWAYS; g++)
+        for (int c = 0; c < CONNS; c++)
+            rule(!m.gateways[g].attached[c] || !m.gateways[g].rosters[c].wants ||
+                     knows_who_is_here(&m.gateways[g].rosters[c]),
+                 "somebody who asked does not know who is here");
     rule(m.told_seq == m.last_seq, "the room lost count");
     rule(!m.retired, "it retired with members");
 }
@@ -535,7 +643,7 @@ static void end(void)
 
 Test(room_model, holds_over_random_sequences, .timeout = 500)
 {
-    uint64_t shown = 0, requests = 0, said = 0;
+    uint64_t shown = 0, requests = 0, said = 0, renewed = 0;
     for (uint32_t seed = 1; seed <= RUNS; seed++) {
         begin(seed);
         for (m.step = 0; m.step < STEPS && !m.fault; m.step++) {
@@ -550,9 +658,11 @@ Test(room_model, holds_over_random_sequences, .timeout = 500)
         shown += m.last_seq;
         requests += m.next_corr;
         said += m.said;
+        renewed += m.renewed;
         end();
     }
     cr_assert(gt(u64, shown, RUNS * 10)); /* it was not idle */
     cr_assert(gt(u64, requests, RUNS * 30));
     cr_assert(gt(u64, said, RUNS));
+    cr_assert(gt(u64, renewed, RUNS));
 }

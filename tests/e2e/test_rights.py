@@ -177,6 +177,7 @@ RECIPIENTS = {
     "user_joined": {"sender", "member"},
     "user_left": {"member"},
     "user_count_update": {"sender", "member", "outsider"},  # of all rooms to all sockets (contract, 6.1)
+    "room_roster": {"sender", "member"},  # to who asks
     "error": {"sender"},
 }
 FRAMES = {  # each kind of client message, and what its sender gets
@@ -211,9 +212,9 @@ def drain(chat, mark):
 def test_messages_reach_those_whom_they_are_for_and_nobody_else(store_kind, make_server, quotes_down):
     server = make_server(quotes_down).start()
     scene = Scene(server)
-    sender = ws.Chat(scene.people["owner"], scene.room)
-    member = ws.Chat(scene.people["member"], scene.room)
-    outsider = ws.Chat(scene.people["stranger"], scene.elsewhere)
+    sender = ws.Chat(scene.people["owner"], scene.room, query="?roster=1")
+    member = ws.Chat(scene.people["member"], scene.room, query="?roster=1")
+    outsider = ws.Chat(scene.people["stranger"], scene.elsewhere, query="?roster=1")
     sender.until("user_joined", username=scene.people["member"].name)
     got = {"sender": [], "member": [], "outsider": []}
     for body, answer in FRAMES.values():
@@ -236,6 +237,9 @@ def test_messages_reach_those_whom_they_are_for_and_nobody_else(store_kind, make
             own = frame.get("content") in ("the end", "the end too") or frame["type"] == "message_ack" and name == "sender"
             if name == "outsider" and frame["type"] in ("user_joined", "user_left"):
                 assert frame["username"] == scene.people["stranger"].name
+                continue
+            if name == "outsider" and frame["type"] == "room_roster":
+                assert frame["members"] == [] and frame["more"] == 0, "of its own room, where it is alone"
                 continue
             assert own or name in who, (name, frame)
     seen = json.dumps(got["outsider"])

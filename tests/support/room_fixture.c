@@ -24,6 +24,7 @@ cf_room_config_t room_config = {
     .queue_bytes = 65536,
     .commands_max = 3,
     .members_cache = 16,
+    .roster_max = 3,
     .verdict_timeout_us = 5000000,
     .answer_us = 5000000,
     .idle_us = 60000000,
@@ -173,6 +174,25 @@ void attach(cf_address_t from, uint64_t conn, const char *name)
 {
     tell(from, CF_MSG_ATTACH, 0,
          &(cf_attach_t){.conn = conn, .user = user_id(name), .username = cf_str(name)});
+}
+
+void attach_asking(cf_address_t from, uint64_t conn, const char *name)
+{
+    tell(from, CF_MSG_ATTACH, 0,
+         &(cf_attach_t){
+             .conn = conn, .user = user_id(name), .username = cf_str(name), .roster = true});
+}
+
+void attach_again_asking(cf_address_t from, uint64_t conn, const char *name, uint64_t epoch)
+{
+    tell(from, CF_MSG_ATTACH, 0,
+         &(cf_attach_t){.conn = conn,
+                        .user = user_id(name),
+                        .username = cf_str(name),
+                        .roster = true,
+                        .again = true,
+                        .resume = true,
+                        .epoch = epoch});
 }
 
 void attach_again(cf_address_t from, uint64_t conn, const char *name, uint64_t epoch,
@@ -399,6 +419,7 @@ typedef union {
     cf_presence_t presence;
     cf_page_t page;
     cf_expelled_t expelled;
+    cf_roster_at_t roster_at;
     cf_ask_bot_t ask_bot;
 } body_t;
 
@@ -440,6 +461,16 @@ static void show_ask_bot(const cf_msg_t *msg, const cf_ask_bot_t *ask)
          ask->code.bytes, (const char *)ask->id.bytes, ask->left_ms);
 }
 
+static void show_roster(const cf_roster_t *roster)
+{
+    const cf_present_t *present = roster->members.items;
+    for (uint32_t i = 0; i < roster->members.n; i++)
+        show(" %.*s:%u", (int)present[i].username.size, present[i].username.bytes,
+             present[i].connections);
+    if (roster->more)
+        show(" more:%u", roster->more);
+}
+
 static void show_attached(const cf_msg_t *msg, const cf_attached_t *attached)
 {
     show("attached #%llu epoch=%llu seq=%llu n=%llu", (unsigned long long)msg->corr,
@@ -459,6 +490,7 @@ static void show_attached(const cf_msg_t *msg, const cf_attached_t *attached)
                  events[i].post.username.bytes);
     }
     show(attached->backlog.n ? "]" : "");
+    show_roster(&attached->roster);
 }
 
 static void show_msg(const cf_msg_t *msg)
@@ -517,6 +549,11 @@ static void show_msg(const cf_msg_t *msg)
         for (uint32_t i = 0; i < body.page.posts.n; i++)
             keys_shown += ((const cf_post_t *)body.page.posts.items)[i].client_key.size > 0;
         show_posts(&body.page.posts);
+        break;
+    case CF_MSG_ROSTER:
+        show("roster epoch=%llu n=%llu", (unsigned long long)body.roster_at.epoch,
+             (unsigned long long)body.roster_at.n);
+        show_roster(&body.roster_at.roster);
         break;
     case CF_MSG_EXPELLED:
         show("expelled %llu", (unsigned long long)body.expelled.conn);

@@ -53,6 +53,9 @@ void check(cf_address_t from, const char *name);
 void join(cf_address_t from, const char *name);
 void leave(cf_address_t from, const char *name);
 void attach(cf_address_t from, uint64_t conn, const char *name);
+/* The same with the wish to know who is here. */
+void attach_asking(cf_address_t from, uint64_t conn, const char *name);
+void attach_again_asking(cf_address_t from, uint64_t conn, const char *name, uint64_t epoch);
 void attach_again(cf_address_t from, uint64_t conn, const char *name, uint64_t epoch,
                   uint64_t since);
 void detach(cf_address_t from, uint64_t conn); /* let in or not, it is not said */

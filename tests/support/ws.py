@@ -176,8 +176,8 @@ class WebSocket(Socket):
 class Chat(WebSocket):
     """One member in one room. JSON frames by type; server pings are answered on the way."""
 
-    def __init__(self, client, room, wait=True, path="/ws/chat/", **kwargs):
-        super().__init__(client.port, path + room, client.token, **kwargs)
+    def __init__(self, client, room, wait=True, path="/ws/chat/", query="", **kwargs):
+        super().__init__(client.port, path + room + query, client.token, **kwargs)
         self.room, self.client = room, client
         self.kept = []  # frames passed over while waiting for another
         self.pings = 0  # of the server, so far: its own clock, as seen in order with everything else

@@ -155,6 +155,8 @@ static int write_all(const void *arg)
                                  .text = cf_str("<a text> & \"more\"")}};
     cf_count_t count = {.connections = 1};
     cf_counts_t counts = {{&count, 1}};
+    cf_present_t present = {cf_str("ann"), 1};
+    cf_roster_t roster = {{&present, 1}, 0};
     cf_page_t page = {{&event.post, 1}};
     cf_buf_t out = {0};
     (void)arg;
@@ -165,6 +167,8 @@ static int write_all(const void *arg)
         rc = cf_rooms_write_error(&out, "text", "CODE", cf_str("k1"), 1000);
     if (rc == 0)
         rc = cf_rooms_write_counts(&out, &counts);
+    if (rc == 0)
+        rc = cf_rooms_write_roster(&out, &roster);
     if (rc == 0)
         rc = cf_rooms_write_page(&out, (cf_id_t){{1}}, &page);
     cf_buf_free(&out);

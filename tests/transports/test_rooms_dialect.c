@@ -83,7 +83,7 @@ Test(dialect, refuses_what_is_no_frame)
         STR("{\"content\":\"a\",\"content\":7}"),
         STR("{\"content\":\"\xff\"}"),         /* ill-formed, in a binary message */
         STR("{\"content\":\"\xed\xa0\x80\"}"), /* a surrogate */
-        STR("{\"content\":\"a\0b\"}"), /* a NUL that is not escaped */
+        STR("{\"content\":\"a\0b\"}"),         /* a NUL that is not escaped */
         STR("{'content':'hi'}"),
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -544,6 +544,26 @@ Test(dialect, writes_acks_errors_and_counts_without_a_member_content)
                  "\":1}}"));
     cr_assert(eq(str, written(cf_rooms_write_counts(&buf, &(cf_counts_t){{NULL, 0}})),
                  "{\"type\":\"user_count_update\",\"user_counts\":{}}"));
+    cf_present_t present[] = {{STR("ann"), 1}, {STR("bob"), UINT32_MAX}};
+    cr_assert(eq(str, written(cf_rooms_write_roster(&buf, &(cf_roster_t){{present, 2}, 3})),
+                 "{\"type\":\"room_roster\",\"members\":["
+                 "{\"username\":\"ann\",\"connections\":1},"
+                 "{\"username\":\"bob\",\"connections\":4294967295}],\"more\":3}"));
+    cr_assert(eq(str, written(cf_rooms_write_roster(&buf, &(cf_roster_t){0})),
+                 "{\"type\":\"room_roster\",\"members\":[],\"more\":0}"));
+}
+
+/* What rooms.roster_max tells operators of ws.queue_max_bytes. */
+Test(dialect, writes_a_name_of_who_is_here_in_100_bytes_at_most)
+{
+    char name[CF_USERNAME_MAX];
+    static cf_present_t present[CF_ROSTER_MAX];
+    memset(name, 'x', sizeof name);
+    for (int i = 0; i < CF_ROSTER_MAX; i++)
+        present[i] = (cf_present_t){{name, sizeof name}, UINT32_MAX};
+    cf_roster_t roster = {{present, CF_ROSTER_MAX}, UINT32_MAX};
+    cr_assert(eq(int, cf_rooms_write_roster(&buf, &roster), 0));
+    cr_assert(le(sz, buf.size, 100 * (size_t)CF_ROSTER_MAX));
 }
 
 Test(dialect, ends_rest_bodies_with_a_line_feed)

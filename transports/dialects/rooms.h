@@ -69,6 +69,8 @@ int cf_rooms_write_ack(cf_buf_t *out, const cf_posted_t *posted, cf_str_t client
 int cf_rooms_write_error(cf_buf_t *out, const char *message, const char *code, cf_str_t client_key,
                          uint32_t retry_after_ms);
 int cf_rooms_write_counts(cf_buf_t *out, const cf_counts_t *counts);
+/* Our extension. It has no member `content`: old pages show every frame that has one. */
+int cf_rooms_write_roster(cf_buf_t *out, const cf_roster_t *roster);
 
 /* REST bodies end with a line feed. */
 int cf_rooms_write_failure(cf_buf_t *out, const char *text);

@@ -131,6 +131,27 @@ int cf_rooms_write_counts(cf_buf_t *out, const cf_counts_t *counts)
     return end_frame(&json);
 }
 
+int cf_rooms_write_roster(cf_buf_t *out, const cf_roster_t *roster)
+{
+    const cf_present_t *present = roster->members.items;
+    cf_json_t json = {.out = out};
+    cf_json_object(&json);
+    write_text(&json, "type", "room_roster");
+    cf_json_key(&json, "members");
+    cf_json_array(&json);
+    for (uint32_t i = 0; i < roster->members.n; i++) {
+        cf_json_object(&json);
+        write_str(&json, "username", present[i].username);
+        cf_json_key(&json, "connections");
+        cf_json_uint(&json, present[i].connections);
+        cf_json_object_end(&json);
+    }
+    cf_json_array_end(&json);
+    cf_json_key(&json, "more");
+    cf_json_uint(&json, roster->more);
+    return end_frame(&json);
+}
+
 int cf_rooms_write_failure(cf_buf_t *out, const char *text)
 {
     cf_json_t json = {.out = out};

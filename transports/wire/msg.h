@@ -80,6 +80,7 @@
     X(COMMAND, 0x040d, command, REQUEST)                                                           \
     X(COMMANDED, 0x040e, nothing, ANSWER)                                                          \
     X(EXPELLED, 0x040f, expelled, NOTICE)                                                          \
+    X(ROSTER, 0x0410, roster_at, NOTICE)                                                           \
     /* append.h */                                                                                 \
     X(ACTIVATE, 0x0501, nothing, REQUEST)                                                          \
     X(ACTIVATED, 0x0502, activated, ANSWER)                                                        \

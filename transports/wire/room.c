@@ -20,10 +20,23 @@ const cf_shape_t cf_shape_check = CF_SHAPE(cf_check_t, user);
 const cf_shape_t cf_shape_join = CF_SHAPE(cf_join_t, user);
 const cf_shape_t cf_shape_leave = CF_SHAPE(cf_leave_t, user);
 
+static const cf_field_t present[] = {
+    CF_F_TEXT(cf_present_t, username, 1, CF_USERNAME_MAX),
+    CF_F_U32(cf_present_t, connections, 1, UINT32_MAX),
+};
+static const cf_shape_t shape_present = CF_SHAPE(cf_present_t, present);
+
+static const cf_field_t roster[] = {
+    CF_F_LIST(cf_roster_t, members, CF_ROSTER_MAX, &shape_present),
+    CF_F_U32(cf_roster_t, more, 0, UINT32_MAX),
+};
+static const cf_shape_t shape_roster = CF_SHAPE(cf_roster_t, roster);
+
 static const cf_field_t attach[] = {
     CF_F_U64(cf_attach_t, conn),
     CF_F_FIXED(cf_attach_t, user),
     CF_F_TEXT(cf_attach_t, username, 1, CF_USERNAME_MAX),
+    CF_F_BOOL(cf_attach_t, roster),
     CF_F_BOOL(cf_attach_t, again),
     CF_F_BOOL(cf_attach_t, resume),
     CF_F_U64(cf_attach_t, epoch),
@@ -37,8 +50,16 @@ static const cf_field_t attached[] = {
     CF_F_U64(cf_attached_t, last_n),
     CF_F_BOOL(cf_attached_t, reload),
     CF_F_LIST(cf_attached_t, backlog, CF_RUN_ROWS_MAX, &cf_shape_event),
+    CF_F_STRUCT(cf_attached_t, roster, &shape_roster),
 };
 const cf_shape_t cf_shape_attached = CF_SHAPE(cf_attached_t, attached);
+
+static const cf_field_t roster_at[] = {
+    CF_F_U64(cf_roster_at_t, epoch),
+    CF_F_U64(cf_roster_at_t, n),
+    CF_F_STRUCT(cf_roster_at_t, roster, &shape_roster),
+};
+const cf_shape_t cf_shape_roster_at = CF_SHAPE(cf_roster_at_t, roster_at);
 
 static const cf_field_t detach[] = {
     CF_F_U64(cf_detach_t, conn),

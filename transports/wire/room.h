@@ -11,6 +11,8 @@
  *                                                     bot's words; | REFUSED: the bot was not asked
  *     EVENT    room -> every gateway with attached connections, in room order
  *     EXPELLED room -> gateway: this connection is out, as its user is no member any more
+ *     ROSTER   room -> gateway with connections that asked who is here: presence events may have
+ *              been lost to it, this is how it stands; in order with the EVENTs, and counted as one
  *     FLUSHED  gateway -> room thread (no room in the header): so much was handed to connections;
  *              opens the window. Cumulative since start
  *
@@ -27,10 +29,24 @@ typedef struct {
 typedef cf_check_t cf_join_t;
 typedef cf_check_t cf_leave_t;
 
+#define CF_ROSTER_MAX 1000 /* names in a roster; the high bound of rooms.roster_max */
+
+/* One user who is in the room now. */
+typedef struct {
+    cf_str_t username;
+    uint32_t connections;
+} cf_present_t;
+
+typedef struct {
+    cf_list_t members; /* of cf_present_t, each user once */
+    uint32_t more;     /* users who are here and not among them */
+} cf_roster_t;
+
 typedef struct {
     uint64_t conn; /* the gateway's number for the connection; not reused */
     cf_id_t user;
     cf_str_t username;
+    bool roster;    /* it wants to know who is here */
     bool again;     /* a re-attach after the room moved: nobody is told that the user joined */
     bool resume;    /* the two below count */
     uint64_t epoch; /* the epoch the client saw */
@@ -45,7 +61,15 @@ typedef struct {
     /* On a resume, of cf_event_t: the posts since+1 .. last_seq; for a connection that comes again
      * after the room has moved also who has come and gone, and what the bot has said, since. */
     cf_list_t backlog;
+    /* If asked for, and not `again`: who was here as event last_n left it. The connection itself is not
+     * among them, as the event that it joined comes behind. */
+    cf_roster_t roster;
 } cf_attached_t;
+
+typedef struct {
+    uint64_t epoch, n; /* as event n has left it */
+    cf_roster_t roster;
+} cf_roster_at_t;
 
 typedef struct {
     uint64_t conn;
@@ -113,8 +137,9 @@ typedef struct {
 } cf_command_t;
 
 extern const cf_shape_t cf_shape_check, cf_shape_join, cf_shape_leave, cf_shape_attach,
-    cf_shape_attached, cf_shape_detach, cf_shape_expelled, cf_shape_post, cf_shape_posted,
-    cf_shape_event, cf_shape_flushed, cf_shape_history, cf_shape_page, cf_shape_command;
+    cf_shape_attached, cf_shape_detach, cf_shape_expelled, cf_shape_roster_at, cf_shape_post,
+    cf_shape_posted, cf_shape_event, cf_shape_flushed, cf_shape_history, cf_shape_page,
+    cf_shape_command;
 
 /* One stored or shown post, as it stands in lists. */
 extern const cf_shape_t cf_shape_post_row;
