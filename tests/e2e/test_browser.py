@@ -119,6 +119,67 @@ def test_two_people_register_and_chat(store_kind, server, browser):
     until_text(bob, ".form-error", "do not match")
 
 
+NAMES = "[...document.querySelectorAll('#people .people-name')].map((e) => e.textContent)"
+
+
+def names(page, *wanted):
+    page.until(f"JSON.stringify({NAMES}) === JSON.stringify({json.dumps(list(wanted))})")
+
+
+@pytest.fixture
+def with_company(make_server):
+    """(server, room, sockets) with ann in the room once and bob twice, before the page comes."""
+    def make(env=None):
+        server = make_server(env).start()
+        ann, bob = server.user("ann"), server.user("bob")
+        server.user("eve")
+        room = ann.create_room("General")
+        bob.join(room)
+        return server, room, [ws.Chat(ann, room), ws.Chat(bob, room), ws.Chat(bob, room)]
+    return make
+
+
+def test_who_enters_sees_who_is_here(store_kind, with_company, browser):
+    server, room, (ann, bob, tab) = with_company()
+    page = browser.page(server.url)
+    enter(page, "eve", room)
+    page.click("#who-is-here")
+    names(page, "eve", "ann", "bob")
+    assert page.run("document.querySelector('#people .you').previousSibling.textContent") == "eve"
+    page.until("document.querySelector('#who-is-here').textContent.includes('4')")
+    assert not page.run("document.querySelector('.people-more')")
+    tab.leave()
+    ann.leave()
+    until_text(page, "#messages", "ann left")
+    names(page, "eve", "bob")
+    bob.leave()
+    names(page, "eve")
+
+
+def test_those_who_were_left_out_are_counted(store_kind, with_company, browser):
+    server, room, _ = with_company({"CONFAB_ROOMS_ROSTER_MAX": "1"})
+    page = browser.page(server.url)
+    enter(page, "eve", room)
+    page.click("#who-is-here")
+    names(page, "eve", "ann")
+    until_text(page, ".people-more", "and 1 more")
+
+
+def test_a_server_that_does_not_say_who_is_here(store_kind, with_company, browser):
+    """One from before it could be asked: it takes no notice of the question."""
+    server, room, (ann, *_) = with_company()
+    proxy = Proxy(server.port, lambda data: data.replace(b"?roster=1", b"?unheard1"))
+    page = browser.page(proxy.url)
+    enter(page, "eve", room)
+    page.click("#who-is-here")
+    names(page, "eve")
+    until_text(page, ".people-more", "and 3 more connections")
+    ann.say("hello")
+    names(page, "eve", "ann")
+    until_text(page, ".people-more", "and 2 more connections")
+    proxy.close()
+
+
 def test_what_cannot_be_registered_is_told_at_its_field(store_kind, server, browser):
     server.user("ann")
     page = browser.page(f"{server.url}/register")

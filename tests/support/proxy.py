@@ -6,8 +6,9 @@ import threading
 
 
 class Proxy:
-    def __init__(self, port):
-        self.to = port
+    def __init__(self, port, change=lambda data: data):
+        """change: what becomes of the browser's bytes on their way."""
+        self.to, self.change = port, change
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -50,13 +51,13 @@ class Proxy:
                     near.close()
                     continue
                 self.ends |= {near, far}
-            for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=self._relay, args=(source, sink), daemon=True).start()
+            for source, sink, change in ((near, far, self.change), (far, near, lambda data: data)):
+                threading.Thread(target=self._relay, args=(source, sink, change), daemon=True).start()
 
-    def _relay(self, source, sink):
+    def _relay(self, source, sink, change):
         try:
             while data := source.recv(65536):
-                sink.sendall(data)
+                sink.sendall(change(data))
         except OSError:
             pass
         for end in (source, sink):

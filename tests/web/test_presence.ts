@@ -40,3 +40,56 @@ test('presence: coming in anew one knows nobody', () => {
   presence.reset();
   assert.deepEqual(presence.names('mia'), []);
 });
+
+test('presence: who is here when one comes in, and who comes and goes from there on', () => {
+  const presence = new Presence();
+  presence.counted(4);
+  presence.listed(
+    [
+      { username: 'bob', connections: 2 },
+      { username: 'ann', connections: 1 },
+    ],
+    0,
+  );
+  presence.joined('eve');
+  assert.deepEqual(presence.names('eve'), ['eve', 'ann', 'bob']);
+  assert.equal(presence.unnamed, 0);
+  presence.counted(9);
+  assert.equal(presence.unnamed, 0, 'counts come later than the list, and say nothing more');
+  presence.left('bob');
+  assert.deepEqual(presence.names('eve'), ['eve', 'ann', 'bob'], 'his other window is open');
+  presence.left('bob');
+  assert.deepEqual(presence.names('eve'), ['eve', 'ann']);
+  presence.wrote('bob');
+  assert.deepEqual(presence.names('eve'), ['eve', 'ann'], 'a message read late is no sign of who went');
+});
+
+test('presence: a list takes the place of all that was known', () => {
+  const presence = new Presence();
+  presence.joined('bob');
+  presence.listed([{ username: 'ann', connections: 1 }], 0);
+  assert.deepEqual(presence.names('eve'), ['ann']);
+  const { version } = presence;
+  presence.listed([], 0);
+  assert.deepEqual(presence.names('eve'), []);
+  assert.notEqual(presence.version, version);
+  presence.reset();
+  presence.counted(2);
+  assert.equal(presence.unnamed, 2, 'what is known of a socket goes with it');
+});
+
+test('presence: those a long list leaves out are counted until they are named', () => {
+  const presence = new Presence();
+  presence.listed([{ username: 'ann', connections: 1 }], 3);
+  assert.equal(presence.more, 3);
+  presence.wrote('bob');
+  assert.deepEqual(presence.names('eve'), ['ann', 'bob']);
+  assert.equal(presence.more, 2);
+  presence.left('cid');
+  assert.equal(presence.more, 1);
+  presence.left('ann');
+  assert.equal(presence.more, 1);
+  presence.left('dan');
+  presence.left('nobody');
+  assert.equal(presence.more, 0);
+});

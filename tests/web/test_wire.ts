@@ -54,6 +54,12 @@ test('wire: the other frames', () => {
     type: 'user_count_update',
     counts: new Map([['a', 2]]),
   });
+  assert.deepEqual(
+    readFrame(
+      '{"type":"room_roster","members":[{"username":"ann","connections":2},{"username":7},{"username":"b"}],"more":1}',
+    ),
+    { type: 'room_roster', members: [{ username: 'ann', connections: 2 }], more: 1 },
+  );
   assert.deepEqual(readFrame('{"type":"error","message":"no","client_key":"k","retry_after_ms":1500}'), {
     type: 'error',
     message: 'no',
@@ -72,6 +78,7 @@ test('wire: what is unknown or broken is nothing', () => {
     '{}',
     '{"type":"tomorrow"}',
     '{"type":"message_ack"}',
+    '{"type":"room_roster","more":3}',
     '{"type":"user_joined","username":7}',
     JSON.stringify({ ...message, content: 7 }),
     JSON.stringify({ ...message, created_at: 'soon' }),

@@ -228,7 +228,9 @@ export class OpenRoom extends Watched {
 
   private connect(): void {
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
-    const socket = new WebSocket(`${scheme}://${location.host}/ws/chat/${encodeURIComponent(this.id)}`);
+    const socket = new WebSocket(
+      `${scheme}://${location.host}/ws/chat/${encodeURIComponent(this.id)}?roster=1`,
+    );
     this.socket = socket;
     this.early = [];
     const ifCurrent =
@@ -252,6 +254,9 @@ export class OpenRoom extends Watched {
 
   private take(frame: Frame): void {
     switch (frame.type) {
+      case 'room_roster':
+        this.presence.listed(frame.members, frame.more);
+        break;
       case 'user_joined':
         this.presence.joined(frame.username);
         if (this.connection.phase === 'entering') this.on({ type: 'welcomed' });

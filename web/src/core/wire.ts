@@ -35,11 +35,18 @@ export interface RoomPage {
   cursor: string | null;
 }
 
+/** Someone who is in the room. */
+export interface Member {
+  username: string;
+  connections: number;
+}
+
 export type Frame =
   | { type: 'chat_message'; post: Post }
   | { type: 'message_ack'; id: string; clientKey: string | null }
   | { type: 'user_joined' | 'user_left'; username: string }
   | { type: 'user_count_update'; counts: Map<string, number> }
+  | { type: 'room_roster'; members: Member[]; more: number }
   | { type: 'error'; message: string; clientKey: string | null; waitMs: number | null };
 
 type Members = Record<string, unknown>;
@@ -127,6 +134,13 @@ function readCounts(value: unknown): Map<string, number> {
   return counts;
 }
 
+function readMember(value: unknown): Member | null {
+  if (!isObject(value)) return null;
+  const username = text(value.username);
+  const connections = count(value.connections);
+  return username === null || connections === null || connections < 1 ? null : { username, connections };
+}
+
 export function readFrame(data: string): Frame | null {
   let value: unknown;
   try {
@@ -149,6 +163,13 @@ export function readFrame(data: string): Frame | null {
       const username = text(value.username);
       return username === null ? null : { type: value.type, username };
     }
+    case 'room_roster':
+      if (!Array.isArray(value.members)) return null;
+      return {
+        type: 'room_roster',
+        members: value.members.map(readMember).filter((member): member is Member => member !== null),
+        more: count(value.more) ?? 0,
+      };
     case 'user_count_update':
       return { type: 'user_count_update', counts: readCounts(value.user_counts) };
     case 'error':

@@ -26,6 +26,7 @@ export function People({ room, me, onClose }: { room: OpenRoom; me: Me; onClose(
           </li>
         ))}
       </ul>
+      {presence.more > 0 && <p class="people-more">and {presence.more} more</p>}
       {presence.unnamed > 0 && (
         <p class="people-more">
           and {plural(presence.unnamed, 'more connection')}. Names appear when people come, write or go.
