@@ -516,15 +516,16 @@ static void tell_all(cf_event_t event)
 static void attach(const cf_msg_t *msg, const cf_attach_t *attach)
 {
     person_t *person = &world.people[attach->username.bytes[0] == 'a' ? ANN : BOB];
-    cf_post_t posts[POSTS_MAX];
+    cf_event_t events[POSTS_MAX];
     uint32_t n = 0;
     ensure(!person->number); /* once */
     for (uint64_t seq = attach->since + 1; attach->resume && seq <= world.seq; seq++)
-        posts[n++] = post_row(seq);
+        events[n++] =
+            (cf_event_t){.epoch = world.epoch, .kind = CF_EVENT_POST, .post = post_row(seq)};
     person->number = attach->conn;
     person->expected += n;
     cf_attached_t attached = {
-        .epoch = world.epoch, .last_seq = world.seq, .last_n = world.n, .backlog = {posts, n}};
+        .epoch = world.epoch, .last_seq = world.seq, .last_n = world.n, .backlog = {events, n}};
     answer(msg, CF_MSG_ATTACHED, &attached);
     if (!attach->again)
         tell_all((cf_event_t){.kind = CF_EVENT_JOINED, .post = {.username = attach->username}});
