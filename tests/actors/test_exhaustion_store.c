@@ -49,7 +49,8 @@ static const cf_actor_ops_t *const real_ops[ACTORS] = {
 
 /* Everybody who asks; the lobby hears the list of rooms as well. */
 static const cf_address_t asker_at = {NODE, CF_ACTOR_ROOMS, 0},
-                          lobby_at = {NODE, CF_ACTOR_LOBBY, 0};
+                          lobby_at = {NODE, CF_ACTOR_LOBBY, 0},
+                          supervisor_at = {NODE, CF_ACTOR_SUPERVISOR, 0};
 
 typedef union {
     cf_refused_t refused;
@@ -78,7 +79,7 @@ static struct {
     void *states[ACTORS];
     cf_actor_ops_t ops[ACTORS];
     int depth;
-    cf_inbox_t *asker, *lobby;
+    cf_inbox_t *asker, *lobby, *supervisor;
     cf_outbox_t *out;
     /* the latest request and its answer */
     uint64_t corr;
@@ -144,6 +145,7 @@ static void pass(void)
     failing_malloc_pause();
     bool any = hear(world.asker);
     any |= hear(world.lobby);
+    any |= hear(world.supervisor);
     if (!any)
         cf_inbox_wait(world.asker, -1, false, 1, &ignored);
 }
@@ -627,6 +629,7 @@ static void begin(unsigned long failing, unsigned in_a_row)
     cr_assert(cf_bus_init(&world.bus, NODE) == 0);
     cr_assert(cf_inbox_open(&world.asker, &world.bus, asker_at) == 0);
     cr_assert(cf_inbox_open(&world.lobby, &world.bus, lobby_at) == 0);
+    cr_assert(cf_inbox_open(&world.supervisor, &world.bus, supervisor_at) == 0);
     cr_assert(cf_outbox_new(&world.out, &world.bus, asker_at) == 0);
     for (int i = 0; i < ACTORS; i++)
         cr_assert(cf_actor_new(&world.actors[i], &world.bus, actor_at[i]) == 0);
@@ -638,6 +641,7 @@ static void end(void)
         cf_actor_join(&world.actors[i]);
     cf_inbox_close(&world.asker);
     cf_inbox_close(&world.lobby);
+    cf_inbox_close(&world.supervisor);
     cf_outbox_destroy(&world.out);
     cf_buf_free(&world.copy);
     cf_arena_free(&world.arena);

@@ -1212,7 +1212,8 @@ Test(server, control_frames_too_long_and_impossible_lengths_are_cut_and_counted)
     static const uint8_t top_bit[] = {0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 4, 'x'};
     static const char long_text[3000];
     static const int opcodes[] = {PING, PONG, CLOSE};
-    uint64_t n = 0; /* waited for while the peer is there: one that has left is told apart no more */
+    uint64_t n =
+        0; /* waited for while the peer is there: one that has left is told apart no more */
     open_server();
     for (size_t i = 0; i < sizeof opcodes / sizeof opcodes[0]; i++)
         for (size_t size = 126; size <= sizeof long_text; size += sizeof long_text - 126) {
@@ -1245,13 +1246,13 @@ Test(server, tells_of_a_close_when_it_is_decided_not_when_the_peer_agrees)
     put_frame(theirs, CLOSE, "\x03\xe8", 2);
     cr_assert(eq(int, get_close(theirs), 1000));
     UNTIL(facts.by_reason[CF_GONE_PEER] == 1);
-    cr_assert(eq(int, host.facts.by_reason[CF_GONE_OURS], 0)); /* it is still waited for */
+    cr_assert(eq(int, ask().by_reason[CF_GONE_OURS], 0)); /* it is still waited for */
     close(theirs);
     close(ours);
     close(ill_formed);
     close(by_lws);
     UNTIL(facts.gone == 4);
-    cr_assert(le(int, host.facts.closing, 4)); /* once each */
+    cr_assert(le(int, ask().closing, 4)); /* once each */
 }
 
 Test(server, own_close_is_followed_by_nothing_and_has_a_deadline)

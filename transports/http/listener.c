@@ -159,12 +159,11 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     }
 }
 
-int cf_listener_open(cf_listener_t *self, uv_loop_t *loop, const char *listen, bool joins,
-                     int send_buffer_bytes, cf_accept_fn *on_accept, void *owner)
+int cf_listener_bind(cf_listener_t *self, const char *listen, bool joins, int send_buffer_bytes)
 {
     char host[HOST_MAX + 1];
     const char *port;
-    *self = (cf_listener_t){.fd = -1, .spare_fd = -1, .on_accept = on_accept, .owner = owner};
+    *self = (cf_listener_t){.fd = -1, .spare_fd = -1};
     int rc = split(listen, host, &port);
     if (rc < 0)
         return rc;
@@ -186,6 +185,13 @@ int cf_listener_open(cf_listener_t *self, uv_loop_t *loop, const char *listen, b
         return CF_EIO;
     }
     self->port = bound_port(self->fd);
+    return 0;
+}
+
+int cf_listener_start(cf_listener_t *self, uv_loop_t *loop, cf_accept_fn *on_accept, void *owner)
+{
+    self->on_accept = on_accept;
+    self->owner = owner;
     if (uv_poll_init(loop, &self->poll, self->fd) < 0) {
         cf_listener_close(self);
         return CF_ENOMEM;

@@ -26,11 +26,13 @@ typedef struct {
     uint64_t refused; /* connections dropped for want of a descriptor */
 } cf_listener_t;
 
-/* Bind to exactly `listen` ("host:port", "[::1]:80") and listen. "[::]:80" is every interface, IPv4 too,
- * and 0.0.0.0 where there is no IPv6. joins: a listener of this process has the port already and is to share
- * it; else the port must be free. send_buffer_bytes becomes the SO_SNDBUF of every connection. Returns 0; CF_ERANGE: not such a text; CF_EIO: cannot bind. */
-int cf_listener_open(cf_listener_t *self, uv_loop_t *loop, const char *listen, bool joins,
-                     int send_buffer_bytes, cf_accept_fn *on_accept, void *owner);
+/* Bind to exactly `listen` ("host:port", "[::1]:80"). "[::]:80" is every interface, IPv4 too, and 0.0.0.0
+ * where there is no IPv6. joins: a listener of this process has the port already and is to share it; else the
+ * port must be free. send_buffer_bytes becomes the SO_SNDBUF of every connection. Returns 0; CF_ERANGE: not
+ * such a text; CF_EIO: cannot bind. */
+int cf_listener_bind(cf_listener_t *self, const char *listen, bool joins, int send_buffer_bytes);
+/* Accept from now on. Returns 0; CF_ENOMEM, and it is closed. */
+int cf_listener_start(cf_listener_t *self, uv_loop_t *loop, cf_accept_fn *on_accept, void *owner);
 void cf_listener_rest_over(cf_listener_t *self); /* once a second */
 /* Stop for good. `self` must live until the loop has run its closing callbacks. */
 void cf_listener_close(cf_listener_t *self);

@@ -358,19 +358,20 @@ int cf_server_new(cf_server_t **out, const cf_server_config_t *config,
     server->config = *config;
     server->events = *events;
     server->owner = owner;
-    server->listener.fd = server->listener.spare_fd = -1;
     cf_ring_init(&server->turns);
     cf_ring_init(&server->dirty);
     cf_ring_init(&server->clients);
     cf_ring_init(&server->websockets);
-    int rc = start_loop(server, inbox_fd);
+    int rc = cf_listener_bind(&server->listener, config->listen, config->joins_port,
+                              config->send_buffer_bytes);
+    if (rc == 0)
+        rc = start_loop(server, inbox_fd);
     if (rc == 0)
         rc = cf_websocket_start(server);
     if (rc == 0)
         rc = start_tls(server);
     if (rc == 0)
-        rc = cf_listener_open(&server->listener, &server->loop, config->listen, config->joins_port,
-                              config->send_buffer_bytes, on_accept, server);
+        rc = cf_listener_start(&server->listener, &server->loop, on_accept, server);
     if (rc == 0)
         cf_log_info("listening", CF_STR("listen", config->listen),
                     CF_INT("port", server->listener.port), CF_BOOL("tls", server->tls));
@@ -442,8 +443,8 @@ void cf_server_destroy(cf_server_t **self)
         return;
     *self = NULL;
     server->stopping = true;
+    cf_listener_close(&server->listener);
     if (server->has_loop) {
-        cf_listener_close(&server->listener);
         cf_client_destroy_all(server);
         take_turns(server);
         cf_websocket_stop(server);
