@@ -317,14 +317,30 @@ static void keep_password(credentials_t *person, cf_str_t password)
 /* --- bounds ------------------------------------------------------------------------------------
  */
 
+/* The queue is full: whoever has most of it gives up his newest place to one who has less. */
+static bool make_room(cf_accounts_t *self, cf_turn_t *turn, const share_t *asking)
+{
+    share_t *largest = NULL;
+    uint32_t has = asking ? asking->taken : 0;
+    for (share_t *share = self->shares; share; share = share->hh.next)
+        if (share->waiting && (!largest || share->taken > largest->taken))
+            largest = share;
+    if (!largest || largest->taken <= has + 1)
+        return false;
+    operation_t *newest = largest->waiting->prev; /* the first of such a list knows the last */
+    cf_outbox_refuse(turn->out, &newest->request, CF_EFULL, FULL_RETRY_MS);
+    finish(self, newest);
+    return true;
+}
+
 /* Is there room for one more registration or login? Refuses it if not. Whoever sends many has a part of the
  * queue only, so that others need not wait for all of them. */
 static bool admit(cf_accounts_t *self, cf_turn_t *turn, const cf_msg_t *msg,
                   const cf_limit_key_t *address)
 {
     const share_t *share = find_share(self, address);
-    if (self->hashing >= self->config.queue ||
-        (share && share->taken >= self->config.queue_per_ip)) {
+    if ((share && share->taken >= self->config.queue_per_ip) ||
+        (self->hashing >= self->config.queue && !make_room(self, turn, share))) {
         cf_outbox_refuse(turn->out, msg, CF_EFULL, FULL_RETRY_MS);
         return false;
     }

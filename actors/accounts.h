@@ -16,7 +16,7 @@
  * answer: LOGIN hashes in either case, REGISTER hashes before it looks.
  *
  * Hashers are given the oldest operation of each address in turn, so that whoever sends many has only his own
- * to wait for, and of the queue an address has at most its part.
+ * to wait for, and of the queue an address has at most its part, and gives of it to those who have less when it is full.
  *
  * A token is 32 random bytes in URL-safe base64 without padding; only its BLAKE2b-256 hash is kept,
  * here and in the store. Sessions are remembered until they expire or end, `sessions` of them,

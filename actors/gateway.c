@@ -262,28 +262,31 @@ static int on_reload(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     return cf_outbox_answer(turn->out, msg, CF_MSG_DONE, NULL);
 }
 
-static void give_up(cf_gateway_t *self, cf_pending_t *pending)
+/* Returns the one behind it: looked for anew, as a room that can go on now drops what nobody waits for. */
+static cf_pending_t *give_up(cf_gateway_t *self, cf_pending_t *pending)
 {
     cf_client_t *client = pending->client;
+    uint64_t corr = pending->corr;
     if (client && client->exchange)
         cf_http_timed_out(self, client);
     else if (client)
         cf_socket_gave_up(self, pending);
     cf_gateway_drop_pending(self, pending);
+    cf_pending_t *next = self->pendings; /* in order of sending, and so of corr */
+    while (next && next->corr < corr)
+        next = next->hh.next;
+    return next;
 }
 
 static int on_close(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_gateway_t *self = state;
-    cf_pending_t *pending, *next;
     (void)turn;
     self->close = *msg;
-    HASH_ITER(hh, self->pendings, pending, next)
-    {
+    for (cf_pending_t *pending = self->pendings, *next; pending; pending = next) {
         bool is_attach = pending->client && !pending->client->exchange && !pending->credit &&
                          !pending->typed; /* nobody was told anything of it */
-        if (pending->client && !is_attach)
-            give_up(self, pending);
+        next = pending->client && !is_attach ? give_up(self, pending) : pending->hh.next;
     }
     cf_socket_close_all(self);
     return 0;
@@ -520,9 +523,8 @@ static void after_flush(void *owner)
 /* Below every actor's own time limit: a request nobody answers any more. */
 static void give_up_old(cf_gateway_t *self, int64_t boot_us)
 {
-    cf_pending_t *pending, *next;
-    HASH_ITER(hh, self->pendings, pending, next)
-    {
+    for (cf_pending_t *pending = self->pendings, *next; pending; pending = next) {
+        next = pending->hh.next;
         if (boot_us - pending->sent_us < self->config.answer_us)
             return; /* the table is in order of sending */
         if (boot_us < pending->give_up_us)
@@ -530,7 +532,7 @@ static void give_up_old(cf_gateway_t *self, int64_t boot_us)
         cf_gateway_speak_of(pending->client);
         cf_log_trace(pending->trace);
         cf_log_warn("a request was not answered", CF_UINT("corr", pending->corr));
-        give_up(self, pending);
+        next = give_up(self, pending);
         end(self);
     }
 }

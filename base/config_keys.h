@@ -247,7 +247,7 @@
       "Those of them from one address; beyond it 429. An IPv6 /64 is one address.")                \
     X(auth, hash_timeout, DURATION, "35s", "100ms", "4m",                                          \
       "Time a registration or a login may wait for its hash; then 503.")                           \
-    X(auth, hash_rate, INT, "400", "1", "10000",                                                   \
+    X(auth, hash_rate, INT, "2000", "1", "10000",                                                  \
       "Registrations and logins a second; beyond it 429.")                                         \
     X(auth, answer_timeout, DURATION, "5s", "100ms", "1m",                                         \
       "Time the store may take for a registration, a login or a logout, before a hash and again "  \

@@ -43,7 +43,7 @@ void cf_json_int(cf_json_t *json, int64_t value);
 void cf_json_uint(cf_json_t *json, uint64_t value);
 void cf_json_bool(cf_json_t *json, bool value);
 void cf_json_null(cf_json_t *json);
-void cf_json_id(cf_json_t *json, cf_id_t id);         /* the hyphenated text form */
-void cf_json_time(cf_json_t *json, int64_t at_us);    /* RFC 3339, UTC */
+void cf_json_id(cf_json_t *json, cf_id_t id);      /* the hyphenated text form */
+void cf_json_time(cf_json_t *json, int64_t at_us); /* RFC 3339, UTC */
 
 #endif

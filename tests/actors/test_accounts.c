@@ -388,6 +388,25 @@ Test(accounts, leaves_a_part_of_the_queue_to_other_addresses)
     cr_assert(eq(int, refused(6), CF_EFULL));
 }
 
+Test(accounts, gives_a_place_of_whoever_has_most_to_others_when_the_queue_is_full)
+{
+    cf_register_t asked = registration();
+    for (uint64_t corr = 1; corr <= config.queue; corr++) {
+        tell(gateway, CF_MSG_REGISTER, corr, &asked);
+        if (corr <= AT_HASHERS)
+            sent(CF_MSG_HASH, CF_ACTOR_HASHER, NULL);
+    }
+    for (uint64_t corr = 11; corr <= 14; corr++) { /* until both have half of it */
+        asked.address.bytes[0] = 1;
+        tell(gateway, CF_MSG_REGISTER, corr, &asked);
+        cr_assert(eq(int, refused(config.queue - (corr - 11)), CF_EFULL));
+        sent_nothing();
+        now_us += SECOND_US;
+    }
+    tell(gateway, CF_MSG_REGISTER, 15, &asked);
+    cr_assert(eq(int, refused(15), CF_EFULL));
+}
+
 Test(accounts, takes_no_more_than_the_rate_each_second)
 {
     cf_refused_t body;

@@ -65,6 +65,12 @@ def chunked():
         yield b"5\r\nhello\r\n0\r\n" + trailer + b"\r\nGET / HTTP/1.1\r\n"
     yield b"5\nhello\n0\n\n"
     yield b"5\r\nhello0\r\n\r\n"
+    whole = b"5;a=\"b c\"\r\nhello\r\nA\r\n0123456789\r\n0\r\nX: y\r\n\r\n"
+    for cut in range(0, len(whole), 2):  # each way to end too early
+        yield whole[:cut]
+    for at in range(0, len(whole), 6):  # and each place of a stray byte
+        yield whole[:at] + b"\0" + whole[at:]
+        yield whole[:at] + b"\r" + whole[at:]
 
 
 def frame(first, payload=b"", mask=b"\x37\xfa\x21\x3d", length=None):

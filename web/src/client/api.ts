@@ -4,6 +4,8 @@ import { readMe, readPosts, readRoom, readRoomPage } from '../core/wire.ts';
 import type { Me, Post, Room, RoomPage } from '../core/wire.ts';
 
 const LIMIT_MS = 20_000;
+/** A password may have to wait for its turn; longer than http.answer_timeout. */
+const PASSWORD_LIMIT_MS = 60_000;
 const TRIES = 4;
 
 /** status 0: there was no answer. */
@@ -28,14 +30,19 @@ function textOf(body: unknown): string | null {
   return typeof error === 'string' ? error : null;
 }
 
-async function call(method: 'GET' | 'POST', path: string, body?: unknown): Promise<unknown> {
+async function call(
+  method: 'GET' | 'POST',
+  path: string,
+  body?: unknown,
+  limitMs = LIMIT_MS,
+): Promise<unknown> {
   let response: Response;
   try {
     response = await fetch(`/api/v1${path}`, {
       method,
       credentials: 'same-origin',
       keepalive: method === 'POST', // what was begun is done, also when the page goes away
-      signal: AbortSignal.timeout(LIMIT_MS),
+      signal: AbortSignal.timeout(limitMs),
       ...(body === undefined
         ? {}
         : { headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) }),
@@ -56,10 +63,10 @@ function must<T>(value: T | null): T {
 
 export const api = {
   async register(username: string, email: string, password: string): Promise<void> {
-    await call('POST', '/auth/register', { username, email, password });
+    await call('POST', '/auth/register', { username, email, password }, PASSWORD_LIMIT_MS);
   },
   async login(username: string, password: string): Promise<void> {
-    await call('POST', '/auth/login', { username, password });
+    await call('POST', '/auth/login', { username, password }, PASSWORD_LIMIT_MS);
   },
   async logout(): Promise<void> {
     await call('POST', '/auth/logout');
