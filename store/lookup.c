@@ -124,10 +124,10 @@ static void free_job(job_t *job)
 static void *look_up(void *arg)
 {
     job_t *job = arg;
-    char *hosts = job->hosts, *ports = job->ports;
+    char *hosts = job->hosts, *ports = job->has_port_each ? job->ports : NULL;
     while (hosts) {
         const char *host = next_entry(&hosts);
-        const char *port = job->has_port_each ? next_entry(&ports) : "";
+        const char *port = ports ? next_entry(&ports) : ""; /* as many as hosts, or none */
         if (is_name(host))
             add_addresses(job, host, port);
         else
