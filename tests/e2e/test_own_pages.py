@@ -298,7 +298,7 @@ def test_only_what_was_in_the_page_at_start_runs_in_it(store_kind, own, browser)
 @in_browser
 def test_a_script_changed_on_its_way_does_not_run(store_kind, own, browser):
     page = browser.page(f"{own.url}/login")
-    page.call("Fetch.enable", patterns=[{"urlPattern": "*", "requestStage": "Response"}])
+    page.call("Fetch.enable", patterns=[{"urlPattern": f"{own.url}/", "resourceType": "Document", "requestStage": "Response"}])
     page.run("setTimeout(() => { location.href = '/'; }, 0) > 0")
     servers.until(lambda: any(event["method"] == "Fetch.requestPaused" for event in browser.events), "the page's bytes")
     paused = next(event["params"] for event in browser.events if event["method"] == "Fetch.requestPaused")
