@@ -275,7 +275,6 @@ static void ask_hasher(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, in
     cf_hash_t hash = {password};
     cf_verify_t verify = {password, text_of(person->password_hash, person->password_hash_size)};
     bool is_new = op->step == HASHING;
-    char *secret = person->password;
     wait_no_more(self, op);
     self->busy[hasher]++;
     op->hasher = hasher;
@@ -283,7 +282,7 @@ static void ask_hasher(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, in
     int rc = cf_outbox_send(turn->out, address(turn, CF_ACTOR_HASHER, (uint32_t)hasher),
                             is_new ? CF_MSG_HASH : CF_MSG_VERIFY, op->id, (cf_id_t){0},
                             is_new ? (const void *)&hash : &verify);
-    sodium_memzero(secret, sizeof person->password);
+    sodium_memzero(person->password, sizeof person->password);
     if (rc < 0)
         fail(self, turn, op, rc);
 }

@@ -120,15 +120,20 @@ static cf_queued_post_t **waiting(cf_room_t *self)
     return at;
 }
 
+/* Answers the post that the link at points to, and drops it. */
+static void turn_away(cf_room_t *self, cf_turn_t *turn, cf_queued_post_t **at, int err)
+{
+    if (err == CF_EMOVED && !(*at)->answered)
+        cf_room_answer_moved(self, turn, &(*at)->request);
+    else
+        refuse(turn, *at, err);
+    take_out(self, at);
+}
+
 void cf_room_drop_queue(cf_room_t *self, cf_turn_t *turn, int err)
 {
-    for (cf_queued_post_t **at = waiting(self); *at;) {
-        if (err == CF_EMOVED && !(*at)->answered)
-            cf_room_answer_moved(self, turn, &(*at)->request);
-        else
-            refuse(turn, *at, err);
-        take_out(self, at);
-    }
+    for (cf_queued_post_t **at = waiting(self); *at;)
+        turn_away(self, turn, at, err);
 }
 
 /* --- commit ------------------------------------------------------------------------------------
@@ -275,31 +280,20 @@ void cf_room_build_run(cf_room_t *self, cf_turn_t *turn)
 /* Whoever repeats a refused post must not find stored before it what they wrote after it. */
 static void mark_later_of_its_senders(cf_room_t *self)
 {
-    cf_queued_post_t *refused = self->queue;
-    for (uint32_t i = 0; i < self->run_size; i++, refused = refused->next)
-        for (cf_queued_post_t *later = *waiting(self); later; later = later->next)
+    cf_queued_post_t *first_later = *waiting(self);
+    for (cf_queued_post_t *refused = self->queue; refused != first_later; refused = refused->next)
+        for (cf_queued_post_t *later = first_later; later; later = later->next)
             later->follows_refused |= cf_id_equal(later->post.sender, refused->post.sender);
 }
 
 static void refuse_marked(cf_room_t *self, cf_turn_t *turn, int err)
 {
     for (cf_queued_post_t **at = &self->queue; *at;) {
-        if (!(*at)->follows_refused) {
+        if ((*at)->follows_refused)
+            turn_away(self, turn, at, err);
+        else
             at = &(*at)->next;
-            continue;
-        }
-        refuse(turn, *at, err);
-        take_out(self, at);
     }
-}
-
-static void refuse_first(cf_room_t *self, cf_turn_t *turn, int err)
-{
-    if (err == CF_EMOVED && !self->queue->answered)
-        cf_room_answer_moved(self, turn, &self->queue->request);
-    else
-        refuse(turn, self->queue, err);
-    pop(self);
 }
 
 void cf_room_run_refused(cf_room_t *self, cf_turn_t *turn, int err)
@@ -307,7 +301,7 @@ void cf_room_run_refused(cf_room_t *self, cf_turn_t *turn, int err)
     if (err != CF_EMOVED) /* else all of them are asked again elsewhere, in their order */
         mark_later_of_its_senders(self);
     for (; self->run_size > 0; self->run_size--)
-        refuse_first(self, turn, err);
+        turn_away(self, turn, &self->queue, err);
     refuse_marked(self, turn, err == CF_EUNCONFIRMED ? CF_EIO : err); /* these are not stored */
 }
 
@@ -346,7 +340,7 @@ int cf_room_on_verdict(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         break;
     case CF_VERDICT_BAD_ROW:
         self->run_size = 0;
-        refuse_first(self, turn, CF_ERANGE);
+        turn_away(self, turn, &self->queue, CF_ERANGE);
         break;
     case CF_VERDICT_FAILED:
         cf_room_run_refused(self, turn, CF_EIO);
