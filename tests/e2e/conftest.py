@@ -64,6 +64,15 @@ def certificate(transport, tmp_path):
 
 
 @pytest.fixture
+def faults(store, tmp_path):
+    """What the store does wrong, one line each; see store/faulty.h."""
+    script = tmp_path / "faults"
+    script.write_text("")
+    store.url = f"faulty:{script}:{store.url}"
+    return script
+
+
+@pytest.fixture
 def make_server(store, certificate, tmp_path, request):
     """Makes servers on the test's store; they are ended, and their logs judged, after the test."""
     made = []

@@ -191,15 +191,12 @@ def test_there_are_as_many_threads_as_the_key_says(store_kind, make_server, key)
 
 @pytest.mark.server_env(CONFAB_ROOMS_QUEUE_POSTS="4", CONFAB_ROOMS_VERDICT_TIMEOUT="1m",
                         CONFAB_STORE_STATEMENT_TIMEOUT="1m")
-def test_posts_up_to_the_rooms_queue_wait_and_more_are_refused(store_kind, make_server, store, tmp_path):
-    script = tmp_path / "faults"
-    script.write_text("")
-    store.url = f"faulty:{script}:{store.url}"
+def test_posts_up_to_the_rooms_queue_wait_and_more_are_refused(store_kind, make_server, faults):
     server = make_server().start()
     server.allow_errors("store|storage")
     ann = server.user("ann")
     chat = ws.Chat(ann, ann.create_room())
-    script.write_text("write late 3000 1\n")  # one write waits, and all that comes meanwhile with it
+    faults.write_text("write late 3000 1\n")  # one write waits, and all that comes meanwhile with it
     keys = [f"k{i}" for i in range(8)]
     for key in keys:
         chat.post("hi", key=key)
@@ -211,19 +208,16 @@ def test_posts_up_to_the_rooms_queue_wait_and_more_are_refused(store_kind, make_
 
 
 @pytest.mark.server_env(CONFAB_ROOMS_VERDICT_TIMEOUT="200ms", CONFAB_STORE_STATEMENT_TIMEOUT="1m")
-def test_a_post_without_a_verdict_in_time_is_not_confirmed(store_kind, make_server, store, tmp_path):
-    script = tmp_path / "faults"
-    script.write_text("")
-    store.url = f"faulty:{script}:{store.url}"
+def test_a_post_without_a_verdict_in_time_is_not_confirmed(store_kind, make_server, faults):
     server = make_server().start()
     ann = server.user("ann")
     chat = ws.Chat(ann, ann.create_room())
-    script.write_text("write hang\n")
+    faults.write_text("write hang\n")
     chat.post("hi", key="k")
     answer = chat.until("error")
     assert (answer["code"], answer["client_key"]) == ("NOT_CONFIRMED", "k")
     server.allow_errors(".")
-    script.write_text("")
+    faults.write_text("")
     server.kill()
 
 
@@ -375,23 +369,20 @@ def test_memberships_beyond_the_cache_are_looked_up_again(store_kind, make_serve
     ({"CONFAB_ROOMS_ANSWER_TIMEOUT": "200ms"}, lambda user: user.join(user.room)),
     ({"CONFAB_GATEWAY_ANSWER_TIMEOUT": "1s", "CONFAB_AUTH_ANSWER_TIMEOUT": "400ms",
       "CONFAB_ROOMS_ANSWER_TIMEOUT": "900ms"}, lambda user: user.create_room())])
-def test_what_a_store_that_hangs_leaves_unanswered_is_503_in_time(store_kind, make_server, store, tmp_path, env, ask):
+def test_what_a_store_that_hangs_leaves_unanswered_is_503_in_time(store_kind, make_server, env, ask, faults):
     """Every other limit is longer than the test may take."""
-    script = tmp_path / "faults"
-    script.write_text("")
-    store.url = f"faulty:{script}:{store.url}"
     server = make_server({"CONFAB_STORE_STATEMENT_TIMEOUT": "1m", "CONFAB_AUTH_ANSWER_TIMEOUT": "1m",
                           "CONFAB_ROOMS_ANSWER_TIMEOUT": "1m", "CONFAB_GATEWAY_ANSWER_TIMEOUT": "4m",
                           "CONFAB_HTTP_ANSWER_TIMEOUT": "5m", **env}).start()
     ann, bob = server.user("ann"), server.user("bob")
     bob.room = ann.create_room()
     ws.Chat(ann, bob.room).say("the room is open")
-    script.write_text("write hang\n")
+    faults.write_text("write hang\n")
     with pytest.raises(rest.Refused) as refused:
         ask(bob)
     assert refused.value.status == 503 and int(refused.value.headers["Retry-After"]) >= 1
     server.allow_errors(".")
-    script.write_text("")
+    faults.write_text("")
     server.kill()
 
 

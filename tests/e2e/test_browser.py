@@ -38,15 +38,6 @@ def proxy(server):
     one.close()
 
 
-@pytest.fixture
-def faults(store, tmp_path):
-    """What the store does wrong, one line each; see store/faulty.h."""
-    script = tmp_path / "faults"
-    script.write_text("")
-    store.url = f"faulty:{script}:{store.url}"
-    return script
-
-
 # ---- what people do
 
 

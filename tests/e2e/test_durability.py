@@ -245,39 +245,33 @@ def test_one_postgres_backend_killed_is_survived(store_kind, under_load, store):
 
 @pytest.mark.only_store("sqlite")
 @pytest.mark.parametrize("fault", ["write fail", "write hang", "write lose", "write refuse", "write late 6000"])
-def test_a_store_that_fails_acks_nothing_false(store_kind, under_load, tmp_path, store, fault):
-    script = tmp_path / "faults"
-    script.write_text("")
-    store.url = f"faulty:{script}:{store.url}"
+def test_a_store_that_fails_acks_nothing_false(store_kind, under_load, fault, faults):
     run = under_load(window=4)
     run.server.allow_errors("store|storage|append|post")
     for _ in range(min(ROUNDS, 2)):
         run.wait_acks(run.lines("ACK") + 50)
-        script.write_text(fault + " 3\n" if "late" not in fault else fault + " 2\n")
+        faults.write_text(fault + " 3\n" if "late" not in fault else fault + " 2\n")
         sent = run.lines("SENT")
         servers.until(lambda: run.lines("SENT") > sent + 8 or run.lines("REFUSED"), "the fault to be met")
         servers.until(lambda: run.lines("ACK") >= sent, "acks again")
-        script.write_text("")
+        faults.write_text("")
     run.stop()
     judge(run)
 
 
 @pytest.mark.only_store("sqlite")
 @pytest.mark.parametrize("timeout", TIMES)
-def test_sigterm_while_the_store_hangs_ends_in_order(store_kind, under_load, tmp_path, store, timeout):
-    script = tmp_path / "faults"
-    script.write_text("")
-    store.url = f"faulty:{script}:{store.url}"
+def test_sigterm_while_the_store_hangs_ends_in_order(store_kind, under_load, timeout, faults):
     run = under_load(env={"CONFAB_SHUTDOWN_TIMEOUT": timeout}, flags=(), members=5, rate=0, window=40)
     run.server.allow_errors("^the store is away$")
     run.wait_acks(200)
-    script.write_text("write hang\n")
+    faults.write_text("write hang\n")
     servers.until(lambda: readiness(run.server) == 503, "the write that hangs")
     acks = run.lines("ACK")
     assert run.server.terminate() == 0
     assert run.finish()["closes"] == {"1001": 5}, run.text()
     assert run.lines("ACK") == acks
-    script.write_text("")
+    faults.write_text("")
     run.server.start()
     assert run.judge() == []
 

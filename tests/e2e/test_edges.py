@@ -230,14 +230,12 @@ def test_a_request_is_known_by_the_id_it_came_with(store_kind, server):
 
 
 @pytest.fixture
-def take_store_away(store, tmp_path):
+def take_store_away(store, request):
     """PostgreSQL is stopped; SQLite, which cannot be, fails every call (see store/faulty.h)."""
     if store.name == "postgres":
         return store.cluster.stop_fast
-    script = tmp_path / "faults"
-    script.write_text("")
-    store.url = f"faulty:{script}:{store.url}"
-    return lambda: script.write_text("write fail\nread fail\nping fail\nsettle fail\n")
+    faults = request.getfixturevalue("faults")
+    return lambda: faults.write_text("write fail\nread fail\nping fail\nsettle fail\n")
 
 
 @pytest.mark.own_cluster
@@ -323,19 +321,16 @@ def test_many_who_ask_for_a_room_that_does_not_exist_cost_no_more(store_kind, ma
 
 
 @pytest.mark.only_store("sqlite")
-def test_a_room_whose_store_fails_is_activated_once_for_each_who_asks(store_kind, make_server, tmp_path, store):
-    script = tmp_path / "faults"
-    script.write_text("")
-    store.url = f"faulty:{script}:{store.url}"
+def test_a_room_whose_store_fails_is_activated_once_for_each_who_asks(store_kind, make_server, faults):
     server = make_server(ONE_THREAD).start()
     server.allow_errors("store")
     ann = server.user("ann")
     rooms = [ann.create_room() for _ in range(2)]
     ann.messages(rooms[0])
     before = activations(server, 0, 1)
-    script.write_text("write fail\n")
+    faults.write_text("write fail\n")
     assert {status_of(ann.messages, rooms[1]) for _ in range(40)} == {503}
-    script.write_text("")
+    faults.write_text("")
     servers.until(lambda: status_of(ann.create_room) == 200, "the store")
     assert status_of(ann.messages, rooms[1]) == 200
     assert activations(server, before, 41) == 41

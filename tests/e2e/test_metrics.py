@@ -177,17 +177,14 @@ QUEUES = ("confab_gateway_pool_bytes", "confab_gateway_requests_waiting", "confa
 
 
 @pytest.mark.server_env(CONFAB_LIMITS_POSTS_PER_MINUTE="0", CONFAB_LIMITS_FAILED_LOGINS="0")
-def test_what_waits_for_a_store_that_hangs_is_shown_and_gone_afterwards(store_kind, store, make_server, tmp_path):
+def test_what_waits_for_a_store_that_hangs_is_shown_and_gone_afterwards(store_kind, make_server, faults):
     """P8: each queue has a figure. Those that need no store to fill stay at zero: commands, lookups of rooms."""
-    script = tmp_path / "faults"
-    script.write_text("")
-    store.url = f"faulty:{script}:{store.url}"
     server = make_server().start()
     server.allow_errors("store|not answered")
     carl, eve = server.user("carl"), server.user("eve")
     chats = [ws.Chat(carl, carl.create_room()) for _ in range(2)]
     assert all(value(server, name) == 0 for name in ("confab_gateway_command_bytes", "confab_lobby_lookups_waiting"))
-    script.write_text("write hang\nsettle hang\nread hang\n")
+    faults.write_text("write hang\nsettle hang\nread hang\n")
     over = threading.Event()
 
     def knock():
@@ -211,7 +208,7 @@ def test_what_waits_for_a_store_that_hangs_is_shown_and_gone_afterwards(store_ki
         servers.until(look, f"all of {QUEUES} to be seen")
     finally:
         over.set()
-        script.write_text("")
+        faults.write_text("")
         for thread in knocking:
             thread.join()
     servers.until(lambda: not any(value(server, name) for name in QUEUES), "all of them to be zero again")

@@ -14,15 +14,6 @@ def status(server, path):
 
 
 @pytest.fixture
-def faults(tmp_path, store):
-    """The script of a store that fails on command."""
-    script = tmp_path / "faults"
-    script.write_text("")
-    store.url = f"faulty:{script}:{store.url}"
-    return script
-
-
-@pytest.fixture
 def server(faults, make_server):  # pylint: disable=unused-argument
     server = make_server({"CONFAB_AUTH_SESSION_CACHE": "0", "CONFAB_STORE_READERS": "2"})
     server.allow_errors("^the store is away$")

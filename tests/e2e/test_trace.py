@@ -98,21 +98,18 @@ def test_what_a_socket_does_is_known_by_the_request_that_opened_it(store_kind, s
 
 
 @pytest.mark.server_env(CONFAB_LOG_LEVEL="debug", CONFAB_LOG_MESSAGES="true")
-def test_every_post_of_a_batch_is_traced_to_the_store(store_kind, store, make_server, tmp_path):
+def test_every_post_of_a_batch_is_traced_to_the_store(store_kind, make_server, faults):
     """Three at once: while the first is stored the others gather, and go in one APPEND."""
-    script = tmp_path / "faults"
-    script.write_text("")
-    store.url = f"faulty:{script}:{store.url}"
     server = make_server().start()
     ann = server.user("ann")
     room = ann.create_room()
     chat = Chat(ann, room)
-    script.write_text("write late 300\n")
+    faults.write_text("write late 300\n")
     for i in range(3):
         chat.post(f"post {i}", key=str(i))
     for i in range(3):
         chat.until("message_ack", client_key=str(i))
-    script.write_text("")
+    faults.write_text("")
     posts = [line["trace_id"] for line in server.lines if line["msg"] == "sent" and line.get("type") == "POST"]
     assert len(set(posts)) == 3
     in_run = {line["trace_id"]: line for line in server.lines if line["msg"] == "put a post into a run"}
