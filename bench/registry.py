@@ -1,0 +1,49 @@
+"""The scenarios of bench/run, by name. A module of scenarios (fanout.py is one) puts its own in:
+
+    registry.add(registry.Scenario("X", "what it does, in a line", run))
+
+and is named in bench/run's MODULES. `run(options)` measures and returns an Outcome; options are those of the
+command line, to which a module adds by a function `add_options(parser)` of its own, if it has one."""
+
+import dataclasses
+import typing
+
+SCENARIOS = {}  # name -> Scenario, in the order in which they are listed
+
+
+@dataclasses.dataclass
+class Bar:
+    """A figure that has to be reached: at least (or at most) the bound."""
+    what: str
+    value: float
+    bound: float
+    at_most: bool = False
+    unit: str = ""
+
+    def met(self):
+        return self.value <= self.bound if self.at_most else self.value >= self.bound
+
+    def text(self):
+        relation = "<=" if self.at_most else ">="
+        return (f"{self.what}: {self.value:,.4g}{self.unit}, must be {relation} {self.bound:,g}{self.unit}: "
+                f"{'met' if self.met() else 'NOT MET'}")
+
+
+@dataclasses.dataclass
+class Outcome:
+    rows: list                 # of equally many cells each, the first row is the table's head
+    faults: list               # what must not be, a line each: lost, doubled, not connected, ...
+    bars: list = dataclasses.field(default_factory=list)
+    raw: dict = dataclasses.field(default_factory=dict)  # what the rows were made of, as it goes to JSON
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    name: str
+    text: str
+    run: typing.Callable  # options -> Outcome
+
+
+def add(scenario):
+    assert scenario.name not in SCENARIOS, scenario.name
+    SCENARIOS[scenario.name] = scenario

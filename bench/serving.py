@@ -1,0 +1,160 @@
+"""Starting what is measured: confab with users, sessions and rooms, and the bare loop. Runs of bench/load
+against it."""
+
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import secrets
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+CPUS = sorted(os.sched_getaffinity(0))
+
+# What bench/load asks of a few users is far beyond what one person may say. The limit is still there, and asked for.
+RAISED = {"limits.posts_per_minute": "1000000"}
+
+
+@contextlib.contextmanager
+def temporary_folder():
+    with tempfile.TemporaryDirectory(prefix="confab-bench-") as text:
+        yield pathlib.Path(text)
+
+
+def pinned(options, first, command):
+    """The command on the first processor (what serves) or the last (what loads it), where there are two."""
+    if options.unpinned or len(CPUS) < 2:
+        return command
+    return ["taskset", "-c", str(CPUS[0] if first else CPUS[-1]), *command]
+
+
+class Server:
+    """A process that says on a line of its output where it serves."""
+
+    def __init__(self, command, find_url, **kwargs):
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, text=True, **kwargs)
+        stream = self.process.stderr or self.process.stdout
+        self.url, self.other = None, []
+        for line in stream:
+            self.url = find_url(line)
+            if self.url:
+                break
+            self.other.append(line)
+        if not self.url:
+            sys.exit(f"bench: the server does not start: {''.join(self.other)}")
+        threading.Thread(target=self._read_on, args=(stream,), daemon=True).start()
+
+    def _read_on(self, stream):
+        for line in stream:
+            if '"level":"error"' in line:
+                print("bench: the server says", line, end="", file=sys.stderr)
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+
+
+# ---- confab
+
+def settings(folder, store_url=None, more=None):
+    """Environment of a server with its data in this folder and all else but `more` at its default."""
+    ours = {"http.listen": "127.0.0.1:0", "node.data_dir": str(folder),
+            "store.url": store_url or f"sqlite:{folder}/confab.db", **(more or {})}
+    shown = {key: "postgres" if value.startswith("postgres") else value for key, value in ours.items()}
+    print("settings: defaults but for", ", ".join(f"{key}={value}" for key, value in shown.items()), flush=True)
+    variables = {"CONFAB_" + key.upper().replace(".", "_"): value for key, value in ours.items()}
+    return {key: value for key, value in os.environ.items() if not key.startswith("CONFAB_")} | variables
+
+
+def tls_settings(folder):
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
+                    str(key), "-out", str(cert), "-days", "1", "-subj", "/CN=localhost"], check=True, stderr=subprocess.DEVNULL)
+    return {"http.tls_cert_file": str(cert), "http.tls_key_file": str(key)}
+
+
+def import_users(options, folder, environment, count):
+    """So many users with a session each, before the server starts; their tokens."""
+    tokens = [secrets.token_urlsafe(32) for _ in range(count)]
+    sessions = folder / "sessions"
+    sessions.write_text("".join(f"load{i:06} {token}\n" for i, token in enumerate(tokens)))
+    subprocess.run([str(options.build / "confab"), "user", "import", "--sessions", str(sessions)], env=environment,
+                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return tokens
+
+
+def confab_url(line):
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry.get("url") if entry.get("msg") == "serving" else None
+
+
+def start_confab(options, environment):
+    """On the processor of what is measured."""
+    return Server(pinned(options, True, [str(options.build / "confab"), "serve"]), confab_url, env=environment,
+                  stderr=subprocess.PIPE)
+
+
+def rest(url, token, path, body=b""):
+    host = url.split("//")[1]
+    if url.startswith("https"):  # its certificate vouches for itself
+        connection = http.client.HTTPSConnection(host, timeout=60, context=ssl._create_unverified_context())
+    else:
+        connection = http.client.HTTPConnection(host, timeout=60)
+    connection.request("POST", "/api/v1" + path, body, {"Authorization": f"Bearer {token}"})
+    answer = connection.getresponse()
+    data = answer.read()
+    connection.close()
+    if answer.status not in (200, 201):
+        sys.exit(f"bench: {path}: {answer.status} {data!r}")
+    return json.loads(data)
+
+
+def join_all(url, tokens, rooms, ephemeral):
+    """Makes so many rooms and joins client i to room i % rooms; (room, token) for each client."""
+    body = json.dumps({"name": "bench", "ephemeral": ephemeral}).encode()
+    made = [rest(url, tokens[i], "/chatrooms", body)["id"] for i in range(rooms)]
+    targets = [(made[i % rooms], token) for i, token in enumerate(tokens)]
+    for room, token in targets[rooms:]:  # who made a room is its member
+        rest(url, token, f"/chatrooms/{room}/join")
+    return targets
+
+
+# ---- the bare loop
+
+def start_ceiling(options, *flags):
+    return Server(pinned(options, True, [str(options.build / "bench" / "ceiling_send"), *flags]),
+                  lambda line: line.removeprefix("serving ").strip() if line.startswith("serving ") else None,
+                  stdout=subprocess.PIPE)
+
+
+# ---- load
+
+def generate(options, folder, name, server, targets, seconds, load, *flags):
+    """One run of the load generator with these of its options and flags: its report."""
+    path, report = folder / "targets", folder / f"{name}.json"
+    path.write_text("".join(f"{room} {token}\n" for room, token in targets))
+    command = [str(options.build / "bench" / "load"), "--url", server.url, "--targets", str(path), "--name", name,
+               "--pid", str(server.pid), "--seconds", str(seconds), "--json", str(report), *flags]
+    for option, value in load.items():
+        command += [f"--{option}", str(value)]
+    status = subprocess.run(pinned(options, False, command), check=False, stdout=sys.stderr).returncode
+    if not report.exists():
+        sys.exit(f"bench: {name}: the load generator ended with {status}")
+    return json.loads(report.read_text())
