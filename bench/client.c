@@ -49,6 +49,11 @@ static void gone(cf_load_t *load, cf_client_t *client, int code, const char *wha
     load->ready -= client->state == CF_CLIENT_READY;
     load->connecting -= client->state == CF_CLIENT_HANDSHAKE || client->state == CF_CLIENT_OPEN;
     cf_conn_close(&client->conn);
+    if (client->slow && client->slow->code == 0) {
+        client->slow->code = code;
+        client->slow->ended_ns = load->now_ns - load->start_ns;
+        client->slow->last_seq = client->last_seq;
+    }
     client->last_seq = 0;
     client->resend_ns = 0;
     if (client->whole) {
@@ -115,6 +120,8 @@ static void become_ready(cf_load_t *load, cf_client_t *client)
     if (load->measuring) { /* came back: this dialect has no resume, history fills the gap */
         cf_ledger_add(load->ledger, "RESUME %u 0 reload", client->index);
         cf_client_resend(load, client);
+        if (client->slow)
+            client->slow->back_ns = load->now_ns - load->start_ns;
     }
 }
 
@@ -192,7 +199,7 @@ static void on_ack(cf_load_t *load, cf_client_t *client, const cf_members_t *mem
     load->counts.acked++;
     cf_ledger_add(load->ledger, "ACK %u %u %s %" PRIu64, client->index, pending->n, pending->id,
                   pending->seq);
-    if (load->measuring)
+    if (cf_load_times(load, pending->due_ns))
         cf_histogram_add(&load->ack, load->now_ns - pending->due_ns);
     advance_oldest(client);
 }
@@ -322,6 +329,16 @@ void cf_client_drip(cf_load_t *load, cf_client_t *client)
 {
     client->next_drip_ns += DRIP_NS;
     read_some(load, client, 1);
+}
+
+void cf_client_wake(cf_client_t *client)
+{
+    if (client->state != CF_CLIENT_READY || client->slow->woken)
+        return;
+    client->slow->woken = true;
+    client->reader = CF_READER_NORMAL;
+    client->conn.deaf = false;
+    cf_conn_watch(&client->conn);
 }
 
 void cf_client_on_event(cf_load_t *load, cf_client_t *client, uint32_t events)

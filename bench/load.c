@@ -5,6 +5,9 @@
  *     --rate N       N posts a second over all writers, latency counted from when each was due
  *     --inflight N   N posts at any time whose deliveries have not all arrived
  *     neither        every writer keeps --window posts without ack
+ * --stopped and --drip make the last clients read nothing, or a byte a second. On SIGUSR1 every other
+ * one that has stopped reads on. With --comeback, behind the measured seconds, those whose connection
+ * has ended come back as ordinary readers, and posts go on until each has got one.
  * Exit: 0 nothing wrong, 1 something lost, doubled, swapped, changed or misrouted, 2 usage, 3 the
  * clients could not connect. SIGINT ends the posting; what is on its way is still waited for. */
 #include "load.h"
@@ -31,11 +34,14 @@
 #define SECOND_NS 1000000000LL
 #define STALL_NS (30 * SECOND_NS)
 
-static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t interrupted, wake;
 
 static void on_signal(int number)
 {
-    interrupted = number;
+    if (number == SIGUSR1)
+        wake = 1;
+    else
+        interrupted = number;
 }
 
 /* ---- options */
@@ -52,7 +58,8 @@ static const struct option option_table[] = {
     {"connecting", required_argument, NULL, 'c'},  {"connect-limit", required_argument, NULL, 'C'},
     {"drain-limit", required_argument, NULL, 'd'}, {"no-keys", no_argument, NULL, 'k'},
     {"no-joins", no_argument, NULL, 'J'},          {"no-acks", no_argument, NULL, 'A'},
-    {"reconnect", no_argument, NULL, 'x'},         {NULL, 0, NULL, 0}};
+    {"reconnect", no_argument, NULL, 'x'},         {"comeback", no_argument, NULL, 'b'},
+    {"no-copies", no_argument, NULL, 'y'},         {NULL, 0, NULL, 0}};
 
 static int usage(const char *problem)
 {
@@ -60,8 +67,9 @@ static int usage(const char *problem)
             "load: %s\nusage: load --url http[s]://IPV4:PORT --targets FILE [--name TEXT]\n"
             "  [--rate N | --inflight N] [--window N] [--seconds N] [--posts N] [--writers N] "
             "[--payload BYTES]\n"
-            "  [--stopped N] [--drip N] [--no-keys] [--no-joins] [--no-acks] [--reconnect]\n"
-            "  [--pid SERVER] [--json FILE] [--ledger FILE] [--run N]\n"
+            "  [--stopped N] [--drip N] [--comeback] [--no-keys] [--no-joins] [--no-acks] "
+            "[--reconnect]\n"
+            "  [--pid SERVER] [--json FILE] [--ledger FILE] [--no-copies] [--run N]\n"
             "  [--connecting N] [--connect-limit SECONDS] [--drain-limit SECONDS]\n",
             problem);
     return 2;
@@ -94,6 +102,7 @@ static int read_options(cf_options_t *o, int argc, char **argv)
                         .keys = true,
                         .joins = true,
                         .acks = true,
+                        .copies = true,
                         .run = (uint64_t)time(NULL) * 100000 + (uint64_t)getpid() % 100000};
     for (int c; (c = getopt_long(argc, argv, "", option_table, NULL)) != -1;) {
         switch (c) {
@@ -167,6 +176,12 @@ static int read_options(cf_options_t *o, int argc, char **argv)
         case 'x':
             o->reconnect = true;
             break;
+        case 'b':
+            o->comeback = true;
+            break;
+        case 'y':
+            o->copies = false;
+            break;
         default:
             return usage("unknown option");
         }
@@ -179,6 +194,8 @@ static int read_options(cf_options_t *o, int argc, char **argv)
         return usage("--window must be 1..64");
     if (o->inflight && (o->reconnect || o->rate > 0 || o->stopped || o->drip))
         return usage("--inflight goes with none of --rate --reconnect --stopped --drip");
+    if (o->comeback && o->reconnect)
+        return usage("--comeback and --reconnect exclude each other");
     return 0;
 }
 
@@ -245,10 +262,18 @@ static int read_targets(cf_load_t *load)
 static int choose_roles(cf_load_t *load)
 {
     const cf_options_t *o = &load->options;
-    for (int i = 0; i < o->stopped + o->drip && i < (int)load->client_count; i++)
-        load->clients[load->client_count - 1 - (uint32_t)i].reader =
-            i < o->stopped ? CF_READER_STOPPED : CF_READER_DRIP;
-    uint32_t normal = load->client_count - (uint32_t)(o->stopped + o->drip);
+    uint32_t slow = (uint32_t)(o->stopped + o->drip);
+    load->slow_count = slow < load->client_count ? slow : load->client_count;
+    load->slow = cf_conn_reserve(load->slow_count * sizeof *load->slow);
+    if (!load->slow)
+        return -1;
+    for (uint32_t i = 0; i < load->slow_count; i++) {
+        cf_client_t *client = &load->clients[load->client_count - 1 - i];
+        client->reader = i < (uint32_t)o->stopped ? CF_READER_STOPPED : CF_READER_DRIP;
+        client->slow = &load->slow[i];
+        client->slow->reader = client->reader;
+    }
+    uint32_t normal = load->client_count - load->slow_count;
     uint32_t wanted =
         o->writers < 0 || (uint32_t)o->writers > normal ? normal : (uint32_t)o->writers;
     cf_pending_t *pending = cf_conn_reserve(wanted * CF_PENDING_MAX * sizeof *pending);
@@ -279,6 +304,7 @@ static int set_up(cf_load_t *load)
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGUSR1, &action, NULL);
     return 0;
 }
 
@@ -358,6 +384,15 @@ static void do_chores(cf_load_t *load)
         load->rss_kib[load->rss_count++] = cf_process_rss_kib(load->options.pid);
 }
 
+/* Every other one of those that have stopped. */
+static void wake_some(cf_load_t *load)
+{
+    wake = 0;
+    for (uint32_t i = 0; i < load->slow_count; i += 2)
+        if (load->slow[i].reader == CF_READER_STOPPED)
+            cf_client_wake(&load->clients[load->client_count - 1 - i]);
+}
+
 /* One pass: wait, read, post, and only then send what was gathered. */
 static void turn(cf_load_t *load)
 {
@@ -377,6 +412,8 @@ static void turn(cf_load_t *load)
         do_chores(load);
         next_chores_ns = load->now_ns + CHORES_NS;
     }
+    if (wake)
+        wake_some(load);
     if (load->posting)
         post_some(load);
     for (uint32_t i = 0; i < load->dirty_count; i++)
@@ -468,6 +505,33 @@ static void measure(cf_load_t *load)
     load->own_cpu_ns = own_cpu_ns() - own_start_ns;
 }
 
+static bool are_all_back(const cf_load_t *load)
+{
+    for (uint32_t i = 0; i < load->slow_count; i++)
+        if (load->slow[i].code && !load->slow[i].back_seq)
+            return false;
+    return true;
+}
+
+/* Whose connection has ended comes back, as an ordinary reader, and posts go on until each has got one. */
+static void come_back(cf_load_t *load)
+{
+    int64_t limit_ns = load->now_ns + load->options.connect_limit * SECOND_NS;
+    interrupted = 0; /* that ended the measuring */
+    for (uint32_t i = 0; i < load->slow_count; i++) {
+        cf_client_t *client = &load->clients[load->client_count - 1 - i];
+        if (load->slow[i].code == 0)
+            continue;
+        client->reader = CF_READER_NORMAL;
+        client->state = CF_CLIENT_AWAY;
+        client->retry_ns = load->now_ns;
+    }
+    load->posting = true;
+    while (!are_all_back(load) && load->now_ns < limit_ns && !interrupted)
+        turn(load);
+    load->posting = false;
+}
+
 static bool all_arrived(const cf_load_t *load)
 {
     for (uint32_t i = 0; i < load->client_count; i++) {
@@ -519,6 +583,8 @@ static int run(cf_load_t *load)
     }
     settle(load);
     measure(load);
+    if (load->options.comeback)
+        come_back(load);
     drain(load);
     cf_rooms_finish(load);
     return cf_report(load) ? 0 : 1;

@@ -33,6 +33,16 @@ typedef enum {
 
 typedef enum { CF_READER_NORMAL, CF_READER_STOPPED, CF_READER_DRIP } cf_reader_t;
 
+/* What became of a client that does not read as others do. Times are from the first post. */
+typedef struct {
+    cf_reader_t reader; /* as which it began */
+    bool woken;         /* read on by SIGUSR1 */
+    int code;           /* of the Close it found, 1006 if it found none; 0: it never ended */
+    int64_t ended_ns, back_ns;
+    uint64_t last_seq; /* newest post it got before its end; 0: none */
+    uint64_t back_seq; /* first post it got when it had come back; 0: none */
+} cf_slow_t;
+
 typedef struct {
     uint32_t n; /* 0: free */
     bool acked, seen, refused;
@@ -56,6 +66,7 @@ typedef struct {
     uint32_t next_n, oldest_n, unacked; /* posts: next number, oldest not acked, how many */
     uint32_t seen_n;                    /* highest n of this writer that its room delivered */
     cf_pending_t *pending;              /* CF_PENDING_MAX, slot n % CF_PENDING_MAX; writers only */
+    cf_slow_t *slow;                    /* NULL: it reads, and always has */
 } cf_client_t;
 
 typedef struct {
@@ -90,7 +101,7 @@ typedef struct {
         drain_limit, clients_max;
     uint64_t posts_max;
     pid_t pid;
-    bool keys, reconnect, joins, acks;
+    bool keys, reconnect, comeback, joins, acks, copies;
 } cf_options_t;
 
 typedef struct {
@@ -100,13 +111,15 @@ typedef struct {
     char *targets; /* the file's text; tokens point into it */
     cf_client_t *clients;
     cf_room_t *rooms;
-    uint32_t client_count, room_count, ready, connecting, *writers, writer_count, next_writer;
+    cf_slow_t *slow; /* of the last slow_count clients, the very last first */
+    uint32_t client_count, room_count, ready, connecting, *writers, writer_count, next_writer,
+        slow_count;
     uint32_t *dirty, dirty_count;
     int epoll, timer;
     int64_t now_ns, start_ns, stop_ns;
     uint64_t outstanding,
-        due_count; /* posts in flight (--inflight); posts that came due (--rate) */
-    bool measuring, posting;
+        due_count;           /* posts in flight (--inflight); posts that came due (--rate) */
+    bool measuring, posting; /* measuring: since the first post, and until the end */
     cf_ledger_t *ledger;
     uint8_t *scratch; /* CF_SCRATCH_MAX */
     int64_t cpu_start_ns, cpu_stop_ns, own_cpu_ns, measured_ns;
@@ -115,10 +128,17 @@ typedef struct {
     int rss_count;
 } cf_load_t;
 
+/* Is the latency of a post that was due then one to be told? Those that come late still are. */
+static inline bool cf_load_times(const cf_load_t *load, int64_t due_ns)
+{
+    return load->measuring && (load->stop_ns == 0 || due_ns <= load->stop_ns);
+}
+
 /* client.c. Sockets are non-blocking; what fails makes the client AWAY (--reconnect) or GONE. */
 void cf_client_connect(cf_load_t *load, cf_client_t *client);
 void cf_client_on_event(cf_load_t *load, cf_client_t *client, uint32_t events);
 void cf_client_drip(cf_load_t *load, cf_client_t *client); /* read one byte */
+void cf_client_wake(cf_client_t *client);                  /* read on, as all others do */
 void cf_client_flush(cf_client_t *client);
 /* Post one more; false if this writer may not (not in its room, its window or its buffer is full).
  */

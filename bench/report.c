@@ -38,6 +38,25 @@ static void print_histogram(FILE *out, const char *name, const cf_histogram_t *h
             (double)h->max / 1e3);
 }
 
+/* One array for each client that did not read as others do. */
+static void print_slow(FILE *out, const cf_load_t *load)
+{
+    static const char *const readers[] = {
+        [CF_READER_NORMAL] = "normal", [CF_READER_STOPPED] = "stopped", [CF_READER_DRIP] = "drip"};
+    fprintf(out, ",\n \"slow\": [");
+    for (uint32_t i = 0; i < load->slow_count; i++) {
+        const cf_slow_t *slow = &load->slow[i];
+        fprintf(out,
+                "%s\n  {\"client\": %u, \"reader\": \"%s\", \"woken\": %s, \"code\": %d, "
+                "\"ended_s\": %.3f, \"back_s\": %.3f, \"last_seq\": %" PRIu64
+                ", \"back_seq\": %" PRIu64 "}",
+                i ? "," : "", load->client_count - 1 - i, readers[slow->reader],
+                slow->woken ? "true" : "false", slow->code, (double)slow->ended_ns / 1e9,
+                (double)slow->back_ns / 1e9, slow->last_seq, slow->back_seq);
+    }
+    fprintf(out, "]");
+}
+
 static double cpu_us_per_delivery(const cf_load_t *load)
 {
     if (load->cpu_start_ns < 0 || load->cpu_stop_ns < 0 || load->measured_deliveries == 0 ||
@@ -80,6 +99,7 @@ static void write_json(FILE *out, const cf_load_t *load, bool ok)
     cf_print_kinds(out, c->closes);
     fprintf(out, ", \"refusals\": ");
     cf_print_kinds(out, c->refusals);
+    print_slow(out, load);
     print_histogram(out, "ack_us", &load->ack);
     print_histogram(out, "delivery_us", &load->delivery);
     fprintf(out, ",\n \"rss_kib\": [");

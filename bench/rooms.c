@@ -62,15 +62,18 @@ static void count_delivery(cf_load_t *load, cf_client_t *client, cf_seen_t *seen
     cf_room_t *room = &load->rooms[client->room];
     load->counts.deliveries++;
     seen->delivered += client->whole;
+    if (client->slow && client->slow->back_ns && !client->slow->back_seq)
+        client->slow->back_seq = seen->slot.seq;
+    cf_ledger_t *ledger = load->options.copies ? load->ledger : NULL;
     if (!seen->ours) {
         load->counts.foreign++;
-        cf_ledger_add(load->ledger, "RECV %u %s %llu - - -", client->index, seen->id,
+        cf_ledger_add(ledger, "RECV %u %s %llu - - -", client->index, seen->id,
                       (unsigned long long)seen->slot.seq);
         return;
     }
-    cf_ledger_add(load->ledger, "RECV %u %s %llu %u %u %08x", client->index, seen->id,
+    cf_ledger_add(ledger, "RECV %u %s %llu %u %u %08x", client->index, seen->id,
                   (unsigned long long)seen->slot.seq, seen->writer, seen->n, seen->crc);
-    if (load->measuring && client->reader == CF_READER_NORMAL)
+    if (cf_load_times(load, seen->due_ns) && !client->slow)
         cf_histogram_add(&load->delivery, load->now_ns - seen->due_ns);
     if (seen->writer == client->index)
         judge_own_copy(load, client, seen);
@@ -163,7 +166,8 @@ void cf_rooms_finish(cf_load_t *load)
         const cf_client_t *client = &load->clients[i];
         if (client->pending)
             finish_writer(load, client);
-        if (client->whole)
+        bool is_back = client->slow && client->slow->back_seq;
+        if (client->whole || is_back)
             load->counts.order.lost +=
                 cf_order_missing(&load->rooms[client->room].order, client->last_seq);
     }

@@ -146,15 +146,25 @@ def start_ceiling(options, *flags):
 
 # ---- load
 
-def generate(options, folder, name, server, targets, seconds, load, *flags):
-    """One run of the load generator with these of its options and flags: its report."""
+def start_load(options, folder, name, server, targets, seconds, load, *flags):
+    """Starts a run of the load generator with these of its options and flags; (process, where its report will be)."""
     path, report = folder / "targets", folder / f"{name}.json"
     path.write_text("".join(f"{room} {token}\n" for room, token in targets))
     command = [str(options.build / "bench" / "load"), "--url", server.url, "--targets", str(path), "--name", name,
                "--pid", str(server.pid), "--seconds", str(seconds), "--json", str(report), *flags]
     for option, value in load.items():
         command += [f"--{option}", str(value)]
-    status = subprocess.run(pinned(options, False, command), check=False, stdout=sys.stderr).returncode
-    if not report.exists():
+    return subprocess.Popen(pinned(options, False, command), stdout=sys.stderr), report
+
+
+def finish_load(name, process, path):
+    """Waits for a run of the load generator; its report."""
+    status = process.wait()
+    if not path.exists():
         sys.exit(f"bench: {name}: the load generator ended with {status}")
-    return json.loads(report.read_text())
+    return json.loads(path.read_text())
+
+
+def generate(options, folder, name, server, targets, seconds, load, *flags):
+    """One run of the load generator: its report."""
+    return finish_load(name, *start_load(options, folder, name, server, targets, seconds, load, *flags))

@@ -1,10 +1,17 @@
 """P7: who does not read is closed with 1013, counted, and delays nobody."""
 
+import sys
+import zlib
+
 import pytest
 
 import runs
 import server as servers
 import ws
+
+sys.path.insert(0, str(servers.ROOT / "bench"))
+
+import slow as slow_bench  # noqa: E402
 
 pytestmark = pytest.mark.over_tls_too
 
@@ -34,6 +41,54 @@ def test_a_slow_reader_is_closed_and_counted_and_delays_nobody(store_kind, make_
     assert others.keys() == set(range(99))
     for one in others.values():
         assert one.closed is None and [seq for seq, *_ in one.received] == list(range(1, posts + 1)), one.client
+
+
+def test_slow_readers_come_back_to_all_that_they_missed(store_kind, make_server, load):
+    """Each pages back, from the first post it got after its return, to the last it had read."""
+    server = make_server(SLOW)
+    rooms = runs.Rooms(server, members=30)
+    run = load(server, rooms, flags=("comeback",), rate=80, payload=900, window=16, seconds=300, stopped=6, drip=3)
+    servers.until(lambda: slow_closes(server) == 9, "the slow readers to be closed with 1013")
+    servers.until(lambda: run.lines("CLOSE") == 9, "their connections to end")
+    report = run.stop().finish()
+    assert report["faults"] == dict.fromkeys(report["faults"], 0), run.text()
+    assert report["ready"] == 30 and slow_closes(server) == 9
+    assert run.judge() == []
+    posts, wrong = slow_bench.acked_posts(run.ledger())
+    assert wrong == []
+    room, sent = rooms.ids[0], run.ledger().sent
+    for one in report["slow"]:
+        client = server.client(token=rooms.targets()[one["client"]][1])
+
+        def read(before):
+            return client.call("GET", f"/chatrooms/{room}/messages?limit=100&before={before}")["messages"]
+        assert one["code"] in (1013, 1006) and one["back_seq"] > one["last_seq"] + 1, one
+        assert slow_bench.fill_gap(read, one, posts, sent) == (one["back_seq"] - one["last_seq"] - 1, [])
+
+
+def filled(pages):
+    """What slow_bench.fill_gap() says of a client that missed posts 4 to 9, with this history."""
+    sent = {(0, n): (zlib.crc32(b"pad"), 0) for n in range(1, 11)}
+    posts = {n: (f"id{n}", (writer, n)) for writer, n in sent}
+    return slow_bench.fill_gap(lambda before: pages.get(before, []), {"client": 9, "last_seq": 3, "back_seq": 10}, posts, sent)
+
+
+def post(seq, text=None):
+    return {"seq": seq, "id": f"id{seq}", "content": text or f"L|1|0|{seq}|3|{zlib.crc32(b'pad'):08x}|pad"}
+
+
+@pytest.mark.parametrize("lie", [
+    {"id10": [post(7), post(9)]},                                    # one is missing
+    {"id10": [post(8), post(9)], "id8": [post(4), post(5), post(6)]},  # one at the edge of a page
+    {"id10": [post(9), post(8)]},                                    # swapped
+    {"id10": [post(9, post(8)["content"])]},                         # another's text
+    {"id10": [post(9, "L|1|0|9|3|00000000|pad")]},                   # changed
+    {"id10": [post(8), post(9)]},                                    # history ends too early
+])
+def test_a_gap_that_is_not_filled_is_named(lie):
+    whole = {"id10": [post(seq) for seq in (7, 8, 9)], "id7": [post(seq) for seq in (2, 3, 4, 5, 6)]}
+    assert filled(whole) == (6, [])
+    assert filled(lie)[1] != []
 
 
 def test_others_are_told_that_the_slow_one_left(store_kind, make_server):

@@ -1,0 +1,217 @@
+"""Slow consumers: most of a room's members read, some have stopped and some read a byte a second. What that costs
+the others, how soon the server parts with the slow ones and what they hold until then, and whether each comes back
+to all that it missed."""
+
+import dataclasses
+import signal
+import sys
+import time
+
+import registry
+import scenarios
+import serving
+import table
+
+sys.path.insert(0, str(serving.ROOT / "tests" / "support"))
+
+import ledger  # noqa: E402
+
+# By default a client is closed when its oldest unsent byte is 10 s old, and reset 5 s later. Filling what the kernel
+# keeps for it takes some seconds before that, so in this time all are gone, and not much of it is without them.
+SECONDS = 25
+RATIO_MAX = 1.25
+SETTINGS = serving.RAISED | {"limits.api_per_second": "1000000", "limits.api_burst": "1000000"}  # who comes back pages fast
+
+# What the server is started with, by default; "in time" is measured against it.
+QUEUE_AGE_S, CLOSE_S, SEND_BUFFER = 10, 5, 128 << 10
+FRAME = 300       # bytes of a delivery, at least
+LATE_S = 2        # the server's own clocks tick once a second
+POLL_S = 0.25
+
+
+@dataclasses.dataclass(frozen=True)
+class Crowd:
+    readers: int
+    stopped: int
+    drip: int
+    rate: int
+
+    @property
+    def slow(self):
+        return self.stopped + self.drip
+
+
+CROWD = Crowd(readers=850, stopped=100, drip=50, rate=200)
+
+
+def add_options(parser):
+    parser.add_argument("--crowd", type=lambda text: Crowd(*map(int, text.split(":"))), default=CROWD,
+                        metavar="READERS:STOPPED:DRIP:RATE", help="of the scenario slow (850:100:50:200)")
+
+
+# ---- the run
+
+@dataclasses.dataclass
+class Run:
+    report: dict            # of bench/load
+    ledger: ledger.Ledger   # without copies
+    targets: list
+    closed: list            # (seconds since the first post, clients closed as slow by then), as they changed
+
+
+def watch(server, process, slow):
+    """Follows the server's count of slow clients until the load ends; wakes half of the stopped ones once all are
+    closed, while the server still waits for their answer."""
+    begun, closed = None, [(0.0, 0)]
+    while process.poll() is None:
+        figures = scenarios.scrape(server.url)
+        now, count = time.monotonic(), int(figures.get("confab_closed_slow_total", 0))
+        if begun is None and figures.get("confab_posts_received_total"):
+            begun = now
+        if count != closed[-1][1]:
+            closed.append((now - (begun or now), count))
+            if count == slow:
+                process.send_signal(signal.SIGUSR1)
+        time.sleep(POLL_S)
+    return closed
+
+
+def play(options, crowd, seconds, then=lambda server, run: None):
+    """One server, one room, one run of the load; `then` is called before the server ends."""
+    with serving.temporary_folder() as folder:
+        environment = serving.settings(folder, more=SETTINGS)
+        tokens = serving.import_users(options, folder, environment, crowd.readers + crowd.slow)
+        server = serving.start_confab(options, environment)
+        try:
+            targets = serving.join_all(server.url, tokens, 1, False)
+            load = dict(rate=crowd.rate, stopped=crowd.stopped, drip=crowd.drip, ledger=folder / "ledger")
+            process, path = serving.start_load(options, folder, f"{crowd.slow} slow", server, targets, seconds, load,
+                                               "--comeback", "--no-copies")
+            closed = watch(server, process, crowd.slow)
+            run = Run(serving.finish_load("slow", process, path), ledger.read_file(folder / "ledger"), targets, closed)
+            then(server, run)
+        finally:
+            status = server.stop()
+        if status != 0:
+            run.report["faults"]["exit status"] = status
+    return run
+
+
+# ---- what became of the slow ones
+
+def acked_posts(told):
+    """Of a ledger, the posts of its one room: seq -> (id, (writer, n)); what is wrong with them."""
+    posts, wrong = {}, []
+    for sent, (post, seq) in told.acks.items():
+        if posts.setdefault(seq, (post, sent)) != (post, sent):
+            wrong.append(f"{sent} and {posts[seq][1]} were both acknowledged as {seq}")
+    if sorted(posts) != list(range(1, len(posts) + 1)):
+        wrong.append("what was acknowledged is not numbered from 1 without a gap")
+    if len(posts) != len(told.sent):
+        wrong.append(f"{len(told.sent)} posts were sent and {len(posts)} acknowledged")
+    return posts, wrong
+
+
+def fill_gap(read, slow, posts, sent):
+    """Reads back, page by page, from the first post a client got after its return to the last it had before its end;
+    (posts read, what is wrong with them). read(id) is a page of history, up to the post before that one."""
+    expected, count = slow["back_seq"] - 1, 0
+    before = posts[slow["back_seq"]][0]
+    while expected > slow["last_seq"]:
+        page = read(before)
+        for post in reversed(page):
+            if expected == slow["last_seq"]:
+                break
+            found = ledger.parse_text(post["content"])
+            there = post["seq"], post["id"], found and (found[1:3], found[3])
+            acked, number = posts[expected]
+            if there != (expected, acked, (number, sent[number][0])):
+                return count, [f"client {slow['client']}: {there} is where {expected} {acked} was acknowledged"]
+            expected -= 1
+            count += 1
+        if not page:
+            return count, [f"client {slow['client']}: history ends before {expected}"]
+        before = page[0]["id"]
+    return count, []
+
+
+def reader(url, room, token):
+    client = scenarios.Rest(url, patient=True)
+    client.headers = {"Authorization": f"Bearer {token}"}
+    return lambda before: client.call("GET", f"/chatrooms/{room}/messages?limit=100&before={before}")["messages"]
+
+
+def judge_ends(run, crowd):
+    """All of the slow are closed in time, those that read on are told why, and the rest is cut off."""
+    found, all_slow = [], run.report["slow"]
+    closed_s, count = run.closed[-1]
+    filling_s = 2 * SEND_BUFFER / (FRAME * crowd.rate)  # Linux gives twice what it is asked for
+    if count != crowd.slow:
+        found.append(f"{count} of {crowd.slow} slow clients were counted as closed")
+    if closed_s > filling_s + QUEUE_AGE_S + LATE_S:
+        found.append(f"the last of the slow was closed after {closed_s:.1f} s")
+    for one in all_slow:
+        told = one["code"] == 1013
+        late = one["ended_s"] > closed_s + CLOSE_S + LATE_S
+        if one["code"] not in (1013, 1006) or late or (one["woken"] and not told):
+            found.append(f"a {one['reader']} client, {'woken' if one['woken'] else 'left alone'}: "
+                         f"{one['code'] or 'never ended'} after {one['ended_s']:.1f} s")
+        elif not one["back_seq"]:
+            found.append(f"a {one['reader']} client did not come back")
+    woken = sum(one["woken"] for one in all_slow)
+    if woken != (crowd.stopped + 1) // 2:
+        found.append(f"{woken} of the stopped were there to read on")
+    return found
+
+
+# ---- the scenario
+
+HEAD = ("", "others", "deliveries/s", "CPU us", "p50 ms", "p99 ms", "p99.9 ms", "RSS MiB", "to", "closed", "last after", "gap posts")
+
+
+def row(label, run, crowd, gaps):
+    report, delivery = run.report, run.report["delivery_us"]
+    closed_s, count = run.closed[-1]
+    return (label, f"{crowd.readers}", f"{report['deliveries_per_s']:,.0f}", f"{report['cpu_us_per_delivery']:.2f}",
+            f"{delivery['p50'] / 1e3:.2f}", f"{delivery['p99'] / 1e3:.2f}", f"{delivery['p999'] / 1e3:.2f}",
+            f"{report['rss_kib'][0] / 1024:.1f}", f"{max(report['rss_kib']) / 1024:.1f}", f"{count}", f"{closed_s:.1f} s",
+            f"{gaps:,}")
+
+
+def faults(run, crowd):
+    """What must not be in either run; the ends of the slow ones are judged for themselves."""
+    ends = {code: count for code, count in run.report["closes"].items() if code.split()[0] not in ("1013", "1006")}
+    found = table.faults(run.report | {"closes": ends})
+    return found + run.ledger.problems
+
+
+def measure(options):
+    crowd, seconds = options.crowd, options.seconds or SECONDS
+    if options.tls:
+        sys.exit("bench: slow is measured without TLS")
+    alone = dataclasses.replace(crowd, stopped=0, drip=0)
+    without = play(options, alone, seconds)
+    gaps, wrong = [], []
+
+    def come_back(server, run):
+        posts, problems = acked_posts(run.ledger)
+        wrong.extend(problems)
+        room = run.targets[0][0]
+        for one in run.report["slow"] if not problems else ():
+            if one["back_seq"]:
+                read = reader(server.url, room, run.targets[one["client"]][1])
+                count, problems = fill_gap(read, one, posts, run.ledger.sent)
+                gaps.append(count)
+                wrong.extend(problems)
+    beside = play(options, crowd, seconds, come_back)
+    found = [f"without: {fault}" for fault in faults(without, alone)]
+    found += [f"beside slow ones: {fault}" for fault in faults(beside, crowd) + judge_ends(beside, crowd) + wrong]
+    p99 = [run.report["delivery_us"]["p99"] / 1e3 for run in (without, beside)]
+    return registry.Outcome(
+        [HEAD, row("without", without, alone, 0), row("beside slow ones", beside, crowd, sum(gaps))], found,
+        [registry.Bar("the others' p99 beside slow ones", p99[1] / p99[0], RATIO_MAX, at_most=True, unit=" x")],
+        {"without": without.report, "beside": beside.report, "closed": beside.closed})
+
+
+registry.add(registry.Scenario("slow", "one durable room, 200 posts/s: 850 members read, 100 have stopped, 50 read a byte a "
+                               "second", measure))
