@@ -1,5 +1,5 @@
 /* One client: an RFC 6455 connection of our own, since what measures must not be slower than what
- * it measures, and must see the bytes as they came. */
+ * it measures, and must see the bytes as they came. What lies in the frames is its dialect's. */
 #include "load.h"
 
 #include <inttypes.h>
@@ -54,7 +54,8 @@ static void gone(cf_load_t *load, cf_client_t *client, int code, const char *wha
         client->slow->ended_ns = load->now_ns - load->start_ns;
         client->slow->last_seq = client->last_seq;
     }
-    client->last_seq = 0;
+    client->last_seq = client->ahead = 0;
+    client->stream.size = 0;
     client->resend_ns = 0;
     if (client->whole) {
         client->whole = false;
@@ -89,23 +90,48 @@ static bool queue_frame(cf_load_t *load, cf_client_t *client, uint8_t opcode, co
     return true;
 }
 
+bool cf_client_send(cf_load_t *load, cf_client_t *client, const void *bytes, size_t size)
+{
+    return queue_frame(load, client, load->options.dialect->opcode, bytes, size);
+}
+
+/* The path with the room's id in the place of %s, if it has one. */
+static void write_path(char *out, size_t max, const char *path, const char *room)
+{
+    const char *mark = strstr(path, "%s");
+    if (mark)
+        snprintf(out, max, "%.*s%s%s", (int)(mark - path), path, room, mark + 2);
+    else
+        snprintf(out, max, "%s", path);
+}
+
+static size_t write_upgrade(char *out, size_t max, const cf_load_t *load, const cf_client_t *client)
+{
+    const cf_options_t *o = &load->options;
+    char path[CF_PATH_MAX + CF_ID_TEXT_MAX];
+    write_path(path, sizeof path, o->path, load->rooms[client->room].id);
+    return (size_t)snprintf(
+        out, max,
+        "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " CF_WS_KEY "\r\n%s%s%s%s\r\n\r\n",
+        path, o->host, o->dialect->numbered ? "Authorization: Bearer " : "User-Agent: load",
+        o->dialect->numbered ? client->token : "",
+        o->dialect->subprotocol ? "\r\nSec-WebSocket-Protocol: " : "",
+        o->dialect->subprotocol ? o->dialect->subprotocol : "");
+}
+
 void cf_client_connect(cf_load_t *load, cf_client_t *client)
 {
     client->state = CF_CLIENT_HANDSHAKE;
     client->close_seen = client->conn.deaf = false;
     load->connecting++;
-    client->conn.out_size =
-        (size_t)snprintf((char *)client->conn.out, CF_OUT_MAX,
-                         "GET /ws/chat/%s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\n"
-                         "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-                         "Sec-WebSocket-Key: " CF_WS_KEY "\r\nAuthorization: Bearer %s\r\n\r\n",
-                         load->rooms[client->room].id, load->options.host, client->token);
+    client->conn.out_size = write_upgrade((char *)client->conn.out, CF_OUT_MAX, load, client);
     int rcvbuf = client->reader == CF_READER_NORMAL ? 0 : SLOW_RCVBUF;
     if (cf_conn_open(&client->conn, &load->options.server, rcvbuf) < 0)
         gone(load, client, 1006, "connect");
 }
 
-static void become_ready(cf_load_t *load, cf_client_t *client)
+void cf_client_become_ready(cf_load_t *load, cf_client_t *client)
 {
     client->state = CF_CLIENT_READY;
     client->attempts = 0;
@@ -143,124 +169,20 @@ static int read_head(cf_load_t *load, cf_client_t *client, const uint8_t *bytes,
     }
     load->counts.upgrades++;
     client->state = CF_CLIENT_OPEN;
-    if (!load->options.joins)
-        become_ready(load, client);
+    load->options.dialect->begin(load, client);
     return (int)head;
-}
-
-static cf_pending_t *pending_of(cf_client_t *client, const cf_members_t *members)
-{
-    if (!client->pending)
-        return NULL;
-    uint32_t n = client->oldest_n;
-    if (members->client_key.size) { /* run-writer-n */
-        const char *dash = memrchr(members->client_key.at, '-', members->client_key.size);
-        if (!dash)
-            return NULL;
-        n = (uint32_t)cf_slice_number((cf_slice_t){
-            dash + 1, (size_t)(members->client_key.at + members->client_key.size - dash - 1)});
-    } else {
-        while (n < client->next_n && (client->pending[n % CF_PENDING_MAX].n != n ||
-                                      client->pending[n % CF_PENDING_MAX].acked ||
-                                      client->pending[n % CF_PENDING_MAX].refused))
-            n++; /* no key came back: answers come in the order of the posts */
-    }
-    cf_pending_t *pending = &client->pending[n % CF_PENDING_MAX];
-    return n > 0 && pending->n == n ? pending : NULL;
-}
-
-static void advance_oldest(cf_client_t *client)
-{
-    while (client->oldest_n < client->next_n) {
-        const cf_pending_t *oldest = &client->pending[client->oldest_n % CF_PENDING_MAX];
-        if (oldest->n == client->oldest_n && !oldest->acked && !oldest->refused)
-            break;
-        client->oldest_n++;
-    }
-}
-
-static void on_ack(cf_load_t *load, cf_client_t *client, const cf_members_t *members)
-{
-    cf_pending_t *pending = pending_of(client, members);
-    if (!pending || members->id.size == 0 || members->id.size >= CF_ID_TEXT_MAX) {
-        load->counts.ack_wrong++;
-        return;
-    }
-    if (pending->acked) { /* a second answer to a post sent twice */
-        load->counts.ack_wrong += !cf_slice_is(members->id, pending->id);
-        return;
-    }
-    memcpy(pending->id, members->id.at, members->id.size);
-    pending->id[members->id.size] = '\0';
-    pending->seq = cf_slice_number(members->seq);
-    pending->acked = true;
-    client->unacked -= !pending->refused;
-    pending->refused = false;
-    load->counts.acked++;
-    cf_ledger_add(load->ledger, "ACK %u %u %s %" PRIu64, client->index, pending->n, pending->id,
-                  pending->seq);
-    if (cf_load_times(load, pending->due_ns))
-        cf_histogram_add(&load->ack, load->now_ns - pending->due_ns);
-    advance_oldest(client);
-}
-
-static bool contains(cf_slice_t slice, const char *word)
-{
-    return slice.size && memmem(slice.at, slice.size, word, strlen(word));
-}
-
-static void on_error(cf_load_t *load, cf_client_t *client, const cf_members_t *members)
-{
-    cf_slice_t kind = members->code.size ? members->code : members->message;
-    cf_count_kind(load->counts.refusals, kind.at, kind.size);
-    cf_pending_t *pending = pending_of(client, members);
-    if (!pending || pending->acked || pending->refused)
-        return;
-    if (load->options.keys &&
-        (contains(members->code, "NOT_CONFIRMED") || contains(members->message, "not confirmed"))) {
-        int64_t wait_ns = (int64_t)cf_slice_number(members->retry_after_ms) * 1000000;
-        client->resend_ns = load->now_ns + (wait_ns > RESEND_NS ? wait_ns : RESEND_NS);
-        pending->unconfirmed = true;
-        cf_ledger_add(load->ledger, "REFUSED %u %u %.*s", client->index, pending->n, (int)kind.size,
-                      kind.at);
-        return;
-    }
-    pending->refused = true;
-    client->unacked--;
-    load->counts.refused++;
-    load->outstanding -= load->options.inflight > 0;
-    cf_ledger_add(load->ledger, "REFUSED %u %u %.*s", client->index, pending->n, (int)kind.size,
-                  kind.at);
-    advance_oldest(client);
-}
-
-static void on_text(cf_load_t *load, cf_client_t *client, const char *json, size_t size)
-{
-    cf_members_t members;
-    if (cf_rooms_deliver_known(load, client, json, size))
-        return;
-    if (!cf_members_read(&members, json, size)) {
-        load->counts.unreadable++;
-        return;
-    }
-    if (cf_slice_is(members.type, "chat_message"))
-        cf_rooms_deliver(load, client, json, size, &members);
-    else if (cf_slice_is(members.type, "message_ack"))
-        on_ack(load, client, &members);
-    else if (cf_slice_is(members.type, "error"))
-        on_error(load, client, &members);
-    else if (cf_slice_is(members.type, "user_joined") && client->state == CF_CLIENT_OPEN)
-        become_ready(load, client);
 }
 
 /* False when the connection ended. */
 static bool on_frame(cf_load_t *load, cf_client_t *client, const cf_ws_frame_t *frame)
 {
     int code;
-    switch (frame->opcode) {
-    case CF_OP_TEXT:
-        on_text(load, client, (const char *)frame->payload, frame->size);
+    if (frame->opcode == load->options.dialect->opcode) {
+        load->counts.unreadable +=
+            !load->options.dialect->take(load, client, frame->payload, frame->size);
         return true;
+    }
+    switch (frame->opcode) {
     case CF_OP_PING:
         queue_frame(load, client, CF_OP_PONG, frame->payload, frame->size);
         return true;
@@ -354,17 +276,13 @@ void cf_client_on_event(cf_load_t *load, cf_client_t *client, uint32_t events)
 
 static bool transmit(cf_load_t *load, cf_client_t *client, const cf_pending_t *pending)
 {
-    char json[CF_PAYLOAD_MAX + 160];
-    size_t size = (size_t)sprintf(json, "{\"type\":\"chat_message\",\"content\":\"");
+    char text[CF_PAYLOAD_MAX];
+    uint8_t frame[CF_PAYLOAD_MAX + CF_POST_AROUND_MAX];
     cf_payload_t payload = {load->options.run, client->index, pending->n, 0, pending->due_ns};
-    cf_payload_write(json + size, (size_t)load->options.payload, &payload);
-    size += (size_t)load->options.payload;
-    if (load->options.keys)
-        size += (size_t)sprintf(json + size, "\",\"client_key\":\"%" PRIu64 "-%u-%u\"}",
-                                load->options.run, client->index, pending->n);
-    else
-        size += (size_t)sprintf(json + size, "\"}");
-    if (!queue_frame(load, client, CF_OP_TEXT, json, size))
+    cf_payload_write(text, (size_t)load->options.payload, &payload);
+    size_t size = load->options.dialect->write_post(frame, load, client, pending->n, text,
+                                                    (size_t)load->options.payload);
+    if (!cf_client_send(load, client, frame, size))
         return false;
     cf_ledger_add(load->ledger, "SENT %u %u %08x", client->index, pending->n, payload.crc);
     return true;

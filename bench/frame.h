@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CF_OP_TEXT = 1, CF_OP_CLOSE = 8, CF_OP_PING = 9, CF_OP_PONG = 10 };
+enum { CF_OP_TEXT = 1, CF_OP_BINARY, CF_OP_CLOSE = 8, CF_OP_PING = 9, CF_OP_PONG = 10 };
 
 #define CF_FRAME_HEAD_MAX 14
 

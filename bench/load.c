@@ -59,7 +59,8 @@ static const struct option option_table[] = {
     {"drain-limit", required_argument, NULL, 'd'}, {"no-keys", no_argument, NULL, 'k'},
     {"no-joins", no_argument, NULL, 'J'},          {"no-acks", no_argument, NULL, 'A'},
     {"reconnect", no_argument, NULL, 'x'},         {"comeback", no_argument, NULL, 'b'},
-    {"no-copies", no_argument, NULL, 'y'},         {NULL, 0, NULL, 0}};
+    {"no-copies", no_argument, NULL, 'y'},         {"dialect", required_argument, NULL, 'a'},
+    {"path", required_argument, NULL, 'o'},        {NULL, 0, NULL, 0}};
 
 static int usage(const char *problem)
 {
@@ -69,6 +70,7 @@ static int usage(const char *problem)
             "[--payload BYTES]\n"
             "  [--stopped N] [--drip N] [--comeback] [--no-keys] [--no-joins] [--no-acks] "
             "[--reconnect]\n"
+            "  [--dialect confab|plain|mqtt|nats|socketio] [--path PATH, %%s is the room]\n"
             "  [--pid SERVER] [--json FILE] [--ledger FILE] [--no-copies] [--run N]\n"
             "  [--connecting N] [--connect-limit SECONDS] [--drain-limit SECONDS]\n",
             problem);
@@ -91,7 +93,8 @@ static bool read_url(cf_options_t *options, const char *url)
 
 static int read_options(cf_options_t *o, int argc, char **argv)
 {
-    *o = (cf_options_t){.name = "load",
+    *o = (cf_options_t){.dialect = &cf_confab_dialect,
+                        .name = "load",
                         .window = 8,
                         .seconds = 10,
                         .writers = -1,
@@ -182,6 +185,13 @@ static int read_options(cf_options_t *o, int argc, char **argv)
         case 'y':
             o->copies = false;
             break;
+        case 'a':
+            if (!(o->dialect = cf_dialect_find(optarg)))
+                return usage("--dialect must be one of those below");
+            break;
+        case 'o':
+            o->path = optarg;
+            break;
         default:
             return usage("unknown option");
         }
@@ -189,7 +199,17 @@ static int read_options(cf_options_t *o, int argc, char **argv)
     if (!o->targets || o->server.sin_port == 0)
         return usage("--url and --targets are needed");
     if (o->payload < CF_PAYLOAD_MIN || o->payload > CF_PAYLOAD_MAX)
-        return usage("--payload must be 80..1000");
+        return usage("--payload must be 32..3700");
+    if (o->payload < CF_PAYLOAD_LONG && o->run >> CF_PAYLOAD_SHORT_RUN_BITS)
+        return usage("--run has 48 bits at most where --payload is below 80");
+    if (o->path && strlen(o->path) > CF_PATH_MAX)
+        return usage("--path is too long");
+    if (!o->path)
+        o->path = o->dialect->path;
+    if (!o->dialect->numbered && (o->reconnect || o->stopped || o->drip))
+        return usage("--reconnect, --stopped and --drip go with confab alone");
+    if (!o->dialect->numbered)
+        o->acks = o->joins = o->keys = false;
     if (o->window < 1 || o->window > CF_PENDING_MAX)
         return usage("--window must be 1..64");
     if (o->inflight && (o->reconnect || o->rate > 0 || o->stopped || o->drip))
@@ -231,7 +251,8 @@ static int read_targets(cf_load_t *load)
         !(load->writers = cf_conn_reserve(lines * sizeof *load->writers)))
         return -1;
     uint8_t *in = cf_conn_reserve(lines * CF_IN_MAX), *out = cf_conn_reserve(lines * CF_OUT_MAX);
-    if (!in || !out)
+    uint8_t *part = load->options.dialect->streams ? cf_conn_reserve(lines * CF_PART_MAX) : NULL;
+    if (!in || !out || (load->options.dialect->streams && !part))
         return -1;
     char *save = NULL;
     for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
@@ -243,16 +264,18 @@ static int read_targets(cf_load_t *load)
                     load->client_count + 1);
             return -1;
         }
-        *client = (cf_client_t){.conn = {.fd = -1,
-                                         .epoll = load->epoll,
-                                         .tag = load->client_count,
-                                         .in = in + load->client_count * (size_t)CF_IN_MAX,
-                                         .out = out + load->client_count * (size_t)CF_OUT_MAX},
-                                .index = load->client_count,
-                                .room = room,
-                                .token = blank + 1,
-                                .next_n = 1,
-                                .oldest_n = 1};
+        *client = (cf_client_t){
+            .conn = {.fd = -1,
+                     .epoll = load->epoll,
+                     .tag = load->client_count,
+                     .in = in + load->client_count * (size_t)CF_IN_MAX,
+                     .out = out + load->client_count * (size_t)CF_OUT_MAX},
+            .stream = {.part = part ? part + load->client_count * (size_t)CF_PART_MAX : NULL},
+            .index = load->client_count,
+            .room = room,
+            .token = blank + 1,
+            .next_n = 1,
+            .oldest_n = 1};
         load->rooms[room].members++;
         load->client_count++;
     }
@@ -425,6 +448,8 @@ static void turn(cf_load_t *load)
 
 static bool connect_all(cf_load_t *load)
 {
+    if (load->options.pid)
+        load->rss_before_kib = cf_process_rss_kib(load->options.pid);
     int64_t begun_ns = load->now_ns = cf_now_ns(),
             limit_ns = begun_ns + load->options.connect_limit * SECOND_NS;
     uint32_t next = 0;
@@ -436,7 +461,8 @@ static bool connect_all(cf_load_t *load)
         if (load->connecting == 0 && next == load->client_count && !load->options.reconnect)
             break;
     }
-    double seconds = (double)(load->now_ns - begun_ns) / 1e9;
+    load->connect_ns = load->now_ns - begun_ns;
+    double seconds = (double)load->connect_ns / 1e9;
     printf("%s: %u of %u clients in %u rooms after %.2f s, %.0f a second\n", load->options.name,
            load->ready, load->client_count, load->room_count, seconds, load->ready / seconds);
     fflush(stdout);

@@ -1,7 +1,8 @@
 /* bench/load.h: the state of one load run; one thread owns all of it.
  *
- * load.c reads the options, decides who posts when and ends the run; client.c speaks the protocol;
- * rooms.c checks every delivery; report.c prints. Nothing is allocated once the run has started: each
+ * load.c reads the options, decides who posts when and ends the run; client.c holds connections;
+ * confab.c and peers.c speak what servers speak over them; rooms.c checks every delivery; report.c
+ * prints. Nothing is allocated once the run has started: each
  * client has fixed buffers, each room a ring of the posts it was seen to deliver. */
 #ifndef CF_LOAD_H
 #define CF_LOAD_H
@@ -13,6 +14,7 @@
 #include "ledger_file.h"
 #include "order.h"
 #include "payload.h"
+#include "stream.h"
 
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -22,6 +24,7 @@
 
 #define CF_PENDING_MAX 64 /* posts of one writer that are not settled */
 #define CF_ID_TEXT_MAX 40
+#define CF_PATH_MAX 128
 
 typedef enum {
     CF_CLIENT_AWAY,      /* no socket; connects again at retry_ns */
@@ -47,7 +50,7 @@ typedef struct {
     uint32_t n; /* 0: free */
     bool acked, seen, refused;
     bool unconfirmed; /* was told so: its copy may come before the ack of a repeat */
-    uint64_t seq;     /* of the ack; 0: it named none */
+    uint64_t seq;     /* of the ack, or what rooms.c gave it; 0: none */
     int64_t due_ns, sent_ns;
     char id[CF_ID_TEXT_MAX];
 } cf_pending_t;
@@ -59,7 +62,9 @@ typedef struct {
     uint32_t index, room;
     const char *token;
     uint64_t last_seq; /* newest post delivered on this connection; 0: none yet */
-    bool whole;        /* reads, and READY since posting began: must have got every post */
+    uint64_t ahead;    /* bit i: so was post last_seq + 1 + i; bit 0 is never set */
+    cf_stream_t stream;
+    bool whole; /* reads, and READY since posting began: must have got every post */
     bool dirty, close_seen;
     int attempts;
     int64_t retry_ns, next_drip_ns, resend_ns;
@@ -85,14 +90,39 @@ typedef struct {
 
 typedef struct {
     uint64_t posts, acked, refused, deliveries, foreign, skipped, resent, upgrades;
+    uint64_t told_counts; /* user counts of rooms */
+    uint64_t crossed;     /* two writers' posts in another order than elsewhere */
+    uint64_t frame_bytes; /* of deliveries, without the head of the frame */
     /* what must be 0 */
     cf_order_faults_t order;
     uint64_t misrouted, broken, ack_late, ack_wrong, unsettled, unreadable;
     cf_kind_t closes[CF_KINDS_MAX], refusals[CF_KINDS_MAX];
 } cf_counts_t;
 
+typedef struct cf_load cf_load_t;
+
+/* What a server speaks inside WebSocket frames. */
 typedef struct {
-    const char *name, *targets, *ledger_path, *json_path;
+    const char *name;
+    const char *path;        /* of the upgrade, %s is the room */
+    const char *subprotocol; /* NULL: none */
+    uint8_t opcode;          /* of its frames */
+    bool numbered; /* posts have numbers and are acknowledged, who joins is told; else rooms.c gives
+                      numbers, and nothing is acknowledged */
+    bool streams;  /* packets begin and end anywhere in frames */
+    void (*begin)(cf_load_t *load, cf_client_t *client); /* the upgrade is done */
+    /* One frame; false if it cannot be read. */
+    bool (*take)(cf_load_t *load, cf_client_t *client, const uint8_t *payload, size_t size);
+    /* Writes a post with this text as it is sent, at most CF_POST_AROUND_MAX more; returns its size. */
+    size_t (*write_post)(uint8_t *out, const cf_load_t *load, const cf_client_t *client, uint32_t n,
+                         const char *text, size_t size);
+} cf_dialect_t;
+
+#define CF_POST_AROUND_MAX 192
+
+typedef struct {
+    const cf_dialect_t *dialect;
+    const char *name, *path, *targets, *ledger_path, *json_path;
     struct sockaddr_in server;
     char host[64];
     uint64_t run;
@@ -104,7 +134,7 @@ typedef struct {
     bool keys, reconnect, comeback, joins, acks, copies;
 } cf_options_t;
 
-typedef struct {
+struct cf_load {
     cf_options_t options;
     cf_counts_t counts;
     cf_histogram_t ack, delivery;
@@ -124,9 +154,9 @@ typedef struct {
     uint8_t *scratch; /* CF_SCRATCH_MAX */
     int64_t cpu_start_ns, cpu_stop_ns, own_cpu_ns, measured_ns;
     uint64_t measured_deliveries, measured_acked;
-    int64_t rss_kib[4096];
+    int64_t connect_ns, rss_before_kib, rss_kib[4096];
     int rss_count;
-} cf_load_t;
+};
 
 /* Is the latency of a post that was due then one to be told? Those that come late still are. */
 static inline bool cf_load_times(const cf_load_t *load, int64_t due_ns)
@@ -144,6 +174,13 @@ void cf_client_flush(cf_client_t *client);
  */
 bool cf_client_post(cf_load_t *load, cf_client_t *client, int64_t due_ns);
 void cf_client_resend(cf_load_t *load, cf_client_t *client); /* all that has no ack, same keys */
+/* Gathers a frame of the dialect; false if it does not fit or the connection is closing. */
+bool cf_client_send(cf_load_t *load, cf_client_t *client, const void *bytes, size_t size);
+void cf_client_become_ready(cf_load_t *load, cf_client_t *client);
+
+/* confab.c: confab's own, also spoken by the bare loop; peers.c: what others speak. */
+extern const cf_dialect_t cf_confab_dialect;
+const cf_dialect_t *cf_dialect_find(const char *name); /* NULL: none of that name */
 
 /* rooms.c */
 /* Rooms and their rings for the clients' targets; 0, or -1 out of memory. */
@@ -155,6 +192,8 @@ void cf_rooms_deliver(cf_load_t *load, cf_client_t *client, const char *frame, s
 /* True if the frame is, byte for byte, the one that must come next for this client; then it is
  * counted. */
 bool cf_rooms_deliver_known(cf_load_t *load, cf_client_t *client, const char *frame, size_t size);
+/* The same for servers that number nothing: by what the text says. */
+void cf_rooms_deliver_text(cf_load_t *load, cf_client_t *client, const char *text, size_t size);
 /* Counts what is missing at the end. */
 void cf_rooms_finish(cf_load_t *load);
 

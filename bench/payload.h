@@ -1,7 +1,11 @@
 /* bench/payload.h: the text of a test post, which proves by itself who wrote it and that it is
  * whole: L|run|writer|n|len|crc32|pad n counts the writer's posts from 1; len and crc32 (hex) are
  * those of pad. pad starts with the time the post was due, 20 digits of CLOCK_MONOTONIC
- * nanoseconds, so that latency needs no look-up. */
+ * nanoseconds, so that latency needs no look-up. Beyond 1,000 bytes the rest of pad is characters of
+ * four bytes, as a post has 1,000 characters at most.
+ *
+ * Below CF_PAYLOAD_LONG bytes there is no room for that: S|, then 28 characters of base64url that hold
+ * the same (run 48 bits, writer 24, n 32, time in microseconds 48, check 16), then the pad. */
 #ifndef CF_PAYLOAD_H
 #define CF_PAYLOAD_H
 
@@ -9,8 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CF_PAYLOAD_MIN 80
-#define CF_PAYLOAD_MAX 1000
+#define CF_PAYLOAD_MIN 32
+#define CF_PAYLOAD_LONG 80
+#define CF_PAYLOAD_MAX 3700 /* fits into 1,000 characters */
+#define CF_PAYLOAD_SHORT_RUN_BITS 48
 
 typedef struct {
     uint64_t run;

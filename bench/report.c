@@ -87,6 +87,11 @@ static void write_json(FILE *out, const cf_load_t *load, bool ok)
             c->posts, c->acked, c->refused, c->resent, c->skipped, c->deliveries, c->foreign,
             c->upgrades);
     fprintf(out,
+            " \"told_counts\": %" PRIu64 ", \"crossed\": %" PRIu64 ", \"frame_bytes\": %" PRIu64
+            ", \"connect_s\": %.3f, \"rss_before_kib\": %" PRId64 ",\n",
+            c->told_counts, c->crossed, c->deliveries ? c->frame_bytes / c->deliveries : 0,
+            (double)load->connect_ns / 1e9, load->rss_before_kib);
+    fprintf(out,
             " \"deliveries_per_s\": %.0f, \"acked_per_s\": %.0f, \"cpu_us_per_delivery\": %.3f, "
             "\"own_cpu_share\": %.3f,\n \"faults\": {",
             seconds > 0 ? (double)load->measured_deliveries / seconds : 0,

@@ -61,6 +61,7 @@ static void count_delivery(cf_load_t *load, cf_client_t *client, cf_seen_t *seen
 {
     cf_room_t *room = &load->rooms[client->room];
     load->counts.deliveries++;
+    load->counts.frame_bytes += seen->slot.size;
     seen->delivered += client->whole;
     if (client->slow && client->slow->back_ns && !client->slow->back_seq)
         client->slow->back_seq = seen->slot.seq;
@@ -147,6 +148,94 @@ void cf_rooms_deliver(cf_load_t *load, cf_client_t *client, const char *frame, s
     count_delivery(load, client, seen);
 }
 
+/* ---- servers that number nothing
+ *
+ * A room's posts are numbered as they are first seen at any of its members. Most members see that
+ * order, too; where a server promises an order for each writer alone, others may come in between, which
+ * is noted in `ahead`. */
+
+#define AHEAD_MAX 64
+
+static bool has(const cf_client_t *client, uint64_t seq)
+{
+    return seq <= client->last_seq || (seq - client->last_seq <= AHEAD_MAX &&
+                                       client->ahead >> (seq - client->last_seq - 1) & 1);
+}
+
+static void take_next(cf_client_t *client)
+{
+    do {
+        client->last_seq++;
+        client->ahead >>= 1;
+    } while (client->ahead & 1);
+}
+
+/* The post's slot, which the first copy gets; NULL if it cannot be one that comes now. */
+static cf_seen_t *find_post(cf_load_t *load, cf_room_t *room, const char *text, size_t size,
+                            const cf_payload_t *payload)
+{
+    cf_pending_t *pending = &load->clients[payload->writer].pending[payload->n % CF_PENDING_MAX];
+    uint64_t newest = room->order.last_seq;
+    bool first, is_new = pending->n == payload->n && pending->seq == 0;
+    if (pending->n != payload->n) {
+        load->counts.order.doubled += payload->n < pending->n;
+        load->counts.broken += payload->n > pending->n;
+        return NULL;
+    }
+    uint64_t seq = is_new ? newest + 1 : pending->seq;
+    uint64_t before = seq - 1;
+    cf_slot_t *slot =
+        cf_order_take(&room->order, &load->counts.order, &before, false, seq, text, size, &first);
+    cf_seen_t *seen = (cf_seen_t *)(void *)slot;
+    if (first)
+        read_first(load, room, seen, &(cf_members_t){.content = {text, size}});
+    pending->seq = seq;
+    return seen;
+}
+
+void cf_rooms_deliver_text(cf_load_t *load, cf_client_t *client, const char *text, size_t size)
+{
+    cf_room_t *room = &load->rooms[client->room];
+    cf_payload_t payload;
+    cf_slot_t *known = cf_order_known(&room->order, client->last_seq, text, size);
+    if (known) {
+        take_next(client);
+        count_delivery(load, client, (cf_seen_t *)(void *)known);
+        return;
+    }
+    if (!cf_payload_read(&payload, text, size) || payload.run != load->options.run ||
+        payload.writer >= load->client_count || !load->clients[payload.writer].pending) {
+        load->counts.broken++;
+        return;
+    }
+    if (load->clients[payload.writer].room != client->room) {
+        load->counts.misrouted++;
+        return;
+    }
+    cf_seen_t *seen = find_post(load, room, text, size, &payload);
+    if (!seen)
+        return;
+    if (has(client, seen->slot.seq)) {
+        load->counts.order.doubled++;
+        return;
+    }
+    const cf_pending_t *earlier =
+        &load->clients[payload.writer].pending[(payload.n - 1) % CF_PENDING_MAX];
+    if (payload.n > 1 && earlier->n == payload.n - 1 && !has(client, earlier->seq))
+        load->counts.order.disordered++;
+    uint64_t gap = seen->slot.seq - client->last_seq - 1;
+    if (gap >= AHEAD_MAX) { /* what is missing so long is lost */
+        load->counts.order.lost++;
+        return;
+    }
+    load->counts.crossed += gap > 0;
+    if (gap > 0)
+        client->ahead |= (uint64_t)1 << gap;
+    else
+        take_next(client);
+    count_delivery(load, client, seen);
+}
+
 static void finish_writer(cf_load_t *load, const cf_client_t *writer)
 {
     for (int i = 0; i < CF_PENDING_MAX; i++) {
@@ -169,6 +258,7 @@ void cf_rooms_finish(cf_load_t *load)
         bool is_back = client->slow && client->slow->back_seq;
         if (client->whole || is_back)
             load->counts.order.lost +=
-                cf_order_missing(&load->rooms[client->room].order, client->last_seq);
+                cf_order_missing(&load->rooms[client->room].order, client->last_seq) -
+                (uint64_t)__builtin_popcountll(client->ahead);
     }
 }

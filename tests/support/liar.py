@@ -10,7 +10,10 @@ ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # to the key of RFC 6455, 1.3, which be
 
 
 def frame(value):
-    payload = json.dumps(value, separators=(",", ":")).encode()
+    return frame_of(json.dumps(value, separators=(",", ":")).encode())
+
+
+def frame_of(payload):
     head = bytes([0x81, len(payload)]) if len(payload) < 126 else b"\x81\x7e" + struct.pack("!H", len(payload))
     return head + payload
 
@@ -36,11 +39,14 @@ class Liar:
             writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                          b"Sec-WebSocket-Accept: " + ACCEPT.encode() + b"\r\n\r\n")
             self.members.append(writer)
-            writer.write(frame({"type": "user_joined", "username": "load"}))
+            self._welcome(writer)
             while True:
                 self._on_frame(writer, *await self._read_frame(reader))
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
+
+    def _welcome(self, writer):
+        writer.write(frame({"type": "user_joined", "username": "load"}))
 
     @staticmethod
     async def _read_frame(reader):
@@ -106,3 +112,45 @@ class Liar:
         self.seq += 1
         return steps + [(to, {**event, "seq": self.seq, "content": f"L|{run}|{writer}|{int(n) + 1000}|{rest}"})
                         for to in self.members]
+
+
+class PlainLiar(Liar):
+    """The same for servers that only hand on what they get: no numbers, no acks."""
+
+    def _welcome(self, writer):
+        pass
+
+    def _on_frame(self, writer, opcode, payload):
+        if opcode != 1:
+            return
+        self.seq += 1
+        steps = [(member, payload) for member in self.members]
+        if self.seq == 7 and self.lie:
+            steps = getattr(self, self.lie)(steps, writer, payload)
+        for to, text in steps + self.held if self.seq >= 8 else steps:
+            to.write(frame_of(text))
+        if self.seq >= 8:
+            self.held = []
+
+    def drop_one_copy(self, steps, _writer, _payload):
+        return steps[:-1]
+
+    def double_one_copy(self, steps, _writer, _payload):
+        return steps + steps[-1:]
+
+    def double_an_older_copy(self, steps, _writer, _payload):
+        self.held = steps[-1:]
+        return steps
+
+    def hold_one_copy_back(self, steps, _writer, _payload):
+        """One member sees it behind the next, which is another writer's: no fault where nothing but each writer's
+        order is promised."""
+        self.held = steps[-1:]
+        return steps[:-1]
+
+    def change_one_copy(self, steps, _writer, payload):
+        return steps[:-1] + [(steps[-1][0], payload[:-1] + b"?")]
+
+    def show_what_nobody_said(self, steps, _writer, payload):
+        run, writer, n, rest = payload.decode()[2:].split("|", 3)
+        return steps + [(to, f"L|{run}|{writer}|{int(n) + 1000}|{rest}".encode()) for to, _ in steps]
