@@ -238,6 +238,8 @@ static cf_histogram_t query_of(cf_write_kind_t kind)
     case CF_WRITE_CREATE_USER:
         return CF_H_INSERT_USERS;
     case CF_WRITE_SET_PASSWORD:
+    case CF_WRITE_DISABLE_USER:
+    case CF_WRITE_ENABLE_USER:
         return CF_H_UPDATE_USERS;
     case CF_WRITE_ADD_SESSION:
         return CF_H_INSERT_SESSIONS;
@@ -375,6 +377,27 @@ static int on_set_password(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         return rc;
     cf_write_t write = {.kind = CF_WRITE_SET_PASSWORD,
                         .set_password = {set.user, set.password_hash}};
+    return gather(state, turn, msg, &write, 1);
+}
+
+static int on_disable_user(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_disable_user_t disable;
+    int rc = cf_msg_body(&disable, msg, turn->arena);
+    if (rc < 0)
+        return rc;
+    cf_write_t write = {.kind = CF_WRITE_DISABLE_USER,
+                        .disable_user = {disable.user, disable.at_us}};
+    return gather(state, turn, msg, &write, 1);
+}
+
+static int on_enable_user(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_enable_user_t enable;
+    int rc = cf_msg_body(&enable, msg, turn->arena);
+    if (rc < 0)
+        return rc;
+    cf_write_t write = {.kind = CF_WRITE_ENABLE_USER, .enable_user = enable.user};
     return gather(state, turn, msg, &write, 1);
 }
 
@@ -581,6 +604,8 @@ static const cf_handler_t handlers[] = {
     {CF_MSG_ACTIVATE, on_activate},
     {CF_MSG_CREATE_USER, on_create_user},
     {CF_MSG_SET_PASSWORD, on_set_password},
+    {CF_MSG_DISABLE_USER, on_disable_user},
+    {CF_MSG_ENABLE_USER, on_enable_user},
     {CF_MSG_ADD_SESSION, on_add_session},
     {CF_MSG_REMOVE_SESSION, on_remove_session},
     {CF_MSG_CREATE_ROOM, on_create_room},

@@ -2,7 +2,8 @@
  *
  *     APPEND           room thread -> VERDICT
  *     ACTIVATE         room thread -> ACTIVATED | REFUSED CF_ENOENT, CF_EIO
- *     CREATE_USER, SET_PASSWORD, ADD_SESSION, REMOVE_SESSION   accounts -> DONE | REFUSED
+ *     CREATE_USER, SET_PASSWORD, DISABLE_USER, ENABLE_USER, ADD_SESSION, REMOVE_SESSION
+ *                      accounts    -> DONE | REFUSED
  *     CREATE_ROOM      gateway     -> DONE | REFUSED
  *     ADD_MEMBER, REMOVE_MEMBER    room thread -> DONE | REFUSED
  *     DEAD_LETTER      stockbot    -> DONE | REFUSED

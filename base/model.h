@@ -14,7 +14,7 @@ typedef struct {
     cf_id_t id;
     cf_str_t username;      /* CF_USERNAME_MIN..MAX bytes, A-Z a-z 0-9 _ */
     cf_str_t email;         /* 1..CF_EMAIL_MAX bytes */
-    cf_str_t password_hash; /* PHC string; empty: this user cannot log in */
+    cf_str_t password_hash; /* PHC string; empty: this user cannot log in, or not now */
     int64_t created_us;
 } cf_user_t;
 

@@ -39,6 +39,8 @@ int cf_bounds_write(const cf_write_t *write)
 {
     bool good = true;
     switch (write->kind) {
+    case CF_WRITE_DISABLE_USER:
+        return cf_id_equal(write->disable_user.user, CF_BOT_ID) ? CF_EPERM : 0;
     case CF_WRITE_CREATE_USER:
         good =
             cf_bounds_name(write->create_user.username) &&

@@ -22,6 +22,7 @@ typedef struct {
     char username[CF_USERNAME_MAX];
     char email[CF_EMAIL_MAX];
     char password_hash[CF_PASSWORD_HASH_MAX];
+    bool is_disabled;
     UT_hash_handle hh, by_name, by_email;
 } user_t;
 
@@ -326,14 +327,44 @@ static int on_set_password(memory_t *self, const cf_write_t *write, cf_outcome_t
     return 0;
 }
 
+static int on_disable_user(memory_t *self, const cf_write_t *write, cf_outcome_t *out)
+{
+    user_t *user = get_user(self->db, &write->disable_user.user);
+    session_t *session = NULL, *next = NULL;
+    if (!user) {
+        out->rc = CF_ENOENT;
+        return 0;
+    }
+    user->is_disabled = true;
+    HASH_ITER(hh, self->db->sessions, session, next)
+    {
+        if (!cf_id_equal(session->row.user, user->row.id))
+            continue;
+        HASH_DELETE(hh, self->db->sessions, session);
+        free_row(self->db, session);
+    }
+    return 0;
+}
+
+static int on_enable_user(memory_t *self, const cf_write_t *write, cf_outcome_t *out)
+{
+    user_t *user = get_user(self->db, &write->enable_user);
+    if (user)
+        user->is_disabled = false;
+    else
+        out->rc = CF_ENOENT;
+    return 0;
+}
+
 static int on_add_session(memory_t *self, const cf_write_t *write, cf_outcome_t *out)
 {
     const cf_session_t *wanted = &write->add_session;
     session_t *session;
     HASH_FIND(hh, self->db->sessions, wanted->token_hash, CF_TOKEN_HASH_SIZE, session);
-    if (session || !get_user(self->db, &wanted->user)) {
+    const user_t *user = get_user(self->db, &wanted->user);
+    if (session || !user || user->is_disabled) {
         bool repeat = session && cf_id_equal(session->row.id, wanted->id);
-        out->rc = repeat ? 0 : session ? CF_EEXIST : CF_ENOENT;
+        out->rc = repeat ? 0 : session ? CF_EEXIST : user ? CF_EPERM : CF_ENOENT;
         return 0;
     }
     session = new_row(self->db, sizeof *session);
@@ -490,6 +521,8 @@ static int (*const on_write[])(memory_t *self, const cf_write_t *write, cf_outco
     [CF_WRITE_ACTIVATE] = on_activate,
     [CF_WRITE_CREATE_USER] = on_create_user,
     [CF_WRITE_SET_PASSWORD] = on_set_password,
+    [CF_WRITE_DISABLE_USER] = on_disable_user,
+    [CF_WRITE_ENABLE_USER] = on_enable_user,
     [CF_WRITE_ADD_SESSION] = on_add_session,
     [CF_WRITE_REMOVE_SESSION] = on_remove_session,
     [CF_WRITE_CREATE_ROOM] = on_create_room,
@@ -544,6 +577,15 @@ static int memory_settle(cf_store_t *base, const cf_run_t *runs, size_t n, cf_ou
     return 0;
 }
 
+/* As a query delivers it. */
+static cf_user_t user_row(const user_t *user)
+{
+    cf_user_t row = user->row;
+    if (user->is_disabled)
+        row.password_hash = (cf_str_t){"", 0};
+    return row;
+}
+
 static int memory_find_users(cf_store_t *base, const cf_user_key_t *keys, size_t n,
                              cf_user_row_fn *row, void *arg)
 {
@@ -552,8 +594,10 @@ static int memory_find_users(cf_store_t *base, const cf_user_key_t *keys, size_t
     for (size_t i = 0; i < n; i++) {
         const user_t *user = keys[i].by == CF_USER_BY_ID ? get_user(db, &keys[i].id)
                                                          : get_user_by_name(db, keys[i].name);
-        if (user)
-            row(arg, i, &user->row);
+        if (user) {
+            cf_user_t found = user_row(user);
+            row(arg, i, &found);
+        }
     }
     pthread_mutex_unlock(&db->lock);
     return 0;

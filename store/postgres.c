@@ -44,6 +44,8 @@ typedef enum {
     ACTIVATE,
     PUT_USER,
     SET_PASSWORD,
+    DISABLE_USER,
+    ENABLE_USER,
     PUT_SESSION,
     REMOVE_SESSION,
     PUT_ROOM,
@@ -69,9 +71,11 @@ typedef enum {
 } statement_t;
 
 /* What the single writes answer, as int4. */
-enum { DONE, MISSING, TAKEN };
+enum { DONE, MISSING, TAKEN, FORBIDDEN };
 
-#define USER_COLUMNS "u.id, u.username, u.email, u.password_hash, u.created_us"
+#define USER_COLUMNS                                                                               \
+    "u.id, u.username, u.email,"                                                                   \
+    " CASE WHEN u.disabled_us IS NULL THEN u.password_hash ELSE '' END, u.created_us"
 #define ROOM_COLUMNS "id, name, creator, created_us, ephemeral, epoch, last_seq, last_us"
 #define POST_COLUMNS                                                                               \
     "p.seq, p.id, p.sender, p.at_us, p.kind::int4, coalesce(u.username, ''), p.text"
@@ -109,12 +113,19 @@ static const char *const statements[STATEMENT_COUNT] = {
                  " WHERE id = $1::uuid AND username = $2::text) THEN 0 ELSE 2 END",
     [SET_PASSWORD] = "WITH put AS (UPDATE users SET password_hash = $2::text WHERE id = $1::uuid"
                      " RETURNING 1) SELECT CASE WHEN EXISTS (SELECT 1 FROM put) THEN 0 ELSE 1 END",
+    [DISABLE_USER] = "WITH marked AS (UPDATE users SET disabled_us ="
+                     " coalesce(disabled_us, $2::int8) WHERE id = $1::uuid RETURNING id),"
+                     " gone AS (DELETE FROM sessions USING marked WHERE user_id = marked.id)"
+                     " SELECT CASE WHEN EXISTS (SELECT 1 FROM marked) THEN 0 ELSE 1 END",
+    [ENABLE_USER] = "WITH put AS (UPDATE users SET disabled_us = NULL WHERE id = $1::uuid"
+                    " RETURNING 1) SELECT CASE WHEN EXISTS (SELECT 1 FROM put) THEN 0 ELSE 1 END",
     [PUT_SESSION] =
         "WITH put AS (INSERT INTO sessions (token_hash, id, user_id, created_us, expires_us)"
         " SELECT $1::bytea, $2::uuid, $3::uuid, $4::int8, $5::int8"
-        " WHERE EXISTS (SELECT 1 FROM users WHERE id = $3::uuid)"
+        " WHERE EXISTS (SELECT 1 FROM users WHERE id = $3::uuid AND disabled_us IS NULL)"
         " ON CONFLICT DO NOTHING RETURNING 1) SELECT CASE"
         " WHEN NOT EXISTS (SELECT 1 FROM users WHERE id = $3::uuid) THEN 1"
+        " WHEN EXISTS (SELECT 1 FROM users WHERE id = $3::uuid AND disabled_us IS NOT NULL) THEN 3"
         " WHEN EXISTS (SELECT 1 FROM put) OR EXISTS (SELECT 1 FROM sessions"
         " WHERE token_hash = $1::bytea AND id = $2::uuid) THEN 0 ELSE 2 END",
     [REMOVE_SESSION] = "WITH gone AS (DELETE FROM sessions WHERE token_hash = $1::bytea) SELECT 0",
@@ -581,6 +592,18 @@ static int send_set_password(postgres_t *self, const cf_write_t *write)
                 text_param(write->set_password.password_hash));
 }
 
+static int send_disable_user(postgres_t *self, const cf_write_t *write)
+{
+    uint64_t at;
+    return SEND(self, DISABLE_USER, id_param(&write->disable_user.user),
+                int8_param(&at, write->disable_user.at_us));
+}
+
+static int send_enable_user(postgres_t *self, const cf_write_t *write)
+{
+    return SEND(self, ENABLE_USER, id_param(&write->enable_user));
+}
+
 static int send_add_session(postgres_t *self, const cf_write_t *write)
 {
     const cf_session_t *session = &write->add_session;
@@ -649,6 +672,8 @@ static int (*const send_single[])(postgres_t *self, const cf_write_t *write) = {
     [CF_WRITE_ACTIVATE] = send_activate,
     [CF_WRITE_CREATE_USER] = send_create_user,
     [CF_WRITE_SET_PASSWORD] = send_set_password,
+    [CF_WRITE_DISABLE_USER] = send_disable_user,
+    [CF_WRITE_ENABLE_USER] = send_enable_user,
     [CF_WRITE_ADD_SESSION] = send_add_session,
     [CF_WRITE_REMOVE_SESSION] = send_remove_session,
     [CF_WRITE_CREATE_ROOM] = send_create_room,
@@ -681,7 +706,8 @@ static cf_room_row_t column_room(const PGresult *result, int row)
 
 static void take_single(const cf_write_t *write, const PGresult *result, cf_outcome_t *out)
 {
-    static const int codes[] = {[DONE] = 0, [MISSING] = CF_ENOENT, [TAKEN] = CF_EEXIST};
+    static const int codes[] = {
+        [DONE] = 0, [MISSING] = CF_ENOENT, [TAKEN] = CF_EEXIST, [FORBIDDEN] = CF_EPERM};
     if (write->kind == CF_WRITE_ACTIVATE) {
         out->rc = PQntuples(result) == 1 ? 0 : CF_ENOENT;
         if (out->rc == 0) {
@@ -692,7 +718,7 @@ static void take_single(const cf_write_t *write, const PGresult *result, cf_outc
         out->stored = (uint32_t)cf_pg_int4(result, 0, 0);
     } else {
         int32_t answer = cf_pg_int4(result, 0, 0);
-        out->rc = answer >= DONE && answer <= TAKEN ? codes[answer] : CF_EIO;
+        out->rc = answer >= DONE && answer <= FORBIDDEN ? codes[answer] : CF_EIO;
     }
 }
 
@@ -789,7 +815,7 @@ static void take_first(stage_t *stage, const cf_write_t *writes, size_t n, ends_
         if (is_single(&writes[i]))
             take_single(&writes[i], results[at++], &outcomes[i]);
         else if (writes[i].kind != CF_WRITE_APPEND)
-            outcomes[i].rc = CF_ERANGE;
+            outcomes[i].rc = cf_bounds_write(&writes[i]);
     }
     if (stage->room_count > 0)
         take_rooms(stage, results[at++]);

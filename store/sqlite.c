@@ -46,8 +46,11 @@ typedef enum {
     ACTIVATE,
     PUT_USER,
     SET_PASSWORD,
+    DISABLE_USER,
+    ENABLE_USER,
     PUT_SESSION,
     REMOVE_SESSION,
+    REMOVE_SESSIONS,
     PUT_ROOM,
     PUT_MEMBER,
     REMOVE_MEMBER,
@@ -71,7 +74,8 @@ typedef enum {
     STATEMENT_COUNT,
 } statement_t;
 
-#define USER_COLUMNS "u.id, u.username, u.email, u.password_hash, u.created_us"
+#define USER_COLUMNS                                                                               \
+    "u.id, u.username, u.email, iif(u.disabled_us IS NULL, u.password_hash, ''), u.created_us"
 #define ROOM_COLUMNS "id, name, creator, created_us, ephemeral, epoch, last_seq, last_us"
 #define POST_COLUMNS "p.seq, p.id, p.sender, p.at_us, p.kind, coalesce(u.username, ''), p.text"
 
@@ -96,9 +100,13 @@ static const char *const statements[STATEMENT_COUNT] = {
     [PUT_USER] = "INSERT INTO users (id, username, email, password_hash, created_us)"
                  " VALUES (?1, ?2, ?3, ?4, ?5)",
     [SET_PASSWORD] = "UPDATE users SET password_hash = ?2 WHERE id = ?1",
+    [DISABLE_USER] = "UPDATE users SET disabled_us = coalesce(disabled_us, ?2) WHERE id = ?1",
+    [ENABLE_USER] = "UPDATE users SET disabled_us = NULL WHERE id = ?1",
     [PUT_SESSION] = "INSERT INTO sessions (token_hash, id, user_id, created_us, expires_us)"
-                    " VALUES (?1, ?2, ?3, ?4, ?5)",
+                    " SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS"
+                    " (SELECT 1 FROM users WHERE id = ?3 AND disabled_us IS NOT NULL)",
     [REMOVE_SESSION] = "DELETE FROM sessions WHERE token_hash = ?1",
+    [REMOVE_SESSIONS] = "DELETE FROM sessions WHERE user_id = ?1",
     [PUT_ROOM] = "INSERT INTO rooms (id, name, creator, created_us, ephemeral)"
                  " VALUES (?1, ?2, ?3, ?4, ?5)",
     [PUT_MEMBER] = "INSERT INTO members (room, user_id, joined_us) VALUES (?1, ?2, ?3)"
@@ -640,6 +648,26 @@ static int on_set_password(sqlite_t *self, const cf_write_t *write, cf_outcome_t
     return answer(out, rc == 0 && sqlite3_changes(self->db) == 0 ? CF_ENOENT : rc);
 }
 
+static int on_disable_user(sqlite_t *self, const cf_write_t *write, cf_outcome_t *out)
+{
+    sqlite3_stmt *mark = stmt_of(self, DISABLE_USER), *remove = stmt_of(self, REMOVE_SESSIONS);
+    bind_id(mark, 1, &write->disable_user.user);
+    sqlite3_bind_int64(mark, 2, write->disable_user.at_us);
+    bind_id(remove, 1, &write->disable_user.user);
+    int rc = run(mark);
+    if (rc == 0 && sqlite3_changes(self->db) == 0)
+        return answer(out, CF_ENOENT);
+    return answer(out, rc == 0 ? run(remove) : rc);
+}
+
+static int on_enable_user(sqlite_t *self, const cf_write_t *write, cf_outcome_t *out)
+{
+    sqlite3_stmt *stmt = stmt_of(self, ENABLE_USER);
+    bind_id(stmt, 1, &write->enable_user);
+    int rc = run(stmt);
+    return answer(out, rc == 0 && sqlite3_changes(self->db) == 0 ? CF_ENOENT : rc);
+}
+
 static bool has_session(sqlite_t *self, const cf_session_t *session)
 {
     sqlite3_stmt *stmt = stmt_of(self, GET_SESSION);
@@ -659,6 +687,8 @@ static int on_add_session(sqlite_t *self, const cf_write_t *write, cf_outcome_t 
     sqlite3_bind_int64(stmt, 4, session->created_us);
     sqlite3_bind_int64(stmt, 5, session->expires_us);
     int rc = run(stmt);
+    if (rc == 0 && sqlite3_changes(self->db) == 0)
+        rc = CF_EPERM;
     return answer(out, rc == CF_EEXIST && has_session(self, session) ? 0 : rc);
 }
 
@@ -744,6 +774,8 @@ static int (*const on_write[])(sqlite_t *self, const cf_write_t *write, cf_outco
     [CF_WRITE_ACTIVATE] = on_activate,
     [CF_WRITE_CREATE_USER] = on_create_user,
     [CF_WRITE_SET_PASSWORD] = on_set_password,
+    [CF_WRITE_DISABLE_USER] = on_disable_user,
+    [CF_WRITE_ENABLE_USER] = on_enable_user,
     [CF_WRITE_ADD_SESSION] = on_add_session,
     [CF_WRITE_REMOVE_SESSION] = on_remove_session,
     [CF_WRITE_CREATE_ROOM] = on_create_room,

@@ -49,6 +49,8 @@ typedef enum {
     CF_WRITE_ACTIVATE,
     CF_WRITE_CREATE_USER,
     CF_WRITE_SET_PASSWORD,
+    CF_WRITE_DISABLE_USER,
+    CF_WRITE_ENABLE_USER,
     CF_WRITE_ADD_SESSION,
     CF_WRITE_REMOVE_SESSION,
     CF_WRITE_CREATE_ROOM,
@@ -80,6 +82,12 @@ typedef struct {
             cf_id_t user;
             cf_str_t password_hash;
         } set_password;
+        struct {
+            cf_id_t user;
+            int64_t at_us;
+        } disable_user; /* marks the user and removes all sessions; see below. Of a repeat the first
+                           time counts. CF_EPERM: the bot */
+        cf_id_t enable_user; /* also one who was not disabled */
         cf_session_t add_session;
         uint8_t remove_session[CF_TOKEN_HASH_SIZE];
         cf_room_row_t create_room; /* id, name, creator, created_us, ephemeral; the creator becomes
@@ -95,6 +103,10 @@ typedef struct {
         cf_dead_letter_t dead_letter;
     };
 } cf_write_t;
+
+/* A disabled user keeps everything but the ways in: there is no session, ADD_SESSION is answered
+ * CF_EPERM, and find_users delivers the user with an empty password_hash. SET_PASSWORD works, and counts
+ * once the user is enabled again. */
 
 /* EXPIRE_POSTS cuts histories off at their beginning: posts up to until_us go, in order of their ids,
  * which rise with time (cf_id_new). A post takes every older one of its room with it, so no history
@@ -116,8 +128,8 @@ typedef enum {
 } cf_verdict_status_t;
 
 typedef struct {
-    int rc; /* 0, CF_ENOENT (no such room, user), CF_EEXIST (unique name, e-mail, token), CF_ERANGE
-               (a value breaks base/model_limits.h), or CF_EIO. For CF_WRITE_APPEND look at status.
+    int rc; /* 0, CF_ENOENT (no such room, user), CF_EEXIST (unique name, e-mail, token), CF_EPERM (see
+               the kind of write), CF_ERANGE (a value breaks base/model_limits.h), or CF_EIO. For CF_WRITE_APPEND look at status.
                With CF_EIO the write may or may not have happened; every kind but APPEND is safe to
                repeat: what is already there under the same id counts as done */
     cf_verdict_status_t status; /* APPEND only */

@@ -484,6 +484,10 @@ static void make_sessions(void)
     cf_remove_session_t remove;
     memcpy(remove.token_hash, gone.token_hash, sizeof remove.token_hash);
     insist(STORAGE, CF_MSG_REMOVE_SESSION, (cf_id_t){0}, &remove, CF_MSG_DONE);
+    cf_disable_user_t disable = {user_row(2).id, T0};
+    cf_enable_user_t enable = {user_row(2).id};
+    insist(STORAGE, CF_MSG_DISABLE_USER, (cf_id_t){0}, &disable, CF_MSG_DONE);
+    insist(STORAGE, CF_MSG_ENABLE_USER, (cf_id_t){0}, &enable, CF_MSG_DONE);
 }
 
 static void make_rooms(void)

@@ -250,6 +250,14 @@ ON_EVERY_STORE(answers_every_other_write)
     cr_assert(eq(int, record(5, CF_MSG_ADD_SESSION, (cf_id_t){0}, &session), 0));
     cf_remove_session_t remove = {{9, 9}};
     cr_assert(eq(int, record(6, CF_MSG_REMOVE_SESSION, (cf_id_t){0}, &remove), 0));
+    cf_disable_user_t disable = {id_of(1, 2), T0};
+    cf_add_session_t of_disabled = {id_of(4, 2), {4, 5, 6}, id_of(1, 2), T0, T0 + 10};
+    cr_assert(eq(int, record(20, CF_MSG_DISABLE_USER, (cf_id_t){0}, &disable), 0));
+    cr_assert(eq(int, record(21, CF_MSG_ADD_SESSION, (cf_id_t){0}, &of_disabled), CF_EPERM));
+    cf_enable_user_t enable = {id_of(1, 2)};
+    cr_assert(eq(int, record(22, CF_MSG_ENABLE_USER, (cf_id_t){0}, &enable), 0));
+    enable.user = id_of(1, 77);
+    cr_assert(eq(int, record(23, CF_MSG_ENABLE_USER, (cf_id_t){0}, &enable), CF_ENOENT));
     cf_member_change_t change = {id_of(1, 2), T0};
     cr_assert(eq(int, record(7, CF_MSG_ADD_MEMBER, ROOM(1), &change), 0));
     cr_assert(eq(int, record(8, CF_MSG_REMOVE_MEMBER, ROOM(1), &change), 0));

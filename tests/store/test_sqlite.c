@@ -294,7 +294,7 @@ Test(sqlite, migrates_once)
     cr_assert(store);
     edit("CREATE TABLE proof AS SELECT 1 WHERE (SELECT sum(applied_us) FROM schema_version) ="
          " (SELECT 42 * count(*) FROM schema_version)");
-    edit("INSERT INTO users SELECT NULL, NULL, NULL, NULL, NULL WHERE"
+    edit("INSERT INTO users (id) SELECT NULL WHERE"
          " (SELECT count(*) FROM proof) <> 1");
 }
 
@@ -327,7 +327,7 @@ Test(sqlite, gives_the_bot_its_name_and_hurts_nobody_who_had_it)
          "ESCAPE '\\'"
          " AND c.email LIKE 'stockbot\\_%' ESCAPE '\\'"
          " AND d.username = 'StockBot2' AND d.email = 'd@b.cc'");
-    edit("INSERT INTO users SELECT NULL, NULL, NULL, NULL, NULL WHERE"
+    edit("INSERT INTO users (id) SELECT NULL WHERE"
          " (SELECT count(*) FROM proof) <> 1 OR (SELECT count(*) FROM users) <> 4");
 }
 

@@ -439,6 +439,99 @@ ON_EVERY_STORE(keeps_members_and_makes_the_creator_one)
     cr_assert(!is_member);
 }
 
+/* --- disabled users ------------------------------------------------------------------------------
+ */
+
+static int set_disabled(cf_id_t user, bool disabled)
+{
+    cf_write_t disable = {.kind = CF_WRITE_DISABLE_USER, .disable_user = {user, T0 + 9}};
+    cf_write_t enable = {.kind = CF_WRITE_ENABLE_USER, .enable_user = user};
+    return do_write(disabled ? disable : enable).rc;
+}
+
+static const char *hash_of(const char *name)
+{
+    cr_assert_eq(find_user((cf_user_key_t){.by = CF_USER_BY_NAME, .name = cf_str(name)}), 1);
+    return found_hash;
+}
+
+ON_EVERY_STORE(a_disabled_user_loses_every_session_and_the_password_until_enabled)
+{
+    if (!open_filled(backend))
+        return;
+    do_write(session_write(1, 2, T0 + 7));
+    do_write(session_write(2, 2, T0 + 7));
+    do_write(session_write(3, 3, T0 + 7));
+    cr_assert_eq(set_disabled(USER(2), true), 0);
+    cr_assert_eq(set_disabled(USER(2), true), 0, "idempotent");
+    cr_assert_eq(find_session(1) + find_session(2), 0);
+    cr_assert_eq(find_session(3), 1, "another user's");
+    cr_assert_str_eq(hash_of("bob"), "");
+    find_user((cf_user_key_t){.by = CF_USER_BY_ID, .id = USER(2)});
+    cr_assert_str_eq(found_hash, "");
+    cr_assert_str_eq(hash_of("eve"), "$argon2id$x");
+    cr_assert_eq(do_write(session_write(1, 2, T0 + 7)).rc, CF_EPERM, "no session comes back");
+    cr_assert_eq(do_write(session_write(4, 2, T0 + 7)).rc, CF_EPERM, "nor begins");
+    cr_assert_eq(find_session(1) + find_session(4), 0);
+    cr_assert_eq(do_write(user_write(10, "bob", "new@test.com")).rc, CF_EEXIST, "the name stays");
+
+    cr_assert_eq(set_disabled(USER(2), false), 0);
+    cr_assert_eq(set_disabled(USER(2), false), 0, "idempotent");
+    cr_assert_str_eq(hash_of("bob"), "$argon2id$x");
+    cr_assert_eq(find_session(1) + find_session(2), 0, "the old sessions are over");
+    cr_assert_eq(do_write(session_write(4, 2, T0 + 7)).rc, 0);
+    cr_assert_eq(set_disabled(USER(2), false), 0, "who is not disabled");
+    cr_assert_eq(find_session(4), 1);
+}
+
+ON_EVERY_STORE(a_disabled_users_new_password_counts_once_enabled)
+{
+    if (!open_filled(backend))
+        return;
+    cf_write_t password = {.kind = CF_WRITE_SET_PASSWORD,
+                           .set_password = {USER(2), cf_str("$argon2id$new")}};
+    set_disabled(USER(2), true);
+    cr_assert_eq(do_write(password).rc, 0);
+    cr_assert_str_eq(hash_of("bob"), "");
+    set_disabled(USER(2), false);
+    cr_assert_str_eq(hash_of("bob"), "$argon2id$new");
+}
+
+ON_EVERY_STORE(writes_of_one_batch_see_who_was_disabled_before_them)
+{
+    if (!open_filled(backend))
+        return;
+    cf_write_t writes[] = {
+        session_write(1, 2, T0 + 7),
+        {.kind = CF_WRITE_DISABLE_USER, .disable_user = {USER(2), T0}},
+        session_write(2, 2, T0 + 7),
+        session_write(3, 3, T0 + 7),
+        {.kind = CF_WRITE_DISABLE_USER, .disable_user = {USER(9), T0}},
+        {.kind = CF_WRITE_DISABLE_USER, .disable_user = {CF_BOT_ID, T0}},
+        {.kind = CF_WRITE_ENABLE_USER, .enable_user = USER(9)},
+    };
+    static const int codes[] = {0, 0, CF_EPERM, 0, CF_ENOENT, CF_EPERM, CF_ENOENT};
+    cf_outcome_t outcomes[7];
+    cr_assert_eq(store->ops->write(store, writes, 7, outcomes), 0);
+    for (int i = 0; i < 7; i++)
+        cr_assert_eq(outcomes[i].rc, codes[i], "write %d: %d", i, outcomes[i].rc);
+    cr_assert_eq(find_session(1) + find_session(2), 0);
+    cr_assert_eq(find_session(3), 1);
+}
+
+ON_EVERY_STORE(history_names_a_disabled_user)
+{
+    if (!open_filled(backend))
+        return;
+    append_new(1, 0, 2); /* of ann */
+    set_disabled(USER(1), true);
+    read_range(range_of(1, CF_POSTS_NEWEST, 0, 10));
+    expect_seqs(1, 2);
+    cr_assert_str_eq(seen[0].username, "ann");
+    find_member(1, 1);
+    cr_assert(is_member);
+}
+
 /* --- rooms ---------------------------------------------------------------------------------------
  */
 

@@ -100,6 +100,8 @@
     X(DEAD_LETTER, 0x060b, dead_letter, REQUEST)                                                   \
     X(EXPIRE_DEAD_LETTERS, 0x060c, expire, REQUEST)                                                \
     X(EXPIRE_POSTS, 0x060d, expire, REQUEST)                                                       \
+    X(DISABLE_USER, 0x060e, disable_user, REQUEST)                                                 \
+    X(ENABLE_USER, 0x060f, enable_user, REQUEST)                                                   \
     /* read.h */                                                                                   \
     X(FIND_USER, 0x0701, find_user, REQUEST)                                                       \
     X(USER, 0x0702, create_user, ANSWER)                                                           \

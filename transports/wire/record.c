@@ -15,6 +15,15 @@ static const cf_field_t set_password[] = {
 };
 const cf_shape_t cf_shape_set_password = CF_SHAPE(cf_set_password_t, set_password);
 
+static const cf_field_t disable_user[] = {
+    CF_F_FIXED(cf_disable_user_t, user),
+    CF_F_I64(cf_disable_user_t, at_us),
+};
+const cf_shape_t cf_shape_disable_user = CF_SHAPE(cf_disable_user_t, disable_user);
+
+static const cf_field_t enable_user[] = {CF_F_FIXED(cf_enable_user_t, user)};
+const cf_shape_t cf_shape_enable_user = CF_SHAPE(cf_enable_user_t, enable_user);
+
 static const cf_field_t add_session[] = {
     CF_F_FIXED(cf_session_t, id),       CF_F_FIXED(cf_session_t, token_hash),
     CF_F_FIXED(cf_session_t, user),     CF_F_I64(cf_session_t, created_us),

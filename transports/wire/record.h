@@ -3,7 +3,10 @@
  *
  *     CREATE_USER      accounts -> DONE | REFUSED CF_EEXIST (name or e-mail taken)
  *     SET_PASSWORD     accounts -> DONE | REFUSED CF_ENOENT
- *     ADD_SESSION      accounts -> DONE
+ *     DISABLE_USER     accounts -> DONE; the user has no session any more | REFUSED CF_ENOENT,
+ *                      CF_EPERM (the bot)
+ *     ENABLE_USER      accounts -> DONE | REFUSED CF_ENOENT
+ *     ADD_SESSION      accounts -> DONE | REFUSED CF_EPERM (the user is disabled)
  *     REMOVE_SESSION   accounts -> DONE, also when there was none
  *     CREATE_ROOM      gateway  -> DONE; the creator is its first member
  *     ADD_MEMBER       room     -> DONE | REFUSED CF_ENOENT (room or user); room in the header
@@ -25,6 +28,15 @@ typedef struct {
     cf_id_t user;
     cf_str_t password_hash;
 } cf_set_password_t;
+
+typedef struct {
+    cf_id_t user;
+    int64_t at_us;
+} cf_disable_user_t;
+
+typedef struct {
+    cf_id_t user;
+} cf_enable_user_t;
 
 typedef cf_session_t cf_add_session_t;
 
@@ -54,8 +66,8 @@ typedef struct {
     uint32_t count;
 } cf_expired_t;
 
-extern const cf_shape_t cf_shape_create_user, cf_shape_set_password, cf_shape_add_session,
-    cf_shape_remove_session, cf_shape_create_room, cf_shape_member_change, cf_shape_expire,
-    cf_shape_expired, cf_shape_dead_letter;
+extern const cf_shape_t cf_shape_create_user, cf_shape_set_password, cf_shape_disable_user,
+    cf_shape_enable_user, cf_shape_add_session, cf_shape_remove_session, cf_shape_create_room,
+    cf_shape_member_change, cf_shape_expire, cf_shape_expired, cf_shape_dead_letter;
 
 #endif
