@@ -1,6 +1,7 @@
 #include "accounts.h"
 
 #include "bucket.h"
+#include "log.h"
 #include "metrics.h"
 #include "secret.h"
 #include "session_cache.h"
@@ -30,7 +31,10 @@ typedef enum {
     FINDING_SESSION, /* AUTHENTICATE */
     FINDING_ENDED,   /* LOGOUT of a session that is not remembered */
     REMOVING_SESSION,
-    TELLING_GATEWAYS, /* LOGOUT; there was no memory to tell all of them at once */
+    FINDING_NAMED, /* DISABLE, ENABLE */
+    DISABLING,
+    ENABLING,
+    TELLING_GATEWAYS, /* LOGOUT, DISABLE; there was no memory to tell all of them at once */
 } step_t;
 
 struct operation;
@@ -62,12 +66,13 @@ typedef struct operation {
     step_t step;
     cf_msg_t request; /* its head; the body is gone */
     int64_t deadline_us;
-    cf_session_t session;       /* as far as it is known */
-    credentials_t *credentials; /* owned; NULL for AUTHENTICATE and LOGOUT */
+    cf_session_t session;       /* as far as it is known; of DISABLE and ENABLE the user alone */
+    credentials_t *credentials; /* owned; of REGISTER and LOGIN */
     int hasher;                 /* which one works on it; -1: none */
     bool is_waiting;            /* for a hasher, in its share's list */
     struct operation *prev, *next;
-    uint16_t told; /* gateways that know the session has ended */
+    uint16_t told;     /* gateways that know the session, or the user's sessions, have ended */
+    bool is_overtaken; /* a FINDING_SESSION: what the reader answers may be of before a DISABLE */
     UT_hash_handle hh;
 } operation_t;
 
@@ -174,24 +179,45 @@ static void finish(cf_accounts_t *self, operation_t *op)
 
 /* Sockets opened with a session end with it; also when the store did not say whether it is gone: whoever
  * is still logged in connects again. */
-static bool tell_session_ended(const cf_accounts_t *self, cf_turn_t *turn, operation_t *op)
+static bool tell_ended(const cf_accounts_t *self, cf_turn_t *turn, operation_t *op)
 {
-    cf_session_ended_t ended = {op->session.id};
+    bool is_user = op->request.type == CF_MSG_DISABLE;
+    cf_session_ended_t session = {op->session.id};
+    cf_user_ended_t user = {op->session.user};
     for (; op->told < self->config.gateways; op->told++)
         if (cf_outbox_send(turn->out, address(turn, CF_ACTOR_GATEWAY, op->told),
-                           CF_MSG_SESSION_ENDED, 0, (cf_id_t){0}, &ended) < 0)
+                           is_user ? CF_MSG_USER_ENDED : CF_MSG_SESSION_ENDED, 0, (cf_id_t){0},
+                           is_user ? (const void *)&user : &session) < 0)
             return false; /* no memory; told is where to go on */
     return true;
+}
+
+/* Nothing that is known here of a user's sessions counts any more, nor what a reader may have seen of them
+ * and not told yet. (What it told before is in the cache, and known to a gateway that hears of the end behind
+ * it.) Logins under way are the store's to refuse. */
+static void forget_sessions_of(cf_accounts_t *self, cf_id_t user)
+{
+    cf_session_cache_drop_user(&self->cache, user);
+    for (operation_t *op = self->operations; op; op = op->hh.next)
+        op->is_overtaken = op->is_overtaken || op->step == FINDING_SESSION;
 }
 
 static void fail(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, int rc)
 {
     if (op->step == FINDING_ENDED || op->step == REMOVING_SESSION)
         cf_session_cache_unend(&self->cache, op->session.token_hash);
-    if (op->step == REMOVING_SESSION)
-        tell_session_ended(self, turn, op);
+    if (op->step == DISABLING)
+        forget_sessions_of(self, op->session.user);
+    if (op->step == REMOVING_SESSION || op->step == DISABLING)
+        tell_ended(self, turn, op);
     cf_outbox_refuse(turn->out, &op->request, rc, rc == CF_EIO ? FULL_RETRY_MS : 0);
     finish(self, op);
+}
+
+static int refusal(cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_refused_t refused;
+    return cf_turn_read(turn, msg, &refused) < 0 ? CF_EINTERNAL : -(int)refused.reason;
 }
 
 /* NULL: no memory. */
@@ -485,13 +511,11 @@ static void on_user(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, const
 
 static void on_no_user(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, const cf_msg_t *msg)
 {
-    cf_refused_t refused;
-    if (cf_turn_read(turn, msg, &refused) < 0)
-        refused.reason = -CF_EINTERNAL;
-    if (refused.reason == -CF_ENOENT)
+    int rc = refusal(turn, msg);
+    if (rc == CF_ENOENT)
         verify(self, turn, op, (cf_str_t){0}); /* as long as for somebody */
     else
-        fail(self, turn, op, -(int)refused.reason);
+        fail(self, turn, op, rc);
 }
 
 static void add_session(cf_accounts_t *self, cf_turn_t *turn, operation_t *op)
@@ -558,6 +582,17 @@ static void on_session_added(cf_accounts_t *self, cf_turn_t *turn, operation_t *
     cf_outbox_finish(turn->out, &op->request, CF_MSG_LOGGED_IN, &answer);
     cf_count(CF_M_LOGINS);
     finish(self, op);
+}
+
+/* The store knew no such user any more, or only a disabled one. */
+static void on_session_refused(cf_accounts_t *self, cf_turn_t *turn, operation_t *op,
+                               const cf_msg_t *msg)
+{
+    int rc = refusal(turn, msg);
+    bool is_shut_out = rc == CF_EPERM || rc == CF_ENOENT;
+    if (is_shut_out)
+        cf_count(CF_M_LOGINS_FAILED);
+    fail(self, turn, op, is_shut_out ? CF_EAUTH : rc);
 }
 
 /* --- AUTHENTICATE ------------------------------------------------------------------------------
@@ -630,6 +665,11 @@ static void on_session_row(cf_accounts_t *self, cf_turn_t *turn, operation_t *op
 {
     cf_session_row_t row;
     int rc = cf_turn_read(turn, msg, &row) < 0 ? CF_EINTERNAL : 0;
+    if (rc == 0 && op->is_overtaken) {
+        op->is_overtaken = false;
+        find_session(self, turn, op);
+        return;
+    }
     /* the reader may have looked before the session's end was written */
     if (rc == 0 &&
         (cf_session_cache_is_ended(&self->cache, op->session.token_hash, turn->boot_us) ||
@@ -655,10 +695,8 @@ static void on_session_row(cf_accounts_t *self, cf_turn_t *turn, operation_t *op
 static void on_no_session(cf_accounts_t *self, cf_turn_t *turn, operation_t *op,
                           const cf_msg_t *msg)
 {
-    cf_refused_t refused;
-    if (cf_turn_read(turn, msg, &refused) < 0)
-        refused.reason = -CF_EINTERNAL;
-    fail(self, turn, op, refused.reason == -CF_ENOENT ? CF_EAUTH : -(int)refused.reason);
+    int rc = refusal(turn, msg);
+    fail(self, turn, op, rc == CF_ENOENT ? CF_EAUTH : rc);
 }
 
 /* --- LOGOUT ------------------------------------------------------------------------------------
@@ -714,11 +752,21 @@ static void on_ended_row(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, 
 
 static void on_no_ended(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, const cf_msg_t *msg)
 {
-    cf_refused_t refused;
-    if (cf_turn_read(turn, msg, &refused) < 0)
-        refused.reason = -CF_EINTERNAL;
-    if (refused.reason != -CF_ENOENT) {
-        fail(self, turn, op, -(int)refused.reason);
+    int rc = refusal(turn, msg);
+    if (rc != CF_ENOENT) {
+        fail(self, turn, op, rc);
+        return;
+    }
+    cf_outbox_finish(turn->out, &op->request, CF_MSG_DONE, NULL);
+    finish(self, op);
+}
+
+/* Answers behind the notices: whoever gets the answer may rely on them. */
+static void end_by_telling(cf_accounts_t *self, cf_turn_t *turn, operation_t *op)
+{
+    if (!tell_ended(self, turn, op)) {
+        op->step = TELLING_GATEWAYS;
+        self->telling++;
         return;
     }
     cf_outbox_finish(turn->out, &op->request, CF_MSG_DONE, NULL);
@@ -729,11 +777,55 @@ static void on_session_removed(cf_accounts_t *self, cf_turn_t *turn, operation_t
                                const cf_msg_t *msg)
 {
     (void)msg;
-    if (!tell_session_ended(self, turn, op)) {
-        op->step = TELLING_GATEWAYS;
-        self->telling++;
+    end_by_telling(self, turn, op);
+}
+
+/* --- DISABLE, ENABLE ---------------------------------------------------------------------------
+ */
+
+static int on_named(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_accounts_t *self = state;
+    cf_username_t asked;
+    int rc = cf_msg_body(&asked, msg, turn->arena);
+    if (rc < 0 || !admit_lookup(self, turn, msg))
+        return rc;
+    operation_t *op = begin(self, turn, msg, FINDING_NAMED);
+    if (!op)
+        return CF_ENOMEM;
+    cf_find_user_t find = {.by = CF_USER_BY_NAME, .name = asked.username};
+    ask_reader(self, turn, op, CF_MSG_FIND_USER, &find, find.name);
+    return 0;
+}
+
+static void on_named_user(cf_accounts_t *self, cf_turn_t *turn, operation_t *op,
+                          const cf_msg_t *msg)
+{
+    cf_user_t user;
+    if (cf_turn_read(turn, msg, &user) < 0) {
+        fail(self, turn, op, CF_EINTERNAL);
         return;
     }
+    op->session.user = user.id;
+    if (op->request.type == CF_MSG_DISABLE)
+        ask_storage(self, turn, op, DISABLING, CF_MSG_DISABLE_USER,
+                    &(cf_disable_user_t){user.id, turn->wall_us});
+    else
+        ask_storage(self, turn, op, ENABLING, CF_MSG_ENABLE_USER, &(cf_enable_user_t){user.id});
+}
+
+static void on_disabled(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, const cf_msg_t *msg)
+{
+    (void)msg;
+    cf_log_info("disabled a user", CF_ID("user", op->session.user));
+    forget_sessions_of(self, op->session.user);
+    end_by_telling(self, turn, op);
+}
+
+static void on_enabled(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, const cf_msg_t *msg)
+{
+    (void)msg;
+    cf_log_info("enabled a user", CF_ID("user", op->session.user));
     cf_outbox_finish(turn->out, &op->request, CF_MSG_DONE, NULL);
     finish(self, op);
 }
@@ -755,11 +847,15 @@ static const struct {
     {FINDING_USER, CF_MSG_REFUSED, on_no_user},
     {VERIFYING, CF_MSG_VERIFIED, on_verified},
     {ADDING_SESSION, CF_MSG_DONE, on_session_added},
+    {ADDING_SESSION, CF_MSG_REFUSED, on_session_refused},
     {FINDING_SESSION, CF_MSG_SESSION_ROW, on_session_row},
     {FINDING_SESSION, CF_MSG_REFUSED, on_no_session},
     {FINDING_ENDED, CF_MSG_SESSION_ROW, on_ended_row},
     {FINDING_ENDED, CF_MSG_REFUSED, on_no_ended},
     {REMOVING_SESSION, CF_MSG_DONE, on_session_removed},
+    {FINDING_NAMED, CF_MSG_USER, on_named_user},
+    {DISABLING, CF_MSG_DONE, on_disabled},
+    {ENABLING, CF_MSG_DONE, on_enabled},
 };
 
 static void take_answer(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, const cf_msg_t *msg)
@@ -769,10 +865,7 @@ static void take_answer(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, c
             steps[i].next(self, turn, op, msg);
             return;
         }
-    cf_refused_t refused = {.reason = -CF_EINTERNAL};
-    if (msg->type == CF_MSG_REFUSED && cf_turn_read(turn, msg, &refused) < 0)
-        refused.reason = -CF_EINTERNAL;
-    fail(self, turn, op, -(int)refused.reason);
+    fail(self, turn, op, msg->type == CF_MSG_REFUSED ? refusal(turn, msg) : CF_EINTERNAL);
 }
 
 static int on_answer(void *state, cf_turn_t *turn, const cf_msg_t *msg)
@@ -796,7 +889,7 @@ static void tell_gateways(cf_accounts_t *self, cf_turn_t *turn)
         if (op->step != TELLING_GATEWAYS)
             continue;
         cf_outbox_trace(turn->out, op->request.trace);
-        if (!tell_session_ended(self, turn, op))
+        if (!tell_ended(self, turn, op))
             return;
         cf_outbox_finish(turn->out, &op->request, CF_MSG_DONE, NULL);
         finish(self, op);
@@ -886,6 +979,8 @@ static const cf_handler_t handlers[] = {
     {CF_MSG_LOGIN, on_login},
     {CF_MSG_AUTHENTICATE, on_authenticate},
     {CF_MSG_LOGOUT, on_logout},
+    {CF_MSG_DISABLE, on_named},
+    {CF_MSG_ENABLE, on_named},
     {CF_MSG_USER, on_answer},
     {CF_MSG_SESSION_ROW, on_answer},
     {CF_MSG_HASHED, on_answer},

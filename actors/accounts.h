@@ -5,15 +5,22 @@
  *     AUTHENTICATE  gateway -> SESSION | REFUSED CF_EAUTH (unknown, ended or expired)
  *     LOGOUT        gateway -> DONE once it is durable, also for an unknown token; every gateway of
  *                              this node is told SESSION_ENDED before
+ *     DISABLE       control -> DONE once it is durable; every gateway of this node is told USER_ENDED
+ *                              before | REFUSED CF_ENOENT, CF_EPERM (the bot)
+ *     ENABLE        control -> DONE once it is durable | REFUSED CF_ENOENT
  *     HASH, VERIFY              -> hashers, the least loaded one
  *     FIND_USER, FIND_SESSION   -> readers, spread by key
- *     CREATE_USER, SET_PASSWORD, ADD_SESSION, REMOVE_SESSION -> storage
+ *     CREATE_USER, SET_PASSWORD, ADD_SESSION, REMOVE_SESSION, DISABLE_USER, ENABLE_USER -> storage
  * Each request may also be REFUSED CF_ELIMIT (REGISTER and LOGIN: more than `rate` a second),
  * CF_EFULL (more than `queue` of them, or CF_ACCOUNTS_LOOKUPS_MAX others, are in flight), both with a time to
  * wait; CF_EIO (the store is away); CF_ETIME (no answer within answer_us; it may have been carried out).
  *
  * Nothing tells an unknown name from a wrong password, nor a taken name from a free one, but the
  * answer: LOGIN hashes in either case, REGISTER hashes before it looks.
+ *
+ * A disabled user is answered like an unknown name at LOGIN, in the same time, and has no session. What is
+ * under way meanwhile ends the same: a login is refused by the store when it wants its session, a session that
+ * was looked up before is looked up again.
  *
  * Hashers are given the oldest operation of each address in turn, so that whoever sends many has only his own
  * to wait for, and of the queue an address has at most its part, and gives of it to those who have less when it is full.
@@ -28,7 +35,7 @@
 #include "actor.h"
 #include "password_policy.h"
 
-#define CF_ACCOUNTS_LOOKUPS_MAX 16384 /* AUTHENTICATE and LOGOUT in flight */
+#define CF_ACCOUNTS_LOOKUPS_MAX 16384 /* AUTHENTICATE, LOGOUT, DISABLE and ENABLE in flight */
 
 typedef struct {
     uint16_t gateways, readers, hashers;   /* how many there are, from index 0; at least 1 */

@@ -244,6 +244,15 @@ static int on_session_ended(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     return rc;
 }
 
+static int on_user_ended(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_user_ended_t ended;
+    int rc = cf_msg_body(&ended, msg, turn->arena);
+    if (rc == 0)
+        cf_socket_end_user(state, ended.user);
+    return rc;
+}
+
 static int on_expelled(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_expelled_t expelled;
@@ -315,6 +324,7 @@ static const cf_handler_t handlers[] = {
     {CF_MSG_NODE_GONE, cf_place_on_node_gone},
     {CF_MSG_COUNTS, on_counts},
     {CF_MSG_SESSION_ENDED, on_session_ended},
+    {CF_MSG_USER_ENDED, on_user_ended},
     {CF_MSG_RELOAD, on_reload},
     {CF_MSG_CLOSE, on_close},
     {0, NULL},

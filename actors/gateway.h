@@ -10,7 +10,8 @@
  *     from rooms     answers; EVENT, rendered once and handed to every connection in that room;
  *                    EXPELLED: that socket is closed 1008
  *     from lobby     FORGET -> FORGOTTEN; COUNTS, kept to the latest and bounded in cost
- *     from accounts  SESSION_ENDED: its sockets are closed 1008
+ *     from accounts  SESSION_ENDED, USER_ENDED: the sockets of that session, or of all sessions of that user,
+ *                    are closed 1008
  *     to limiter     TAKE before what is limited beyond one connection, GIVE_BACK; whom it refuses
  *                    or does not answer for does not pass
  *     RELOAD         -> DONE or REFUSED: certificate and key are read again

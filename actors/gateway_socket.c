@@ -473,16 +473,26 @@ void cf_socket_send_counts(cf_gateway_t *self, int64_t boot_us)
 /* --- endings -----------------------------------------------------------------------------------
  */
 
+static void end_session_of(cf_client_t *client)
+{
+    if (client->exchange) /* before its 101: answered 401, or closed once it is open */
+        client->exchange->session_over = true;
+    else if (client->phase >= CF_CLIENT_ATTACHING)
+        cf_socket_close(client, 1008, "session ended");
+}
+
 void cf_socket_end_session(cf_gateway_t *self, cf_id_t session)
 {
-    for (cf_client_t *client = self->clients; client; client = client->hh.next) {
-        if (!client->conn || !cf_id_equal(client->session, session))
-            continue;
-        if (client->exchange) /* before its 101: answered 401, or closed once it is open */
-            client->exchange->session_over = true;
-        else if (client->phase >= CF_CLIENT_ATTACHING)
-            cf_socket_close(client, 1008, "session ended");
-    }
+    for (cf_client_t *client = self->clients; client; client = client->hh.next)
+        if (client->conn && cf_id_equal(client->session, session))
+            end_session_of(client);
+}
+
+void cf_socket_end_user(cf_gateway_t *self, cf_id_t user)
+{
+    for (cf_client_t *client = self->clients; client; client = client->hh.next)
+        if (client->conn && cf_id_equal(client->user, user))
+            end_session_of(client);
 }
 
 void cf_socket_expel(cf_gateway_t *self, cf_id_t room, uint64_t conn)

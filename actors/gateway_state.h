@@ -255,6 +255,7 @@ int cf_socket_attach(cf_gateway_t *self, cf_client_t *client, bool again);
 /* Something that was to be said could not be: closed, so that it is no silent gap. */
 void cf_socket_no_memory(cf_client_t *client);
 void cf_socket_end_session(cf_gateway_t *self, cf_id_t session);
+void cf_socket_end_user(cf_gateway_t *self, cf_id_t user); /* all sessions of that user */
 void cf_socket_expel(cf_gateway_t *self, cf_id_t room, uint64_t conn);
 void cf_socket_second(cf_gateway_t *self, int64_t wall_us);
 void cf_socket_post_failed(cf_gateway_t *self, cf_pending_t *pending, int err,

@@ -68,6 +68,16 @@ void cf_session_cache_drop(cf_session_cache_t *self, const uint8_t token_hash[CF
         drop(self, session);
 }
 
+void cf_session_cache_drop_user(cf_session_cache_t *self, cf_id_t user)
+{
+    cf_cached_session_t *session, *next;
+    HASH_ITER(hh, self->sessions, session, next)
+    {
+        if (cf_id_equal(session->user, user))
+            drop(self, session);
+    }
+}
+
 uint32_t cf_session_cache_count(const cf_session_cache_t *self)
 {
     return HASH_COUNT(self->sessions);

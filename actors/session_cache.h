@@ -40,6 +40,7 @@ const cf_cached_session_t *cf_session_cache_find(cf_session_cache_t *self,
 void cf_session_cache_add(cf_session_cache_t *self, const cf_session_t *session,
                           const cf_user_t *user);
 void cf_session_cache_drop(cf_session_cache_t *self, const uint8_t token_hash[CF_TOKEN_HASH_SIZE]);
+void cf_session_cache_drop_user(cf_session_cache_t *self, cf_id_t user); /* all of them */
 uint32_t cf_session_cache_count(const cf_session_cache_t *self);
 
 /* Forget it and keep in mind until until_us that it is over. CF_EFULL, CF_ENOMEM: nothing changed.

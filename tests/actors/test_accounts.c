@@ -698,6 +698,197 @@ Test(accounts, an_answer_from_before_the_logout_brings_no_session_back)
     sent(CF_MSG_FIND_SESSION, CF_ACTOR_READER, NULL);
 }
 
+/* --- DISABLE, ENABLE ---------------------------------------------------------------------------
+ */
+
+static const cf_address_t operator= {NODE, CF_ACTOR_SUPERVISOR, 0}; /* whoever it is */
+
+/* Up to the write, which is left to the test. */
+static cf_msg_t ask_to(uint16_t type, uint64_t corr, uint16_t write, void *body)
+{
+    cf_user_t user = ann();
+    cf_find_user_t find;
+    tell(operator, type, corr, &(cf_username_t){cf_str("ann")});
+    cf_msg_t msg = sent(CF_MSG_FIND_USER, CF_ACTOR_READER, &find);
+    cr_assert(eq(u32, find.by, CF_USER_BY_NAME));
+    cr_assert(cf_str_equal(find.name, cf_str("ann")));
+    tell(msg.to, CF_MSG_USER, msg.corr, &user);
+    return sent(write, CF_ACTOR_STORAGE, body);
+}
+
+static void every_gateway_heard_of_anns_end(void)
+{
+    cf_user_ended_t ended;
+    for (uint16_t i = 0; i < config.gateways; i++) {
+        cr_assert(eq(u32, sent(CF_MSG_USER_ENDED, CF_ACTOR_GATEWAY, &ended).to.index, i));
+        cr_assert(cf_id_equal(ended.user, ann_id));
+    }
+}
+
+static void disable_ann(uint64_t corr)
+{
+    cf_msg_t write = ask_to(CF_MSG_DISABLE, corr, CF_MSG_DISABLE_USER, NULL);
+    done(&write);
+    every_gateway_heard_of_anns_end();
+    cr_assert(eq(u64, sent(CF_MSG_DONE, operator.kind, NULL).corr, corr));
+}
+
+static void is_looked_up(uint64_t corr, const char *token)
+{
+    send_token(CF_MSG_AUTHENTICATE, corr, token);
+    cf_msg_t find = sent(CF_MSG_FIND_SESSION, CF_ACTOR_READER, NULL);
+    refuse(&find, CF_ENOENT);
+    cr_assert(eq(int, refused(corr), CF_EAUTH));
+}
+
+Test(accounts, disabling_a_user_ends_every_session_and_tells_every_gateway_behind_the_write)
+{
+    char *first = strdup(log_in(1)), *second = log_in(2);
+    cf_disable_user_t disable;
+    cf_msg_t write = ask_to(CF_MSG_DISABLE, 3, CF_MSG_DISABLE_USER, &disable);
+    cr_assert(cf_id_equal(disable.user, ann_id));
+    cr_assert(eq(i64, disable.at_us, WALL0 + now_us));
+    sent_nothing();
+    done(&write);
+    every_gateway_heard_of_anns_end();
+    cr_assert(eq(u64, sent(CF_MSG_DONE, operator.kind, NULL).corr, 3));
+    is_looked_up(4, first); /* the store has neither */
+    is_looked_up(5, second);
+    cr_assert(eq(i64, pass(0), INT64_MAX)); /* nothing is left in flight */
+    free(first);
+}
+
+Test(accounts, disabling_leaves_the_sessions_of_others_in_mind)
+{
+    cf_session_row_t row = row_of(STRANGE_TOKEN, WALL0 + now_us + TTL_US);
+    row.session.user = row.user.id = (cf_id_t){{8}};
+    row.user.username = cf_str("bob");
+    send_token(CF_MSG_AUTHENTICATE, 1, STRANGE_TOKEN);
+    cf_msg_t find = sent(CF_MSG_FIND_SESSION, CF_ACTOR_READER, NULL);
+    tell(find.to, CF_MSG_SESSION_ROW, find.corr, &row);
+    sent(CF_MSG_SESSION, CF_ACTOR_GATEWAY, NULL);
+    disable_ann(2);
+    send_token(CF_MSG_AUTHENTICATE, 3, STRANGE_TOKEN);
+    sent(CF_MSG_SESSION, CF_ACTOR_GATEWAY, NULL);
+}
+
+Test(accounts, a_session_that_was_looked_up_before_is_looked_up_again)
+{
+    cf_session_row_t row = row_of(STRANGE_TOKEN, WALL0 + now_us + TTL_US);
+    send_token(CF_MSG_AUTHENTICATE, 1, STRANGE_TOKEN);
+    cf_msg_t early = sent(CF_MSG_FIND_SESSION, CF_ACTOR_READER, NULL);
+    disable_ann(2);
+    tell(early.to, CF_MSG_SESSION_ROW, early.corr, &row); /* as it was before */
+    cf_msg_t again = sent(CF_MSG_FIND_SESSION, CF_ACTOR_READER, NULL);
+    refuse(&again, CF_ENOENT);
+    cr_assert(eq(int, refused(1), CF_EAUTH));
+
+    send_token(CF_MSG_AUTHENTICATE, 3, STRANGE_TOKEN); /* somebody else's is found again */
+    early = sent(CF_MSG_FIND_SESSION, CF_ACTOR_READER, NULL);
+    disable_ann(4);
+    tell(early.to, CF_MSG_SESSION_ROW, early.corr, &row);
+    again = sent(CF_MSG_FIND_SESSION, CF_ACTOR_READER, NULL);
+    tell(again.to, CF_MSG_SESSION_ROW, again.corr, &row);
+    sent(CF_MSG_SESSION, CF_ACTOR_GATEWAY, NULL);
+}
+
+Test(accounts, a_login_under_way_while_the_user_is_disabled_is_a_wrong_password)
+{
+    cf_user_t user = ann();
+    uint64_t failed = cf_metric_slots[CF_M_LOGINS_FAILED];
+    tell(gateway, CF_MSG_LOGIN, 1, &(cf_login_t){cf_str("ann"), cf_str("password123"), HERE});
+    cf_msg_t find = sent(CF_MSG_FIND_USER, CF_ACTOR_READER, NULL);
+    tell(find.to, CF_MSG_USER, find.corr, &user);
+    cf_msg_t verify = sent(CF_MSG_VERIFY, CF_ACTOR_HASHER, NULL);
+    disable_ann(2);
+    tell(verify.to, CF_MSG_VERIFIED, verify.corr, &(cf_verified_t){true, {0}});
+    cf_msg_t add = sent(CF_MSG_ADD_SESSION, CF_ACTOR_STORAGE, NULL);
+    refuse(&add, CF_EPERM);
+    cr_assert(eq(int, refused(1), CF_EAUTH));
+    cr_assert(eq(u64, cf_metric_slots[CF_M_LOGINS_FAILED], failed + 1));
+    sent_nothing();
+}
+
+Test(accounts, a_login_that_was_stored_just_before_ends_with_the_others)
+{
+    cf_msg_t write = ask_to(CF_MSG_DISABLE, 1, CF_MSG_DISABLE_USER, NULL);
+    char *token = log_in(2); /* storage answers in the order in which it wrote */
+    done(&write);
+    every_gateway_heard_of_anns_end();
+    sent(CF_MSG_DONE, operator.kind, NULL);
+    is_looked_up(3, token);
+}
+
+Test(accounts, works_as_long_for_a_disabled_user)
+{
+    cf_user_t user = ann();
+    cf_verify_t verify;
+    user.password_hash = cf_str(""); /* as the store delivers it */
+    tell(gateway, CF_MSG_LOGIN, 1, &(cf_login_t){cf_str("ann"), cf_str("password123"), HERE});
+    cf_msg_t msg = sent(CF_MSG_FIND_USER, CF_ACTOR_READER, NULL);
+    tell(msg.to, CF_MSG_USER, msg.corr, &user);
+    msg = sent(CF_MSG_VERIFY, CF_ACTOR_HASHER, &verify);
+    cr_assert(eq(u32, verify.password_hash.size, 0));
+    tell(msg.to, CF_MSG_VERIFIED, msg.corr, &(cf_verified_t){false, {0}});
+    cr_assert(eq(int, refused(1), CF_EAUTH));
+}
+
+Test(accounts, enabling_a_user_is_done_when_it_is_written)
+{
+    cf_enable_user_t enable;
+    cf_msg_t write = ask_to(CF_MSG_ENABLE, 1, CF_MSG_ENABLE_USER, &enable);
+    cr_assert(cf_id_equal(enable.user, ann_id));
+    sent_nothing();
+    done(&write);
+    cr_assert(eq(u64, sent(CF_MSG_DONE, operator.kind, NULL).corr, 1));
+    sent_nothing();
+    log_in(2);
+}
+
+static int told_the_operator(uint64_t corr)
+{
+    cf_refused_t body;
+    cr_assert(eq(u64, sent(CF_MSG_REFUSED, operator.kind, &body).corr, corr));
+    return -(int)body.reason;
+}
+
+Test(accounts, says_that_nobody_has_the_name_to_disable)
+{
+    static const uint16_t types[] = {CF_MSG_DISABLE, CF_MSG_ENABLE};
+    for (uint64_t i = 0; i < 2; i++) {
+        tell(operator, types[i], i + 1, &(cf_username_t){cf_str("nobody")});
+        cf_msg_t find = sent(CF_MSG_FIND_USER, CF_ACTOR_READER, NULL);
+        refuse(&find, CF_ENOENT);
+        cr_assert(eq(int, told_the_operator(i + 1), CF_ENOENT));
+    }
+    sent_nothing();
+}
+
+Test(accounts, a_disabling_whose_answer_was_lost_ends_the_sessions_all_the_same)
+{
+    char *token = log_in(1);
+    cf_msg_t write = ask_to(CF_MSG_DISABLE, 2, CF_MSG_DISABLE_USER, NULL);
+    refuse(&write, CF_EIO);
+    every_gateway_heard_of_anns_end();
+    cr_assert(eq(int, told_the_operator(2), CF_EIO));
+    is_looked_up(3, token); /* the store knows */
+    ask_to(CF_MSG_DISABLE, 4, CF_MSG_DISABLE_USER, NULL);
+    pass(config.answer_us);
+    every_gateway_heard_of_anns_end();
+    cr_assert(eq(int, told_the_operator(4), CF_ETIME));
+    disable_ann(5); /* may be repeated */
+}
+
+Test(accounts, bounds_what_operators_ask_with_the_other_lookups)
+{
+    for (uint64_t corr = 1; corr <= CF_ACCOUNTS_LOOKUPS_MAX; corr++) {
+        tell(operator, CF_MSG_DISABLE, corr, &(cf_username_t){cf_str("ann")});
+        sent(CF_MSG_FIND_USER, CF_ACTOR_READER, NULL);
+    }
+    tell(operator, CF_MSG_DISABLE, CF_ACCOUNTS_LOOKUPS_MAX + 1, &(cf_username_t){cf_str("ann")});
+    cr_assert(eq(int, told_the_operator(CF_ACCOUNTS_LOOKUPS_MAX + 1), CF_EFULL));
+}
+
 /* --- the cache ---------------------------------------------------------------------------------
  */
 
@@ -788,6 +979,8 @@ static void start_threads(void)
     actor_run(actor, &cf_accounts_ops, state);
 }
 
+#define ASK(type, corr, body) peer_send(client, CF_ACTOR_ACCOUNTS, type, corr, no_room, body)
+
 TestSuite(threads, .init = start_threads, .fini = actors_stop, .timeout = 60);
 
 Test(threads, register_log_in_be_known_log_out)
@@ -799,7 +992,6 @@ Test(threads, register_log_in_be_known_log_out)
     cf_session_ended_t ended;
     char token[CF_TOKEN_MAX];
     const cf_id_t no_room = {0};
-#define ASK(type, corr, body) peer_send(client, CF_ACTOR_ACCOUNTS, type, corr, no_room, body)
     ASK(CF_MSG_REGISTER, 1, &asked);
     cr_assert(peer_await(client, CF_MSG_REGISTERED, 1, NULL));
     ASK(CF_MSG_REGISTER, 2, &asked);
@@ -822,5 +1014,38 @@ Test(threads, register_log_in_be_known_log_out)
     cr_assert(peer_await(client, CF_MSG_DONE, 7, NULL));
     ASK(CF_MSG_AUTHENTICATE, 8, &(cf_token_t){own});
     cr_assert(eq(int, peer_await_refusal(client, 8), CF_EAUTH));
-#undef ASK
+}
+
+Test(threads, a_disabled_user_is_out_until_enabled_again)
+{
+    peer_t *client = peer_at(CF_ACTOR_GATEWAY, 0);
+    cf_register_t asked = registration();
+    cf_login_t login = {cf_str("ann"), cf_str("password123"), HERE};
+    cf_logged_in_t answer;
+    cf_user_ended_t ended;
+    char token[CF_TOKEN_MAX];
+    const cf_id_t no_room = {0};
+    ASK(CF_MSG_REGISTER, 1, &asked);
+    cr_assert(peer_await(client, CF_MSG_REGISTERED, 1, NULL));
+    ASK(CF_MSG_LOGIN, 2, &login);
+    cr_assert(peer_await(client, CF_MSG_LOGGED_IN, 2, &answer));
+    cf_str_t own = {token, answer.token.size};
+    cf_id_t id = answer.user;
+    memcpy(token, answer.token.bytes, answer.token.size);
+    ASK(CF_MSG_DISABLE, 3, &(cf_username_t){cf_str("ann")});
+    cr_assert(peer_await(client, CF_MSG_USER_ENDED, 0, &ended));
+    cr_assert(cf_id_equal(ended.user, id));
+    cr_assert(peer_await(client, CF_MSG_DONE, 3, NULL));
+    ASK(CF_MSG_AUTHENTICATE, 4, &(cf_token_t){own});
+    cr_assert(eq(int, peer_await_refusal(client, 4), CF_EAUTH));
+    ASK(CF_MSG_LOGIN, 5, &login);
+    cr_assert(eq(int, peer_await_refusal(client, 5), CF_EAUTH));
+    ASK(CF_MSG_ENABLE, 6, &(cf_username_t){cf_str("ann")});
+    cr_assert(peer_await(client, CF_MSG_DONE, 6, NULL));
+    ASK(CF_MSG_AUTHENTICATE, 7, &(cf_token_t){own}); /* the old one stays over */
+    cr_assert(eq(int, peer_await_refusal(client, 7), CF_EAUTH));
+    ASK(CF_MSG_LOGIN, 8, &login);
+    cr_assert(peer_await(client, CF_MSG_LOGGED_IN, 8, NULL));
+    ASK(CF_MSG_DISABLE, 9, &(cf_username_t){cf_str(CF_BOT_USERNAME)});
+    cr_assert(eq(int, peer_await_refusal(client, 9), CF_EPERM));
 }

@@ -61,7 +61,7 @@ typedef struct {
     bool is_attached;
     uint64_t events, bytes;
     uint32_t counted; /* connections of the room, by the latest COUNTS */
-    uint32_t sessions_ended, expelled;
+    uint32_t sessions_ended, users_ended, expelled;
     uint32_t bot_words;
 } gateway_t;
 
@@ -253,6 +253,9 @@ static void play_storage(const cf_msg_t *msg, const body_t *body)
         if ((at = find_session(body->remove.token_hash)) >= 0)
             world.session_rows[at] = world.session_rows[--world.n_sessions];
         break;
+    case CF_MSG_DISABLE_USER:
+        world.n_sessions = 0; /* all are hers */
+        break;
     }
     if (msg->corr)
         answer(msg, CF_MSG_DONE, NULL);
@@ -399,6 +402,9 @@ static void play_gateway(const cf_msg_t *msg, const body_t *body)
         break;
     case CF_MSG_SESSION_ENDED:
         self->sessions_ended++;
+        break;
+    case CF_MSG_USER_ENDED:
+        self->users_ended++;
         break;
     case CF_MSG_EXPELLED:
         self->expelled++;
@@ -704,6 +710,26 @@ static void come_and_go(void)
     ensure(!was_spent || !is_stored_still || known->got == CF_MSG_SESSION);
 }
 
+/* Log in, be disabled, be known no more, be enabled. */
+static void be_shut_out(void)
+{
+    cf_login_t login = {cf_str("ann"), cf_str("password"), {{0}}};
+    cf_username_t ann = {cf_str("ann")};
+    uint32_t told[GATEWAYS];
+    for (int i = 0; i < GATEWAYS; i++)
+        told[i] = world.gateways[i].users_ended;
+    request_t *in = ask(0, accounts_at, CF_MSG_LOGIN, &login, CF_MSG_LOGGED_IN);
+    request_t *out = ask(0, accounts_at, CF_MSG_DISABLE, &ann, CF_MSG_DONE);
+    pass_ms(11000); /* what could not be said is said now */
+    for (int i = 0; out->got == CF_MSG_DONE && i < GATEWAYS; i++)
+        ensure(world.gateways[i].users_ended == told[i] + 1);
+    if (in->got == CF_MSG_LOGGED_IN && out->got == CF_MSG_DONE)
+        ensure(ask(0, accounts_at, CF_MSG_AUTHENTICATE, &(cf_token_t){cf_str(world.token)},
+                   CF_MSG_REFUSED)
+                   ->got != CF_MSG_SESSION);
+    ask(0, accounts_at, CF_MSG_ENABLE, &ann, CF_MSG_DONE);
+}
+
 /* Until there is none; how many there were. */
 static int take_tokens(void)
 {
@@ -734,6 +760,7 @@ static void scenario(bool strict)
     pass_ms(75000); /* the room goes to rest, and comes again */
     meet_in_the_room();
     come_and_go();
+    be_shut_out();
     pass_ms(75000);
     for (uint64_t i = 0; i < world.asked && world.in_a_row <= 1; i++)
         cr_assert(world.requests[i].got, "allocation %lu: %s was not answered", world.failing,

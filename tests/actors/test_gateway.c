@@ -110,7 +110,7 @@ static cf_id_t session_id(const char *name)
     return id;
 }
 
-/* The next credential that is tried is `token`; it is `name`'s, or nobody's (NULL). */
+/* The next credential that is tried is `token`; it is `name`'s, of a session of its own, or nobody's (NULL). */
 static void authenticate(const char *token, const char *name)
 {
     cf_msg_t msg;
@@ -122,7 +122,7 @@ static void authenticate(const char *token, const char *name)
         peer_refuse(accounts, &msg, CF_EAUTH);
         return;
     }
-    cf_session_msg_t session = {.session = session_id(name),
+    cf_session_msg_t session = {.session = session_id(token),
                                 .user = user_id(name),
                                 .username = cf_str(name),
                                 .email = cf_str("somebody@test.com"),
@@ -464,6 +464,20 @@ Test(gateway, answers_401_when_the_session_ends_before_the_101)
     cf_msg_t msg = request(rooms, CF_MSG_CHECK, NULL);
     peer_send(accounts, CF_ACTOR_GATEWAY, CF_MSG_SESSION_ENDED, 0, (cf_id_t){0},
               &(cf_session_ended_t){session_id("ann")});
+    cr_assert(eq(int, client_ask(port, "GET", "/health", "", ""), 200)); /* it has been read */
+    peer_answer(rooms, &msg, CF_MSG_DONE, NULL);
+    cr_assert(eq(int, client_answer(fd), 401));
+    close(fd);
+}
+
+Test(gateway, answers_401_when_the_user_is_disabled_before_the_101)
+{
+    int fd = ask_to_enter("ann");
+    authenticate("ann", "ann");
+    place_room(rooms);
+    cf_msg_t msg = request(rooms, CF_MSG_CHECK, NULL);
+    peer_send(accounts, CF_ACTOR_GATEWAY, CF_MSG_USER_ENDED, 0, (cf_id_t){0},
+              &(cf_user_ended_t){user_id("ann")});
     cr_assert(eq(int, client_ask(port, "GET", "/health", "", ""), 200)); /* it has been read */
     peer_answer(rooms, &msg, CF_MSG_DONE, NULL);
     cr_assert(eq(int, client_answer(fd), 401));
@@ -2004,6 +2018,25 @@ Test(gateway, closes_every_socket_of_a_session_that_ended_and_no_other)
     int first = enter_first("ann", NULL), second = enter("ann"), bob = enter("bob");
     peer_send(accounts, CF_ACTOR_GATEWAY, CF_MSG_SESSION_ENDED, 0, (cf_id_t){0},
               &(cf_session_ended_t){session_id("ann")});
+    cr_assert(eq(str, client_heard(first), "close 1008 session ended"));
+    cr_assert(eq(str, client_heard(second), "close 1008 session ended"));
+    tell_event(rooms, 1, 1, 1, "still here");
+    cr_assert(has(client_heard(bob), "still here"));
+    close(first);
+    close(second);
+    close(bob);
+}
+
+Test(gateway, closes_every_socket_of_a_user_whatever_session_opened_it)
+{
+    int first = enter_first("ann", NULL), bob = enter("bob");
+    int second = ask_to_enter("two"); /* hers as well */
+    authenticate("two", "ann");
+    answer(rooms, CF_MSG_CHECK, CF_MSG_DONE, NULL);
+    cr_assert(eq(int, client_answer(second), 101));
+    answer(rooms, CF_MSG_ATTACH, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 1});
+    peer_send(accounts, CF_ACTOR_GATEWAY, CF_MSG_USER_ENDED, 0, (cf_id_t){0},
+              &(cf_user_ended_t){user_id("ann")});
     cr_assert(eq(str, client_heard(first), "close 1008 session ended"));
     cr_assert(eq(str, client_heard(second), "close 1008 session ended"));
     tell_event(rooms, 1, 1, 1, "still here");

@@ -47,3 +47,10 @@ const cf_shape_t cf_shape_session = CF_SHAPE(cf_session_msg_t, session);
 
 static const cf_field_t session_ended[] = {CF_F_FIXED(cf_session_ended_t, session)};
 const cf_shape_t cf_shape_session_ended = CF_SHAPE(cf_session_ended_t, session_ended);
+
+static const cf_field_t user_ended[] = {CF_F_FIXED(cf_user_ended_t, user)};
+const cf_shape_t cf_shape_user_ended = CF_SHAPE(cf_user_ended_t, user_ended);
+
+static const cf_field_t username[] = {
+    CF_F_TEXT(cf_username_t, username, CF_USERNAME_MIN, CF_USERNAME_MAX)};
+const cf_shape_t cf_shape_username = CF_SHAPE(cf_username_t, username);

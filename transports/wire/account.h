@@ -7,6 +7,14 @@
  *     AUTHENTICATE  -> SESSION | REFUSED CF_EAUTH (unknown, expired), CF_EIO
  *     LOGOUT        -> DONE; every gateway is told SESSION_ENDED
  *     SESSION_ENDED    accounts -> gateways: close what was opened with it
+ *     USER_ENDED       accounts -> gateways: the same for every session that this user had
+ *
+ * Whoever operates the server asks accounts as well.
+ *
+ *     DISABLE       -> DONE; no session of that user is left, every gateway was told USER_ENDED, and there
+ *                      will be none | REFUSED CF_ENOENT, CF_EPERM (the bot)
+ *     ENABLE        -> DONE; the user can log in again | REFUSED CF_ENOENT
+ * Both may be REFUSED CF_EFULL, CF_EIO or CF_ETIME (it may have been carried out) and are safe to repeat.
  *
  * Shapes of names, addresses and passwords are checked by the gateway; tokens and passwords are wiped by
  * whoever read them. */
@@ -61,7 +69,16 @@ typedef struct {
     cf_id_t session;
 } cf_session_ended_t;
 
+typedef struct {
+    cf_id_t user;
+} cf_user_ended_t;
+
+typedef struct {
+    cf_str_t username;
+} cf_username_t;
+
 extern const cf_shape_t cf_shape_register, cf_shape_registered, cf_shape_login, cf_shape_logged_in,
-    cf_shape_token, cf_shape_session, cf_shape_session_ended;
+    cf_shape_token, cf_shape_session, cf_shape_session_ended, cf_shape_user_ended,
+    cf_shape_username;
 
 #endif

@@ -119,6 +119,9 @@
     X(SESSION, 0x0806, session, ANSWER)                                                            \
     X(LOGOUT, 0x0807, token, REQUEST)                                                              \
     X(SESSION_ENDED, 0x0808, session_ended, NOTICE)                                                \
+    X(USER_ENDED, 0x0809, user_ended, NOTICE)                                                      \
+    X(DISABLE, 0x080a, username, REQUEST)                                                          \
+    X(ENABLE, 0x080b, username, REQUEST)                                                           \
     /* hash.h */                                                                                   \
     X(HASH, 0x0901, hash, REQUEST)                                                                 \
     X(HASHED, 0x0902, hashed, ANSWER)                                                              \
