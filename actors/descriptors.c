@@ -1,5 +1,7 @@
 #include "descriptors.h"
 
+#include "local/local_server.h"
+
 #include <limits.h>
 #include <sys/resource.h>
 
@@ -19,11 +21,12 @@ static long for_actors(const cf_config_t *config)
          readers = config->store_readers, hashers = config->auth_hash_workers;
     long per_room_thread = 3 + gateways + readers + 5; /* lobby, storage, bot, stats, supervisor */
     long per_gateway = 3 + rooms + readers + 6;        /* and accounts, limiter */
-    long others = 11 + readers + hashers;              /* the observer among them */
+    long others = 12 + readers + hashers;              /* the observer and control among them */
     long per_other = 3 + rooms + gateways + readers + hashers;
     /* a socket, and two while a name is being looked up, one of which may stay a while */
     long quotes = 4L * config->stock_in_flight_max;
-    return rooms * per_room_thread + gateways * per_gateway + others * per_other + quotes;
+    return rooms * per_room_thread + gateways * per_gateway + others * per_other + quotes +
+           CF_LOCAL_DESCRIPTORS;
 }
 
 int cf_descriptors_for_connections(const cf_config_t *config)

@@ -1,9 +1,12 @@
 /* confab: the commands. */
 #include "clock.h"
 #include "config.h"
+#include "control.h"
+#include "ctl.h"
 #include "dead_letters.h"
 #include "err.h"
 #include "import.h"
+#include "local/local_server.h"
 #include "log.h"
 #include "own_pages.h"
 #include "seed.h"
@@ -27,6 +30,8 @@ typedef struct {
     const char *sets[SETS_MAX];
     size_t set_count;
     const char *sessions; /* user import --sessions FILE */
+    char **words;         /* of a command that takes them: what is no option */
+    int word_count;
 } options_t;
 
 typedef int command_fn(const options_t *options);
@@ -127,11 +132,27 @@ static int check_pages(const cf_config_t *config, cf_buf_t *report)
     return rc;
 }
 
+static int check_control(const cf_config_t *config, cf_buf_t *report)
+{
+    char path[CF_CONTROL_PATH_MAX];
+    if (!cf_control_path(config, path) || strlen(path) <= CF_LOCAL_PATH_MAX)
+        return 0;
+    return cf_buf_addf(report, "control.socket: '%s' has more than %d bytes\n", path,
+                       CF_LOCAL_PATH_MAX) < 0
+               ? CF_ENOMEM
+               : CF_ERANGE;
+}
+
 /* The files that the configuration names. */
 static int check_files(const cf_config_t *config, cf_buf_t *report)
 {
-    int rc = check_certificate(config, report), pages = check_pages(config, report);
-    return rc < 0 ? rc : pages;
+    static cf_config_check_fn *const checks[] = {check_certificate, check_pages, check_control};
+    int rc = 0;
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
+        int found = checks[i](config, report); /* all of them: each says what it finds */
+        rc = rc < 0 ? rc : found;
+    }
+    return rc;
 }
 
 static int check_config(const options_t *options)
@@ -186,6 +207,16 @@ static int dead_letters(const options_t *options)
     return with_store(options, cf_dead_letters_print);
 }
 
+static int ctl(const options_t *options)
+{
+    cf_config_t config;
+    if (load(&config, options) < 0)
+        return CF_EXIT_CONFIG;
+    int code = cf_ctl(&config, options->words, options->word_count);
+    cf_config_free(&config);
+    return code;
+}
+
 static int user_import(const options_t *options)
 {
     if (!options->sessions) {
@@ -195,8 +226,10 @@ static int user_import(const options_t *options)
     return with_store(options, cf_import_sessions);
 }
 
+#define WORDS "..."
+
 static const struct {
-    const char *name, *second; /* second word or NULL */
+    const char *name, *second; /* second word, NULL, or WORDS: what follows is its own business */
     command_fn *run;
     const char *help;
 } commands[] = {
@@ -209,6 +242,7 @@ static const struct {
      "--sessions FILE: make users with sessions, one `name token` a line"},
     {"seed", NULL, seed, "fill the store with demonstration data: users, rooms, messages"},
     {"dead-letters", NULL, dead_letters, "print the commands that failed, one JSON object a line"},
+    {"ctl", WORDS, ctl, "ask the running server; alone it says what"},
     {"version", NULL, version, "print the version"},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
@@ -223,18 +257,31 @@ static int usage(FILE *out, int code)
     return code;
 }
 
-/* The options behind the command; false: one is unknown or lacks its value. */
-static bool read_options(options_t *options, int argc, char **argv, int at)
+/* One option with its value; false: it is unknown, or lacks it. */
+static bool read_option(options_t *options, const char *name, const char *value)
 {
-    for (; at < argc; at += 2) {
-        if (at + 1 >= argc)
-            return false;
-        if (strcmp(argv[at], "--config") == 0)
-            options->file = argv[at + 1];
-        else if (strcmp(argv[at], "--sessions") == 0)
-            options->sessions = argv[at + 1];
-        else if (strcmp(argv[at], "--set") == 0 && options->set_count < SETS_MAX)
-            options->sets[options->set_count++] = argv[at + 1];
+    if (!value)
+        return false;
+    if (strcmp(name, "--config") == 0)
+        options->file = value;
+    else if (strcmp(name, "--sessions") == 0)
+        options->sessions = value;
+    else if (strcmp(name, "--set") == 0 && options->set_count < SETS_MAX)
+        options->sets[options->set_count++] = value;
+    else
+        return false;
+    return true;
+}
+
+/* What stands behind the command; false: something there is no option. */
+static bool read_options(options_t *options, char **at, bool takes_words)
+{
+    options->words = at; /* they are moved together there */
+    while (*at) {
+        if (read_option(options, at[0], at[1]))
+            at += 2;
+        else if (takes_words)
+            options->words[options->word_count++] = *at++;
         else
             return false;
     }
@@ -253,11 +300,12 @@ int main(int argc, char **argv)
         return CF_EXIT_FAILURE;
     }
     for (size_t i = 0; i < COMMANDS; i++) {
-        bool has_second = commands[i].second != NULL;
+        bool takes_words = commands[i].second && strcmp(commands[i].second, WORDS) == 0;
+        bool has_second = commands[i].second && !takes_words;
         if (strcmp(argv[1], commands[i].name) != 0 ||
             (has_second && (argc < 3 || strcmp(argv[2], commands[i].second) != 0)))
             continue;
-        if (!read_options(&options, argc, argv, has_second ? 3 : 2))
+        if (!read_options(&options, argv + (has_second ? 3 : 2), takes_words))
             return usage(stderr, 2);
         return commands[i].run(&options);
     }

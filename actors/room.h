@@ -33,6 +33,7 @@
 
 #include "actor.h"
 #include "windows.h"
+#include "wire/operate.h"
 
 typedef struct {
     uint32_t ring_events; /* rooms.ring_posts */
@@ -85,6 +86,8 @@ bool cf_room_is_idle(const cf_room_t *self);
 uint64_t cf_room_lag(const cf_room_t *self);
 /* Adds the bytes of posts that wait for their commit, and of requests that wait for a lookup. */
 void cf_room_add_waiting(const cf_room_t *self, uint64_t *queued, uint64_t *held);
+/* Its connections, its posts since it was activated, and about those of the last minute. */
+void cf_room_busyness(cf_room_t *self, int64_t boot_us, cf_top_room_t *out);
 void cf_room_destroy(cf_room_t **self);
 
 #endif

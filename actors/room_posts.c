@@ -12,6 +12,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 
+#define MINUTE_US INT64_C(60000000)
 #define RETRY_MS 1000 /* advice to whoever may repeat a post */
 #define RUN_BYTES_MAX                                                                              \
     (1u << 20) /* of text in one run; a run of the largest posts still fits a message */
@@ -146,6 +147,28 @@ static void answer_posted(cf_turn_t *turn, cf_queued_post_t *queued, const cf_po
         refuse(turn, queued, CF_EUNCONFIRMED); /* no memory to say more; it is stored */
 }
 
+/* A new minute begins: what was counted is that of the one before, if it is not older. */
+static void count_minute(cf_room_t *self, int64_t boot_us)
+{
+    int64_t minute = boot_us / MINUTE_US;
+    if (minute == self->minute)
+        return;
+    self->posts_of_minute_before = minute == self->minute + 1 ? self->posts_of_minute : 0;
+    self->posts_of_minute = 0;
+    self->minute = minute;
+}
+
+void cf_room_busyness(cf_room_t *self, int64_t boot_us, cf_top_room_t *out)
+{
+    count_minute(self, boot_us);
+    int64_t left_us = MINUTE_US - boot_us % MINUTE_US;
+    uint64_t before = (uint64_t)self->posts_of_minute_before * (uint64_t)left_us / MINUTE_US;
+    *out = (cf_top_room_t){.room = self->id,
+                           .connections = self->connections,
+                           .posts_last_minute = self->posts_of_minute + before,
+                           .posts = self->posts};
+}
+
 /* The oldest post is stored under the number it has: acknowledge it, then show it. */
 static void commit_first(cf_room_t *self, cf_turn_t *turn)
 {
@@ -156,6 +179,9 @@ static void commit_first(cf_room_t *self, cf_turn_t *turn)
     self->last_us = post->at_us;
     answer_posted(turn, queued, &(cf_posted_t){post->id, post->seq, post->at_us});
     cf_count(CF_M_POSTS_STORED);
+    count_minute(self, turn->boot_us);
+    self->posts_of_minute++;
+    self->posts++;
     cf_observe(CF_H_ACK, turn->boot_us - queued->arrived_us);
     cf_room_announce(self, CF_EVENT_POST, post);
     cf_room_fan_out(self, turn); /* at once: the ring may be shorter than a run */

@@ -124,6 +124,9 @@ struct cf_room {
     uint32_t run_size; /* posts of the run in flight; 0: none */
     uint64_t run_corr;
     cf_ring_t *ring;
+    uint64_t posts; /* shown since it was activated */
+    int64_t minute; /* of the boot clock, that of the newest of them */
+    uint32_t posts_of_minute, posts_of_minute_before;
 };
 
 /* room.c */

@@ -1,5 +1,6 @@
 #include "rooms.h"
 
+#include "busiest.h"
 #include "err.h"
 #include "log.h"
 #include "metrics.h"
@@ -167,6 +168,24 @@ static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     return 0;
 }
 
+static int on_top_rooms(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_rooms_t *self = state;
+    cf_top_rooms_t asked;
+    cf_busiest_t busiest = {0};
+    int rc = cf_msg_body(&asked, msg, turn->arena);
+    if (rc < 0)
+        return rc;
+    busiest.limit = asked.limit;
+    for (const hosted_t *at = self->rooms; at; at = at->hh.next) {
+        cf_top_room_t room;
+        cf_room_busyness(at->room, turn->boot_us, &room);
+        cf_busiest_add(&busiest, &room);
+    }
+    cf_rooms_top_t top = {.active = HASH_COUNT(self->rooms), .rooms = {busiest.rooms, busiest.n}};
+    return cf_outbox_answer(turn->out, msg, CF_MSG_ROOMS_TOP, &top);
+}
+
 static int to_room(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_rooms_t *self = state;
@@ -207,6 +226,7 @@ static const cf_handler_t handlers[] = {
     {CF_MSG_PAGE, to_room},
     {CF_MSG_BOT_ANSWER, to_room},
     {CF_MSG_VACATE, to_room},
+    {CF_MSG_TOP_ROOMS, on_top_rooms},
     {CF_MSG_FLUSHED, on_flushed},
     {CF_MSG_OPEN, on_open},
     {CF_MSG_RETIRED, on_retired},

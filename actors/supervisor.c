@@ -2,6 +2,7 @@
 
 #include "accounts.h"
 #include "clock.h"
+#include "control.h"
 #include "descriptors.h"
 #include "err.h"
 #include "gateway.h"
@@ -53,21 +54,15 @@ typedef struct {
 } step_t;
 
 static const step_t steps[] = {
-    {CF_MSG_DRAIN, CF_ACTOR_STATS, 1},
+    {CF_MSG_DRAIN, CF_ACTOR_STATS, 1},        {CF_MSG_DRAIN, CF_ACTOR_CONTROL, 2},
     {CF_MSG_DRAIN, CF_ACTOR_STOCKBOT, 5}, /* so that no gateway waits for a slow quote service */
-    {CF_MSG_DRAIN, CF_ACTOR_GATEWAY, 13},
-    {CF_MSG_CLOSE, CF_ACTOR_GATEWAY, 18},
-    {CF_MSG_DRAIN, CF_ACTOR_ROOMS, 21},
-    {CF_MSG_DRAIN, CF_ACTOR_STORAGE, 24},
-    {CF_MSG_STOP, CF_ACTOR_SWEEPER, SHARES},
-    {CF_MSG_STOP, CF_ACTOR_LOBBY, SHARES},
-    {CF_MSG_STOP, CF_ACTOR_ROOMS, SHARES},
-    {CF_MSG_STOP, CF_ACTOR_STOCKBOT, SHARES},
-    {CF_MSG_STOP, CF_ACTOR_ACCOUNTS, SHARES},
-    {CF_MSG_STOP, CF_ACTOR_HASHER, SHARES},
-    {CF_MSG_STOP, CF_ACTOR_READER, SHARES},
-    {CF_MSG_STOP, CF_ACTOR_STORAGE, SHARES},
-    {CF_MSG_STOP, CF_ACTOR_LIMITER, SHARES},
+    {CF_MSG_DRAIN, CF_ACTOR_GATEWAY, 13},     {CF_MSG_CLOSE, CF_ACTOR_GATEWAY, 18},
+    {CF_MSG_DRAIN, CF_ACTOR_ROOMS, 21},       {CF_MSG_DRAIN, CF_ACTOR_STORAGE, 24},
+    {CF_MSG_STOP, CF_ACTOR_CONTROL, SHARES},  {CF_MSG_STOP, CF_ACTOR_SWEEPER, SHARES},
+    {CF_MSG_STOP, CF_ACTOR_LOBBY, SHARES},    {CF_MSG_STOP, CF_ACTOR_ROOMS, SHARES},
+    {CF_MSG_STOP, CF_ACTOR_STOCKBOT, SHARES}, {CF_MSG_STOP, CF_ACTOR_ACCOUNTS, SHARES},
+    {CF_MSG_STOP, CF_ACTOR_HASHER, SHARES},   {CF_MSG_STOP, CF_ACTOR_READER, SHARES},
+    {CF_MSG_STOP, CF_ACTOR_STORAGE, SHARES},  {CF_MSG_STOP, CF_ACTOR_LIMITER, SHARES},
     {CF_MSG_STOP, CF_ACTOR_STATS, SHARES},
 }; /* then the gateways, by join_all() */
 #define STEPS (sizeof steps / sizeof steps[0])
@@ -146,6 +141,7 @@ static int add_all(supervisor_t *self)
         {CF_ACTOR_LOBBY, 1},
         {CF_ACTOR_LIMITER, 1},
         {CF_ACTOR_STOCKBOT, 1},
+        {CF_ACTOR_CONTROL, config->control_socket[0] ? 1 : 0},
         {CF_ACTOR_ROOMS, config->rooms_threads_max},
         {CF_ACTOR_OBSERVER, config->metrics_listen[0] ? 1 : 0},
         {CF_ACTOR_GATEWAY, config->gateway_count},
@@ -368,6 +364,21 @@ static int start_rooms(supervisor_t *self)
                        ROOM_STACK);
     }
     return rc;
+}
+
+static int start_control(supervisor_t *self)
+{
+    char path[CF_CONTROL_PATH_MAX];
+    cf_control_t *control;
+    if (!cf_control_path(self->config, path))
+        return 0;
+    cf_control_config_t config = {.path = path,
+                                  .room_thread = address_of(CF_ACTOR_ROOMS, 0),
+                                  .room_threads = (uint32_t)self->config->rooms_threads_max,
+                                  .actor = actor_of(self, CF_ACTOR_CONTROL, 0)};
+    int rc = cf_control_new(&control, &config);
+    return rc < 0 ? rc
+                  : start(self, CF_ACTOR_CONTROL, 0, &cf_control_ops, control, CF_SCHED_NORMAL, 0);
 }
 
 static bool has_tls(const cf_config_t *config)
@@ -748,9 +759,9 @@ static int open_signals(void)
 static int make_all(supervisor_t *self)
 {
     static int (*const starters[])(supervisor_t *) = {
-        load_pages,     start_stats,   start_storage,  start_readers,
-        start_accounts, start_sweeper, start_stockbot, start_limiter,
-        start_lobby,    start_rooms,   start_observer, start_gateways};
+        load_pages,     start_stats,    start_storage, start_readers, start_accounts,
+        start_sweeper,  start_stockbot, start_limiter, start_lobby,   start_rooms,
+        start_observer, start_gateways, start_control};
     int rc = cf_bus_init(&self->bus, NODE);
     self->bus.trace = self->config->log_messages;
     if (rc == 0)

@@ -37,6 +37,7 @@
     X(sweeper, "Expiry of what has outlived its time.")                                            \
     X(log, "Log lines on stderr.")                                                                 \
     X(metrics, "Prometheus metrics.")                                                              \
+    X(control, "The way in for `confab ctl`.")                                                     \
     X(shutdown, "What happens on SIGTERM.")
 
 #define CF_CONFIG_KEYS(X)                                                                          \
@@ -270,6 +271,9 @@
       "A listener of its own for /metrics; empty is none.")                                        \
     X(metrics, allow, NETWORKS, "", "0", "64",                                                     \
       "Who may read /metrics on the service port, besides loopback.")                              \
+    X(control, socket, TEXT, "control.sock", "0", "1024",                                          \
+      "Socket in the file system over which `confab ctl` asks the running server, for its own "    \
+      "user alone; a relative name is within node.data_dir, empty is none.")                       \
     X(shutdown, timeout, DURATION, "30s", "1s", "10m",                                             \
       "Time from SIGTERM to the end. Every step of the drain has its share of it.")
 

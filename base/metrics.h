@@ -175,6 +175,13 @@
       "times the new certificate was no good and the old one stayed")                              \
     X(TLS_EXPIRY, LEAST, "confab_tls_certificate_expiry_timestamp_seconds",                        \
       "when the certificate expires, seconds since 1970")                                          \
+    X(CONTROL_REQUESTS, COUNTER, "confab_control_requests_total",                                  \
+      "what came over the control socket")                                                         \
+    X(CONTROL_REFUSED, COUNTER, "confab_control_refused_total",                                    \
+      "of it, what was refused or given up, clients too many among it")                            \
+    X(CONTROL_UNSENT, COUNTER, "confab_control_unsent_total",                                      \
+      "answers over the control socket that the client did not take")                              \
+    X(CONTROL_CLIENTS, GAUGE, "confab_control_clients", "connections to the control socket")       \
     X(LOG_DROPPED, GAUGE, "confab_log_dropped", "log lines dropped")
 
 typedef enum {

@@ -1974,3 +1974,46 @@ Test(room, tells_no_gateway_anew_whose_connections_that_asked_have_gone)
     tick();
     cr_assert(eq(str, heard(), ""));
 }
+
+/* --- how busy it is ------------------------------------------------------------------------------
+ */
+
+static char *busyness(int64_t ms)
+{
+    static char text[64];
+    cf_top_room_t top;
+    cf_room_busyness(room, ms * 1000, &top);
+    cr_assert(cf_id_equal(top.room, THE_ROOM));
+    snprintf(text, sizeof text, "%u here, %d of %d", top.connections, (int)top.posts_last_minute,
+             (int)top.posts);
+    return text;
+}
+
+Test(room, counts_posts_since_it_is_active_and_about_those_of_the_last_minute)
+{
+    room_ready(3, 1000);
+    at_ms(60000); /* a minute begins */
+    with_ann();
+    cr_assert(eq(str, busyness(60000), "1 here, 0 of 0"));
+    for (int i = 0; i < 6; i++) {
+        post(GW1, 1, "ann", "x");
+        ignore();
+        if (i == 0) /* what is not stored yet does not count */
+            cr_assert(eq(str, busyness(60000), "1 here, 0 of 0"));
+        stored();
+        ignore();
+    }
+    cr_assert(eq(str, busyness(119999), "1 here, 6 of 6"));
+    cr_assert(eq(str, busyness(120000), "1 here, 6 of 6"));
+    cr_assert(
+        eq(str, busyness(130000), "1 here, 5 of 6")); /* five sixths of that minute are left */
+    at_ms(150000);
+    post(GW1, 1, "ann", "x");
+    ignore();
+    stored();
+    cr_assert(eq(str, busyness(150000), "1 here, 4 of 7")); /* and one of this minute */
+    cr_assert(eq(str, busyness(180000), "1 here, 1 of 7"));
+    cr_assert(eq(str, busyness(300000), "1 here, 0 of 7")); /* whole minutes later */
+    detach(GW1, 1);
+    cr_assert(eq(str, busyness(300000), "0 here, 0 of 7"));
+}

@@ -433,6 +433,44 @@ Test(rooms, without_rooms_has_drained_at_once)
     cr_assert(peer_expect(supervisor, CF_MSG_DRAINED, draining, NULL));
 }
 
+/* --- the busiest ---------------------------------------------------------------------------------
+ */
+
+static void top(uint32_t limit, cf_rooms_top_t *out)
+{
+    peer_t *control = peer_at(CF_ACTOR_CONTROL, 0);
+    uint64_t asking = ask(control, CF_MSG_TOP_ROOMS, (cf_id_t){0}, &(cf_top_rooms_t){limit});
+    cr_assert(peer_await(control, CF_MSG_ROOMS_TOP, asking, out));
+}
+
+Test(rooms, tells_its_busiest_rooms_and_how_many_there_are)
+{
+    cf_rooms_top_t busiest;
+    top(1, &busiest);
+    cr_assert(eq(u32, busiest.rooms.n, 0));
+    for (uint8_t n = 1; n <= 4; n++)
+        open_room(room_id(n), 1, false);
+    attach(gw1, room_id(2), 1);
+    attach(gw1, room_id(3), 2);
+    attach(gw2, room_id(3), 3);
+    attach(gw1, room_id(4), 4);
+    post(gw1, room_id(4), 4, "hi");
+    store_run();
+    top(CF_TOP_ROOMS_MAX, &busiest);
+    const cf_top_room_t *rooms = busiest.rooms.items;
+    static const uint8_t order[] = {3, 4, 2, 1}; /* connections, then posts, then age */
+    cr_assert(eq(u64, busiest.active, 4));
+    cr_assert(eq(u32, busiest.rooms.n, 4));
+    for (int i = 0; i < 4; i++)
+        cr_assert(cf_id_equal(rooms[i].room, room_id(order[i])), "%d", i);
+    cr_assert(eq(u64, rooms[1].posts, 1));
+    top(2, &busiest);
+    rooms = busiest.rooms.items;
+    cr_assert(eq(u32, busiest.rooms.n, 2));
+    cr_assert(eq(u64, busiest.active, 4));
+    cr_assert(cf_id_equal(rooms[1].room, room_id(4)));
+}
+
 /* --- time ---------------------------------------------------------------------------------------
  */
 

@@ -19,13 +19,14 @@
     X(STATS, 10, "stats")                                                                          \
     X(OBSERVER, 11, "observer") /* a gateway for health and metrics alone */                       \
     X(STOCKBOT, 12, "stockbot")                                                                    \
-    X(LIMITER, 13, "limiter")
+    X(LIMITER, 13, "limiter")                                                                      \
+    X(CONTROL, 14, "control")
 
 typedef enum {
 #define X(name, number, text) CF_ACTOR_##name = (number),
     CF_ACTOR_MAP(X)
 #undef X
-        CF_ACTOR_KINDS = 14 /* one more than the largest */
+        CF_ACTOR_KINDS = 15 /* one more than the largest */
 } cf_actor_kind_t;
 
 typedef struct {

@@ -7,6 +7,7 @@
 #include "hash.h"
 #include "limit.h"
 #include "observe.h"
+#include "operate.h"
 #include "place.h"
 #include "read.h"
 #include "record.h"

@@ -22,6 +22,7 @@ static const struct {
     {0x09, "hash.h", "password work"},
     {0x0a, "bot.h", "what a room asks the bot"},
     {0x0b, "limit.h", "tokens of buckets"},
+    {0x0c, "operate.h", "what an operator asks the running server"},
 };
 
 static const char intro[] =

@@ -1,0 +1,36 @@
+/* actors/control.h: the way into the running server: does what `confab ctl` asks. docs/control.md.
+ *
+ *     TOP_ROOMS  (ctl) -> ROOMS_TOP of all room threads, of those that answer in time
+ *     DRAIN      what comes from here on is REFUSED CF_ECLOSING; DRAINED at once, as what is under way
+ *                waits for others, who drain too
+ * Requests come over the socket, a frame of wire/msg.h each, and are answered over it; addresses and trace
+ * ids in them count for nothing. What cannot be read, or is no request of these, is REFUSED and its
+ * client closed. CF_CONTROL_REQUESTS_MAX may be under way, each with a deadline; whoever asked and has
+ * gone since does not change what comes of it. */
+#ifndef CF_CONTROL_ACTOR_H
+#define CF_CONTROL_ACTOR_H
+
+#include "actor.h"
+#include "config.h"
+
+#define CF_CONTROL_REQUESTS_MAX 64
+#define CF_CONTROL_ANSWER_US INT64_C(5000000) /* time of a request that only asks */
+#define CF_CONTROL_PATH_MAX 2300
+
+typedef struct {
+    const char *path;         /* of the socket; borrowed for the call */
+    cf_address_t room_thread; /* index 0 */
+    uint32_t room_threads;
+    cf_actor_t *actor; /* borrowed */
+} cf_control_config_t;
+
+typedef struct cf_control cf_control_t;
+
+/* The socket's name by this configuration; false: there is to be none. */
+bool cf_control_path(const cf_config_t *config, char out[CF_CONTROL_PATH_MAX]);
+/* Opens the socket, and watches it with the actor. Returns 0; CF_ERANGE, CF_EFULL, CF_EIO (logged,
+ * local_server.h); CF_ENOMEM. */
+int cf_control_new(cf_control_t **out, const cf_control_config_t *config);
+extern const cf_actor_ops_t cf_control_ops;
+
+#endif

@@ -1,0 +1,62 @@
+/* actors/control_state.h: the state of control, for the files that together are it: control.c (who is
+ * connected, what is under way, the table of verbs), control_rooms.c (what is asked of room threads). Nobody
+ * else includes it. */
+#ifndef CF_CONTROL_STATE_H
+#define CF_CONTROL_STATE_H
+
+#include "busiest.h"
+#include "control.h"
+#include "local/local_server.h"
+#include "table.h"
+
+typedef struct cf_control_verb cf_control_verb_t;
+
+/* A request under way. */
+typedef struct {
+    uint64_t corr; /* under which it asks others */
+    const cf_control_verb_t *verb;
+    uint64_t client, client_corr; /* whom to answer */
+    int64_t until_us;
+    uint8_t trace[CF_TRACE_SIZE];
+    void *work; /* the verb's own; freed with the request */
+    UT_hash_handle hh;
+} cf_control_request_t;
+
+/* What `confab ctl` may ask. Each function may end the request, by cf_control_answer() or
+ * cf_control_refuse(), and must not touch it afterwards; an error that is returned refuses it. */
+struct cf_control_verb {
+    uint16_t type;
+    int (*begin)(cf_control_t *self, cf_turn_t *turn, cf_control_request_t *request,
+                 const cf_msg_t *msg);
+    /* Somebody who was asked has answered, REFUSED and MOVED among it. */
+    int (*go_on)(cf_control_t *self, cf_turn_t *turn, cf_control_request_t *request,
+                 const cf_msg_t *msg);
+    /* Its time is over. NULL: it is refused CF_ETIME. */
+    void (*give_up)(cf_control_t *self, cf_turn_t *turn, cf_control_request_t *request);
+};
+
+struct cf_control {
+    cf_control_config_t config;
+    cf_local_server_t *server;      /* owned */
+    cf_control_request_t *requests; /* by corr, oldest first */
+    uint64_t last_corr;
+    bool draining;
+    cf_turn_t *turn; /* of the call under way, for what the socket calls */
+    cf_buf_t frame;  /* of the answer being sent */
+};
+
+/* control.c */
+/* Zeroed memory of the request's own; NULL: none. */
+void *cf_control_work(cf_control_request_t *request, size_t size);
+/* Ask somebody on its behalf. */
+int cf_control_ask(cf_turn_t *turn, const cf_control_request_t *request, cf_address_t to,
+                   uint16_t type, cf_id_t room, const void *body);
+/* End the request. */
+void cf_control_answer(cf_control_t *self, cf_control_request_t *request, uint16_t type,
+                       const void *body);
+void cf_control_refuse(cf_control_t *self, cf_control_request_t *request, int err);
+
+/* control_rooms.c */
+extern const cf_control_verb_t cf_control_top_rooms;
+
+#endif

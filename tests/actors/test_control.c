@@ -1,0 +1,276 @@
+/* control as a real thread, over its real socket: the test is who asks, and everybody it asks. */
+#include "control.h"
+
+#include "clock.h"
+#include "err.h"
+#include "local/local_client.h"
+#include "local/local_server.h"
+#include "peer.h"
+#include "wire/control.h"
+#include "wire/operate.h"
+#include "wire/place.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define THREADS 2
+#define ROOM(n) ((cf_id_t){{1, [15] = (n)}})
+
+static cf_actor_t *actor;
+static peer_t *threads[THREADS];
+static char folder[64], path[128];
+static uint8_t packet[CF_LOCAL_ANSWER_MAX];
+static cf_arena_t arena;
+
+static void open_control(void)
+{
+    cf_control_t *state;
+    strcpy(folder, "/tmp/cf_control_XXXXXX");
+    cr_assert(ne(ptr, mkdtemp(folder), NULL));
+    snprintf(path, sizeof path, "%s/s", folder);
+    actor = actor_at(CF_ACTOR_CONTROL, 0);
+    for (int i = 0; i < THREADS; i++)
+        threads[i] = peer_at(CF_ACTOR_ROOMS, (uint16_t)i);
+    cf_control_config_t config = {.path = path,
+                                  .room_thread = {NODE, CF_ACTOR_ROOMS, 0},
+                                  .room_threads = THREADS,
+                                  .actor = actor};
+    cr_assert(eq(int, cf_control_new(&state, &config), 0));
+    actor_run(actor, &cf_control_ops, state);
+}
+
+static void close_control(void)
+{
+    char command[160];
+    actors_stop();
+    cf_arena_free(&arena);
+    cr_assert(eq(int, access(path, F_OK), -1)); /* it takes its file along */
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    cr_assert(eq(int, system(command), 0));
+}
+
+static int come(void)
+{
+    int fd = cf_local_client_connect(path);
+    cr_assert(ge(int, fd, 0));
+    return fd;
+}
+
+static void send_bytes(int fd, const void *bytes, size_t size)
+{
+    cr_assert(eq(int, cf_local_client_send(fd, bytes, size, cf_boot_us() + PEER_WAIT_MS * 1000),
+                 (int)size));
+}
+
+static void ask(int fd, uint16_t type, uint64_t corr, const void *body)
+{
+    cf_buf_t frame = {0};
+    cf_msg_t head = {.type = type,
+                     .corr = corr,
+                     .from = {0, CF_ACTOR_CONTROL, 0},
+                     .to = {0, CF_ACTOR_CONTROL, 0}};
+    cr_assert(eq(int, cf_msg_encode(&frame, &head, body), 0));
+    send_bytes(fd, frame.data, frame.size);
+    cf_buf_free(&frame);
+}
+
+/* The next answer has this type and correlation id? Its body goes to *body. */
+static bool hears(int fd, uint16_t type, uint64_t corr, void *body)
+{
+    cf_msg_t msg;
+    int size = cf_local_client_receive(fd, packet, sizeof packet,
+                                       cf_boot_us() + PEER_WAIT_MS * INT64_C(1000));
+    return size > 0 && cf_msg_decode(&msg, packet, (size_t)size) == 0 && msg.type == type &&
+           msg.corr == corr && cf_msg_body(body, &msg, &arena) == 0;
+}
+
+/* Negative; 0: it was not refused. */
+static int refusal(int fd, uint64_t corr)
+{
+    cf_refused_t refused;
+    return hears(fd, CF_MSG_REFUSED, corr, &refused) ? -(int)refused.reason : 0;
+}
+
+static bool is_closed(int fd)
+{
+    return cf_local_client_receive(fd, packet, sizeof packet,
+                                   cf_boot_us() + PEER_WAIT_MS * INT64_C(1000)) == CF_ECLOSING;
+}
+
+static const cf_top_rooms_t two = {.limit = 2};
+
+static void answer_top(int thread, cf_top_room_t *rooms, uint32_t n)
+{
+    cf_msg_t msg;
+    cf_top_rooms_t asked;
+    cr_assert(peer_await_msg(threads[thread], CF_MSG_TOP_ROOMS, 0, &msg, &asked));
+    cr_assert(eq(u32, asked.limit, 2));
+    peer_answer(threads[thread], &msg, CF_MSG_ROOMS_TOP,
+                &(cf_rooms_top_t){.active = 5, .rooms = {rooms, n}});
+}
+
+TestSuite(control, .init = open_control, .fini = close_control, .timeout = 60);
+
+Test(control, the_busiest_rooms_of_all_threads_are_put_together)
+{
+    cf_rooms_top_t top;
+    cf_top_room_t first[] = {{ROOM(1), 9, 1, 10}, {ROOM(2), 3, 7, 7}},
+                  second[] = {{ROOM(3), 3, 8, 9}, {ROOM(4), 3, 7, 8}};
+    int fd = come();
+    ask(fd, CF_MSG_TOP_ROOMS, 7, &two);
+    answer_top(0, first, 2);
+    answer_top(1, second, 2);
+    cr_assert(hears(fd, CF_MSG_ROOMS_TOP, 7, &top));
+    const cf_top_room_t *rooms = top.rooms.items;
+    cr_assert(eq(u32, top.rooms.n, 2));
+    cr_assert(cf_id_equal(rooms[0].room, ROOM(1)));
+    cr_assert(cf_id_equal(rooms[1].room, ROOM(3)));
+    cr_assert(eq(u64, rooms[1].posts_last_minute, 8));
+    cr_assert(eq(u64, rooms[1].posts, 9));
+    cr_assert(eq(u64, top.active, 10));
+    cr_assert(eq(u32, top.silent, 0));
+}
+
+Test(control, a_thread_that_does_not_answer_is_left_out_when_the_time_is_over)
+{
+    cf_rooms_top_t top;
+    cf_top_room_t room[] = {{ROOM(1), 9, 1, 10}};
+    int fd = come();
+    ask(fd, CF_MSG_TOP_ROOMS, 1, &two);
+    answer_top(1, room, 1);
+    cr_assert(hears(fd, CF_MSG_ROOMS_TOP, 1, &top));
+    cr_assert(eq(u32, top.rooms.n, 1));
+    cr_assert(eq(u32, top.silent, 1));
+    cf_msg_t late; /* concerns nobody any more */
+    cr_assert(peer_await_msg(threads[0], CF_MSG_TOP_ROOMS, 0, &late, NULL));
+    peer_answer(threads[0], &late, CF_MSG_ROOMS_TOP, &(cf_rooms_top_t){.active = 1});
+    ask(fd, CF_MSG_TOP_ROOMS, 2, &two);
+    answer_top(0, room, 1);
+    answer_top(1, NULL, 0);
+    cr_assert(hears(fd, CF_MSG_ROOMS_TOP, 2, &top));
+    cr_assert(eq(u64, top.active, 10));
+}
+
+/* Each of these is answered, counted, and the last that is heard of that client. */
+static void is_refused_and_closed(const void *bytes, size_t size, int err)
+{
+    uint64_t before = actor_counter(actor, CF_M_CONTROL_REFUSED);
+    int fd = come();
+    send_bytes(fd, bytes, size);
+    cr_assert(eq(int, refusal(fd, 0), err));
+    cr_assert(is_closed(fd));
+    cr_assert(eq(u64, actor_counter(actor, CF_M_CONTROL_REFUSED), before + 1));
+    close(fd);
+}
+
+Test(control, bytes_that_are_no_request_are_refused_and_harm_nobody)
+{
+    uint8_t bytes[CF_LOCAL_PACKET_MAX + 1];
+    cf_rooms_top_t top;
+    int good = come();
+    is_refused_and_closed("GET / HTTP/1.1\r\n\r\n", 18, CF_EPROTO);
+    memset(bytes, 0xff, sizeof bytes);
+    is_refused_and_closed(bytes, 1, CF_EPROTO);
+    is_refused_and_closed(bytes, CF_MSG_HEAD_SIZE, CF_EPROTO);
+    is_refused_and_closed(bytes, CF_LOCAL_PACKET_MAX, CF_EPROTO);
+    is_refused_and_closed(bytes, CF_LOCAL_PACKET_MAX + 1, CF_ERANGE);
+    memset(bytes, 0, sizeof bytes);
+    is_refused_and_closed(bytes, 64, CF_EPROTO);
+    ask(good, CF_MSG_TOP_ROOMS, 1, &two);
+    answer_top(0, NULL, 0);
+    answer_top(1, NULL, 0);
+    cr_assert(hears(good, CF_MSG_ROOMS_TOP, 1, &top));
+}
+
+Test(control, a_request_of_another_version_or_with_another_body_is_refused)
+{
+    cf_buf_t frame = {0};
+    cf_msg_t head = {
+        .type = CF_MSG_TOP_ROOMS, .from = {0, CF_ACTOR_CONTROL, 0}, .to = {0, CF_ACTOR_CONTROL, 0}};
+    cr_assert(eq(int, cf_msg_encode(&frame, &head, &two), 0));
+    frame.data[0]++;
+    is_refused_and_closed(frame.data, frame.size, CF_EPROTO);
+    frame.data[0]--;
+    frame.data[frame.size - 1] = CF_TOP_ROOMS_MAX + 1; /* the limit */
+    is_refused_and_closed(frame.data, frame.size, CF_ERANGE);
+    cf_buf_free(&frame);
+}
+
+Test(control, a_message_that_is_for_other_actors_is_refused)
+{
+    int fd = come();
+    ask(fd, CF_MSG_STOP, 3, NULL);
+    cr_assert(eq(int, refusal(fd, 3), CF_EPROTO));
+    cr_assert(is_closed(fd));
+}
+
+Test(control, at_the_bound_of_requests_under_way_more_are_refused_and_the_client_stays)
+{
+    cf_rooms_top_t top;
+    int fds[CF_CONTROL_REQUESTS_MAX / 8], n = CF_CONTROL_REQUESTS_MAX / 8;
+    for (int i = 0; i < n; i++)
+        fds[i] = come();
+    for (int i = 0; i < CF_CONTROL_REQUESTS_MAX; i++)
+        ask(fds[i % n], CF_MSG_TOP_ROOMS, (uint64_t)i + 1, &two);
+    while (actor_counter(actor, CF_M_CONTROL_REQUESTS) < CF_CONTROL_REQUESTS_MAX)
+        ; /* ends with the suite's time limit */
+    ask(fds[0], CF_MSG_TOP_ROOMS, 1000, &two);
+    cr_assert(eq(int, refusal(fds[0], 1000), CF_EFULL));
+    answer_top(0, NULL, 0); /* of the oldest */
+    answer_top(1, NULL, 0);
+    cr_assert(hears(fds[0], CF_MSG_ROOMS_TOP, 1, &top));
+    ask(fds[0], CF_MSG_TOP_ROOMS, 1001, &two);
+    for (int i = 1; i < CF_CONTROL_REQUESTS_MAX + 1; i++)
+        for (int thread = 0; thread < THREADS; thread++)
+            answer_top(thread, NULL, 0);
+    for (int i = 1; i < n; i++)
+        cr_assert(hears(fds[i], CF_MSG_ROOMS_TOP, (uint64_t)i + 1, &top));
+}
+
+Test(control, one_client_too_many_is_told)
+{
+    int fds[CF_LOCAL_CLIENTS_MAX];
+    for (int i = 0; i < CF_LOCAL_CLIENTS_MAX; i++)
+        fds[i] = come();
+    while (actor_counter(actor, CF_M_CONTROL_CLIENTS) < CF_LOCAL_CLIENTS_MAX)
+        ; /* ends with the suite's time limit */
+    int more = come();
+    cr_assert(eq(int, refusal(more, 0), CF_EFULL));
+    cr_assert(is_closed(more));
+    close(more);
+    for (int i = 0; i < CF_LOCAL_CLIENTS_MAX; i++)
+        close(fds[i]);
+}
+
+Test(control, a_client_that_has_gone_leaves_nothing_behind)
+{
+    int fd = come();
+    ask(fd, CF_MSG_TOP_ROOMS, 1, &two);
+    cf_msg_t msg;
+    cr_assert(peer_await_msg(threads[0], CF_MSG_TOP_ROOMS, 0, &msg, NULL));
+    close(fd);
+    while (actor_counter(actor, CF_M_CONTROL_CLIENTS) > 0)
+        ; /* ends with the suite's time limit */
+    peer_answer(threads[0], &msg, CF_MSG_ROOMS_TOP, &(cf_rooms_top_t){.active = 1});
+    answer_top(1, NULL, 0);
+    cr_assert(eq(u64, actor_counter(actor, CF_M_CONTROL_UNSENT), 0));
+}
+
+Test(control, what_comes_while_it_drains_is_refused_and_what_is_under_way_goes_on)
+{
+    cf_rooms_top_t top;
+    int fd = come();
+    peer_t *supervisor = peer_at(CF_ACTOR_SUPERVISOR, 0);
+    ask(fd, CF_MSG_TOP_ROOMS, 1, &two);
+    answer_top(0, NULL, 0);
+    peer_send(supervisor, CF_ACTOR_CONTROL, CF_MSG_DRAIN, 9, (cf_id_t){0}, NULL);
+    cr_assert(peer_await(supervisor, CF_MSG_DRAINED, 9, NULL));
+    ask(fd, CF_MSG_TOP_ROOMS, 2, &two);
+    cr_assert(eq(int, refusal(fd, 2), CF_ECLOSING));
+    answer_top(1, NULL, 0);
+    cr_assert(hears(fd, CF_MSG_ROOMS_TOP, 1, &top));
+}

@@ -1,0 +1,31 @@
+/* transports/wire/operate.h: what an operator asks the running server, by `confab ctl`. docs/control.md.
+ *
+ *     TOP_ROOMS  ctl -> control -> ROOMS_TOP, of all threads; control -> room thread -> ROOMS_TOP, its own */
+#ifndef CF_OPERATE_H
+#define CF_OPERATE_H
+
+#include "model.h"
+#include "msg.h"
+
+#define CF_TOP_ROOMS_MAX 100
+
+typedef struct {
+    uint32_t limit; /* 1..CF_TOP_ROOMS_MAX */
+} cf_top_rooms_t;
+
+typedef struct {
+    cf_id_t room;
+    uint32_t connections;
+    uint64_t posts_last_minute; /* about */
+    uint64_t posts;             /* since it was activated */
+} cf_top_room_t;
+
+typedef struct {
+    uint64_t active; /* rooms there are */
+    uint32_t silent; /* room threads that have not answered, and are not in it */
+    cf_list_t rooms; /* of cf_top_room_t, the busiest first */
+} cf_rooms_top_t;
+
+extern const cf_shape_t cf_shape_top_rooms, cf_shape_rooms_top;
+
+#endif
