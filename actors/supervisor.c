@@ -417,6 +417,7 @@ static cf_server_config_t server_config(const cf_config_t *config, const char *l
                                 .queue_age_ms = (int)config->ws_queue_max_age_ms,
                                 .close_ms = (int)config->ws_close_timeout_ms,
                                 .send_buffer_bytes = (int)config->http_send_buffer_bytes,
+                                .receive_buffer_bytes = (int)config->http_receive_buffer_bytes,
                                 .flush_delay_ms = (int)config->ws_flush_delay_ms,
                                 .certificate = cf_supervisor_certificate(config),
                                 .hsts_s = config->http_hsts_max_age_ms / 1000};

@@ -69,6 +69,9 @@
     X(http, send_buffer_bytes, SIZE, "128KiB", "4KiB", "4MiB",                                     \
       "Kernel send buffer of each connection (SO_SNDBUF); part of the memory a slow client can "   \
       "hold.")                                                                                     \
+    X(http, receive_buffer_bytes, SIZE, "64KiB", "32KiB", "4MiB",                                  \
+      "Kernel receive buffer of each connection (SO_RCVBUF); part of the memory a client can "     \
+      "hold that is not read, say as it is out of credit.")                                        \
     X(http, tls_cert_file, TEXT, "", "0", "1024",                                                  \
       "PEM file with the server's certificate, then those that vouch for it; with it the server "  \
       "speaks TLS alone on http.listen. Read again on SIGHUP. Empty is plain HTTP.")               \

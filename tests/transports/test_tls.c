@@ -197,7 +197,10 @@ static void open_host(void)
         int,
         cf_tls_new(&host.tls, &config, &events, &host, &host.loop, &host.wheel, &host.facts.stats),
         0));
-    cr_assert(eq(int, cf_listener_bind(&host.listener, "127.0.0.1:0", false, 65536), 0));
+    cr_assert(eq(
+        int,
+        cf_listener_bind(&host.listener, "127.0.0.1:0", false, (cf_socket_buffers_t){65536, 65536}),
+        0));
     cr_assert(eq(int, cf_listener_start(&host.listener, &host.loop, on_accept, &host), 0));
     uv_poll_init(&host.loop, &host.inbox, host.orders[0]);
     uv_poll_start(&host.inbox, UV_READABLE, on_order);

@@ -16,6 +16,12 @@
 /* A new connection, non-blocking; the callback owns fd. */
 typedef void cf_accept_fn(void *owner, int fd, const struct sockaddr *peer);
 
+/* SO_SNDBUF and SO_RCVBUF; Linux gives twice as much. 0: as the kernel likes, which lets a receive buffer grow
+ * to the last figure of net.ipv4.tcp_rmem, 6 MiB or more. */
+typedef struct {
+    int send_bytes, receive_bytes;
+} cf_socket_buffers_t;
+
 typedef struct {
     uv_poll_t poll;
     int fd, spare_fd; /* -1: none */
@@ -28,9 +34,10 @@ typedef struct {
 
 /* Bind to exactly `listen` ("host:port", "[::1]:80"). "[::]:80" is every interface, IPv4 too, and 0.0.0.0
  * where there is no IPv6. joins: a listener of this process has the port already and is to share it; else the
- * port must be free. send_buffer_bytes becomes the SO_SNDBUF of every connection. Returns 0; CF_ERANGE: not
- * such a text; CF_EIO: cannot bind. */
-int cf_listener_bind(cf_listener_t *self, const char *listen, bool joins, int send_buffer_bytes);
+ * port must be free. Every connection has these buffers. Returns 0; CF_ERANGE: not such a text; CF_EIO: cannot
+ * bind. */
+int cf_listener_bind(cf_listener_t *self, const char *listen, bool joins,
+                     cf_socket_buffers_t buffers);
 /* Accept from now on. Returns 0; CF_ENOMEM, and it is closed. */
 int cf_listener_start(cf_listener_t *self, uv_loop_t *loop, cf_accept_fn *on_accept, void *owner);
 void cf_listener_rest_over(cf_listener_t *self); /* once a second */

@@ -362,8 +362,9 @@ int cf_server_new(cf_server_t **out, const cf_server_config_t *config,
     cf_ring_init(&server->dirty);
     cf_ring_init(&server->clients);
     cf_ring_init(&server->websockets);
-    int rc = cf_listener_bind(&server->listener, config->listen, config->joins_port,
-                              config->send_buffer_bytes);
+    int rc = cf_listener_bind(
+        &server->listener, config->listen, config->joins_port,
+        (cf_socket_buffers_t){config->send_buffer_bytes, config->receive_buffer_bytes});
     if (rc == 0)
         rc = start_loop(server, inbox_fd);
     if (rc == 0)

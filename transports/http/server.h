@@ -134,6 +134,7 @@ typedef struct {
     int queue_age_ms;                    /* 10,000: oldest unsent byte older: close 1013 */
     int close_ms;                        /* 5,000: from our Close to reset */
     int send_buffer_bytes;               /* SO_SNDBUF, 128 KiB */
+    int receive_buffer_bytes;            /* SO_RCVBUF, 64 KiB */
     int flush_delay_ms;                  /* 0: flush each loop pass */
     size_t lasting_bytes;                /* of the owner, see cf_conn_lasting() */
     cf_certificate_config_t certificate; /* cert_file NULL: plain HTTP, else TLS alone */
