@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,4 +93,29 @@ Test(outgoing, gathers_whole_frames_up_to_the_room_and_one_at_least)
     cr_assert(eq(int, (int)cf_outgoing_fit(&queue, 1000, &size), 5));
     cr_assert(eq(sz, size, 250));
     cf_outgoing_clear(&queue);
+}
+
+/* What the allocator gives is no less than this: the piece and the word before it. */
+static size_t taken(void *piece)
+{
+    return piece ? malloc_usable_size(piece) + sizeof(size_t) : 0;
+}
+
+Test(outgoing, weighs_no_less_than_it_takes)
+{
+    for (size_t payload = 1; payload < 200; payload += 7) {
+        static const char text[200] = "m";
+        cf_outgoing_t queue;
+        cf_outgoing_init(&queue);
+        size_t frames = 0;
+        for (int count = 1; count <= 600; count++) {
+            cf_frame_t *frame = cf_frame_new(text, payload);
+            frames += taken(frame);
+            cr_assert(eq(int, cf_outgoing_add(&queue, frame, 1), 0));
+            cf_frame_unref(&frame);
+            if (count > 8) /* the first ring has room for eight, whoever waits */
+                cr_assert(ge(sz, CF_OUTGOING_WEIGHT(&queue), frames + taken(queue.entries)));
+        }
+        cf_outgoing_clear(&queue);
+    }
 }

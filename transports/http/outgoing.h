@@ -16,9 +16,11 @@ typedef struct {
     size_t bytes; /* of all waiting frames */
 } cf_outgoing_t;
 
-/* What a frame weighs in a queue's bound: its bytes and its entry, so that tiny frames are not
- * free. */
-#define CF_OUTGOING_WEIGHT(queue) ((queue)->bytes + (queue)->count * sizeof(cf_outgoing_entry_t))
+/* What a frame takes besides its bytes: its own head, what the allocator adds, and its entry twice, as
+ * the ring doubles. */
+#define CF_OUTGOING_FRAME_COST (2 * sizeof(cf_outgoing_entry_t) + sizeof(cf_frame_t) + 24)
+/* What a queue holds of memory at most, and is held to: tiny frames are not free. */
+#define CF_OUTGOING_WEIGHT(queue) ((queue)->bytes + (queue)->count * CF_OUTGOING_FRAME_COST)
 
 void cf_outgoing_init(cf_outgoing_t *queue);
 /* Takes a reference of its own. Returns 0, or CF_ENOMEM and leaves the queue as it was. */
