@@ -11,20 +11,70 @@ typedef struct {
     size_t size; /* what the entry counts against bytes_max */
 } slot_t;
 
+typedef struct {
+    uint32_t cap;   /* slots allocated */
+    uint32_t first; /* slot of the oldest */
+    uint32_t count;
+    slot_t *slots;
+} line_t;
+
 struct cf_ring {
     uint32_t events_max;
     size_t bytes_max;
     size_t bytes;
-    uint32_t cap;   /* slots allocated, grows up to events_max */
-    uint32_t first; /* slot of the oldest */
-    uint32_t count;
     uint64_t last_n;
-    uint64_t first_seq;
-    slot_t *slots;
+    uint32_t event_posts; /* events that are posts */
+    uint64_t event_seq;   /* seq of the first of them; 0: none */
+    line_t posts;         /* before the events; no gap between them and event_seq */
+    line_t events;
 };
 
 #define FIRST_CAP                                                                                  \
     4 /* most of 100,000 rooms are quiet: a full ring for each is memory nobody reads */
+
+/* --- a line of slots ---------------------------------------------------------------------------
+ */
+
+static slot_t *slot_at(const line_t *line, uint32_t i)
+{
+    return &line->slots[(line->first + i) % line->cap];
+}
+
+/* Room for one more. */
+static int grow(line_t *line)
+{
+    if (line->count < line->cap)
+        return 0;
+    uint32_t cap = line->cap ? line->cap * 2 : FIRST_CAP;
+    slot_t *slots = calloc(cap, sizeof *slots);
+    if (!slots)
+        return CF_ENOMEM;
+    for (uint32_t i = 0; i < line->count; i++)
+        slots[i] = *slot_at(line, i);
+    free(line->slots);
+    line->slots = slots;
+    line->cap = cap;
+    line->first = 0;
+    return 0;
+}
+
+static slot_t take_first(line_t *line)
+{
+    slot_t slot = *slot_at(line, 0);
+    line->first = (line->first + 1) % line->cap;
+    line->count--;
+    return slot;
+}
+
+static void free_line(line_t *line)
+{
+    for (uint32_t i = 0; i < line->count; i++)
+        free(slot_at(line, i)->texts);
+    free(line->slots);
+}
+
+/* --- life --------------------------------------------------------------------------------------
+ */
 
 int cf_ring_new(cf_ring_t **out, uint32_t events_max, size_t bytes_max)
 {
@@ -41,57 +91,71 @@ void cf_ring_destroy(cf_ring_t **self)
 {
     if (!*self)
         return;
-    for (uint32_t i = 0; i < (*self)->count; i++)
-        free((*self)->slots[((*self)->first + i) % (*self)->cap].texts);
-    free((*self)->slots);
+    free_line(&(*self)->posts);
+    free_line(&(*self)->events);
     free(*self);
     *self = NULL;
 }
 
-static slot_t *slot_at(const cf_ring_t *self, uint32_t i)
+/* --- what goes ---------------------------------------------------------------------------------
+ */
+
+static void let_go(cf_ring_t *self, slot_t slot)
 {
-    return &self->slots[(self->first + i) % self->cap];
+    self->bytes -= slot.size;
+    free(slot.texts);
 }
 
-/* The oldest post still held, looked for when the one that was it has gone. */
-static uint64_t oldest_seq(const cf_ring_t *self)
+static void drop_posts(cf_ring_t *self)
 {
-    for (uint32_t i = 0; i < self->count; i++)
-        if (slot_at(self, i)->event.kind == CF_EVENT_POST)
-            return slot_at(self, i)->event.post.seq;
+    while (self->posts.count > 0)
+        let_go(self, take_first(&self->posts));
+}
+
+/* The first event that is a post, looked for when the one that was it has gone. */
+static uint64_t first_event_seq(const cf_ring_t *self)
+{
+    for (uint32_t i = 0; i < self->events.count; i++)
+        if (slot_at(&self->events, i)->event.kind == CF_EVENT_POST)
+            return slot_at(&self->events, i)->event.post.seq;
     return 0;
 }
 
-static void drop_oldest(cf_ring_t *self)
+static slot_t take_event(cf_ring_t *self)
 {
-    slot_t *slot = slot_at(self, 0);
-    bool was_post = slot->event.kind == CF_EVENT_POST;
-    self->bytes -= slot->size;
-    free(slot->texts);
-    self->first = (self->first + 1) % self->cap;
-    self->count--;
-    if (was_post)
-        self->first_seq = oldest_seq(self);
+    slot_t slot = take_first(&self->events);
+    if (slot.event.kind == CF_EVENT_POST) {
+        self->event_posts--;
+        self->event_seq = first_event_seq(self);
+    }
+    return slot;
 }
 
-static int grow(cf_ring_t *self)
+/* The oldest event goes; if it is a post it stays as one, without memory for that none before it does. */
+static void retire_event(cf_ring_t *self)
 {
-    if (self->count < self->cap)
-        return 0;
-    uint32_t cap = self->cap ? self->cap * 2 : FIRST_CAP;
-    if (cap > self->events_max)
-        cap = self->events_max;
-    slot_t *slots = calloc(cap, sizeof *slots);
-    if (!slots)
-        return CF_ENOMEM;
-    for (uint32_t i = 0; i < self->count; i++)
-        slots[i] = *slot_at(self, i);
-    free(self->slots);
-    self->slots = slots;
-    self->cap = cap;
-    self->first = 0;
-    return 0;
+    slot_t slot = take_event(self);
+    bool is_post = slot.event.kind == CF_EVENT_POST;
+    if (!is_post || grow(&self->posts) < 0) {
+        if (is_post)
+            drop_posts(self);
+        let_go(self, slot);
+        return;
+    }
+    slot.event.n = 0;
+    *slot_at(&self->posts, self->posts.count++) = slot;
 }
+
+static void keep_bounds(cf_ring_t *self)
+{
+    while (self->posts.count && self->posts.count + self->event_posts > self->events_max)
+        let_go(self, take_first(&self->posts));
+    while (self->bytes > self->bytes_max && self->posts.count + self->events.count > 1)
+        let_go(self, self->posts.count ? take_first(&self->posts) : take_event(self));
+}
+
+/* --- what comes --------------------------------------------------------------------------------
+ */
 
 static void copy(char *to, cf_str_t text)
 {
@@ -122,32 +186,56 @@ int cf_ring_add(cf_ring_t *self, uint32_t kind, const cf_post_t *post)
     int rc = fill(&slot, kind, post);
     if (rc < 0)
         return rc;
-    if (self->count == self->events_max)
-        drop_oldest(self);
-    if ((rc = grow(self)) < 0) {
+    if (self->events.count == self->events_max)
+        retire_event(self);
+    if ((rc = grow(&self->events)) < 0) {
         free(slot.texts);
         return rc;
     }
     slot.event.n = ++self->last_n;
-    *slot_at(self, self->count++) = slot;
+    *slot_at(&self->events, self->events.count++) = slot;
     self->bytes += slot.size;
-    if (kind == CF_EVENT_POST && self->first_seq == 0)
-        self->first_seq = post->seq;
-    while (self->bytes > self->bytes_max && self->count > 1)
-        drop_oldest(self);
+    if (kind == CF_EVENT_POST && self->event_posts++ == 0)
+        self->event_seq = post->seq;
+    keep_bounds(self);
+    return 0;
+}
+
+int cf_ring_put_before(cf_ring_t *self, const cf_post_t *post)
+{
+    slot_t slot;
+    if (self->posts.count + self->event_posts >= self->events_max)
+        return CF_EFULL;
+    int rc = fill(&slot, CF_EVENT_POST, post);
+    if (rc < 0)
+        return rc;
+    rc = self->bytes + slot.size > self->bytes_max ? CF_EFULL : grow(&self->posts);
+    if (rc < 0) {
+        free(slot.texts);
+        return rc;
+    }
+    line_t *line = &self->posts;
+    line->first = (line->first + line->cap - 1) % line->cap;
+    line->count++;
+    *slot_at(line, 0) = slot;
+    self->bytes += slot.size;
     return 0;
 }
 
 void cf_ring_skip(cf_ring_t *self)
 {
-    while (self->count > 0)
-        drop_oldest(self);
+    drop_posts(self);
+    while (self->events.count > 0)
+        let_go(self, take_event(self));
     self->last_n++;
 }
 
+/* --- what is there -----------------------------------------------------------------------------
+ */
+
 uint64_t cf_ring_first_n(const cf_ring_t *self)
 {
-    return self->last_n + 1 - self->count;
+    return self->last_n + 1 - self->events.count;
 }
 
 uint64_t cf_ring_last_n(const cf_ring_t *self)
@@ -157,20 +245,32 @@ uint64_t cf_ring_last_n(const cf_ring_t *self)
 
 const cf_ring_event_t *cf_ring_at(const cf_ring_t *self, uint64_t n)
 {
-    return &slot_at(self, (uint32_t)(n - cf_ring_first_n(self)))->event;
+    return &slot_at(&self->events, (uint32_t)(n - cf_ring_first_n(self)))->event;
+}
+
+uint32_t cf_ring_entries(const cf_ring_t *self)
+{
+    return self->posts.count + self->events.count;
+}
+
+const cf_ring_event_t *cf_ring_entry(const cf_ring_t *self, uint32_t i)
+{
+    bool is_event = i >= self->posts.count;
+    return is_event ? &slot_at(&self->events, i - self->posts.count)->event
+                    : &slot_at(&self->posts, i)->event;
 }
 
 uint64_t cf_ring_first_seq(const cf_ring_t *self)
 {
-    return self->first_seq;
+    return self->posts.count ? slot_at(&self->posts, 0)->event.post.seq : self->event_seq;
 }
 
 uint64_t cf_ring_after_seq(const cf_ring_t *self, uint64_t seq)
 {
-    if (self->first_seq == 0 || seq + 1 < self->first_seq)
+    if (self->event_seq == 0 || seq + 1 < self->event_seq)
         return 0;
-    for (uint32_t i = 0; i < self->count; i++) {
-        const cf_ring_event_t *event = &slot_at(self, i)->event;
+    for (uint32_t i = 0; i < self->events.count; i++) {
+        const cf_ring_event_t *event = &slot_at(&self->events, i)->event;
         if (event->kind == CF_EVENT_POST && event->post.seq > seq)
             return event->n;
     }

@@ -188,6 +188,7 @@ int cf_room_new(cf_room_t **out, cf_room_host_t *host, cf_id_t id, cf_turn_t *tu
     self->held_end = &self->held;
     self->queue_end = &self->queue;
     self->commands_end = &self->commands;
+    self->oldest_seq = 1;
     self->active_us = self->phase_since_us = turn->boot_us;
     int rc = cf_ring_new(&self->ring, host->config->ring_events, host->config->ring_bytes);
     self->activate_corr = cf_room_next_corr(self);
@@ -286,6 +287,7 @@ static int on_refused(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     else if (!cf_room_join_refused(self, turn, msg->corr, err) &&
              !cf_room_command_refused(self, turn, msg->corr, err)) {
         cf_room_read_failed(self, turn, msg->corr);
+        cf_room_load_failed(self, turn, msg->corr, err);
         cf_room_lookup_failed(self, turn, msg->corr, err);
     }
     return 0;

@@ -1,5 +1,4 @@
-/* room_fanout.c: what a room shows: events in order to every gateway with members, and its history.
- */
+/* room_fanout.c: what a room shows: events in order to every gateway with members. */
 #include "room_state.h"
 
 #include "crash_point.h"
@@ -7,8 +6,6 @@
 #include "metrics.h"
 #include "store.h"
 #include "wire/read.h"
-
-#include <limits.h>
 
 #define READ_BACK_POSTS 100           /* at a time, for a gateway that is behind the ring */
 #define READ_RETRY_US INT64_C(500000) /* after a failure: two actors must not spin */
@@ -164,6 +161,8 @@ int cf_room_on_page(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     for (uint32_t i = 0; rc == 0 && msg->corr && i < self->gateway_count; i++)
         if (self->gateways[i].read_corr == msg->corr)
             gateway = &self->gateways[i];
+    if (rc == 0 && !gateway)
+        cf_room_history_loaded(self, turn, msg->corr, &page);
     if (!gateway)
         return rc;
     uint64_t told_seq = gateway->told_seq;
@@ -192,96 +191,4 @@ void cf_room_read_failed(cf_room_t *self, cf_turn_t *turn, uint64_t corr)
             self->gateways[i].read_corr = 0;
             self->gateways[i].read_again_us = turn->boot_us + READ_RETRY_US; /* by the tick */
         }
-}
-
-/* --- history -----------------------------------------------------------------------------------
- */
-
-typedef struct {
-    uint64_t before_seq;
-    int64_t before_us;
-    bool known; /* the bound could be found in the ring */
-} cut_t;
-
-static cut_t cut_of(const cf_room_t *self, const cf_history_t *history)
-{
-    cut_t cut = {UINT64_MAX, INT64_MAX, true};
-    switch (history->from) {
-    case CF_POSTS_BEFORE_SEQ:
-        cut.before_seq = (uint64_t)history->at;
-        break;
-    case CF_POSTS_BEFORE_TIME:
-        cut.before_us = history->at;
-        break;
-    case CF_POSTS_BEFORE_ID:
-        cut.known = false;
-        for (uint64_t n = cf_ring_last_n(self->ring); n >= cf_ring_first_n(self->ring); n--) {
-            const cf_ring_event_t *event = cf_ring_at(self->ring, n);
-            if (event->kind == CF_EVENT_POST && cf_id_equal(event->post.id, history->id)) {
-                cut.before_seq = event->post.seq;
-                cut.known = true;
-            }
-        }
-        break;
-    case CF_POSTS_AFTER_SEQ:
-        cut.known = false;
-        break;
-    }
-    return cut;
-}
-
-/* Fill *page with the newest posts older than the cut. False: the ring does not go back far enough.
- */
-static bool page_from_ring(cf_room_t *self, cf_turn_t *turn, const cf_history_t *history,
-                           cf_page_t *page)
-{
-    cut_t cut = cut_of(self, history);
-    bool has_all =
-        self->ephemeral || self->committed_seq == 0 || cf_ring_first_seq(self->ring) == 1;
-    cf_post_t *posts = cf_arena_take(turn->arena, history->limit * sizeof *posts);
-    if (!cut.known || !posts)
-        return false;
-    uint32_t at = history->limit; /* filled from its end, as the ring is read backwards */
-    int64_t ttl_us = self->host->config->posts_ttl_us;
-    for (uint64_t n = cf_ring_last_n(self->ring); at > 0 && n >= cf_ring_first_n(self->ring); n--) {
-        const cf_ring_event_t *event = cf_ring_at(self->ring, n);
-        if (event->kind != CF_EVENT_POST || event->post.seq >= cut.before_seq ||
-            event->post.at_us >= cut.before_us)
-            continue;
-        if (ttl_us && event->post.at_us <= turn->wall_us - ttl_us) {
-            has_all = true; /* the history begins behind it, whatever the ring still has */
-            break;
-        }
-        posts[--at] = event->post;
-        posts[at].client_key = (cf_str_t){0};
-    }
-    page->posts = (cf_list_t){posts + at, history->limit - at};
-    return at == 0 || has_all;
-}
-
-int cf_room_on_history(void *state, cf_turn_t *turn, const cf_msg_t *msg)
-{
-    cf_room_t *self = state;
-    cf_history_t history;
-    cf_page_t page;
-    int rc = cf_msg_body(&history, msg, turn->arena);
-    if (rc == 0)
-        rc = cf_room_membership(self, turn, msg, history.user);
-    if (rc != 1)
-        return rc == 0 ? CF_EPERM : rc == CF_EAGAIN ? 0 : rc;
-    if (page_from_ring(self, turn, &history, &page))
-        return cf_outbox_answer(turn->out, msg, CF_MSG_PAGE, &page);
-    if (self->ephemeral) /* a cursor the ring does not have any more */
-        return cf_outbox_refuse(turn->out, msg, CF_ERANGE, 0);
-    /* The reader answers whoever the message says it is from: the page never passes through the
-     * room */
-    return cf_outbox_put(
-        turn->out,
-        &(cf_msg_t){.type = CF_MSG_READ_POSTS,
-                    .corr = msg->corr,
-                    .from = msg->from,
-                    .to = cf_room_reader(self),
-                    .room = self->id},
-        &(cf_read_posts_t){
-            .from = history.from, .at = history.at, .id = history.id, .limit = history.limit});
 }

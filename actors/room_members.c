@@ -309,27 +309,24 @@ static int fill_backlog(cf_room_t *self, cf_turn_t *turn, const cf_attach_t *att
     bool is_other_epoch = attach->epoch != self->epoch;
     bool is_back = attach->again && is_other_epoch; /* nothing of this epoch was shown to it */
     bool has_missed = attach->since != self->committed_seq;
-    uint64_t after = cf_ring_after_seq(self->ring, attach->since);
-    uint64_t last = cf_ring_last_n(self->ring);
-    uint64_t n = is_back ? cf_ring_first_n(self->ring) : has_missed ? after : last + 1;
-    if ((self->ephemeral && is_other_epoch) || attach->since > self->committed_seq ||
-        (has_missed && after == 0) || last + 1 - n > CF_RUN_ROWS_MAX) {
-        attached->reload = true;
-        return 0;
-    }
-    cf_event_t *events = cf_arena_take(turn->arena, (last + 2 - n) * sizeof *events);
+    uint64_t first = cf_ring_first_seq(self->ring);
+    uint32_t entries = cf_ring_entries(self->ring), count = 0;
+    attached->reload = (self->ephemeral && is_other_epoch) || attach->since > self->committed_seq ||
+                       (has_missed && (first == 0 || attach->since + 1 < first));
+    cf_event_t *events = cf_arena_take(turn->arena, (entries + 1) * sizeof *events);
     if (!events)
         return CF_ENOMEM;
-    uint32_t count = 0;
-    for (; n <= last; n++) {
-        const cf_ring_event_t *at = cf_ring_at(self->ring, n);
+    for (uint32_t i = 0; i < entries && !attached->reload; i++) {
+        const cf_ring_event_t *at = cf_ring_entry(self->ring, i);
         bool is_post = at->kind == CF_EVENT_POST;
         if (is_post ? at->post.seq <= attach->since : !is_back)
             continue;
-        events[count] = (cf_event_t){self->epoch, n, at->kind, at->post};
+        attached->reload = count == CF_RUN_ROWS_MAX;
+        events[count] = (cf_event_t){self->epoch, at->n, at->kind, at->post};
         events[count++].post.client_key = (cf_str_t){0};
     }
-    attached->backlog = (cf_list_t){events, count};
+    if (!attached->reload)
+        attached->backlog = (cf_list_t){events, count};
     return 0;
 }
 
@@ -454,7 +451,10 @@ void cf_room_members_tick(cf_room_t *self, cf_turn_t *turn)
         cf_membership_t *row = cf_room_find_membership(self, user);
         if (row)
             row->asked = 0;
-        cf_room_refuse_held(self, turn, user, CF_ETIME);
+        if (cf_id_equal(user, self->id))
+            cf_room_load_failed(self, turn, self->load_corr, CF_ETIME);
+        else
+            cf_room_refuse_held(self, turn, user, CF_ETIME);
         trim_memberships(self);
     }
 }

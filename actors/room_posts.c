@@ -216,9 +216,9 @@ static bool repeats_key(const cf_post_t *rows, uint32_t n, const cf_post_t *post
 /* The event of an earlier post of this sender under this key, as far as the ring goes. */
 static const cf_post_t *find_in_ring(const cf_room_t *self, const cf_post_t *post)
 {
-    uint64_t n = cf_ring_last_n(self->ring);
-    for (; post->client_key.size && n >= cf_ring_first_n(self->ring); n--) {
-        const cf_ring_event_t *event = cf_ring_at(self->ring, n);
+    uint32_t i = post->client_key.size ? cf_ring_entries(self->ring) : 0;
+    while (i-- > 0) {
+        const cf_ring_event_t *event = cf_ring_entry(self->ring, i);
         if (event->kind == CF_EVENT_POST && repeats_key(&event->post, 1, post))
             return &event->post;
     }

@@ -1,6 +1,6 @@
 /* actors/room_state.h: the state of a room, for the files that together are the room: room.c (life
  * and dispatch), room_members.c (who is here, who may), room_roster.c (telling it), room_posts.c (order and durability),
- * room_commands.c (what is asked of the bot), room_fanout.c (events and history). Nobody else
+ * room_commands.c (what is asked of the bot), room_fanout.c (events), room_history.c (pages). Nobody else
  * includes it. */
 #ifndef CF_ROOM_STATE_H
 #define CF_ROOM_STATE_H
@@ -21,7 +21,9 @@ typedef enum {
 /* A request kept for later: its whole frame. */
 typedef struct cf_held {
     struct cf_held *next;
-    cf_id_t user; /* whose membership it waits for; zero: it waits for the room to load */
+    cf_id_t
+        user; /* whose membership it waits for; zero: it waits for the room to load; the room's own id:
+                     for the newest page */
     int64_t since_us;
     size_t size;
     uint8_t frame[];
@@ -127,6 +129,12 @@ struct cf_room {
     uint64_t posts; /* shown since it was activated */
     int64_t minute; /* of the boot clock, that of the newest of them */
     uint32_t posts_of_minute, posts_of_minute_before;
+    uint64_t
+        oldest_seq;     /* no post before it is stored; 1 until the store has told of a later one */
+    bool was_loaded;    /* the newest page was put before what the ring has got since */
+    uint64_t load_corr; /* of the READ_POSTS that is on its way for that; 0: none */
+    uint64_t load_seq;  /* committed_seq when it was asked */
+    uint32_t load_limit; /* of it */
 };
 
 /* room.c */
@@ -193,7 +201,7 @@ void cf_room_commands_tick(cf_room_t *self, cf_turn_t *turn);
 void cf_room_free_commands(cf_room_t *self);
 
 /* room_fanout.c */
-cf_handler_fn cf_room_on_history, cf_room_on_page;
+cf_handler_fn cf_room_on_page;
 cf_room_gateway_t *cf_room_gateway(cf_room_t *self, uint64_t address); /* NULL: none */
 int cf_room_add_gateway(cf_room_t *self, uint64_t address, cf_room_gateway_t **out);
 /* Put one event into the ring; fan-out follows at the end of the batch. */
@@ -203,5 +211,11 @@ void cf_room_fan_out_to(cf_room_t *self, cf_turn_t *turn, cf_room_gateway_t *gat
 void cf_room_read_failed(cf_room_t *self, cf_turn_t *turn, uint64_t corr);
 /* Every gateway can take an event now. */
 bool cf_room_windows_open(const cf_room_t *self);
+
+/* room_history.c */
+cf_handler_fn cf_room_on_history;
+/* Nothing, if corr is not that of the question for the newest page. */
+void cf_room_history_loaded(cf_room_t *self, cf_turn_t *turn, uint64_t corr, const cf_page_t *page);
+void cf_room_load_failed(cf_room_t *self, cf_turn_t *turn, uint64_t corr, int err);
 
 #endif

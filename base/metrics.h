@@ -16,6 +16,7 @@
 #define CF_WS_SENT_HELP "WebSocket messages out, one for each client"
 #define CF_RESUMES_HELP                                                                            \
     "connections that came back to a room: brought up to date, or told to reload"
+#define CF_HISTORY_HELP "pages of history: by rooms from memory, or passed on to a reader"
 #define CF_BOT_ANSWERS_HELP "commands the bot has answered"
 
 #define CF_LIMITED(kind) "confab_limit_refused_total{kind=\"" kind "\"}"
@@ -49,6 +50,8 @@
     X(POSTS_UNCONFIRMED, COUNTER, "confab_posts_unconfirmed_total",                                \
       "posts whose outcome was not known in time")                                                 \
     X(EVENTS_OUT, COUNTER, "confab_room_events_total", "events sent by rooms to gateways")         \
+    X(HISTORY_RING, COUNTER, "confab_history_pages_total{from=\"ring\"}", CF_HISTORY_HELP)         \
+    X(HISTORY_STORE, COUNTER, "confab_history_pages_total{from=\"store\"}", CF_HISTORY_HELP)       \
     X(ROOM_LAGS, COUNTER, "confab_room_lags_total", "times a gateway's event window closed")       \
     X(ROOM_LAG, MOST, "confab_room_lag_events",                                                    \
       "events that the gateway furthest behind a room has not been sent")                          \

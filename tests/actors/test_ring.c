@@ -1,5 +1,7 @@
 #include "ring.h"
 
+#include "err.h"
+
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <stdio.h>
@@ -91,7 +93,7 @@ Test(ring, keeps_bytes_within_its_bound_but_one_event_always)
     cr_assert(eq(u64, cf_ring_last_n(ring), 2));
 }
 
-Test(ring, knows_from_which_post_on_it_has_all)
+Test(ring, keeps_posts_that_presence_has_pushed_out_of_the_events)
 {
     make(4, 100000);
     add_joined();
@@ -99,16 +101,58 @@ Test(ring, knows_from_which_post_on_it_has_all)
     add_post(41);
     add_joined();
     add_post(42);
-    cr_assert(eq(u64, cf_ring_first_seq(ring), 41));
-    add_joined(); /* the first joined goes */
-    cr_assert(eq(u64, cf_ring_first_seq(ring), 41));
-    add_joined(); /* post 41 goes */
-    cr_assert(eq(u64, cf_ring_first_seq(ring), 42));
-    add_joined();
-    add_joined(); /* post 42 goes: only presence is left */
-    cr_assert(eq(u64, cf_ring_first_seq(ring), 0));
+    for (int i = 0; i < 10; i++) {
+        add_joined();
+        cr_assert(eq(u64, cf_ring_first_seq(ring), 41));
+    }
+    cr_assert(eq(u64, cf_ring_first_n(ring), 11)); /* as events they are gone */
+    cr_assert(eq(u64, cf_ring_after_seq(ring, 41), 0));
+    cr_assert(eq(u32, cf_ring_entries(ring), 6));
+    cr_assert(eq(u64, cf_ring_entry(ring, 0)->post.seq, 41));
+    cr_assert(eq(u64, cf_ring_entry(ring, 0)->n, 0));
+    cr_assert(eq(u64, cf_ring_entry(ring, 1)->post.seq, 42));
+    cr_assert(eq(u64, cf_ring_entry(ring, 2)->n, 11));
     add_post(43);
-    cr_assert(eq(u64, cf_ring_first_seq(ring), 43));
+    add_post(44);
+    cr_assert(eq(u64, cf_ring_first_seq(ring), 41)); /* four posts */
+    add_post(45);
+    cr_assert(eq(u64, cf_ring_first_seq(ring), 42)); /* and no more */
+    cr_assert(eq(u64, cf_ring_after_seq(ring, 42), cf_ring_at(ring, 15)->n));
+}
+
+Test(ring, takes_older_posts_in_before_what_it_has_up_to_its_bounds)
+{
+    static char text[4000];
+    make(4, 100000);
+    add_joined();
+    add_post(9);
+    for (uint64_t seq = 8; seq >= 6; seq--) {
+        cf_post_t post = {.seq = seq, .text = cf_str("old")};
+        cr_assert(eq(int, cf_ring_put_before(ring, &post), 0));
+        cr_assert(eq(u64, cf_ring_first_seq(ring), seq));
+    }
+    cr_assert(eq(int, cf_ring_put_before(ring, &(cf_post_t){.seq = 5}), CF_EFULL));
+    for (uint32_t i = 0; i < 3; i++)
+        cr_assert(eq(u64, cf_ring_entry(ring, i)->post.seq, 6 + i));
+    cr_assert(eq(int, cf_ring_entry(ring, 3)->kind, CF_EVENT_JOINED));
+    cr_assert(eq(u64, cf_ring_first_n(ring), 1)); /* they are no events */
+    cr_assert(eq(u64, cf_ring_last_n(ring), 2));
+    add_post(10);
+    cr_assert(eq(u64, cf_ring_first_seq(ring), 7));
+    cf_ring_destroy(&ring);
+    make(100, 9000);
+    add_post(9);
+    cf_post_t post = {.text = {text, sizeof text}};
+    for (post.seq = 8; post.seq >= 7; post.seq--)
+        cr_assert(eq(int, cf_ring_put_before(ring, &post), 0));
+    size_t bytes = cf_ring_bytes(ring);
+    cr_assert(eq(int, cf_ring_put_before(ring, &post), CF_EFULL));
+    cr_assert(eq(sz, cf_ring_bytes(ring), bytes));
+    cr_assert(eq(u64, cf_ring_first_seq(ring), 7));
+    post.seq = 10;
+    cr_assert(eq(int, cf_ring_add(ring, CF_EVENT_POST, &post), 0)); /* the oldest make room */
+    cr_assert(le(sz, cf_ring_bytes(ring), 9000));
+    cr_assert(eq(u64, cf_ring_first_seq(ring), 8));
 }
 
 Test(ring, finds_the_first_event_behind_a_post)
