@@ -1,14 +1,16 @@
 #include "reader.h"
 
+#include "bucket.h"
 #include "metrics.h"
 #include "wire/observe.h"
 #include "wire/place.h"
 #include "wire/read.h"
 #include "wire/room.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
-#define GATHER_MAX 256 /* questions of one kind in one query */
+#define GATHER_MAX CF_READER_GATHER_MAX
 #define PAGE_ROWS 2000 /* posts that one query may bring */
 #define RETRY_AFTER_MS 1000
 
@@ -18,6 +20,7 @@ _Static_assert(CF_RUN_ROWS_MAX *(CF_POST_TEXT_MAX + CF_USERNAME_MAX + CF_CLIENT_
 
 /* Kinds of calls, as the link tells them apart. */
 typedef enum { USERS, SESSIONS, MEMBERS, POSTS, ROOMS } kind_t;
+#define KINDS (ROOMS + 1)
 
 /* Rows are copied while a query runs (its memory is the store's) and answered when all are there: a
  * query that fails half-way has no answer. */
@@ -33,6 +36,8 @@ typedef struct {
 struct cf_reader {
     cf_reader_config_t config;
     cf_store_link_t link;
+    cf_limit_t limit; /* of queries of one kind; rate 0: none */
+    cf_bucket_t permits[KINDS];
     cf_arena_t arena; /* of one query */
     bool no_memory;   /* a row of this query could not be copied */
     result_t results[GATHER_MAX];
@@ -439,18 +444,50 @@ static int check(cf_store_t *store, uint32_t kinds)
 /* --- life --------------------------------------------------------------------------------------
  */
 
+/* Those that may wait for others of their kind: what is kept of them outlives the batch they came in. */
+static const struct {
+    kind_t kind;
+    size_t count; /* where in cf_reader the number of questions stands */
+    void (*ask)(cf_reader_t *, cf_turn_t *);
+} gathered[] = {{SESSIONS, offsetof(cf_reader_t, sessions.n), find_sessions},
+                {MEMBERS, offsetof(cf_reader_t, members.n), find_members},
+                {POSTS, offsetof(cf_reader_t, posts.n), read_posts}};
+#define GATHERED (sizeof gathered / sizeof gathered[0])
+
+static uint32_t count_of(const cf_reader_t *self, size_t i)
+{
+    return *(const uint32_t *)((const char *)self + gathered[i].count);
+}
+
+/* Ask what has waited enough. Returns the time until the next has; INT64_MAX: nothing waits. */
+static int64_t ask_gathered(cf_reader_t *self, cf_turn_t *turn)
+{
+    int64_t wait_us = INT64_MAX;
+    for (size_t i = 0; i < GATHERED; i++) {
+        cf_bucket_t *permits = &self->permits[gathered[i].kind];
+        if (count_of(self, i) == 0)
+            continue;
+        if (self->limit.rate == 0 || cf_bucket_try(permits, &self->limit, turn->boot_us) == 0) {
+            gathered[i].ask(self, turn);
+        } else {
+            int64_t this_us = cf_bucket_wait_us(permits, &self->limit);
+            wait_us = this_us < wait_us ? this_us : wait_us;
+        }
+    }
+    return wait_us;
+}
+
 static void after_batch(void *state, cf_turn_t *turn)
 {
-    find_sessions(state, turn);
     find_users(state, turn);
-    find_members(state, turn);
-    read_posts(state, turn);
 }
 
 static void drain(void *state, cf_turn_t *turn)
 {
     cf_reader_t *self = state;
     after_batch(self, turn);
+    for (size_t i = 0; i < GATHERED; i++)
+        gathered[i].ask(self, turn);
     cf_actor_drained(self->config.link.actor);
 }
 
@@ -473,7 +510,18 @@ static void begin_life(void *state)
 static int64_t due(void *state, cf_turn_t *turn)
 {
     cf_reader_t *self = state;
-    return cf_store_link_due(&self->link, turn);
+    int64_t wait_us = ask_gathered(self, turn);
+    int64_t gathered_us = wait_us == INT64_MAX ? INT64_MAX : turn->boot_us + wait_us;
+    int64_t link_us = cf_store_link_due(&self->link, turn);
+    return link_us < gathered_us ? link_us : gathered_us;
+}
+
+static void gauges(void *state)
+{
+    uint64_t waiting = 0;
+    for (size_t i = 0; i < GATHERED; i++)
+        waiting += count_of(state, i);
+    cf_gauge(CF_M_READER_WAITING, waiting);
 }
 
 void cf_reader_destroy(cf_reader_t **self)
@@ -500,7 +548,9 @@ int cf_reader_new(cf_reader_t **out, const cf_reader_config_t *config)
     self->config = *config;
     self->config.link.role = CF_STORE_READER;
     self->config.link.check = check;
-    self->config.link.checked_kinds = ROOMS + 1;
+    self->config.link.checked_kinds = KINDS;
+    if (config->gather_us)
+        self->limit = cf_limit(1, config->gather_us, CF_READER_BURST);
     cf_store_link_init(&self->link, &self->config.link);
     *out = self;
     return 0;
@@ -521,6 +571,7 @@ const cf_actor_ops_t cf_reader_ops = {
     .begin = begin_life,
     .after_batch = after_batch,
     .due = due,
+    .gauges = gauges,
     .drain = drain,
     .destroy = destroy,
 };

@@ -8,15 +8,21 @@
  *                      of who asked in it; a refusal goes to who asked
  *     STORE_OPENED  -> nothing; a reader that was held opens the store
  *     STORE_STATE   to stats, STORE_OPENED to the supervisor, by store_link.h
- * Questions of one kind that arrive together become one query. While the store is away, and when a
+ * Questions of one kind that arrive together become one query. While more of a kind keep coming (sessions,
+ * memberships and posts: all of a room's members come back at once when their server was away) they
+ * wait for each other: beyond CF_READER_BURST queries there is one each gather_us, or when it is full. While the store is away, and when a
  * query fails, each of them is REFUSED CF_EIO at once; nothing is asked twice. */
 #ifndef CF_READER_H
 #define CF_READER_H
 
 #include "store_link.h"
 
+#define CF_READER_BURST 10 /* queries of one kind without a wait; one comes back each gather_us */
+#define CF_READER_GATHER_MAX 256 /* questions of one kind in one query */
+
 typedef struct {
     cf_store_link_config_t link; /* role CF_STORE_READER */
+    int64_t gather_us;           /* store.gather; 0: no question waits for others */
 } cf_reader_config_t;
 
 typedef struct cf_reader cf_reader_t;

@@ -65,6 +65,8 @@
     X(ROOMS_MOVED, COUNTER, "confab_room_moved_total", "requests answered MOVED")                  \
     X(ROOMS_OPENED, COUNTER, "confab_rooms_opened_total", "room activations")                      \
     X(ROOMS_RETIRED, COUNTER, "confab_rooms_retired_total", "rooms retired")                       \
+    X(READER_WAITING, GAUGE, "confab_reader_waiting",                                              \
+      "questions that wait to share a query with others")                                          \
     X(COMMITS, COUNTER, "confab_store_commits_total", "write transactions")                        \
     X(ROWS_WRITTEN, COUNTER, "confab_store_posts_written_total", "posts written")                  \
     X(WRITES, COUNTER, "confab_store_writes_total", "writes other than posts")                     \

@@ -27,6 +27,7 @@ typedef struct {
 static char folder[64], faults[96], url[128];
 static peer_t *gateway, *lobby;
 static cf_actor_t *actor;
+static int64_t gather_us;
 
 static cf_id_t id_of(uint8_t kind, uint32_t n)
 {
@@ -87,7 +88,8 @@ static void start(const char *before, const char *behind, const char *inner)
     gateway = peer_at(CF_ACTOR_GATEWAY, 0);
     lobby = peer_at(CF_ACTOR_LOBBY, 0);
     peer_at(CF_ACTOR_STATS, 0);
-    cf_reader_config_t config = {.link = {.actor = actor, .url = url, .statement_ms = 500}};
+    cf_reader_config_t config = {.link = {.actor = actor, .url = url, .statement_ms = 500},
+                                 .gather_us = gather_us};
     cf_reader_t *state;
     cr_assert(eq(int, cf_reader_new(&state, &config), 0));
     actor_run(actor, &cf_reader_ops, state);
@@ -254,6 +256,60 @@ ON_EVERY_STORE(answers_each_of_many_questions_that_arrive_together)
         cr_assert(member.is_member);
     }
     cr_assert(lt(u64, actor_observed(actor, CF_H_SELECT_MEMBERS), 200));
+}
+
+static void ask_member(uint64_t corr)
+{
+    ask(CF_MSG_FIND_MEMBER, corr, ROOM(corr % ROOMS + 1), &(cf_find_member_t){USER});
+}
+
+static void await_members(uint64_t from, uint64_t to)
+{
+    for (uint64_t corr = from; corr <= to; corr++) {
+        cf_member_t member;
+        cr_assert(peer_await(gateway, CF_MSG_MEMBER, corr, &member));
+        cr_assert(member.is_member);
+    }
+}
+
+/* Each comes alone, so that nothing but the wait brings them together. */
+ON_EVERY_STORE(gathers_what_keeps_coming_until_a_query_is_full)
+{
+    gather_us = INT64_C(3600) * 1000000;
+    start(store->before, store->behind, NULL);
+    for (uint64_t corr = 1; corr <= CF_READER_BURST; corr++) {
+        ask_member(corr);
+        await_members(corr, corr);
+    }
+    cr_assert(eq(u64, actor_observed(actor, CF_H_SELECT_MEMBERS), CF_READER_BURST));
+    uint64_t full = CF_READER_BURST + CF_READER_GATHER_MAX;
+    for (uint64_t corr = CF_READER_BURST + 1; corr <= full + 1; corr++) {
+        ask_member(corr);
+        actor_counter(actor, CF_M_INBOX_MESSAGES); /* it has been read */
+    }
+    await_members(CF_READER_BURST + 1, full);
+    cr_assert(eq(u64, actor_observed(actor, CF_H_SELECT_MEMBERS), CF_READER_BURST + 1));
+    cr_assert(eq(u64, actor_counter(actor, CF_M_READER_WAITING), 1));
+    ask_posts(1, ROOM(1), CF_POSTS_NEWEST, 0, (cf_id_t){0}, 10); /* another kind does not wait */
+    cr_assert(eq(str, (char *)page_of(1), "21-30 by ann"));
+    peer_send(peer_at(CF_ACTOR_SUPERVISOR, 0), CF_ACTOR_READER, CF_MSG_DRAIN, 1, (cf_id_t){0},
+              NULL);
+    await_members(full + 1, full + 1);
+}
+
+ON_EVERY_STORE(keeps_nobody_waiting_for_longer_than_it_gathers)
+{
+    cf_session_row_t row;
+    gather_us = 1000;
+    start(store->before, store->behind, NULL);
+    for (uint64_t corr = 1; corr <= 5 * CF_READER_BURST; corr++) {
+        ask_member(corr);
+        await_members(corr, corr);
+        ask(CF_MSG_FIND_SESSION, corr, (cf_id_t){0}, &(cf_find_session_t){{1, 2}});
+        cr_assert(peer_await(gateway, CF_MSG_SESSION_ROW, corr, &row));
+        ask_posts(corr, ROOM(1), CF_POSTS_NEWEST, 0, (cf_id_t){0}, 10);
+        cr_assert(eq(str, (char *)page_of(corr), "21-30 by ann"));
+    }
 }
 
 ON_EVERY_STORE(reads_many_pages_in_bounded_queries)

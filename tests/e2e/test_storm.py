@@ -1,0 +1,83 @@
+"""All clients cut off at once come back at once: what their pages show, and what that costs the store."""
+
+import concurrent.futures
+import math
+import time
+
+import server as servers
+import ws
+
+CLIENTS, ROOMS, POSTS = 50, 10, 60
+KINDS = ("sessions", "members", "posts")
+BURST = 10  # CF_READER_BURST
+SETTINGS = {"CONFAB_ROOMS_IDLE": "1h", "CONFAB_STORE_READERS": "1"}
+
+
+def queries(server):
+    """table -> queries of the readers; rooms: transactions in which rooms were activated. Actors are asked for their
+    counters once a second, so that they have been twice is certain to be later than all before this call."""
+    def asked():
+        return server.metrics()['confab_actor_messages_total{actor="reader"}']
+    for _ in range(2):
+        before = asked()
+        servers.until(lambda: asked() > before, "the reader to be asked for its counters")
+    metrics = server.metrics()
+    def count(operation, table):
+        return metrics[f'db_query_duration_seconds_count{{operation="{operation}",table="{table}"}}']
+    return {**{table: count("select", table) for table in KINDS}, "rooms": count("update", "rooms")}
+
+
+def come_back(clients, rooms):
+    """Every client opens its socket by its cookie and reads the newest page, all at once: (seconds, sockets, pages)."""
+    def one(i):
+        chat = ws.Chat(clients[i], rooms[i % ROOMS])
+        return chat, clients[i].messages(rooms[i % ROOMS], limit=50)
+    begun = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(len(clients)) as pool:
+        both = list(pool.map(one, range(len(clients))))
+    return time.monotonic() - begun, [chat for chat, _ in both], [page for _, page in both]
+
+
+def check(pages, acked):
+    for i, page in enumerate(pages):
+        assert [(post["id"], post["seq"], post["content"]) for post in page] == acked[i % ROOMS][-50:]
+
+
+def test_a_storm_of_returns_costs_the_store_few_queries_and_shows_all_that_was_acked(store_kind, make_server):
+    server = make_server(SETTINGS)
+    tokens = server.import_sessions([f"storm{i:02}" for i in range(CLIENTS)])
+    server.start()
+    clients = [server.client(token=token) for token in tokens.values()]
+    rooms = [clients[i].create_room() for i in range(ROOMS)]
+    for i in range(ROOMS, CLIENTS):
+        clients[i].join(rooms[i % ROOMS])
+    _, chats, _ = come_back(clients, rooms)
+    acked = [[] for _ in rooms]
+    for i in range(ROOMS):
+        for n in range(1, POSTS + 1):
+            text = f"post {n} in room {i}"
+            acked[i].append((chats[i].say(text), n, text))
+
+    before = queries(server)
+    for chat in chats:
+        chat.reset()
+    _, chats, pages = come_back(clients, rooms)
+    check(pages, acked)
+    assert queries(server) == before, "those who come back to a server that knows them cost no query"
+
+    server.kill()
+    server.start(CONFAB_STORE_GATHER="1s")
+    began = time.monotonic()
+    before = queries(server)
+    _, chats, pages = come_back(clients, rooms)
+    check(pages, acked)
+    after = queries(server)
+    most = BURST + math.ceil(time.monotonic() - began) + 1  # one each second once the burst is spent
+    cost = {kind: after[kind] - before[kind] for kind in after}
+    assert all(0 < cost[kind] <= min(most, CLIENTS) for kind in KINDS), (cost, most)
+    assert cost["posts"] <= ROOMS and 0 < cost["rooms"] <= ROOMS, cost
+    pages = [client.messages(rooms[i % ROOMS], limit=50) for i, client in enumerate(clients)]
+    check(pages, acked)
+    assert queries(server) == after, "the rooms have what was read once"
+    for chat in chats:
+        chat.close()
