@@ -13,6 +13,8 @@
 /* What may be asked; a verb more is a row here, and one in ctl.c. */
 static const cf_control_verb_t *const verbs[] = {
     &cf_control_top_rooms,
+    &cf_control_disable,
+    &cf_control_enable,
 };
 
 bool cf_control_path(const cf_config_t *config, char out[CF_CONTROL_PATH_MAX])
@@ -192,6 +194,7 @@ static int on_answer(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 
 static const cf_handler_t handlers[] = {
     {CF_MSG_ROOMS_TOP, on_answer},
+    {CF_MSG_DONE, on_answer},
     {CF_MSG_REFUSED, on_answer},
     {0, NULL},
 };

@@ -1,6 +1,7 @@
 /* actors/control.h: the way into the running server: does what `confab ctl` asks. docs/control.md.
  *
  *     TOP_ROOMS  (ctl) -> ROOMS_TOP of all room threads, of those that answer in time
+ *     DISABLE, ENABLE  (ctl) -> what accounts answers (wire/account.h)
  *     DRAIN      what comes from here on is REFUSED CF_ECLOSING; DRAINED at once, as what is under way
  *                waits for others, who drain too
  * Requests come over the socket, a frame of wire/msg.h each, and are answered over it; addresses and trace
@@ -21,6 +22,7 @@ typedef struct {
     const char *path;         /* of the socket; borrowed for the call */
     cf_address_t room_thread; /* index 0 */
     uint32_t room_threads;
+    cf_address_t accounts;
     cf_actor_t *actor; /* borrowed */
 } cf_control_config_t;
 

@@ -133,6 +133,9 @@ static const struct {
     int (*run)(cf_ctl_t *self, char **words, int n); /* words: what follows noun and verb */
 } commands[] = {
     {"rooms", "top", "[N]", "print the N (10) busiest rooms, one JSON object a line", rooms_top},
+    {"users", "disable", "NAME", "end this user's sessions and let none begin",
+     cf_ctl_users_disable},
+    {"users", "enable", "NAME", "let a disabled user log in again", cf_ctl_users_enable},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 

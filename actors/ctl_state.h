@@ -1,5 +1,5 @@
 /* actors/ctl_state.h: what the commands of `confab ctl` have in common, for the files that together are it: ctl.c
- * (the connection, the table of commands, rooms). Nobody else includes it. */
+ * (the connection, the table of commands, rooms), ctl_users.c. Nobody else includes it. */
 #ifndef CF_CTL_STATE_H
 #define CF_CTL_STATE_H
 
@@ -26,5 +26,9 @@ int cf_ctl_exchange(cf_ctl_t *self, uint16_t type, const void *body, uint16_t an
                     void *out);
 /* Says on stderr why it did not work; returns the exit code. */
 int cf_ctl_failed(const char *what, int rc);
+
+/* ctl_users.c; commands, as the table in ctl.c has them */
+int cf_ctl_users_disable(cf_ctl_t *self, char **words, int n);
+int cf_ctl_users_enable(cf_ctl_t *self, char **words, int n);
 
 #endif

@@ -375,6 +375,7 @@ static int start_control(supervisor_t *self)
     cf_control_config_t config = {.path = path,
                                   .room_thread = address_of(CF_ACTOR_ROOMS, 0),
                                   .room_threads = (uint32_t)self->config->rooms_threads_max,
+                                  .accounts = address_of(CF_ACTOR_ACCOUNTS, 0),
                                   .actor = actor_of(self, CF_ACTOR_CONTROL, 0)};
     int rc = cf_control_new(&control, &config);
     return rc < 0 ? rc

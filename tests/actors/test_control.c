@@ -6,6 +6,7 @@
 #include "local/local_client.h"
 #include "local/local_server.h"
 #include "peer.h"
+#include "wire/account.h"
 #include "wire/control.h"
 #include "wire/operate.h"
 #include "wire/place.h"
@@ -21,7 +22,7 @@
 #define ROOM(n) ((cf_id_t){{1, [15] = (n)}})
 
 static cf_actor_t *actor;
-static peer_t *threads[THREADS];
+static peer_t *threads[THREADS], *accounts;
 static char folder[64], path[128];
 static uint8_t packet[CF_LOCAL_ANSWER_MAX];
 static cf_arena_t arena;
@@ -35,9 +36,11 @@ static void open_control(void)
     actor = actor_at(CF_ACTOR_CONTROL, 0);
     for (int i = 0; i < THREADS; i++)
         threads[i] = peer_at(CF_ACTOR_ROOMS, (uint16_t)i);
+    accounts = peer_at(CF_ACTOR_ACCOUNTS, 0);
     cf_control_config_t config = {.path = path,
                                   .room_thread = {NODE, CF_ACTOR_ROOMS, 0},
                                   .room_threads = THREADS,
+                                  .accounts = {NODE, CF_ACTOR_ACCOUNTS, 0},
                                   .actor = actor};
     cr_assert(eq(int, cf_control_new(&state, &config), 0));
     actor_run(actor, &cf_control_ops, state);
@@ -153,6 +156,43 @@ Test(control, a_thread_that_does_not_answer_is_left_out_when_the_time_is_over)
     answer_top(1, NULL, 0);
     cr_assert(hears(fd, CF_MSG_ROOMS_TOP, 2, &top));
     cr_assert(eq(u64, top.active, 10));
+}
+
+Test(control, who_is_to_be_disabled_or_enabled_is_passed_on_and_so_is_the_answer)
+{
+    static const uint16_t types[] = {CF_MSG_DISABLE, CF_MSG_ENABLE};
+    const cf_username_t ann = {cf_str("ann")};
+    cf_username_t asked;
+    cf_msg_t msg;
+    uint8_t nothing;
+    int fd = come();
+    for (uint64_t i = 0; i < 2; i++) {
+        ask(fd, types[i], 10 + i, &ann);
+        cr_assert(peer_await_msg(accounts, types[i], 0, &msg, &asked));
+        cr_assert(cf_str_equal(asked.username, ann.username));
+        peer_answer(accounts, &msg, CF_MSG_DONE, NULL);
+        cr_assert(hears(fd, CF_MSG_DONE, 10 + i, &nothing));
+        ask(fd, types[i], 20 + i, &ann);
+        cr_assert(peer_await_msg(accounts, types[i], 0, &msg, NULL));
+        peer_refuse(accounts, &msg, CF_ENOENT);
+        cr_assert(eq(int, refusal(fd, 20 + i), CF_ENOENT));
+    }
+}
+
+Test(control, accounts_that_do_not_answer_in_time_are_not_waited_for)
+{
+    const cf_username_t ann = {cf_str("ann")};
+    uint8_t nothing;
+    cf_msg_t late;
+    int fd = come();
+    ask(fd, CF_MSG_DISABLE, 1, &ann);
+    cr_assert(eq(int, refusal(fd, 1), CF_ETIME));
+    cr_assert(peer_await_msg(accounts, CF_MSG_DISABLE, 0, &late, NULL));
+    peer_answer(accounts, &late, CF_MSG_DONE, NULL); /* concerns nobody any more */
+    ask(fd, CF_MSG_DISABLE, 2, &ann);
+    cr_assert(peer_await_msg(accounts, CF_MSG_DISABLE, 0, &late, NULL));
+    peer_answer(accounts, &late, CF_MSG_DONE, NULL);
+    cr_assert(hears(fd, CF_MSG_DONE, 2, &nothing));
 }
 
 /* Each of these is answered, counted, and the last that is heard of that client. */

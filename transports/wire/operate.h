@@ -1,5 +1,6 @@
 /* transports/wire/operate.h: what an operator asks the running server, by `confab ctl`. docs/control.md.
  *
+ *     DISABLE, ENABLE   of account.h: ctl -> control -> accounts -> DONE
  *     TOP_ROOMS  ctl -> control -> ROOMS_TOP, of all threads; control -> room thread -> ROOMS_TOP, its own */
 #ifndef CF_OPERATE_H
 #define CF_OPERATE_H
