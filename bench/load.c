@@ -199,7 +199,7 @@ static int read_options(cf_options_t *o, int argc, char **argv)
     if (!o->targets || o->server.sin_port == 0)
         return usage("--url and --targets are needed");
     if (o->payload < CF_PAYLOAD_MIN || o->payload > CF_PAYLOAD_MAX)
-        return usage("--payload must be 32..3700");
+        return usage("--payload must be 32..4200");
     if (o->payload < CF_PAYLOAD_LONG && o->run >> CF_PAYLOAD_SHORT_RUN_BITS)
         return usage("--run has 48 bits at most where --payload is below 80");
     if (o->path && strlen(o->path) > CF_PATH_MAX)

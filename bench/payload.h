@@ -15,7 +15,8 @@
 
 #define CF_PAYLOAD_MIN 32
 #define CF_PAYLOAD_LONG 80
-#define CF_PAYLOAD_MAX 3700 /* fits into 1,000 characters */
+/* A frame of confab around 3,700 bytes; so many fit into 1,000 characters. */
+#define CF_PAYLOAD_MAX 4200
 #define CF_PAYLOAD_SHORT_RUN_BITS 48
 
 typedef struct {

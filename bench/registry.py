@@ -5,6 +5,7 @@
 and is named in bench/run's MODULES. `run(options)` measures and returns an Outcome; options are those of the
 command line, to which a module adds by a function `add_options(parser)` of its own, if it has one."""
 
+import argparse
 import dataclasses
 import typing
 
@@ -23,10 +24,15 @@ class Bar:
     def met(self):
         return self.value <= self.bound if self.at_most else self.value >= self.bound
 
-    def text(self):
-        relation = "<=" if self.at_most else ">="
-        return (f"{self.what}: {self.value:,.4g}{self.unit}, must be {relation} {self.bound:,g}{self.unit}: "
-                f"{'met' if self.met() else 'NOT MET'}")
+    def row(self):
+        relation, digits = "<=" if self.at_most else ">=", 0 if self.bound >= 100 else 2
+        return (self.what, f"{self.value:,.{digits}f}{self.unit}", f"{relation} {self.bound:,g}{self.unit}",
+                "met" if self.met() else "NOT MET")
+
+
+def bar_rows(bars):
+    """A table of them."""
+    return [("", "is", "must be", "")] + [bar.row() for bar in bars]
 
 
 @dataclasses.dataclass
@@ -47,3 +53,8 @@ class Scenario:
 def add(scenario):
     assert scenario.name not in SCENARIOS, scenario.name
     SCENARIOS[scenario.name] = scenario
+
+
+def changed(options, **changes):
+    """Options with some at other values."""
+    return argparse.Namespace(**(vars(options) | changes))

@@ -1,6 +1,7 @@
 """Starting what is measured: confab with users, sessions and rooms, and the bare loop. Runs of bench/load
 against it."""
 
+import concurrent.futures
 import contextlib
 import http.client
 import json
@@ -17,8 +18,10 @@ import threading
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CPUS = sorted(os.sched_getaffinity(0))
 
-# What bench/load asks of a few users is far beyond what one person may say. The limit is still there, and asked for.
-RAISED = {"limits.posts_per_minute": "1000000"}
+# What bench/load asks of a few users is far beyond what one person may say, and over a few connections all of them join
+# their rooms. The limits are still there, and asked for.
+RAISED = {"limits.posts_per_minute": "1000000", "limits.api_per_second": "1000000", "limits.api_burst": "1000000"}
+CALLERS = 8  # connections over which rooms are made and joined
 
 
 @contextlib.contextmanager
@@ -76,6 +79,9 @@ def settings(folder, store_url=None, more=None):
             "store.url": store_url or f"sqlite:{folder}/confab.db", **(more or {})}
     shown = {key: "postgres" if value.startswith("postgres") else value for key, value in ours.items()}
     print("settings: defaults but for", ", ".join(f"{key}={value}" for key, value in shown.items()), flush=True)
+    off = [key for key, value in ours.items() if key.startswith("limits.") and value == "0"]
+    if off:
+        raise ValueError(f"{off} is off: what is measured has its limits")
     variables = {"CONFAB_" + key.upper().replace(".", "_"): value for key, value in ours.items()}
     return {key: value for key, value in os.environ.items() if not key.startswith("CONFAB_")} | variables
 
@@ -111,28 +117,39 @@ def start_confab(options, environment):
                   stderr=subprocess.PIPE)
 
 
-def rest(url, token, path, body=b""):
+def connect(url):
     host = url.split("//")[1]
     if url.startswith("https"):  # its certificate vouches for itself
-        connection = http.client.HTTPSConnection(host, timeout=60, context=ssl._create_unverified_context())
-    else:
-        connection = http.client.HTTPConnection(host, timeout=60)
-    connection.request("POST", "/api/v1" + path, body, {"Authorization": f"Bearer {token}"})
-    answer = connection.getresponse()
-    data = answer.read()
-    connection.close()
-    if answer.status not in (200, 201):
-        sys.exit(f"bench: {path}: {answer.status} {data!r}")
-    return json.loads(data)
+        return http.client.HTTPSConnection(host, timeout=60, context=ssl._create_unverified_context())
+    return http.client.HTTPConnection(host, timeout=60)
+
+
+def post_all(url, calls):
+    """POSTs (token, path, body) each; what was answered, in the same order."""
+    def some(first):
+        connection = connect(url)
+        for i in range(first, len(calls), CALLERS):
+            token, path, body = calls[i]
+            connection.request("POST", "/api/v1" + path, body, {"Authorization": f"Bearer {token}"})
+            answer = connection.getresponse()
+            data = answer.read()
+            if answer.status not in (200, 201):
+                raise RuntimeError(f"{path}: {answer.status} {data!r}")
+            answers[i] = json.loads(data)
+        connection.close()
+    answers = [None] * len(calls)
+    with concurrent.futures.ThreadPoolExecutor(CALLERS) as callers:
+        list(callers.map(some, range(CALLERS)))
+    return answers
 
 
 def join_all(url, tokens, rooms, ephemeral):
     """Makes so many rooms and joins client i to room i % rooms; (room, token) for each client."""
     body = json.dumps({"name": "bench", "ephemeral": ephemeral}).encode()
-    made = [rest(url, tokens[i], "/chatrooms", body)["id"] for i in range(rooms)]
+    made = [room["id"] for room in post_all(url, [(token, "/chatrooms", body) for token in tokens[:rooms]])]
     targets = [(made[i % rooms], token) for i, token in enumerate(tokens)]
-    for room, token in targets[rooms:]:  # who made a room is its member
-        rest(url, token, f"/chatrooms/{room}/join")
+    # who made a room is its member
+    post_all(url, [(token, f"/chatrooms/{room}/join", b"") for room, token in targets[rooms:]])
     return targets
 
 

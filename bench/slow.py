@@ -20,7 +20,6 @@ import ledger  # noqa: E402
 # keeps for it takes some seconds before that, so in this time all are gone, and not much of it is without them.
 SECONDS = 25
 RATIO_MAX = 1.25
-SETTINGS = serving.RAISED | {"limits.api_per_second": "1000000", "limits.api_burst": "1000000"}  # who comes back pages fast
 
 # What the server is started with, by default; "in time" is measured against it.
 QUEUE_AGE_S, CLOSE_S, SEND_BUFFER = 10, 5, 128 << 10
@@ -79,7 +78,7 @@ def watch(server, process, slow):
 def play(options, crowd, seconds, then=lambda server, run: None):
     """One server, one room, one run of the load; `then` is called before the server ends."""
     with serving.temporary_folder() as folder:
-        environment = serving.settings(folder, more=SETTINGS)
+        environment = serving.settings(folder, more=serving.RAISED)
         tokens = serving.import_users(options, folder, environment, crowd.readers + crowd.slow)
         server = serving.start_confab(options, environment)
         try:

@@ -1,0 +1,192 @@
+"""bench/run full: every scenario with all peers, then how cost grows with the work, as docs/bench.md with plots and raw
+figures beside it. What docs/bench.md says under WORDS is written by people and kept."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import platform
+import re
+import subprocess
+
+import fanout
+import peers
+import plots
+import registry
+import serving
+import table
+
+WORDS = "## Where the time goes"
+UNPINNED = ("A1", "A16", "C10", "C2")
+SWEEP_SECONDS = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+    """One plot: points are (x, Shape, changes of the options)."""
+    name: str
+    title: str
+    x: str
+    points: tuple
+    figures: tuple = ("deliveries_per_s", "cpu_us_per_delivery")
+    peers: str = "all"
+
+
+def shape(rooms, members, **more):
+    payload = more.pop("payload", 128)
+    return fanout.Shape("", rooms, members, more, payload=payload)
+
+
+def in_flight(rooms, members):
+    return min(256, 4 * rooms * members)
+
+
+SWEEPS = (
+    Sweep("members", "Members of one room, 16 posts in flight", "members",
+          tuple((n, shape(1, n, inflight=16), {}) for n in (10, 30, 100, 300, 1000, 2000, 5000))),
+    Sweep("rooms", "Rooms of two, up to 256 posts in flight", "rooms",
+          tuple((n, shape(n, 2, inflight=in_flight(n, 2)), {}) for n in (1, 10, 100, 1000, 3000, 9500))),
+    Sweep("rooms-of-one", "Rooms of one, up to 256 posts in flight", "rooms",
+          tuple((n, shape(n, 1, inflight=in_flight(n, 1)), {}) for n in (1, 10, 100, 1000, 10000)), peers="none"),
+    Sweep("connections", "Connections in rooms of ten, 64 posts in flight", "connections",
+          tuple((10 * n, shape(n, 10, inflight=64), {}) for n in (10, 30, 100, 300, 1000, 1900)),
+          ("deliveries_per_s", "cpu_us_per_delivery", "connection_kib")),
+    Sweep("gateways", "Gateway threads: 1,000 rooms of 10, 256 in flight, not pinned", "gateways",
+          tuple((n, shape(1000, 10, inflight=256), {"gateways": n, "unpinned": True}) for n in (1, 2)), peers="none"),
+    Sweep("in-flight", "Posts in flight, one room of 1,000", "in flight",
+          tuple((n, shape(1, 1000, inflight=n), {}) for n in (1, 2, 4, 8, 16, 32, 64))),
+    Sweep("payload", "Bytes of a post, one room of 1,000, 1 in flight", "bytes",
+          tuple((n, shape(1, 1000, inflight=1, payload=n), {}) for n in (32, 128, 512, 1000, 2000, 3700))),
+)
+
+
+# ---- measuring
+
+def sweep(options, one):
+    """[(x, name -> report)], faults."""
+    points, found = [], []
+    for x, point, changes in one.points:
+        here = registry.changed(options, **changes)
+        print(f"\n{one.name} {x}", flush=True)
+        point = point.scaled(options.scale) if options.scale > 1 else point
+        reports = fanout.contest(here, point, options.seconds or SWEEP_SECONDS)
+        table.show(table.rows(reports))
+        found += [f"{one.name} {x}: {fault}" for fault in fanout.faults(point, reports)]
+        points.append((x, reports))
+    return points, found
+
+
+FIGURES = {
+    "deliveries_per_s": ("deliveries/s", lambda report: report["deliveries_per_s"]),
+    "cpu_us_per_delivery": ("CPU us per delivery", lambda report: report["cpu_us_per_delivery"]),
+    "connection_kib": ("KiB for each connection", table.connection_kib),
+}
+
+
+def draw(folder, one, points):
+    panels = []
+    for figure in one.figures:
+        label, value = FIGURES[figure]
+        names = dict.fromkeys(name for _, reports in points for name in reports)
+        lines = {name: [(x, value(reports[name])) for x, reports in points if name in reports] for name in names}
+        panels.append((label, lines))
+    plots.draw(folder / f"{one.name}.svg", one.title, one.x, panels)
+
+
+# ---- writing
+
+def markdown(rows):
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return [lines[0], "|---" + "|---:" * (len(rows[0]) - 1) + "|", *lines[1:], ""]
+
+
+def said_by(*command):
+    try:
+        return subprocess.run(command, check=False, capture_output=True, text=True, cwd=serving.ROOT).stdout.strip()
+    except OSError:
+        return ""
+
+
+def first(pattern, text):
+    found = re.search(pattern, text, re.M)
+    return found[1] if found else "unknown"
+
+
+PACKAGES = ("libzmq5", "libczmq4", "libwebsockets17", "libuv1", "libsqlite3-0", "postgresql-15")
+
+
+def machine(options):
+    cpu = first(r"^model name\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text())
+    memory = int(first(r"^MemTotal:\s+(\d+)", pathlib.Path("/proc/meminfo").read_text())) / 2 ** 20
+    files = first(r"^Max open files\s+\d+\s+(\d+)", pathlib.Path("/proc/self/limits").read_text())
+    commit = said_by("git", "describe", "--always", "--dirty")
+    found = [f"{cpu}, {os.cpu_count()} processors, {memory:.0f} GiB; Linux {platform.release()}; {files} descriptors at most",
+             f"confab at commit {commit}, {said_by(str(options.build / 'confab'), 'version').splitlines()[0]}; "
+             f"{said_by('cc', '--version').splitlines()[0]}"]
+    found.append(", ".join(f"{name} {said_by('dpkg-query', '-W', '-f', '${Version}', name) or 'unknown'}" for name in PACKAGES))
+    found.append(", ".join(f"{peer.name} " + (f"(not installed: {peer.missing()})" if peer.missing() else peer.version())
+                           for peer in peers.PEERS))
+    return found
+
+
+def words_of(path):
+    """What people wrote, up to the next heading."""
+    text = path.read_text() if path.exists() else ""
+    found = re.search(re.escape(WORDS) + r"\n(.*?)(?=^## |\Z)", text, re.M | re.S)
+    return found[1].strip() if found else ""
+
+
+def write_page(options, folder, outcomes, unpinned, sweeps):
+    path = folder / "bench.md"
+    lines = ["# Measurements", "",
+             "Written by `./dev bench full`; what is measured and how is said in [performance.md](performance.md). Absolute",
+             "figures drift with the machine; ratios to the bare loops of the same run are what counts.", ""]
+    lines += [f"- {line}" for line in machine(options)]
+    lines += ["- confab with default settings ([configuration.md](configuration.md)) but for "
+              + ", ".join(f"`{key}={value}`" for key, value in serving.RAISED.items()),
+              "- server on the first processor, load generator on the last, unless said otherwise", ""]
+    bars = [bar for outcome in outcomes.values() for bar in outcome.bars]
+    lines += ["## What has to be reached", ""] + markdown(registry.bar_rows(bars)) if bars else []
+    words = words_of(path)
+    lines += [WORDS, ""] + ([words, ""] if words else [])
+    lines += ["## Scenarios", "", "`lost` counts all that was lost, doubled, swapped, misrouted or changed.", ""]
+    for name, outcome in outcomes.items():
+        lines += [f"### {name}: {registry.SCENARIOS[name].text}", ""] + markdown(outcome.rows)
+        lines += [f"[Raw](bench/{name}.json)", ""]
+    lines += ["## Not pinned to processors", ""] if unpinned else []
+    for name, outcome in unpinned.items():
+        lines += [f"### {name}, not pinned", ""] + markdown(outcome.rows) + [f"[Raw](bench/{name}-unpinned.json)", ""]
+    lines += ["## How cost grows", ""]
+    for one in sweeps:
+        lines += [f"![{one.title}](bench/{one.name}.svg)", "", f"[Raw](bench/{one.name}.json)", ""]
+    path.write_text("\n".join(lines).rstrip() + "\n")
+
+
+def write_raw(folder, name, raw):
+    (folder / "bench" / f"{name}.json").write_text(json.dumps(raw, indent=1) + "\n")
+
+
+def run(options, measure, names=()):
+    """measure(name, options) measures one scenario, prints it and returns its Outcome; names: some scenarios and sweeps,
+    or none for all. The faults found."""
+    folder, found, outcomes, unpinned = options.out.resolve(), [], {}, {}
+    sweeps = [one for one in SWEEPS if not names or one.name in names]
+    beside = options.peers or "all"
+    (folder / "bench").mkdir(parents=True, exist_ok=True)
+    for name in registry.SCENARIOS:
+        if not names or name in names:
+            outcomes[name] = measure(name, registry.changed(options, peers=beside))
+            write_raw(folder, name, outcomes[name].raw)
+    for name in UNPINNED:
+        if name in outcomes:
+            unpinned[name] = measure(name, registry.changed(options, unpinned=True, peers="none"))
+            write_raw(folder, f"{name}-unpinned", unpinned[name].raw)
+    for name, outcome in (*outcomes.items(), *((f"{name}, not pinned", one) for name, one in unpinned.items())):
+        found += [f"{name}: {fault}" for fault in outcome.faults]
+    for one in sweeps:
+        points, wrong = sweep(registry.changed(options, peers=beside if one.peers == "all" else one.peers), one)
+        found += wrong
+        write_raw(folder, one.name, points)
+        draw(folder / "bench", one, points)
+    write_page(options, folder, outcomes, unpinned, sweeps)
+    return found

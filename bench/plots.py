@@ -1,0 +1,38 @@
+"""Plots as SVG: small, and the same bytes from the same figures."""
+
+COLOURS = {"confab": "#c1272d", "ceiling-send": "#222222", "ceiling-coalesce": "#888888", "nginx + nchan": "#0072b2",
+           "mosquitto": "#009e73", "nats-server": "#e69f00", "Node ws": "#56b4e9", "Socket.IO": "#cc79a7"}
+OTHER = "#000000"
+
+
+def draw(path, title, x, panels):
+    """panels: [(label of y, name -> [(x, y)])], side by side."""
+    import matplotlib  # here, as it is wanted for the full run alone
+    matplotlib.use("svg")
+    from matplotlib import pyplot, ticker
+    matplotlib.rcParams.update({"svg.hashsalt": "confab", "svg.fonttype": "none", "font.family": "sans-serif",
+                                "font.sans-serif": ["DejaVu Sans"], "font.size": 9, "axes.spines.top": False,
+                                "axes.spines.right": False})
+    figure, axes = pyplot.subplots(1, len(panels), figsize=(4.2 * len(panels), 3.4), squeeze=False)
+    for axis, (label, lines) in zip(axes[0], panels):
+        values = sorted({value for line in lines.values() for value, _ in line})
+        for name, line in lines.items():
+            is_ours, is_loop = name == "confab", name.startswith("ceiling")
+            axis.plot(*zip(*line), label=name, color=COLOURS.get(name, OTHER), linewidth=2.2 if is_ours else 1.2,
+                      linestyle="--" if is_loop else "-", marker="o", markersize=4 if is_ours else 2.5,
+                      zorder=3 if is_ours else 2)
+        if values[-1] > 4 * values[0]:
+            axis.set_xscale("log")
+        axis.set_xticks(values, [f"{value:,}" for value in values])
+        axis.xaxis.set_minor_locator(ticker.NullLocator())
+        axis.set_ylim(bottom=0)
+        axis.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,.10g}"))
+        axis.set_xlabel(x)
+        axis.set_ylabel(label)
+        axis.grid(axis="y", linewidth=0.4, color="#cccccc")
+    figure.suptitle(title)
+    handles, names = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="lower center", ncol=min(len(names), 5), frameon=False)
+    figure.tight_layout(rect=(0, 0.06 * (1 + (len(names) - 1) // 5), 1, 1))
+    figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
+    pyplot.close(figure)
