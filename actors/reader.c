@@ -38,8 +38,9 @@ struct cf_reader {
     cf_store_link_t link;
     cf_limit_t limit; /* of queries of one kind; rate 0: none */
     cf_bucket_t permits[KINDS];
-    cf_arena_t arena; /* of one query */
-    bool no_memory;   /* a row of this query could not be copied */
+    bool waited[KINDS]; /* its questions could not be asked when they came */
+    cf_arena_t arena;   /* of one query */
+    bool no_memory;     /* a row of this query could not be copied */
     result_t results[GATHER_MAX];
     struct {
         uint32_t n;
@@ -81,6 +82,7 @@ static int end(cf_reader_t *self, kind_t kind, int rc)
                                              [POSTS] = CF_H_SELECT_POSTS,
                                              [ROOMS] = CF_H_SELECT_ROOMS};
     cf_observe(queries[kind], cf_store_link_end(&self->link, kind, rc));
+    self->waited[kind] = false; /* the next ones have not yet */
     return rc == 0 && self->no_memory ? CF_ENOMEM : rc;
 }
 
@@ -459,18 +461,30 @@ static uint32_t count_of(const cf_reader_t *self, size_t i)
     return *(const uint32_t *)((const char *)self + gathered[i].count);
 }
 
+/* May those of the kind be asked now? A wait that has brought few others was of no use, as for one client
+ * that reads page after page: so it is not repeated at once. */
+static bool may_ask(cf_reader_t *self, cf_turn_t *turn, size_t i)
+{
+    kind_t kind = gathered[i].kind;
+    bool had_to_wait = self->waited[kind];
+    self->waited[kind] =
+        self->limit.rate && cf_bucket_try(&self->permits[kind], &self->limit, turn->boot_us) > 0;
+    if (had_to_wait && !self->waited[kind] && count_of(self, i) < CF_READER_BURST)
+        self->permits[kind] = (cf_bucket_t){0}; /* full */
+    return !self->waited[kind];
+}
+
 /* Ask what has waited enough. Returns the time until the next has; INT64_MAX: nothing waits. */
 static int64_t ask_gathered(cf_reader_t *self, cf_turn_t *turn)
 {
     int64_t wait_us = INT64_MAX;
     for (size_t i = 0; i < GATHERED; i++) {
-        cf_bucket_t *permits = &self->permits[gathered[i].kind];
         if (count_of(self, i) == 0)
             continue;
-        if (self->limit.rate == 0 || cf_bucket_try(permits, &self->limit, turn->boot_us) == 0) {
+        if (may_ask(self, turn, i)) {
             gathered[i].ask(self, turn);
         } else {
-            int64_t this_us = cf_bucket_wait_us(permits, &self->limit);
+            int64_t this_us = cf_bucket_wait_us(&self->permits[gathered[i].kind], &self->limit);
             wait_us = this_us < wait_us ? this_us : wait_us;
         }
     }

@@ -9,9 +9,11 @@
  *     STORE_OPENED  -> nothing; a reader that was held opens the store
  *     STORE_STATE   to stats, STORE_OPENED to the supervisor, by store_link.h
  * Questions of one kind that arrive together become one query. While more of a kind keep coming (sessions,
- * memberships and posts: all of a room's members come back at once when their server was away) they
- * wait for each other: beyond CF_READER_BURST queries there is one each gather_us, or when it is full. While the store is away, and when a
- * query fails, each of them is REFUSED CF_EIO at once; nothing is asked twice. */
+ * memberships and posts: all clients come back at once when their server was away) they wait for each
+ * other: beyond CF_READER_BURST queries there is one each gather_us, or when it is full. A wait that brought
+ * fewer than CF_READER_BURST together was of no use: then so many more are asked without one. While the
+ * store is away, and when a query fails, each of them is REFUSED CF_EIO at once; nothing is asked twice.
+ */
 #ifndef CF_READER_H
 #define CF_READER_H
 

@@ -297,6 +297,24 @@ ON_EVERY_STORE(gathers_what_keeps_coming_until_a_query_is_full)
     await_members(full + 1, full + 1);
 }
 
+/* One client that reads page after page must not wait for each. */
+ON_EVERY_STORE(waits_no_more_when_a_wait_has_brought_few_together)
+{
+    gather_us = 200000;
+    start(store->before, store->behind, NULL);
+    uint64_t corr = 0;
+    while (corr < CF_READER_BURST + 1) { /* the last one waits */
+        ask_member(++corr);
+        await_members(corr, corr);
+    }
+    for (uint64_t last = corr + CF_READER_BURST; corr < last;) {
+        ask_member(++corr);
+        actor_counter(actor, CF_M_INBOX_MESSAGES); /* it has been read */
+    }
+    await_members(CF_READER_BURST + 2, corr);
+    cr_assert(eq(u64, actor_observed(actor, CF_H_SELECT_MEMBERS), corr)); /* each by itself */
+}
+
 ON_EVERY_STORE(keeps_nobody_waiting_for_longer_than_it_gathers)
 {
     cf_session_row_t row;
