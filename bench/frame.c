@@ -168,6 +168,20 @@ bool cf_member_find(cf_slice_t *out, const char *json, size_t size, const char *
     return false;
 }
 
+bool cf_element_next(cf_slice_t *out, const char **at, const char *end)
+{
+    const char *start = skip_space(*at, end);
+    bool is_end = start < end && *start == ']';
+    const char *rest = is_end ? start : value_end(start, end);
+    *at = rest;
+    if (is_end || !rest)
+        return false;
+    *out = (cf_slice_t){start, (size_t)(rest - start)};
+    rest = skip_space(rest, end);
+    *at = rest < end && *rest == ',' ? rest + 1 : rest;
+    return true;
+}
+
 bool cf_slice_is(cf_slice_t slice, const char *text)
 {
     return slice.size == strlen(text) && memcmp(slice.at, text, slice.size) == 0;

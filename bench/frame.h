@@ -50,6 +50,10 @@ bool cf_members_read(cf_members_t *out, const char *json, size_t size);
 /* One member of an object by name; false if it has none. */
 bool cf_member_find(cf_slice_t *out, const char *json, size_t size, const char *wanted);
 
+/* The next element of an array: *at stands behind its opening bracket, then behind the element and a
+ * comma. False at the closing bracket; *at is NULL then if the array is broken. */
+bool cf_element_next(cf_slice_t *out, const char **at, const char *end);
+
 bool cf_slice_is(cf_slice_t slice, const char *text);
 uint64_t cf_slice_number(cf_slice_t slice); /* leading digits; 0 if none */
 

@@ -1,12 +1,20 @@
 """All clients cut off at once come back at once: what their pages show, and what that costs the store."""
 
+import argparse
 import concurrent.futures
 import math
 import pathlib
+import sys
 import time
+
+import pytest
 
 import server as servers
 import ws
+
+sys.path.insert(0, str(servers.ROOT / "bench"))
+
+import storm  # noqa: E402
 
 CLIENTS, ROOMS, POSTS = 50, 10, 60
 KINDS = ("sessions", "members", "posts")
@@ -93,3 +101,11 @@ def test_a_storm_of_returns_costs_the_store_few_queries_and_shows_all_that_was_a
     assert queries(server) == after, "the rooms have what was read once"
     for chat in chats:
         chat.close()
+
+
+@pytest.mark.parametrize("name", ["S", "R"])
+def test_the_scenarios_of_the_bench_find_nothing_wrong(name):
+    """Small; R puts rooms away and has them back."""
+    options = argparse.Namespace(build=servers.BINARY.parent, unpinned=True, clients=40, rooms=20, wave=10, store_url=None)
+    outcome = storm.SCENARIOS[name](options)
+    assert outcome.faults == []

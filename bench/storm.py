@@ -1,0 +1,316 @@
+"""Rooms that come and go. S: everybody is cut off at once and comes back, to a server that was there all the time and
+to one that was killed. R: many rooms in memory, put there by waves of clients; what they cost, and that nothing is
+lost when they are put away and come back."""
+
+import collections
+import concurrent.futures
+import http.client
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import registry
+import scenarios
+import serving
+
+QUERIES = "db_query_duration_seconds_count"
+RAISED = serving.RAISED | {"limits.upgrades_per_second": "1000"}  # one user comes back again and again within a minute
+MAKERS = 8
+
+
+def add_options(parser):
+    parser.add_argument("--clients", type=int, default=5000, help="of the scenario S (5000)")
+    parser.add_argument("--rooms", type=int, help="of the scenarios S (500) and R (10000)")
+    parser.add_argument("--wave", type=int, default=5000, help="clients at once, of the scenario R (5000)")
+    parser.add_argument("--store-url", help="of the scenarios S and R, instead of SQLite in a temporary folder")
+
+
+# ---- the clients
+
+class Storm:
+    """bench/storm, command by command."""
+
+    def __init__(self, options, folder, url, targets, members):
+        path = folder / "targets"
+        path.write_text("".join(f"{room} {token}\n" for room, token in targets))
+        command = [str(options.build / "bench" / "storm"), "--url", url, "--targets", str(path), "--members", str(members)]
+        self.process = subprocess.Popen(serving.pinned(options, False, command), stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+        self.faults, self.refusals = collections.Counter(), collections.Counter()
+
+    def send(self, *words):
+        print(*words, file=self.process.stdin, flush=True)
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"bench: storm ended with {self.process.wait()}")
+        told = json.loads(line)
+        self.faults.update(told["faults"])
+        self.refusals.update(told["refusals"])
+        return told
+
+    def do(self, *words):
+        self.send(*words)
+        return self.answer()
+
+    def end(self):
+        self.process.stdin.close()
+        return self.process.wait()
+
+    def found(self):
+        return [f"{name} {count}" for name, count in self.faults.items() if count]
+
+
+# ---- the server
+
+def cpu_s(pid):
+    total = 0
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        try:
+            total += int((task / "schedstat").read_text().split()[0])
+        except OSError:
+            pass  # a thread that has just ended
+    return total / 1e9
+
+
+def rss_kib(pid):
+    pages = int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGESIZE") // 1024
+
+
+def threads(pid):
+    return len(os.listdir(f"/proc/{pid}/task"))
+
+
+def descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def figures(url):
+    """/metrics, later than all that was done before: actors are asked for theirs once a second, and stats tells what
+    it has; when they have been asked twice the second time was after the call."""
+    def asked():
+        return scenarios.scrape(url)['confab_actor_messages_total{actor="reader"}']
+    for _ in range(2):
+        before = asked()
+        while asked() == before:
+            time.sleep(0.1)
+    return scenarios.scrape(url)
+
+
+def queries(after, before=None):
+    """"operation table" -> queries, those of writes by the transaction they were part of."""
+    found = {}
+    for name, value in after.items():
+        if name.startswith(QUERIES):
+            labels = dict(pair.split("=") for pair in name[len(QUERIES) + 1:-1].replace('"', "").split(","))
+            count = int(value - (before or {}).get(name, 0))
+            if count:
+                found[f"{labels['operation']} {labels['table']}"] = count
+    return found
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def make_rooms(url, tokens, count):
+    """So many durable rooms, of users by turns; their ids."""
+    body = json.dumps({"name": "storm"})
+
+    def some(first):
+        connection, made = http.client.HTTPConnection(url.split("//")[1], timeout=60), {}
+        for i in range(first, count, MAKERS):
+            connection.request("POST", "/api/v1/chatrooms", body, {"Authorization": f"Bearer {tokens[i % len(tokens)]}"})
+            answer = connection.getresponse()
+            data = answer.read()
+            if answer.status != 201:
+                raise SystemExit(f"bench: a room cannot be made: {answer.status} {data!r}")
+            made[i] = json.loads(data)["id"]
+        connection.close()
+        return made
+    made = {}
+    with concurrent.futures.ThreadPoolExecutor(MAKERS) as pool:
+        for some_made in pool.map(some, range(MAKERS)):
+            made.update(some_made)
+    return [made[i] for i in range(count)]
+
+
+# ---- S
+
+POSTS = 60  # in each room, more than a page
+
+
+def cold(options, environment, storm, server, clients):
+    """Kills the server while every room has a post on its way; (server, seconds from there until all are back, until
+    it serves, what storm says)."""
+    storm.do("begin", 1)
+    os.kill(server.pid, signal.SIGKILL)
+    begun = time.monotonic()
+    server.process.wait()
+    started = []
+
+    def start():
+        started.append(serving.start_confab(options, environment))
+        started.append(time.monotonic() - begun)
+    thread = threading.Thread(target=start)
+    thread.start()
+    storm.do("cut")
+    told = storm.do("in", 0, clients, 1)
+    back_s = time.monotonic() - begun
+    thread.join()
+    return started[0], back_s, started[1], told
+
+
+def row_of(label, back_s, told, count, cost, cpu, pid):
+    return (label, f"{back_s:.2f}", f"{count / told['joined_s']:,.0f}", f"{told['p50_ms']:,.0f}", f"{told['p99_ms']:,.0f}",
+            str(told["retries"]), str(sum(cost.values())), f"{cpu:.2f}", f"{rss_kib(pid) / 1024:.1f}")
+
+
+STORM_HEAD = ("", "all back s", "joins/s", "p50 ms", "p99 ms", "retries", "queries", "CPU s", "RSS MiB")
+
+
+def run_storm(options):
+    clients, rooms = options.clients, options.rooms or max(1, options.clients // 10)
+    with serving.temporary_folder() as folder:
+        environment = serving.settings(folder, options.store_url,
+                                       RAISED | {"http.listen": f"127.0.0.1:{free_port()}"})
+        tokens = serving.import_users(options, folder, environment, clients)
+        server = serving.start_confab(options, environment)
+        try:
+            targets = serving.join_all(server.url, tokens, rooms, False)
+            storm = Storm(options, folder, server.url, targets, clients)
+            storm.do("in", 0, clients, 1)
+            storm.do("post", POSTS)
+            before, cpu = figures(server.url), cpu_s(server.pid)
+            out = storm.do("out")
+            told = storm.do("in", 0, clients, 1)
+            warm_s, cpu = out["seconds"] + told["seconds"], cpu_s(server.pid) - cpu
+            warm = queries(figures(server.url), before)
+            rows = [STORM_HEAD, row_of("warm", warm_s, told, clients, warm, cpu, server.pid)]
+            server, cold_s, served_s, told = cold(options, environment, storm, server, clients)
+            cpu = cpu_s(server.pid)
+            killed = queries(figures(server.url))
+            rows.append(row_of("after kill -9", cold_s, told, clients, killed, cpu, server.pid))
+            storm.do("post", 1)
+            storm.do("out")
+            storm.do("in", 0, clients, 1)
+            found, status = storm.found(), storm.end()
+        finally:
+            ended = server.stop()
+    print(f"it served again {served_s:.2f} s after the kill; queries warm: {warm}; after the kill: {killed}; refused "
+          f"meanwhile: {dict(storm.refusals)}")
+    found += [f"{name} ended with {code}" for name, code in (("storm", status), ("confab", ended)) if code]
+    most = rooms + clients // 10
+    bars = [registry.Bar("S, all back, warm", warm_s, 10, True, " s"),
+            registry.Bar("S, all back after kill -9", cold_s, 20, True, " s"),
+            registry.Bar("S, store queries, warm", sum(warm.values()), most, True),
+            registry.Bar("S, store queries after kill -9", sum(killed.values()), most, True)]
+    return registry.Outcome(rows, found, bars, {"warm": warm, "killed": killed})
+
+
+# ---- R
+
+SAMPLE = 200   # rooms that are posted to
+IDLE = "2s"    # when rooms are to be put away
+WAIT_S = 60    # for the server to have come to something
+
+
+def wave_through(storm, first, last, size):
+    """Clients first .. last - 1 come and go, so many at a time; seconds they took to come."""
+    took = 0
+    for at in range(first, last, size):
+        took += storm.do("in", at, min(size, last - at), 0)["seconds"]
+        storm.do("out")
+    return took
+
+
+def await_figure(url, name, wanted):
+    """Until the series has this value; what is wrong when it does not get there."""
+    deadline = time.monotonic() + WAIT_S
+    while (value := scenarios.scrape(url).get(name)) != wanted:
+        if time.monotonic() > deadline:
+            return [f"{name} is {value}, not {wanted}"]
+        time.sleep(0.2)
+    return []
+
+
+def measure_rooms(options, folder, environment, tokens, rooms, sample):
+    """Waves through all rooms, with a long idle time; (rows, faults, bars, targets)."""
+    server = serving.start_confab(options, environment | {"CONFAB_ROOMS_IDLE": "1h"})
+    wave, found = min(options.wave, rooms), []
+    try:
+        ids = make_rooms(server.url, tokens, rooms)
+        targets = [(ids[i], tokens[i % len(tokens)]) for i in range(rooms)]
+        storm = Storm(options, folder, server.url, targets, wave)
+        first_s = wave_through(storm, 0, wave, wave)  # the connections' memory is there after it
+        found += await_figure(server.url, "confab_rooms_active", wave)
+        rss, cpu, began = rss_kib(server.pid), cpu_s(server.pid), threads(server.pid)
+        took = wave_through(storm, wave, rooms, wave) if rooms > wave else first_s
+        found += await_figure(server.url, "confab_rooms_active", rooms)
+        used = cpu_s(server.pid) - cpu
+        more = max(rooms - wave, 1)
+        kib = (rss_kib(server.pid) - rss) / more
+        idle = cpu_s(server.pid)
+        time.sleep(2)
+        idle = (cpu_s(server.pid) - idle) / 2
+        rows = [("", "rooms", "RSS MiB", "KiB a room", "ms a room", "CPU ms a room", "idle CPU", "threads", "descriptors"),
+                ("in memory", f"{rooms:,}", f"{rss_kib(server.pid) / 1024:.1f}", f"{kib:.2f}", f"{took / more * 1e3:.3f}",
+                 f"{used / more * 1e3:.3f}", f"{idle:.1%}", str(threads(server.pid)), str(descriptors(server.pid)))]
+        if threads(server.pid) != began:
+            found.append(f"{began} threads have become {threads(server.pid)}")
+        storm.do("in", 0, sample, 1)
+        storm.do("post", 3)
+        storm.do("out")
+        found += storm.found() + ([f"storm ended with {status}"] if (status := storm.end()) else [])
+    finally:
+        if status := server.stop():
+            found.append(f"confab ended with {status}")
+    bars = [registry.Bar("R, memory of a room", kib, 16, True, " KiB"),
+            registry.Bar("R, activation of a room", took / more * 1e3, 0.5, True, " ms")]
+    return rows, found, bars, targets
+
+
+def put_away(options, folder, environment, targets, sample):
+    """Rooms with posts retire and come back, twice; what is wrong."""
+    server = serving.start_confab(options, environment | {"CONFAB_ROOMS_IDLE": IDLE})
+    found = []
+    try:
+        storm = Storm(options, folder, server.url, targets[:sample], sample)
+        for times in (1, 2):
+            storm.do("in", 0, sample, times - 1)  # after the first time there is something to be read
+            storm.do("post", 5)
+            storm.do("out")
+            found += await_figure(server.url, "confab_rooms_retired_total", times * sample)
+        storm.do("in", 0, sample, 1)
+        found += storm.found() + ([f"storm ended with {status}"] if (status := storm.end()) else [])
+    finally:
+        if status := server.stop():
+            found.append(f"confab ended with {status}")
+    return found
+
+
+def run_rooms(options):
+    rooms = options.rooms or 10_000
+    sample = min(SAMPLE, rooms // 2, options.wave)
+    with serving.temporary_folder() as folder:
+        environment = serving.settings(folder, options.store_url,
+                                       RAISED | {"limits.api_per_second": "1000000", "limits.api_burst": "1000000"})
+        tokens = serving.import_users(options, folder, environment, min(options.wave, rooms))
+        rows, found, bars, targets = measure_rooms(options, folder, environment, tokens, rooms, sample)
+        found += put_away(options, folder, environment, targets[-sample:], sample)
+    return registry.Outcome(rows, found, bars)
+
+
+SCENARIOS = {"S": run_storm, "R": run_rooms}
+
+registry.add(registry.Scenario("S", "all clients in rooms of 10 cut off at once and back, warm and after kill -9", run_storm))
+registry.add(registry.Scenario("R", "many rooms in memory, put there by waves of clients; rooms put away and back", run_rooms))
