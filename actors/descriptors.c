@@ -14,8 +14,8 @@ void cf_descriptors_raise(void)
     }
 }
 
-/* What the actors take: room threads and gateways send to nearly everybody, the rest to a few. */
-static long for_actors(const cf_config_t *config)
+/* Room threads and gateways send to nearly everybody, the rest to a few. */
+long cf_descriptors_for_actors(const cf_config_t *config)
 {
     long rooms = config->rooms_threads_max, gateways = config->gateway_count,
          readers = config->store_readers, hashers = config->auth_hash_workers;
@@ -34,7 +34,7 @@ int cf_descriptors_for_connections(const cf_config_t *config)
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT_MAX)
         limit.rlim_cur = INT_MAX;
-    long left = (long)limit.rlim_cur - for_actors(config) - CF_DESCRIPTORS_SPARE;
+    long left = (long)limit.rlim_cur - cf_descriptors_for_actors(config) - CF_DESCRIPTORS_SPARE;
     if (config->http_tls_cert_file[0])
         left /= CF_DESCRIPTORS_TLS;
     return config->http_connections_max && config->http_connections_max < left

@@ -13,6 +13,8 @@
 
 /* Raise the soft limit to the hard one. Before the first socket is made. */
 void cf_descriptors_raise(void);
+/* What the actors take, at most: three each, and one for each other that it sends to. */
+long cf_descriptors_for_actors(const cf_config_t *config);
 /* Client connections of the whole process: http.connections_max, or what the limit leaves. May be 0
  * or less when the limit is too low to run at all. */
 int cf_descriptors_for_connections(const cf_config_t *config);

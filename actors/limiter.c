@@ -19,6 +19,9 @@ typedef struct {
     uint32_t next;         /* with the same hash; or of the free ones */
     uint32_t older, newer; /* by their last use */
 } slot_t;
+/* and its share of the heads, of which there are up to twice as many */
+_Static_assert(sizeof(slot_t) + 2 * sizeof(uint32_t) <= CF_LIMITER_BUCKET_COST,
+               "limits.buckets_max tells what it costs");
 
 struct cf_limiter {
     cf_limiter_config_t config;

@@ -14,7 +14,8 @@
 #include "actor.h"
 #include "limit_kinds.h"
 
-#define CF_LEASE_MS 1000 /* a grant may be used for so long */
+#define CF_LEASE_MS 1000          /* a grant may be used for so long */
+#define CF_LIMITER_BUCKET_COST 64 /* bytes of memory that one bucket takes */
 
 typedef struct {
     cf_limits_t limits;

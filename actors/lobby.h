@@ -19,6 +19,9 @@
 #include "actor.h"
 #include "windows.h"
 
+#define CF_LOBBY_LOOKUPS_MAX                                                                       \
+    65536 /* every room of a reconnect storm is opening at once; 100 bytes each */
+
 typedef struct {
     cf_address_t threads[CF_ROOM_THREADS_MAX]; /* room threads, of this node */
     uint32_t thread_count;

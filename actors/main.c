@@ -8,6 +8,7 @@
 #include "import.h"
 #include "local/local_server.h"
 #include "log.h"
+#include "memory_bound.h"
 #include "own_pages.h"
 #include "seed.h"
 #include "supervisor.h"
@@ -192,6 +193,11 @@ static int with_store(const options_t *options, int (*work)(const cf_config_t *,
     return code;
 }
 
+static int memory(const options_t *options)
+{
+    return with_store(options, cf_memory_print);
+}
+
 static int migrate(const options_t *options)
 {
     return with_store(options, cf_import_migrate);
@@ -237,6 +243,7 @@ static const struct {
     {"check-config", NULL, check_config, "say whether the configuration is good"},
     {"config-doc", NULL, config_doc, "print the reference of all settings"},
     {"protocol-doc", NULL, protocol_doc, "print every message between actors with its bounds"},
+    {"memory", NULL, memory, "print what the process may hold of memory at most, and why"},
     {"migrate", NULL, migrate, "bring the store's schema up to date"},
     {"user", "import", user_import,
      "--sessions FILE: make users with sessions, one `name token` a line"},

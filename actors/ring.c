@@ -10,6 +10,7 @@ typedef struct {
     char *texts; /* username, text and client_key, owned */
     size_t size; /* what the entry counts against bytes_max */
 } slot_t;
+_Static_assert(sizeof(slot_t) + 32 <= CF_RING_EVENT_COST, "and what the allocator adds to texts");
 
 typedef struct {
     uint32_t cap;   /* slots allocated */

@@ -12,6 +12,8 @@
 
 typedef struct cf_ring cf_ring_t;
 
+#define CF_RING_EVENT_COST 192 /* bytes that an event, or a post, takes besides its texts */
+
 /* events_max events, as many posts (those among the events included) and bytes_max bytes of both are kept
  * at most; one entry always. */
 int cf_ring_new(cf_ring_t **out, uint32_t events_max, size_t bytes_max);

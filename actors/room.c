@@ -12,6 +12,10 @@
 
 #include <stdlib.h>
 
+/* A place at the lobby and one at a gateway take some 200 bytes each, its ring and its tables the rest. */
+_Static_assert(sizeof(cf_room_t) + 2048 <= CF_ROOM_COST, "a room at rest");
+_Static_assert(sizeof(cf_membership_t) + 64 <= CF_ROOM_MEMBER_COST, "with its share of the table");
+
 static cf_handler_fn on_activated, on_refused, on_vacate;
 
 /* In every phase. */

@@ -64,6 +64,11 @@ typedef struct {
 
 typedef struct cf_room cf_room_t;
 
+/* Bytes of memory that a room takes at rest, with its places at the lobby and a gateway; and one membership
+ * that it remembers. */
+#define CF_ROOM_COST 8192
+#define CF_ROOM_MEMBER_COST 192
+
 /* Returns 0 with a room that has asked to be activated, or CF_ENOMEM. */
 int cf_room_new(cf_room_t **out, cf_room_host_t *host, cf_id_t id, cf_turn_t *turn);
 /* CF_EAGAIN: it loads. 0: it is, or was, a room that serves. Else why it could not be loaded: nobody

@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define QUOTES_MAX 1024       /* remembered */
-#define SAID_MAX 4096         /* answers remembered by their command */
 #define SAID_TIMES INT64_C(2) /* for so many deadlines: longer than a room takes to ask again */
 
 /* --- answers -----------------------------------------------------------------------------------
@@ -286,8 +284,8 @@ int cf_stockbot_new(cf_stockbot_t **out, const cf_stockbot_config_t *config)
     self->config = *config;
     self->breaker.failures_max = config->breaker_failures;
     self->breaker.pause_us = config->breaker_us;
-    self->quotes.max = QUOTES_MAX;
-    self->said.max = SAID_MAX;
+    self->quotes.max = CF_STOCKBOT_QUOTES_MAX;
+    self->said.max = CF_STOCKBOT_SAID_MAX;
     self->letters_end = &self->letters;
     *out = self;
     return 0;

@@ -46,6 +46,9 @@ typedef struct {
 
 typedef struct cf_stockbot cf_stockbot_t;
 
+#define CF_STOCKBOT_QUOTES_MAX 1024 /* remembered */
+#define CF_STOCKBOT_SAID_MAX 4096   /* answers remembered by their command */
+
 int cf_stockbot_new(cf_stockbot_t **out, const cf_stockbot_config_t *config); /* 0, CF_ENOMEM */
 /* What the actor does when the HTTP client's descriptor is readable. */
 void cf_stockbot_readable(void *state, cf_turn_t *turn);

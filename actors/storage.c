@@ -10,7 +10,6 @@
 
 #include <stdlib.h>
 
-#define UNSETTLED_BYTES_MAX (16u << 20) /* of kept runs; beyond it appends are answered FAILED */
 #define SETTLE_PAUSE_US INT64_C(250000) /* between two tries */
 #define RETRY_AFTER_MS 1000
 
@@ -346,7 +345,7 @@ static int on_append(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     for (uint32_t i = 0; i < append.rows.n; i++)
         if (rows[i].seq != append.prev + 1 + i)
             return CF_ERANGE;
-    if (!self->link.up || self->unsettled_bytes > UNSETTLED_BYTES_MAX ||
+    if (!self->link.up || self->unsettled_bytes > CF_STORAGE_UNSETTLED_MAX ||
         find_unsettled(self, &msg->room))
         return answer_verdict(turn, msg, &(cf_outcome_t){.status = CF_VERDICT_FAILED});
     cf_write_t write = {

@@ -34,6 +34,9 @@
 
 #include "store_link.h"
 
+#define CF_STORAGE_UNSETTLED_MAX                                                                   \
+    (16u << 20) /* bytes of runs that are kept; beyond it appends are answered FAILED */
+
 typedef struct {
     cf_store_link_config_t link; /* role CF_STORE_WRITER */
     uint32_t batch_rows;         /* rows in one transaction; at least 1 */

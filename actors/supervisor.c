@@ -31,17 +31,10 @@
 #include <unistd.h>
 
 #define NODE 1
-#ifdef __SANITIZE_THREAD__
-#define ROOM_STACK (2u << 20) /* ThreadSanitizer keeps 0.8 MiB of its own on every stack */
-#else
-#define ROOM_STACK (256u << 10)
-#endif
-#define DEEP_STACK (1024u << 10) /* TLS, SQL and JSON parsers go deeper than our own code */
 #define SECOND_US INT64_C(1000000)
 #define OBSERVER_CONNECTIONS 64 /* scrapers and probes */
 #define SHARES 32               /* of shutdown.timeout */
 #define BOT_DRAIN_SHARES 2      /* twice: for quotes under way, and for the store */
-#define LOOKUPS_MAX 65536 /* every room of a reconnect storm is opening at once; 100 bytes each */
 
 /* What the supervisor does in turn. Each step sends one message to all actors of one kind and waits
  * for their answers, until so many shares of shutdown.timeout are over; what a step leaves is the
@@ -201,7 +194,7 @@ static int start_storage(supervisor_t *self)
     int rc = cf_storage_new(&storage, &config);
     return rc < 0 ? rc
                   : start(self, CF_ACTOR_STORAGE, 0, &cf_storage_ops, storage, CF_SCHED_NORMAL,
-                          DEEP_STACK);
+                          CF_SUPERVISOR_DEEP_STACK);
 }
 
 static int start_readers(supervisor_t *self)
@@ -214,7 +207,7 @@ static int start_readers(supervisor_t *self)
                                                           self->config->store_gather_ms * 1000});
         if (rc == 0)
             rc = start(self, CF_ACTOR_READER, (uint32_t)i, &cf_reader_ops, reader, CF_SCHED_NORMAL,
-                       DEEP_STACK);
+                       CF_SUPERVISOR_DEEP_STACK);
     }
     return rc;
 }
@@ -307,7 +300,8 @@ static int start_stockbot(supervisor_t *self)
         return rc;
     }
     cf_actor_watch(actor, cf_http_client_fd(client), cf_stockbot_readable);
-    return start(self, CF_ACTOR_STOCKBOT, 0, &cf_stockbot_ops, bot, CF_SCHED_NORMAL, DEEP_STACK);
+    return start(self, CF_ACTOR_STOCKBOT, 0, &cf_stockbot_ops, bot, CF_SCHED_NORMAL,
+                 CF_SUPERVISOR_DEEP_STACK);
 }
 
 static int start_limiter(supervisor_t *self)
@@ -325,7 +319,7 @@ static int start_lobby(supervisor_t *self)
     cf_lobby_t *lobby;
     cf_lobby_config_t config = {.thread_count = (uint32_t)self->config->rooms_threads_max,
                                 .gateway_count = (uint32_t)self->config->gateway_count,
-                                .lookups_max = LOOKUPS_MAX};
+                                .lookups_max = CF_LOBBY_LOOKUPS_MAX};
     for (uint32_t i = 0; i < config.thread_count; i++)
         config.threads[i] = address_of(CF_ACTOR_ROOMS, (uint16_t)i);
     for (uint32_t i = 0; i < config.gateway_count; i++)
@@ -361,7 +355,7 @@ static int start_rooms(supervisor_t *self)
                           config->rooms_window_bytes, actor_of(self, CF_ACTOR_ROOMS, (uint32_t)i));
         if (rc == 0)
             rc = start(self, CF_ACTOR_ROOMS, (uint32_t)i, &cf_rooms_ops, rooms, CF_SCHED_BATCH,
-                       ROOM_STACK);
+                       CF_SUPERVISOR_STACK);
     }
     return rc;
 }
@@ -481,7 +475,8 @@ static int start_gateway(supervisor_t *self, uint16_t kind, uint32_t index,
     if (rc < 0)
         return rc;
     self->port = cf_gateway_port(gateway);
-    return start(self, kind, index, &cf_gateway_ops, gateway, CF_SCHED_NORMAL, DEEP_STACK);
+    return start(self, kind, index, &cf_gateway_ops, gateway, CF_SCHED_NORMAL,
+                 CF_SUPERVISOR_DEEP_STACK);
 }
 
 /* All gateways share one port: the first may pick it, the others follow. What is limited per address
@@ -825,7 +820,7 @@ int cf_supervisor_run(const cf_config_t *config)
     supervisor_t self = {.config = config, .signals = -1, .start_us = cf_boot_us()};
     pthread_attr_t attr;
     pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, ROOM_STACK); /* also for libzmq's own threads */
+    pthread_attr_setstacksize(&attr, CF_SUPERVISOR_STACK); /* also for libzmq's own threads */
     pthread_setattr_default_np(&attr);
     pthread_attr_destroy(&attr);
     cf_log_actor("supervisor");

@@ -20,6 +20,14 @@
 #define CF_EXIT_UNAVAILABLE 69 /* EX_UNAVAILABLE of sysexits.h */
 #define CF_VERSION "0.1.0"
 
+#ifdef __SANITIZE_THREAD__
+#define CF_SUPERVISOR_STACK (2u << 20) /* ThreadSanitizer keeps 0.8 MiB of its own on every stack */
+#else
+#define CF_SUPERVISOR_STACK (256u << 10)
+#endif
+#define CF_SUPERVISOR_DEEP_STACK                                                                   \
+    (1024u << 10) /* TLS, SQL and JSON parsers go deeper than our own code */
+
 /* How the gateways speak TLS; cert_file is NULL when they do not. Borrows from config. */
 cf_certificate_config_t cf_supervisor_certificate(const cf_config_t *config);
 /* Run the server until it is told to stop. Returns the exit code of the process. */

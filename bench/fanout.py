@@ -4,6 +4,7 @@ under the same load generator in the same run."""
 import dataclasses
 import functools
 
+import memory
 import peers
 import registry
 import serving
@@ -69,11 +70,21 @@ def warm_up(options, folder, server, tokens, posts):
     serving.generate(options, folder, "warm-up", server, targets, 60, dict(posts=posts, window=32))
 
 
+def judge_idle(own, start_kib, report):
+    """The memory of so many clients who only came; memory.judge() of it."""
+    clients, rooms = report["clients"], report["rooms"]
+    counts = {"connection": clients, "room": rooms, "event of a room": clients, "byte of events of a room": 100 * clients,
+              "membership": clients, "session": clients, "bucket": 2 * clients, "account lookup": 1000}
+    return memory.judge(own, start_kib, max(report["rss_kib"]), counts)
+
+
 def measure_confab(options, folder, shape, seconds, load):
     environment = serving.settings(folder, more=settings(options) | (serving.tls_settings(folder) if options.tls else {}))
     tokens = serving.import_users(options, folder, environment, shape.clients)
+    own = memory.terms(options, environment)
     server = serving.start_confab(options, environment)
     try:
+        start_kib = memory.rss_kib(server.pid)
         if shape.warm:
             warm_up(options, folder, server, tokens, shape.warm)
         targets = serving.join_all(server.url, tokens, shape.rooms, shape.ephemeral)
@@ -82,6 +93,8 @@ def measure_confab(options, folder, shape, seconds, load):
         status = server.stop()
     if status != 0:
         report["faults"]["exit status"] = status
+    if shape.load.get("writers") == 0:
+        report["memory"] = judge_idle(own, start_kib, report)
     return report, targets
 
 
@@ -187,6 +200,8 @@ def run(name, options):
     print(f"{seconds} s, {shape.payload}-byte posts, {shape.rooms} x {shape.members}{', TLS' if options.tls else ''}",
           flush=True)
     reports = contest(options, shape, seconds)
+    if "memory" in reports["confab"]:
+        print(reports["confab"]["memory"][1])
     rows = table.idle_rows(reports) if name == "D" else table.rows(reports)
     bars = BARS[name](reports) if name in BARS and options.scale == 1 else []
     return registry.Outcome(rows, faults(shape, reports), bars, reports)

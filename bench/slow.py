@@ -4,9 +4,11 @@ to all that it missed."""
 
 import dataclasses
 import signal
+import statistics
 import sys
 import time
 
+import memory
 import registry
 import scenarios
 import serving
@@ -22,10 +24,11 @@ SECONDS = 25
 RATIO_MAX = 1.25
 
 # What the server is started with, by default; "in time" is measured against it.
-QUEUE_AGE_S, CLOSE_S, SEND_BUFFER = 10, 5, 128 << 10
+QUEUE_AGE_S, CLOSE_S, SEND_BUFFER, QUEUE_MAX = 10, 5, 128 << 10, 1 << 20
 FRAME = 300       # bytes of a delivery, at least
 LATE_S = 2        # the server's own clocks tick once a second
 POLL_S = 0.25
+POOL_OF_OTHERS = 16 << 20  # bytes that may wait for a moment for those who read
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,15 +59,19 @@ class Run:
     ledger: ledger.Ledger   # without copies
     targets: list
     closed: list            # (seconds since the first post, clients closed as slow by then), as they changed
+    queued: float           # most bytes that waited for clients, by the server's gauge
+    memory: tuple           # of memory.judge()
 
 
 def watch(server, process, slow):
     """Follows the server's count of slow clients until the load ends; wakes half of the stopped ones once all are
-    closed, while the server still waits for their answer."""
-    begun, closed = None, [(0.0, 0)]
+    closed, while the server still waits for their answer. What is to be told of it: closed, queued, most posts' bytes."""
+    begun, closed, queued, pool = None, [(0.0, 0)], 0, 0
     while process.poll() is None:
         figures = scenarios.scrape(server.url)
         now, count = time.monotonic(), int(figures.get("confab_closed_slow_total", 0))
+        queued = max(queued, scenarios.total(figures, "confab_send_queue_bytes"))
+        pool = max(pool, scenarios.total(figures, "confab_gateway_pool_bytes"))
         if begun is None and figures.get("confab_posts_received_total"):
             begun = now
         if count != closed[-1][1]:
@@ -72,7 +79,18 @@ def watch(server, process, slow):
             if count == slow:
                 process.send_signal(signal.SIGUSR1)
         time.sleep(POLL_S)
-    return closed
+    return closed, queued, pool
+
+
+# Of a slow client's own, apart from the frames that all members of its room wait for (docs/memory.md).
+GATHER = 64 << 10         # CF_GATHER_MAX: a write of which the kernel has taken a part
+FRAME_COST, PLACES = 64, 32  # CF_OUTGOING_FRAME_COST, and what of it is not the frame's: two entries in its queue
+
+
+def slow_kib(crowd):
+    """What slow members of one room hold: each its last write and its queue's entries, and all of them the frames."""
+    own = GATHER + QUEUE_MAX // (FRAME + FRAME_COST) * PLACES
+    return (crowd.slow * own + QUEUE_MAX) / 1024
 
 
 def play(options, crowd, seconds, then=lambda server, run: None):
@@ -80,14 +98,22 @@ def play(options, crowd, seconds, then=lambda server, run: None):
     with serving.temporary_folder() as folder:
         environment = serving.settings(folder, more=serving.RAISED)
         tokens = serving.import_users(options, folder, environment, crowd.readers + crowd.slow)
+        own = memory.terms(options, environment)
         server = serving.start_confab(options, environment)
         try:
+            start_kib = memory.rss_kib(server.pid)
             targets = serving.join_all(server.url, tokens, 1, False)
             load = dict(rate=crowd.rate, stopped=crowd.stopped, drip=crowd.drip, ledger=folder / "ledger")
             process, path = serving.start_load(options, folder, f"{crowd.slow} slow", server, targets, seconds, load,
                                                "--comeback", "--no-copies")
-            closed = watch(server, process, crowd.slow)
-            run = Run(serving.finish_load("slow", process, path), ledger.read_file(folder / "ledger"), targets, closed)
+            closed, queued, pool = watch(server, process, crowd.slow)
+            report = serving.finish_load("slow", process, path)
+            clients = crowd.readers + crowd.slow
+            counts = {"connection": clients, "room": 1, "event of a room": 128, "byte of events of a room": 256 << 10,
+                      "membership": clients, "session": clients, "bucket": 2 * clients, "account lookup": clients,
+                      "byte of posts": pool + (1 << 20), "byte of events on the way": 1 << 20}
+            judged = memory.judge(own, start_kib, max(report["rss_kib"]), counts, slow_kib(crowd))
+            run = Run(report, ledger.read_file(folder / "ledger"), targets, closed, queued, judged)
             then(server, run)
         finally:
             status = server.stop()
@@ -180,8 +206,10 @@ def row(label, run, crowd, gaps):
 def faults(run, crowd):
     """What must not be in either run; the ends of the slow ones are judged for themselves."""
     ends = {code: count for code, count in run.report["closes"].items() if code.split()[0] not in ("1013", "1006")}
-    found = table.faults(run.report | {"closes": ends})
-    return found + run.ledger.problems
+    found = table.faults(run.report | {"closes": ends}) + run.memory[0] + run.ledger.problems
+    if run.queued > crowd.slow * QUEUE_MAX + POOL_OF_OTHERS:
+        found.append(f"{run.queued:,.0f} bytes waited for clients")
+    return found
 
 
 def measure(options):
@@ -189,7 +217,7 @@ def measure(options):
     if options.tls:
         sys.exit("bench: slow is measured without TLS")
     alone = dataclasses.replace(crowd, stopped=0, drip=0)
-    without = play(options, alone, seconds)
+    without = [play(options, alone, seconds)]  # and once more behind it, as machines drift
     gaps, wrong = [], []
 
     def come_back(server, run):
@@ -203,13 +231,17 @@ def measure(options):
                 gaps.append(count)
                 wrong.extend(problems)
     beside = play(options, crowd, seconds, come_back)
-    found = [f"without: {fault}" for fault in faults(without, alone)]
+    without.append(play(options, alone, seconds))
+    found = [f"without: {fault}" for run in without for fault in faults(run, alone)]
     found += [f"beside slow ones: {fault}" for fault in faults(beside, crowd) + judge_ends(beside, crowd) + wrong]
-    p99 = [run.report["delivery_us"]["p99"] / 1e3 for run in (without, beside)]
-    return registry.Outcome(
-        [HEAD, row("without", without, alone, 0), row("beside slow ones", beside, crowd, sum(gaps))], found,
-        [registry.Bar("the others' p99 beside slow ones", p99[1] / p99[0], RATIO_MAX, at_most=True, unit=" x")],
-        {"without": without.report, "beside": beside.report, "closed": beside.closed})
+    print(beside.memory[1])
+    base = statistics.mean(run.report["delivery_us"]["p99"] for run in without)
+    bar = registry.Bar("the others' p99 beside slow ones", beside.report["delivery_us"]["p99"] / base, RATIO_MAX, at_most=True,
+                       unit=" x")
+    rows = [HEAD, row("without", without[0], alone, 0), row("beside slow ones", beside, crowd, sum(gaps)),
+            row("without, again", without[1], alone, 0)]
+    return registry.Outcome(rows, found, [bar], {"without": [run.report for run in without], "beside": beside.report,
+                                                 "closed": beside.closed})
 
 
 registry.add(registry.Scenario("slow", "one durable room, 200 posts/s: 850 members read, 100 have stopped, 50 read a byte a "

@@ -16,6 +16,7 @@ def faults(report):
     found = losses(report)
     found += [f"refused {report['refused']}"] if report["refused"] else []
     found += [f"{report['skipped']} posts could not be sent in time"] if report["skipped"] else []
+    found += report.get("memory", ([], ""))[0]
     growth = scenarios.memory_growth(report["rss_kib"])
     if growth > 0.05 * (report["rss_kib"] or [0])[0] + 1024:
         found.append(f"memory grew by {growth:.0f} KiB in a third of the run")

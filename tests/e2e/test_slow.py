@@ -1,5 +1,6 @@
 """P7: who does not read is closed with 1013, counted, and delays nobody."""
 
+import json
 import sys
 import zlib
 
@@ -11,6 +12,7 @@ import ws
 
 sys.path.insert(0, str(servers.ROOT / "bench"))
 
+import memory  # noqa: E402
 import slow as slow_bench  # noqa: E402
 
 pytestmark = pytest.mark.over_tls_too
@@ -64,6 +66,33 @@ def test_slow_readers_come_back_to_all_that_they_missed(store_kind, make_server,
             return client.call("GET", f"/chatrooms/{room}/messages?limit=100&before={before}")["messages"]
         assert one["code"] in (1013, 1006) and one["back_seq"] > one["last_seq"] + 1, one
         assert slow_bench.fill_gap(read, one, posts, sent) == (one["back_seq"] - one["last_seq"] - 1, [])
+
+
+@pytest.mark.only_store("sqlite")
+def test_what_slow_readers_of_one_room_wait_for_is_held_once(store_kind, make_server, load):
+    """P8: 100 queues of 1 MiB each would be 100 MiB; they have 16 of their own at most, and one between them."""
+    server = make_server({"CONFAB_WS_QUEUE_MAX_AGE": "5m", "CONFAB_WS_CLOSE_TIMEOUT": "1m"})
+    rooms = runs.Rooms(server, members=101, ephemeral=True)
+    start_kib, sizes = memory.rss_kib(server.pid), []
+    run = load(server, rooms, rate=200, payload=900, window=64, seconds=300, stopped=100)
+
+    def all_closed():
+        sizes.append(memory.rss_kib(server.pid))
+        return slow_closes(server) == 100
+    servers.until(all_closed, "all slow readers to be closed with 1013")
+    assert run.process.poll() is None, run.text()
+    slow = slow_bench.Crowd(readers=1, stopped=100, drip=0, rate=200)
+    # a sanitizer's own records grow with what is used
+    if not servers.built_with("libtsan") and not servers.built_with("libasan"):
+        assert max(sizes) - start_kib < slow_bench.slow_kib(slow) + 16 * 1024
+
+
+def test_every_term_of_the_bound_on_memory_is_explained(store_kind, make_server):
+    printed = make_server().command("memory")
+    terms = {json.loads(line)["term"] for line in printed.stdout.splitlines()} - {"all"}
+    rows = [line.split("|")[1] for line in (servers.ROOT / "docs/memory.md").read_text().splitlines() if line.startswith("| ")]
+    explained = {name.strip() for row in rows for name in row.split(",")} - {"term"}
+    assert printed.returncode == 0 and terms == explained
 
 
 def filled(pages):

@@ -99,6 +99,8 @@ typedef struct {
 #define CF_REQUEST_OWN 4096
 #define CF_REFUSED_OPEN_MAX 64       /* sockets beyond the cap that wait for their 503 to arrive */
 #define CF_AFTER_CLOSE_MAX (1 << 20) /* bytes thrown away behind our last word */
+#define CF_TLS_PAIR_BYTES                                                                          \
+    32768 /* over TLS, SO_SNDBUF of both ends of the plaintext's socket pair */
 
 /* Stands on every answer, the owner's and the server's own. */
 #define CF_SECURITY_HEADERS                                                                        \

@@ -27,7 +27,6 @@
 
 #define CF_TLS_STEP 15360       /* plaintext carried at a time; its record fits into 16 KiB */
 #define CF_TLS_UNSENT_MAX 16384 /* near it, no input that may make us answer is read */
-#define CF_TLS_PAIR_BYTES 32768 /* SO_SNDBUF of both ends of a pair */
 #define CF_TLS_HANDSHAKES 16    /* steps of handshakes in a pass; the dearest is a signature */
 
 typedef struct {
