@@ -42,7 +42,7 @@ typedef struct room {
 
 typedef struct {
     room_t *room;
-    uint8_t in[IN_MAX];
+    uint8_t *in; /* a frame that is not there completely; IN_MAX, while there is one */
     size_t in_size;
     uint8_t *backlog; /* what the kernel did not take; BACKLOG_MAX, made at the first need */
     size_t backlog_size;
@@ -71,6 +71,7 @@ static void leave(int epoll, int fd)
     epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL);
     close(fd);
     free(member->backlog);
+    free(member->in);
     free(member);
     member_of[fd] = NULL;
 }
@@ -180,46 +181,62 @@ static bool join(int fd, const char *head)
     return send(fd, answer, sizeof answer - 1, MSG_NOSIGNAL) == (ssize_t)sizeof answer - 1;
 }
 
-/* False: the connection is to be closed. */
-static bool take_bytes(int epoll, int fd)
+/* Handles what is whole of these bytes; how many it used, or -1: the connection is to be closed. */
+static ssize_t take_bytes(int epoll, int fd, uint8_t *bytes, size_t size)
 {
     member_t *member = member_of[fd];
     size_t at = 0;
     if (!member->room) {
-        uint8_t *end = memmem(member->in, member->in_size, "\r\n\r\n", 4);
+        uint8_t *end = memmem(bytes, size, "\r\n\r\n", 4);
         if (!end)
-            return member->in_size < IN_MAX;
+            return 0;
         *end = '\0';
-        if (!join(fd, (char *)member->in))
-            return false;
-        at = (size_t)(end + 4 - member->in);
+        if (!join(fd, (char *)bytes))
+            return -1;
+        at = (size_t)(end + 4 - bytes);
     }
     cf_ws_frame_t frame;
     int rc;
-    while ((rc = cf_ws_read(&frame, member->in + at, member->in_size - at)) > 0) {
-        uint8_t *payload = member->in + at + (frame.whole - frame.size);
+    while ((rc = cf_ws_read(&frame, bytes + at, size - at)) > 0) {
+        uint8_t *payload = bytes + at + (frame.whole - frame.size);
         if (frame.masked)
             cf_ws_unmask(payload, frame.size, frame.mask);
         if (frame.opcode == CF_OP_CLOSE)
-            return false;
+            return -1;
         if (frame.opcode == CF_OP_TEXT)
             on_post(epoll, member->room, (char *)payload, frame.size);
         at += frame.whole;
     }
-    member->in_size -= at;
-    memmove(member->in, member->in + at, member->in_size);
-    return rc == 0 && member->in_size < IN_MAX;
+    return rc < 0 ? -1 : (ssize_t)at;
+}
+
+/* Keeps what is no whole frame yet, so that who is idle costs no buffer. False: it is too long. */
+static bool keep(member_t *member, const uint8_t *bytes, size_t size)
+{
+    member->in_size = size;
+    if (size == 0) {
+        free(member->in);
+        member->in = NULL;
+        return true;
+    }
+    if (size == IN_MAX || (!member->in && !(member->in = malloc(IN_MAX))))
+        return false;
+    memcpy(member->in, bytes, size);
+    return true;
 }
 
 static void on_readable(int epoll, int fd)
 {
+    static uint8_t bytes[IN_MAX];
     member_t *member = member_of[fd];
-    ssize_t got = recv(fd, member->in + member->in_size, IN_MAX - member->in_size, 0);
+    if (member->in_size)
+        memcpy(bytes, member->in, member->in_size);
+    ssize_t got = recv(fd, bytes + member->in_size, IN_MAX - member->in_size, 0);
     if (got < 0 && errno == EAGAIN)
         return;
-    if (got > 0)
-        member->in_size += (size_t)got;
-    if (got <= 0 || !take_bytes(epoll, fd))
+    size_t size = member->in_size + (got > 0 ? (size_t)got : 0);
+    ssize_t used = got > 0 ? take_bytes(epoll, fd, bytes, size) : -1;
+    if (used < 0 || !keep(member, bytes + used, size - (size_t)used))
         leave(epoll, fd);
 }
 
@@ -232,9 +249,7 @@ static void accept_all(int epoll, int listener)
             close(fd);
             continue;
         }
-        member->room = NULL;
-        member->backlog = NULL;
-        member->in_size = member->backlog_size = 0;
+        *member = (member_t){0};
         member_of[fd] = member;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};

@@ -132,7 +132,7 @@ def contest(options, shape, seconds):
         if shape.coalesced:
             reports["ceiling-coalesce"] = measure_loop(options, folder, "ceiling-coalesce", seconds, load, targets, "--coalesce")
         load["payload"] = confab["frame_bytes"] or shape.payload
-        for peer in wanted_peers(options):
+        for peer in wanted_peers(options) if shape.ephemeral else ():  # none of them stores
             try:
                 reports[peer.name] = peers.measure(options, folder, peer, targets, seconds, load)
             except RuntimeError as problem:

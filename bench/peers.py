@@ -108,8 +108,9 @@ class Running:
     def __init__(self, options, peer, folder):
         inherited = listener() if peer.inherits else None
         port = inherited.getsockname()[1] if inherited else free_port()
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         words = {"PORT": port, "OTHER_PORT": free_port(), "FOLDER": folder, "USER": getpass.getuser(), "MODULE": NCHAN,
-                 "FILES": resource.getrlimit(resource.RLIMIT_NOFILE)[1], "CONFIG": folder / peer.config}
+                 "FILES": files, "SLOTS": files + files // 8, "CONFIG": folder / peer.config}
 
         def fill(text):
             for word, value in words.items():

@@ -1,0 +1,73 @@
+"""The bench itself at a size that says nothing about speed: that it runs, writes its page, and takes nothing for good
+that is not."""
+
+import argparse
+import json
+import subprocess
+import sys
+
+import pytest
+
+import server as servers
+
+sys.path.insert(0, str(servers.ROOT / "bench"))
+
+import fanout  # noqa: E402
+import peers  # noqa: E402
+import registry  # noqa: E402
+
+
+def test_a_scenario_runs_and_its_page_is_written(tmp_path):
+    (tmp_path / "bench.md").write_text("# Old\n\n## Where the time goes\n\nIn sends.\n\n## Scenarios\n\nOld.\n")
+    ended = subprocess.run([str(servers.ROOT / "bench" / "run"), "--no-build", "--build", str(servers.BINARY.parent),
+                            "--seconds", "1", "--scale", "500", "--peers", "none", "--out", str(tmp_path), "full", "C2"],
+                           check=False, timeout=servers.LIMIT_S, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    raw = json.loads((tmp_path / "bench" / "C2.json").read_text())
+    assert set(raw) == {"confab", "ceiling-send", "ceiling-coalesce"}
+    assert all(report["deliveries"] > 0 and not any(report["faults"].values()) for report in raw.values())
+    page = (tmp_path / "bench.md").read_text()
+    assert "| confab | " in page and "In sends." in page and "Old." not in page
+
+
+REPORT = {"faults": {"lost": 0, "doubled": 0}, "ready": 4, "clients": 4, "closes": {}, "refused": 0, "skipped": 0,
+          "rss_kib": [1000], "acked": 7, "foreign": 0, "told_counts": 4, "frame_bytes": 400}
+
+
+def faults(who, **changes):
+    reports = {"confab": dict(REPORT), "ceiling-send": REPORT | {"acked": 0, "told_counts": 0},
+               "Node ws": REPORT | {"acked": 0, "told_counts": 0, "foreign": 0}}
+    reports[who] = reports[who] | changes
+    return fanout.faults(fanout.SHAPES["A1"], reports)
+
+
+def test_a_good_run_has_no_faults():
+    assert faults("confab") == []
+
+
+@pytest.mark.parametrize("who, changes", [
+    ("confab", {"faults": {"lost": 1}}), ("ceiling-send", {"faults": {"lost": 1}}), ("Node ws", {"faults": {"doubled": 1}}),
+    ("confab", {"ready": 3}), ("Node ws", {"ready": 3}), ("Node ws", {"closes": {"1006": 1}}), ("confab", {"refused": 1}),
+    ("confab", {"skipped": 1}), ("confab", {"acked": 0}), ("confab", {"foreign": 1}), ("confab", {"told_counts": 0}),
+    ("confab", {"rss_kib": [1000] * 60 + [9000] * 30}), ("ceiling-send", {"frame_bytes": 128})])
+def test_what_is_wrong_is_a_fault(who, changes):
+    assert len(faults(who, **changes)) == 1
+
+
+@pytest.mark.parametrize("bar, met", [
+    (registry.Bar("", 0.85, 0.85), True), (registry.Bar("", 0.849, 0.85), False),
+    (registry.Bar("", 3.5, 3.5, at_most=True), True), (registry.Bar("", 3.51, 3.5, at_most=True), False)])
+def test_a_bar_is_met_at_its_bound(bar, met):
+    assert bar.met() is met and bar.row()[-1] == ("met" if met else "NOT MET")
+
+
+def test_a_peer_that_is_not_installed_is_left_out_with_a_word(monkeypatch, capsys):
+    monkeypatch.setattr(peers, "where", lambda program: None)
+    assert fanout.wanted_peers(argparse.Namespace(peers="nats,ws")) == []
+    said = capsys.readouterr().out
+    assert "nats-server is left out" in said and "Node ws is left out" in said
+
+
+def test_limits_cannot_be_switched_off(tmp_path):
+    with pytest.raises(ValueError):
+        fanout.serving.settings(tmp_path, more={"limits.posts_per_minute": "0"})
