@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -312,8 +313,8 @@ static void loop(cf_actor_t *self)
         int n = cf_actor_turn(self, CF_INBOX_BATCH_MAX);
         if (n < 0)
             return;
-        if (n > 0 || self->later.size > 0)
-            continue; /* look again before sleeping */
+        if (n == CF_INBOX_BATCH_MAX || self->later.size > 0)
+            continue; /* there may be more, of which nobody tells */
         bool watched_ready;
         int64_t until_us = self->next_due_us, retry_us = cf_boot_us() + NO_MEMORY_US;
         if ((self->drained || !cf_outbox_is_empty(self->out)) && retry_us < until_us)
@@ -441,9 +442,18 @@ static void live(cf_actor_t *self)
     cf_series_free();
 }
 
+/* What top -H and perf show. */
+static void name_thread(cf_address_t address)
+{
+    char name[16]; /* the kernel's bound */
+    snprintf(name, sizeof name, "%s-%u", cf_actor_name(address.kind), address.index);
+    pthread_setname_np(pthread_self(), name);
+}
+
 static void *thread_main(void *arg)
 {
     cf_actor_t *self = arg;
+    name_thread(self->address);
     apply_sched(self->sched);
     live(self);
     return NULL;

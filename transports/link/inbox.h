@@ -1,7 +1,7 @@
 /* transports/link/inbox.h: the one socket an actor listens on: a PULL bound to its address.
  *
- * Belongs to one thread at a time. Messages are read in batches, and stay readable until the batch
- * is released: bodies are borrowed from them. */
+ * Belongs to one thread at a time. A frame brings one message or several, each as long as its header says.
+ * Messages are read in batches, and stay readable until the batch is released: bodies are borrowed from them. */
 #ifndef CF_INBOX_H
 #define CF_INBOX_H
 
@@ -23,10 +23,10 @@ int cf_inbox_fd(const cf_inbox_t *self);
  * (-1: for ever) is over. Sets *fd_ready. */
 void cf_inbox_wait(cf_inbox_t *self, int fd, bool for_write, int timeout_ms, bool *fd_ready);
 /* Read the next message without waiting. It joins the current batch. Returns 1; 0 if there is none
- * or the batch is full; CF_EPROTO or CF_ERANGE for a frame that is no message (dropped and
- * counted). */
+ * or the batch is full; CF_EPROTO or CF_ERANGE for what is no message (dropped with the rest of
+ * its frame, and counted). */
 int cf_inbox_read(cf_inbox_t *self, cf_msg_t *out);
-/* The same, but the frame is appended to *into (which *out borrows from) and is no part of the
+/* The same, but the message is appended to *into (which *out borrows from) and is no part of the
  * batch. CF_ENOMEM: nothing was appended, the message is the next to be read. */
 int cf_inbox_copy(cf_inbox_t *self, cf_buf_t *into, cf_msg_t *out);
 void cf_inbox_release(cf_inbox_t *self); /* the batch and everything borrowed from it is gone */

@@ -14,9 +14,14 @@
     10000 /* messages a tcp link may hold; beyond it they are dropped and counted                  \
            */
 
-typedef struct {
+#define FRAME_MAX                                                                                  \
+    (64u << 10) /* bytes of messages in one frame; a longer message has one of its own */
+
+typedef struct link {
     uint64_t address; /* packed; of another node: only the node counts */
     void *push;
+    cf_buf_t frame; /* messages on their way, one behind the other */
+    struct link *next_full;
     UT_hash_handle hh;
 } link_t;
 
@@ -30,9 +35,11 @@ struct cf_outbox {
     const cf_bus_t *bus;
     cf_address_t self;
     uint8_t trace[CF_TRACE_SIZE];
-    cf_buf_t frames;                 /* whole frames, one behind the other */
-    size_t taken;                    /* bytes of frames already taken by cf_outbox_take */
-    link_t *links;                   /* by address; owned */
+    cf_buf_t frames;          /* whole frames, one behind the other */
+    size_t taken;             /* bytes of frames already taken by cf_outbox_take */
+    link_t *links;            /* by address; owned */
+    link_t *full, **full_end; /* those whose frame is not empty, in the order they were begun */
+    size_t full_bytes;        /* in all these frames */
     owed_t owed[CF_OUTBOX_OWED_MAX]; /* oldest first */
     uint32_t owed_count;
 };
@@ -43,6 +50,7 @@ int cf_outbox_new(cf_outbox_t **out, const cf_bus_t *bus, cf_address_t self)
     if (!outbox)
         return CF_ENOMEM;
     outbox->bus = bus;
+    outbox->full_end = &outbox->full;
     outbox->self = self;
     *out = outbox;
     return 0;
@@ -57,6 +65,7 @@ void cf_outbox_destroy(cf_outbox_t **self)
     {
         HASH_DEL((*self)->links, link);
         zmq_close(link->push);
+        cf_buf_free(&link->frame);
         free(link);
     }
     cf_buf_free(&(*self)->frames);
@@ -210,27 +219,63 @@ static link_t *link_to(cf_outbox_t *self, cf_address_t to, bool *no_memory)
     return NULL;
 }
 
-/* False: no memory; everything else that keeps it from going loses the message. */
-static bool send_frame(cf_outbox_t *self, const cf_msg_t *msg, const uint8_t *bytes, size_t size)
+static void free_frame(void *data, void *hint)
 {
-    bool no_memory = false;
-    link_t *link = link_to(self, msg->to, &no_memory);
+    (void)hint;
+    free(data);
+}
+
+/* Send what a link's frame holds. False: no memory, it stays; everything else that keeps it from going loses it. */
+static bool send_frame(cf_outbox_t *self, link_t *link)
+{
     zmq_msg_t frame;
-    if (link && zmq_msg_init_size(&frame, size) != 0)
-        no_memory = true; /* its only error */
-    if (no_memory)
+    if (zmq_msg_init_data(&frame, link->frame.data, link->frame.size, free_frame, NULL) != 0)
         return false;
-    if (!link) {
-        cf_count(CF_M_UNDELIVERABLE);
-        return true;
-    }
-    memcpy(zmq_msg_data(&frame), bytes, size);
     if (zmq_msg_send(&frame, link->push, ZMQ_DONTWAIT) < 0) {
         zmq_msg_close(&frame);
         cf_count(CF_M_UNDELIVERABLE);
-    } else if (self->bus->trace) {
-        cf_trace_point("sent", msg);
     }
+    self->full_bytes -= link->frame.size;
+    link->frame = (cf_buf_t){0}; /* the frame owns its memory */
+    return true;
+}
+
+/* Send the frames in the order in which they were begun. False: no memory for the rest of them. */
+static bool send_full(cf_outbox_t *self)
+{
+    while (self->full && send_frame(self, self->full))
+        self->full = self->full->next_full;
+    if (!self->full)
+        self->full_end = &self->full;
+    return !self->full;
+}
+
+/* False: no memory. A message to nobody is lost and counted. */
+static bool add_to_link(cf_outbox_t *self, const cf_msg_t *msg, const uint8_t *bytes, size_t size)
+{
+    bool no_memory = false;
+    link_t *link = link_to(self, msg->to, &no_memory);
+    if (!link) {
+        if (!no_memory)
+            cf_count(CF_M_UNDELIVERABLE);
+        return !no_memory;
+    }
+    bool is_new = link->frame.size == 0;
+    if (!is_new && link->frame.size + size > FRAME_MAX) {
+        if (!send_full(self))
+            return false;
+        is_new = true;
+    }
+    if (cf_buf_add(&link->frame, bytes, size) < 0)
+        return false;
+    self->full_bytes += size;
+    if (is_new) {
+        link->next_full = NULL;
+        *self->full_end = link;
+        self->full_end = &link->next_full;
+    }
+    if (self->bus->trace)
+        cf_trace_point("sent", msg);
     return true;
 }
 
@@ -253,21 +298,24 @@ bool cf_outbox_take(cf_outbox_t *self, cf_msg_t *out)
     return true;
 }
 
+/* All messages to one actor go in one frame: it is woken once for all of them. Sent one by one the first would wake
+ * it, and as the kernel lets it run at once, so would nearly each of the others. */
 void cf_outbox_flush(cf_outbox_t *self)
 {
     cf_msg_t msg;
     while (cf_outbox_take(self, &msg)) {
         size_t size = CF_MSG_HEAD_SIZE + (size_t)msg.size;
-        if (!send_frame(self, &msg, msg.body - CF_MSG_HEAD_SIZE, size)) {
+        if (!add_to_link(self, &msg, msg.body - CF_MSG_HEAD_SIZE, size)) {
             self->taken -= size;
-            return;
+            break;
         }
     }
+    send_full(self);
 }
 
 size_t cf_outbox_bytes(const cf_outbox_t *self)
 {
-    return self->frames.size - self->taken;
+    return self->frames.size - self->taken + self->full_bytes;
 }
 
 bool cf_outbox_is_empty(const cf_outbox_t *self)
