@@ -1,14 +1,16 @@
 #include "ring.h"
 
 #include "err.h"
+#include "table.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct {
     cf_ring_event_t event;
-    char *texts; /* username, text and client_key, owned */
-    size_t size; /* what the entry counts against bytes_max */
+    char *texts;   /* username, text and client_key, owned */
+    size_t size;   /* what the entry counts against bytes_max */
+    uint32_t hash; /* of sender and client_key; 0: it has none */
 } slot_t;
 _Static_assert(sizeof(slot_t) + 32 <= CF_RING_EVENT_COST, "and what the allocator adds to texts");
 
@@ -17,6 +19,7 @@ typedef struct {
     uint32_t first; /* slot of the oldest */
     uint32_t count;
     slot_t *slots;
+    uint32_t *hashes; /* of the slots, side by side: all of them are looked through for each key */
 } line_t;
 
 struct cf_ring {
@@ -41,21 +44,31 @@ static slot_t *slot_at(const line_t *line, uint32_t i)
     return &line->slots[(line->first + i) % line->cap];
 }
 
+static void put_at(line_t *line, uint32_t i, const slot_t *slot)
+{
+    *slot_at(line, i) = *slot;
+    line->hashes[(line->first + i) % line->cap] = slot->hash;
+}
+
 /* Room for one more. */
 static int grow(line_t *line)
 {
     if (line->count < line->cap)
         return 0;
     uint32_t cap = line->cap ? line->cap * 2 : FIRST_CAP;
-    slot_t *slots = calloc(cap, sizeof *slots);
-    if (!slots)
+    line_t more = {.cap = cap,
+                   .count = line->count,
+                   .slots = calloc(cap, sizeof *more.slots),
+                   .hashes = calloc(cap, sizeof *more.hashes)};
+    bool has_memory = more.slots && more.hashes;
+    for (uint32_t i = 0; has_memory && i < line->count; i++)
+        put_at(&more, i, slot_at(line, i));
+    line_t *old = has_memory ? line : &more;
+    free(old->slots);
+    free(old->hashes);
+    if (!has_memory)
         return CF_ENOMEM;
-    for (uint32_t i = 0; i < line->count; i++)
-        slots[i] = *slot_at(line, i);
-    free(line->slots);
-    line->slots = slots;
-    line->cap = cap;
-    line->first = 0;
+    *line = more;
     return 0;
 }
 
@@ -72,6 +85,7 @@ static void free_line(line_t *line)
     for (uint32_t i = 0; i < line->count; i++)
         free(slot_at(line, i)->texts);
     free(line->slots);
+    free(line->hashes);
 }
 
 /* --- life --------------------------------------------------------------------------------------
@@ -144,7 +158,7 @@ static void retire_event(cf_ring_t *self)
         return;
     }
     slot.event.n = 0;
-    *slot_at(&self->posts, self->posts.count++) = slot;
+    put_at(&self->posts, self->posts.count++, &slot);
 }
 
 static void keep_bounds(cf_ring_t *self)
@@ -164,6 +178,17 @@ static void copy(char *to, cf_str_t text)
         memcpy(to, text.bytes, text.size);
 }
 
+/* 0 is kept for no key. */
+static uint32_t hash_of(cf_id_t sender, cf_str_t key)
+{
+    uint8_t both[CF_ID_SIZE + CF_CLIENT_KEY_MAX];
+    if (key.size == 0)
+        return 0;
+    memcpy(both, sender.bytes, CF_ID_SIZE);
+    memcpy(both + CF_ID_SIZE, key.bytes, key.size);
+    return cf_table_hash(both, CF_ID_SIZE + key.size) | 1;
+}
+
 static int fill(slot_t *slot, uint32_t kind, const cf_post_t *post)
 {
     size_t size = (size_t)post->username.size + post->text.size + post->client_key.size;
@@ -175,6 +200,7 @@ static int fill(slot_t *slot, uint32_t kind, const cf_post_t *post)
     copy(texts + post->username.size + post->text.size, post->client_key);
     *slot = (slot_t){
         .event = {.kind = kind, .post = *post}, .texts = texts, .size = sizeof *slot + size};
+    slot->hash = kind == CF_EVENT_POST ? hash_of(post->sender, post->client_key) : 0;
     slot->event.post.username.bytes = texts;
     slot->event.post.text.bytes = texts + post->username.size;
     slot->event.post.client_key.bytes = slot->event.post.text.bytes + post->text.size;
@@ -194,7 +220,7 @@ int cf_ring_add(cf_ring_t *self, uint32_t kind, const cf_post_t *post)
         return rc;
     }
     slot.event.n = ++self->last_n;
-    *slot_at(&self->events, self->events.count++) = slot;
+    put_at(&self->events, self->events.count++, &slot);
     self->bytes += slot.size;
     if (kind == CF_EVENT_POST && self->event_posts++ == 0)
         self->event_seq = post->seq;
@@ -218,7 +244,7 @@ int cf_ring_put_before(cf_ring_t *self, const cf_post_t *post)
     line_t *line = &self->posts;
     line->first = (line->first + line->cap - 1) % line->cap;
     line->count++;
-    *slot_at(line, 0) = slot;
+    put_at(line, 0, &slot);
     self->bytes += slot.size;
     return 0;
 }
@@ -276,6 +302,27 @@ uint64_t cf_ring_after_seq(const cf_ring_t *self, uint64_t seq)
             return event->n;
     }
     return self->last_n + 1;
+}
+
+static const cf_post_t *find_in(const line_t *line, uint32_t hash, cf_id_t sender, cf_str_t key)
+{
+    for (uint32_t i = line->count; i-- > 0;) {
+        uint32_t at = (line->first + i) % line->cap;
+        const cf_post_t *post = &line->slots[at].event.post;
+        if (line->hashes[at] == hash && cf_id_equal(post->sender, sender) &&
+            cf_str_equal(post->client_key, key))
+            return post;
+    }
+    return NULL;
+}
+
+const cf_post_t *cf_ring_find_key(const cf_ring_t *self, cf_id_t sender, cf_str_t key)
+{
+    uint32_t hash = hash_of(sender, key);
+    if (!hash)
+        return NULL;
+    const cf_post_t *post = find_in(&self->events, hash, sender, key);
+    return post ? post : find_in(&self->posts, hash, sender, key);
 }
 
 size_t cf_ring_bytes(const cf_ring_t *self)

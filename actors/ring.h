@@ -46,6 +46,9 @@ uint64_t cf_ring_first_seq(const cf_ring_t *self);
 /* Number of the first event behind post `seq`: 0 if some post behind it is no event. seq may be
  * that of the first event that is a post - 1 .. newest. */
 uint64_t cf_ring_after_seq(const cf_ring_t *self, uint64_t seq);
+/* The newest post of this sender under this key (<= CF_CLIENT_KEY_MAX bytes, empty: none), as far as the ring goes;
+ * NULL. Borrowed until the next add. */
+const cf_post_t *cf_ring_find_key(const cf_ring_t *self, cf_id_t sender, cf_str_t key);
 size_t cf_ring_bytes(const cf_ring_t *self);
 
 #endif

@@ -213,18 +213,6 @@ static bool repeats_key(const cf_post_t *rows, uint32_t n, const cf_post_t *post
 /* --- ephemeral rooms ---------------------------------------------------------------------------
  */
 
-/* The event of an earlier post of this sender under this key, as far as the ring goes. */
-static const cf_post_t *find_in_ring(const cf_room_t *self, const cf_post_t *post)
-{
-    uint32_t i = post->client_key.size ? cf_ring_entries(self->ring) : 0;
-    while (i-- > 0) {
-        const cf_ring_event_t *event = cf_ring_entry(self->ring, i);
-        if (event->kind == CF_EVENT_POST && repeats_key(&event->post, 1, post))
-            return &event->post;
-    }
-    return NULL;
-}
-
 static void answer_repeated(cf_turn_t *turn, cf_queued_post_t *queued, bool same_body,
                             const cf_posted_t *posted)
 {
@@ -240,7 +228,7 @@ static void show_ephemeral(cf_room_t *self, cf_turn_t *turn)
 {
     while (self->queue && cf_room_windows_open(self)) {
         cf_post_t *post = &self->queue->post;
-        const cf_post_t *earlier = find_in_ring(self, post);
+        const cf_post_t *earlier = cf_ring_find_key(self->ring, post->sender, post->client_key);
         if (earlier) {
             bool same = memcmp(earlier->body_hash, post->body_hash, CF_BODY_HASH_SIZE) == 0;
             answer_repeated(turn, self->queue, same,

@@ -196,3 +196,51 @@ Test(ring, takes_little_memory_while_little_is_in_it)
     add_post(1);
     cr_assert(lt(sz, cf_ring_bytes(ring), 300));
 }
+
+static void add_keyed(uint64_t seq, uint8_t sender, const char *key)
+{
+    cf_post_t post = {.seq = seq, .sender = {{sender}}, .client_key = cf_str(key)};
+    cr_assert(eq(int, cf_ring_add(ring, CF_EVENT_POST, &post), 0));
+}
+
+static uint64_t seq_of(uint8_t sender, const char *key)
+{
+    const cf_post_t *post = cf_ring_find_key(ring, (cf_id_t){{sender}}, cf_str(key));
+    return post ? post->seq : 0;
+}
+
+Test(ring, finds_a_post_by_its_sender_and_key)
+{
+    make(8, 100000);
+    cr_assert(eq(u64, seq_of(1, "a"), 0)); /* empty */
+    add_keyed(1, 1, "a");
+    add_keyed(2, 2, "a");
+    add_joined();
+    add_keyed(3, 1, "b");
+    add_keyed(4, 1, "");
+    cr_assert(eq(u64, seq_of(1, "a"), 1));
+    cr_assert(eq(u64, seq_of(2, "a"), 2));
+    cr_assert(eq(u64, seq_of(1, "b"), 3));
+    cr_assert(eq(u64, seq_of(2, "b"), 0));
+    cr_assert(eq(u64, seq_of(1, ""), 0)); /* no key is no key */
+    add_keyed(5, 1, "a");
+    cr_assert(eq(u64, seq_of(1, "a"), 5)); /* the newest */
+}
+
+Test(ring, forgets_a_key_with_its_post_and_no_other)
+{
+    char key[16];
+    make(7, 100000);
+    for (uint64_t seq = 1; seq <= 500; seq++) {
+        snprintf(key, sizeof key, "k%d", (int)seq);
+        add_keyed(seq, 1, key);
+        for (uint64_t old = 1; old <= seq; old++) {
+            snprintf(key, sizeof key, "k%d", (int)old);
+            cr_assert(eq(u64, seq_of(1, key), old + 7 > seq ? old : 0));
+        }
+    }
+    cf_ring_skip(ring);
+    cr_assert(eq(u64, seq_of(1, "k500"), 0));
+    add_keyed(501, 1, "k500");
+    cr_assert(eq(u64, seq_of(1, "k500"), 501));
+}
