@@ -6,8 +6,8 @@
 #include "gateway_routes.h"
 #include "http/traceparent.h"
 #include "metrics.h"
+#include "random.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 
 /* --- requests in flight ------------------------------------------------------------------------
@@ -121,7 +121,7 @@ static void set_trace(cf_gateway_t *self, const uint8_t *trace)
 void cf_gateway_new_trace(cf_gateway_t *self)
 {
     uint8_t trace[CF_TRACE_SIZE];
-    randombytes_buf(trace, sizeof trace);
+    cf_random(trace, sizeof trace);
     set_trace(self, trace);
 }
 

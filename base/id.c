@@ -1,5 +1,6 @@
 #include "id.h"
 #include "err.h"
+#include "random.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -21,7 +22,7 @@ cf_id_t cf_id_least(int64_t at_us)
 cf_id_t cf_id_new(int64_t at_us)
 {
     cf_id_t id;
-    randombytes_buf(id.bytes, sizeof id.bytes);
+    cf_random(id.bytes, sizeof id.bytes);
     put_time(&id, at_us);
     id.bytes[6] = (uint8_t)(0x70 | (id.bytes[6] & 0x0f)); /* version 7 */
     id.bytes[8] = (uint8_t)(0x80 | (id.bytes[8] & 0x3f)); /* RFC 9562 variant */
