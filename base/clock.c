@@ -28,6 +28,15 @@ int64_t cf_boot_us(void)
     return read_clock(CLOCK_BOOTTIME);
 }
 
+/* Writes so many decimal digits and what follows them; returns the end. */
+static char *put_digits(char *out, int value, int digits, char behind)
+{
+    for (int i = digits; i-- > 0; value /= 10)
+        out[i] = (char)('0' + value % 10);
+    out[digits] = behind;
+    return out + digits + 1;
+}
+
 void cf_time_text(int64_t at_us, char out[CF_TIME_TEXT + 1])
 {
     if (at_us < YEAR_1_US)
@@ -40,17 +49,19 @@ void cf_time_text(int64_t at_us, char out[CF_TIME_TEXT + 1])
     time_t seconds = (time_t)((at_us - micros) / US);
     struct tm tm;
     gmtime_r(&seconds, &tm);
-    char text[96];
-    int length =
-        snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%06d", tm.tm_year + 1900,
-                 tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)micros);
-    while (text[length - 1] == '0')
-        length--;
-    if (text[length - 1] == '.')
-        length--;
-    memcpy(out, text, (size_t)length);
-    out[length] = 'Z';
-    out[length + 1] = '\0';
+    char *at = put_digits(out, tm.tm_year + 1900, 4, '-');
+    at = put_digits(at, tm.tm_mon + 1, 2, '-');
+    at = put_digits(at, tm.tm_mday, 2, 'T');
+    at = put_digits(at, tm.tm_hour, 2, ':');
+    at = put_digits(at, tm.tm_min, 2, ':');
+    at = put_digits(at, tm.tm_sec, 2, '.');
+    at = put_digits(at, (int)micros, 6, 'Z') - 1;
+    while (at[-1] == '0')
+        at--;
+    if (at[-1] == '.')
+        at--;
+    at[0] = 'Z';
+    at[1] = '\0';
 }
 
 /* Reads exactly `digits` decimal digits at *at and steps over them; -1 if there are fewer. */

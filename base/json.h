@@ -32,7 +32,8 @@ void cf_json_object(cf_json_t *json);
 void cf_json_object_end(cf_json_t *json);
 void cf_json_array(cf_json_t *json);
 void cf_json_array_end(cf_json_t *json);
-void cf_json_key(cf_json_t *json, const char *key); /* the next value belongs to it */
+void cf_json_key(cf_json_t *json,
+                 const char *key); /* the next value belongs to it; written as it is: no escapes */
 
 void cf_json_str(cf_json_t *json, const char *bytes, size_t size);
 /* As cf_json_str, but no more than max bytes of output, quotes included; cut between characters.

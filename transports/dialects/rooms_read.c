@@ -4,60 +4,39 @@
 #include "err.h"
 #include "utf8.h"
 
-#include <assert.h>
 #include <ctype.h>
 #include <jansson.h>
 #include <pthread.h>
 #include <setjmp.h>
-#include <stdalign.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <strings.h>
 
 /* --- JSON --------------------------------------------------------------------------------------
  */
 
-/* When jansson's lexer has no memory for a byte, it leaves it out of the string and says nothing, or
- * an assertion of its ends the process (2.14, load.c, lex_save and lex_unget_unsave). So it never
- * sees a failed allocation: the parse is left by a jump, and what it had taken is freed. */
-typedef struct block {
-    struct block *next, **at; /* at: what points here */
-    alignas(max_align_t) unsigned char bytes[];
-} block_t;
-
+/* Jansson takes all it needs from the caller's arena and gives nothing back: whoever resets the arena frees it. When
+ * its lexer has no memory for a byte, it leaves it out of the string and says nothing, or an assertion of its ends
+ * the process (2.14, load.c, lex_save and lex_unget_unsave). So it never sees a failed allocation: the parse is left
+ * by a jump. */
 static _Thread_local struct {
     jmp_buf no_memory;
-    bool parsing;
-    block_t *blocks; /* all that jansson has; nothing between two calls from outside */
+    cf_arena_t *arena; /* of the parse under way */
 } memory;
 
 static void *take_memory(size_t size)
 {
-    block_t *block = malloc(sizeof *block + size); /* sizes follow from a bounded message */
-    if (!block && memory.parsing)
+    void *bytes = memory.arena ? cf_arena_take(memory.arena, size) : NULL;
+    if (!bytes && memory.arena)
         longjmp(memory.no_memory, 1);
-    if (!block)
-        return NULL;
-    block->next = memory.blocks;
-    block->at = &memory.blocks;
-    if (block->next)
-        block->next->at = &block->next;
-    memory.blocks = block;
-    return block->bytes;
+    return bytes;
 }
 
 static void give_memory(void *bytes)
 {
-    if (!bytes)
-        return;
-    block_t *block = (block_t *)(void *)((unsigned char *)bytes - offsetof(block_t, bytes));
-    *block->at = block->next;
-    if (block->next)
-        block->next->at = block->at;
-    free(block);
+    (void)bytes;
 }
 
-static void watch_memory(void)
+static void use_arena(void)
 {
     json_set_alloc_funcs(take_memory, give_memory);
 }
@@ -65,38 +44,33 @@ static void watch_memory(void)
 /* Parse the way the rooms REST always has (contract, 2.1): what follows the first value is ignored,
  * NUL in strings is for the rules behind it to refuse. Ill-formed UTF-8 was repaired before. The text
  * is used up. Returns 0; CF_EPROTO: not an object; CF_ENOMEM. */
-static int parse(json_t **out, char *bytes, size_t size)
+static int parse(json_t **out, char *bytes, size_t size, cf_arena_t *arena)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     json_error_t error;
     cf_json_relax(bytes, size);
-    pthread_once(&once, watch_memory);
-    assert(!memory.blocks);
-    memory.parsing = true;
+    pthread_once(&once, use_arena);
+    memory.arena = arena;
     if (setjmp(memory.no_memory)) {
-        memory.parsing = false;
-        while (memory.blocks)
-            give_memory(memory.blocks->bytes);
+        memory.arena = NULL;
         return CF_ENOMEM;
     }
     json_t *root = json_loadb(bytes, size, JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL, &error);
-    memory.parsing = false;
-    if (json_is_object(root)) {
-        *out = root;
-        return 0;
-    }
-    json_decref(root);
-    return CF_EPROTO;
+    memory.arena = NULL;
+    if (!json_is_object(root))
+        return CF_EPROTO;
+    *out = root;
+    return 0;
 }
 
-static int parse_body(json_t **out, cf_str_t body)
+static int parse_body(json_t **out, cf_str_t body, cf_arena_t *arena)
 {
     cf_buf_t text = {0};
     int rc = cf_buf_add(&text, body.bytes, body.size);
     if (rc == 0)
         rc = cf_utf8_repair(&text);
     if (rc == 0)
-        rc = parse(out, (char *)text.data, text.size);
+        rc = parse(out, (char *)text.data, text.size, arena);
     cf_buf_free(&text);
     return rc;
 }
@@ -115,8 +89,8 @@ static const json_t *member(json_t *object, const char *name)
     return found;
 }
 
-/* Copy a string member. Absent or null: empty. CF_EPROTO: another type. */
-static int take_text(cf_str_t *out, json_t *object, const char *name, cf_arena_t *arena)
+/* A string member, borrowed from the arena. Absent or null: empty. CF_EPROTO: another type. */
+static int take_text(cf_str_t *out, json_t *object, const char *name)
 {
     const json_t *value = member(object, name);
     *out = (cf_str_t){"", 0};
@@ -124,12 +98,7 @@ static int take_text(cf_str_t *out, json_t *object, const char *name, cf_arena_t
         return 0;
     if (!json_is_string(value))
         return CF_EPROTO;
-    size_t size = json_string_length(value);
-    char *bytes = cf_arena_take(arena, size + 1);
-    if (!bytes)
-        return CF_ENOMEM;
-    memcpy(bytes, json_string_value(value), size);
-    *out = (cf_str_t){bytes, (uint32_t)size};
+    *out = (cf_str_t){json_string_value(value), (uint32_t)json_string_length(value)};
     return 0;
 }
 
@@ -166,9 +135,9 @@ int cf_rooms_read_frame(cf_rooms_frame_t *out, cf_str_t *key_only, const uint8_t
     if (!text)
         return CF_ENOMEM;
     memcpy(text, bytes, size);
-    int rc = parse(&root, text, size);
+    int rc = parse(&root, text, size, arena);
     if (rc == 0)
-        rc = take_text(&frame.client_key, root, "client_key", arena);
+        rc = take_text(&frame.client_key, root, "client_key");
     if (rc == 0 && json_is_string(member(root, "client_key")) && !is_key(frame.client_key))
         rc = CF_EPROTO;
     if (rc == 0)
@@ -176,8 +145,7 @@ int cf_rooms_read_frame(cf_rooms_frame_t *out, cf_str_t *key_only, const uint8_t
     if (rc == 0 && !json_is_string(member(root, "content")))
         rc = CF_EPROTO;
     if (rc == 0)
-        rc = take_text(&frame.content, root, "content", arena);
-    json_decref(root);
+        rc = take_text(&frame.content, root, "content");
     if (rc == 0 && cf_rooms_read_command(&frame.command, frame.content))
         frame.kind = CF_FRAME_COMMAND;
     else if (rc == 0)
@@ -295,14 +263,13 @@ int cf_rooms_read_register(cf_register_t *out, cf_str_t body, cf_arena_t *arena)
 {
     cf_register_t fields;
     json_t *root = NULL;
-    int rc = parse_body(&root, body);
+    int rc = parse_body(&root, body, arena);
     if (rc == 0)
-        rc = take_text(&fields.username, root, "username", arena);
+        rc = take_text(&fields.username, root, "username");
     if (rc == 0)
-        rc = take_text(&fields.email, root, "email", arena);
+        rc = take_text(&fields.email, root, "email");
     if (rc == 0)
-        rc = take_text(&fields.password, root, "password", arena);
-    json_decref(root);
+        rc = take_text(&fields.password, root, "password");
     if (rc == 0 &&
         (!is_username(fields.username) || !is_email(fields.email) ||
          fields.password.size < CF_PASSWORD_MIN || fields.password.size > CF_PASSWORD_MAX))
@@ -322,12 +289,11 @@ int cf_rooms_read_login(cf_login_t *out, cf_str_t body, cf_arena_t *arena)
 {
     cf_login_t fields;
     json_t *root = NULL;
-    int rc = parse_body(&root, body);
+    int rc = parse_body(&root, body, arena);
     if (rc == 0)
-        rc = take_text(&fields.username, root, "username", arena);
+        rc = take_text(&fields.username, root, "username");
     if (rc == 0)
-        rc = take_text(&fields.password, root, "password", arena);
-    json_decref(root);
+        rc = take_text(&fields.password, root, "password");
     if (rc == 0 &&
         (fields.username.size > CF_LOGIN_TEXT_MAX || fields.password.size > CF_LOGIN_TEXT_MAX))
         rc = CF_ERANGE; /* nobody's credentials; the caller says so as for any other wrong ones */
@@ -352,14 +318,13 @@ int cf_rooms_read_new_room(cf_rooms_new_room_t *out, cf_str_t body, cf_arena_t *
 {
     cf_rooms_new_room_t fields = {0};
     json_t *root = NULL;
-    int rc = parse_body(&root, body);
+    int rc = parse_body(&root, body, arena);
     const json_t *ephemeral = root ? member(root, "ephemeral") : NULL;
     if (rc == 0)
-        rc = take_text(&fields.name, root, "name", arena);
+        rc = take_text(&fields.name, root, "name");
     if (ephemeral && !json_is_boolean(ephemeral) && !json_is_null(ephemeral))
         rc = CF_EPROTO;
     fields.ephemeral = json_is_true(ephemeral);
-    json_decref(root);
     if (rc == 0 && (fields.name.size == 0 || fields.name.size > CF_ROOM_NAME_MAX ||
                     cf_utf8_count(fields.name.bytes, fields.name.size) > CF_ROOM_NAME_CHARS_MAX ||
                     has_any_control(fields.name)))
