@@ -75,7 +75,7 @@ class Run:
         """Lets the server end at a named crash point, and starts it again, so many times."""
         for turn in range(times):
             self.server.kill()
-            self.server.start(CONFAB_CRASH_AT=f"{point}:{random.randint(1, 40)}")
+            self.server.listen(CONFAB_CRASH_AT=f"{point}:{random.randint(1, 40)}")  # it may end before it says it serves
             assert self.server.wait_exit() == servers.CRASHED, f"round {turn}: '{point}' was not passed"
             before = self.lines("ACK")
             self.server.start()
