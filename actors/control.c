@@ -15,6 +15,7 @@ static const cf_control_verb_t *const verbs[] = {
     &cf_control_top_rooms,
     &cf_control_disable,
     &cf_control_enable,
+    &cf_control_replay,
 };
 
 bool cf_control_path(const cf_config_t *config, char out[CF_CONTROL_PATH_MAX])
@@ -176,6 +177,15 @@ static void readable(void *state, cf_turn_t *turn)
 /* --- messages ----------------------------------------------------------------------------------
  */
 
+/* After the verb went on. Only a bug of ours makes what another actor says unreadable. */
+static int settle(cf_control_t *self, cf_control_request_t *request, int rc)
+{
+    bool is_malformed = rc == CF_EPROTO || rc == CF_ERANGE;
+    if (rc < 0)
+        cf_control_refuse(self, request, is_malformed ? CF_EINTERNAL : rc);
+    return is_malformed ? rc : 0;
+}
+
 /* Late for a request that has ended is no fault. */
 static int on_answer(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
@@ -185,18 +195,16 @@ static int on_answer(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     if (!request)
         return 0;
     self->turn = turn;
-    int rc = request->verb->go_on(self, turn, request, msg);
-    if (rc < 0)
-        cf_control_refuse(self, request, rc == CF_EPROTO || rc == CF_ERANGE ? CF_EINTERNAL : rc);
+    int rc = settle(self, request, request->verb->go_on(self, turn, request, msg));
     self->turn = NULL;
-    return rc == CF_EPROTO || rc == CF_ERANGE ? rc : 0;
+    return rc;
 }
 
 static const cf_handler_t handlers[] = {
-    {CF_MSG_ROOMS_TOP, on_answer},
-    {CF_MSG_DONE, on_answer},
-    {CF_MSG_REFUSED, on_answer},
-    {0, NULL},
+    {CF_MSG_ROOMS_TOP, on_answer}, {CF_MSG_DEAD_LETTER_ROW, on_answer},
+    {CF_MSG_PLACED, on_answer},    {CF_MSG_MOVED, on_answer},
+    {CF_MSG_RERAN, on_answer},     {CF_MSG_DONE, on_answer},
+    {CF_MSG_REFUSED, on_answer},   {0, NULL},
 };
 
 /* --- time --------------------------------------------------------------------------------------
@@ -212,6 +220,20 @@ static void give_up(cf_control_t *self, cf_control_request_t *request)
     set_trace(self->turn, NULL);
 }
 
+static void wake(cf_control_t *self, cf_control_request_t *request)
+{
+    request->wake_us = 0;
+    set_trace(self->turn, request->trace);
+    settle(self, request, request->verb->wake(self, self->turn, request));
+    set_trace(self->turn, NULL);
+}
+
+static int64_t next_of(const cf_control_request_t *request)
+{
+    return request->wake_us && request->wake_us < request->until_us ? request->wake_us
+                                                                    : request->until_us;
+}
+
 static int64_t due(void *state, cf_turn_t *turn)
 {
     cf_control_t *self = state;
@@ -222,9 +244,12 @@ static int64_t due(void *state, cf_turn_t *turn)
     {
         if (turn->boot_us >= request->until_us)
             give_up(self, request);
-        else if (request->until_us < next_us)
-            next_us = request->until_us;
+        else if (request->wake_us && turn->boot_us >= request->wake_us)
+            wake(self, request);
     }
+    for (request = self->requests; request; request = request->hh.next)
+        if (next_of(request) < next_us)
+            next_us = next_of(request);
     self->turn = NULL;
     return next_us;
 }

@@ -2,6 +2,8 @@
  *
  *     TOP_ROOMS  (ctl) -> ROOMS_TOP of all room threads, of those that answer in time
  *     DISABLE, ENABLE  (ctl) -> what accounts answers (wire/account.h)
+ *     REPLAY     (ctl) -> RERAN: the letter is read, its command RERUN in its room, and the letter removed
+ *                when the bot has answered | REFUSED, wire/operate.h
  *     DRAIN      what comes from here on is REFUSED CF_ECLOSING; DRAINED at once, as what is under way
  *                waits for others, who drain too
  * Requests come over the socket, a frame of wire/msg.h each, and are answered over it; addresses and trace
@@ -15,7 +17,8 @@
 #include "config.h"
 
 #define CF_CONTROL_REQUESTS_MAX 64
-#define CF_CONTROL_ANSWER_US INT64_C(5000000) /* time of a request that only asks */
+#define CF_CONTROL_ANSWER_US INT64_C(5000000)  /* time of a request that only asks */
+#define CF_CONTROL_REPLAY_US INT64_C(15000000) /* of a replay, besides that of its command */
 #define CF_CONTROL_PATH_MAX 2300
 
 typedef struct {
@@ -23,6 +26,8 @@ typedef struct {
     cf_address_t room_thread; /* index 0 */
     uint32_t room_threads;
     cf_address_t accounts;
+    cf_address_t lobby, reader, storage;
+    int64_t replay_us; /* time of a replay */
     cf_actor_t *actor; /* borrowed */
 } cf_control_config_t;
 

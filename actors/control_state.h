@@ -1,6 +1,6 @@
 /* actors/control_state.h: the state of control, for the files that together are it: control.c (who is
- * connected, what is under way, the table of verbs), control_rooms.c (what is asked of room threads),
- * control_users.c (what is asked of accounts). Nobody else includes it. */
+ * connected, what is under way, the table of verbs), control_rooms.c (the busiest rooms), control_users.c (what
+ * is asked of accounts), control_letters.c (dead letters run again). Nobody else includes it. */
 #ifndef CF_CONTROL_STATE_H
 #define CF_CONTROL_STATE_H
 
@@ -17,6 +17,7 @@ typedef struct {
     const cf_control_verb_t *verb;
     uint64_t client, client_corr; /* whom to answer */
     int64_t until_us;
+    int64_t wake_us; /* 0: not */
     uint8_t trace[CF_TRACE_SIZE];
     void *work; /* the verb's own; freed with the request */
     UT_hash_handle hh;
@@ -31,6 +32,8 @@ struct cf_control_verb {
     /* Somebody who was asked has answered, REFUSED and MOVED among it. */
     int (*go_on)(cf_control_t *self, cf_turn_t *turn, cf_control_request_t *request,
                  const cf_msg_t *msg);
+    /* At its wake_us, which is then 0 again. */
+    int (*wake)(cf_control_t *self, cf_turn_t *turn, cf_control_request_t *request);
     /* Its time is over. NULL: it is refused CF_ETIME. */
     void (*give_up)(cf_control_t *self, cf_turn_t *turn, cf_control_request_t *request);
 };
@@ -61,5 +64,7 @@ extern const cf_control_verb_t cf_control_top_rooms;
 
 /* control_users.c */
 extern const cf_control_verb_t cf_control_disable, cf_control_enable;
+/* control_letters.c */
+extern const cf_control_verb_t cf_control_replay;
 
 #endif

@@ -132,6 +132,9 @@ static const struct {
     const char *noun, *verb, *arguments, *help;
     int (*run)(cf_ctl_t *self, char **words, int n); /* words: what follows noun and verb */
 } commands[] = {
+    {"dead-letters", "replay", "ID... | --all",
+     "run commands that failed again in their rooms; one JSON object a line says what came of each",
+     cf_ctl_replay},
     {"rooms", "top", "[N]", "print the N (10) busiest rooms, one JSON object a line", rooms_top},
     {"users", "disable", "NAME", "end this user's sessions and let none begin",
      cf_ctl_users_disable},

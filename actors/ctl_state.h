@@ -1,5 +1,5 @@
 /* actors/ctl_state.h: what the commands of `confab ctl` have in common, for the files that together are it: ctl.c
- * (the connection, the table of commands, rooms), ctl_users.c. Nobody else includes it. */
+ * (the connection, the table of commands, rooms), ctl_users.c, ctl_letters.c. Nobody else includes it. */
 #ifndef CF_CTL_STATE_H
 #define CF_CTL_STATE_H
 
@@ -30,5 +30,7 @@ int cf_ctl_failed(const char *what, int rc);
 /* ctl_users.c; commands, as the table in ctl.c has them */
 int cf_ctl_users_disable(cf_ctl_t *self, char **words, int n);
 int cf_ctl_users_enable(cf_ctl_t *self, char **words, int n);
+/* ctl_letters.c */
+int cf_ctl_replay(cf_ctl_t *self, char **words, int n);
 
 #endif

@@ -19,8 +19,7 @@ _Static_assert(CF_RUN_ROWS_MAX *(CF_POST_TEXT_MAX + CF_USERNAME_MAX + CF_CLIENT_
                "the largest PAGE fits into a message");
 
 /* Kinds of calls, as the link tells them apart. */
-typedef enum { USERS, SESSIONS, MEMBERS, POSTS, ROOMS } kind_t;
-#define KINDS (ROOMS + 1)
+typedef enum { USERS, SESSIONS, MEMBERS, POSTS, ROOMS, DEAD_LETTERS, KINDS } kind_t;
 
 /* Rows are copied while a query runs (its memory is the store's) and answered when all are there: a
  * query that fails half-way has no answer. */
@@ -76,11 +75,10 @@ static cf_store_t *begin(cf_reader_t *self, uint32_t n)
 
 static int end(cf_reader_t *self, kind_t kind, int rc)
 {
-    static const cf_histogram_t queries[] = {[USERS] = CF_H_SELECT_USERS,
-                                             [SESSIONS] = CF_H_SELECT_SESSIONS,
-                                             [MEMBERS] = CF_H_SELECT_MEMBERS,
-                                             [POSTS] = CF_H_SELECT_POSTS,
-                                             [ROOMS] = CF_H_SELECT_ROOMS};
+    static const cf_histogram_t queries[] = {
+        [USERS] = CF_H_SELECT_USERS,     [SESSIONS] = CF_H_SELECT_SESSIONS,
+        [MEMBERS] = CF_H_SELECT_MEMBERS, [POSTS] = CF_H_SELECT_POSTS,
+        [ROOMS] = CF_H_SELECT_ROOMS,     [DEAD_LETTERS] = CF_H_SELECT_DEAD_LETTERS};
     cf_observe(queries[kind], cf_store_link_end(&self->link, kind, rc));
     self->waited[kind] = false; /* the next ones have not yet */
     return rc == 0 && self->no_memory ? CF_ENOMEM : rc;
@@ -383,6 +381,46 @@ static int on_list_rooms(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     return 0;
 }
 
+/* --- dead letters ------------------------------------------------------------------------------
+ */
+
+typedef struct {
+    cf_reader_t *reader;
+    cf_dead_letter_t letter;
+    bool found;
+} letter_result_t;
+
+static void on_letter_row(void *arg, const cf_dead_letter_t *letter)
+{
+    letter_result_t *result = arg;
+    result->letter = *letter;
+    result->letter.command = copy_text(result->reader, letter->command);
+    result->letter.reason = copy_text(result->reader, letter->reason);
+    result->found = true;
+}
+
+/* One at a time: they are asked for by hand. */
+static int on_find_dead_letter(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_reader_t *self = state;
+    cf_find_dead_letter_t find;
+    letter_result_t result = {.reader = self};
+    int rc = cf_msg_body(&find, msg, turn->arena);
+    if (rc < 0)
+        return rc;
+    cf_store_t *store = begin(self, 0);
+    rc = store ? end(self, DEAD_LETTERS,
+                     store->ops->find_dead_letter(store, find.id, on_letter_row, &result))
+               : CF_EIO;
+    cf_outbox_trace(turn->out, msg->trace);
+    if (rc < 0 || !result.found)
+        refuse(turn, msg, rc < 0 ? rc : CF_ENOENT);
+    else
+        cf_outbox_finish(turn->out, msg, CF_MSG_DEAD_LETTER_ROW, &result.letter);
+    cf_arena_reset(&self->arena);
+    return 0;
+}
+
 /* --- is it of use? -----------------------------------------------------------------------------
  */
 
@@ -411,6 +449,11 @@ static void no_room(void *arg, const cf_room_row_t *room)
     (void)arg, (void)room;
 }
 
+static void no_letter(void *arg, const cf_dead_letter_t *letter)
+{
+    (void)arg, (void)letter;
+}
+
 /* Questions about what cannot be. */
 static int ask_for_nothing(cf_store_t *store, kind_t kind)
 {
@@ -430,6 +473,10 @@ static int ask_for_nothing(cf_store_t *store, kind_t kind)
                                       no_post, NULL, NULL);
     case ROOMS:
         return store->ops->list_rooms(store, &(cf_id_t){{0}}, 1, no_room, NULL);
+    case DEAD_LETTERS:
+        return store->ops->find_dead_letter(store, (cf_id_t){{0}}, no_letter, NULL);
+    case KINDS:
+        break;
     }
     return 0;
 }
@@ -437,7 +484,7 @@ static int ask_for_nothing(cf_store_t *store, kind_t kind)
 static int check(cf_store_t *store, uint32_t kinds)
 {
     int rc = 0;
-    for (kind_t kind = USERS; kind <= ROOMS && rc == 0; kind++)
+    for (kind_t kind = USERS; kind < KINDS && rc == 0; kind++)
         if (kinds & 1u << kind)
             rc = ask_for_nothing(store, kind);
     return rc;
@@ -571,13 +618,10 @@ int cf_reader_new(cf_reader_t **out, const cf_reader_config_t *config)
 }
 
 static const cf_handler_t handlers[] = {
-    {CF_MSG_FIND_USER, on_find_user},
-    {CF_MSG_FIND_SESSION, on_find_session},
-    {CF_MSG_FIND_MEMBER, on_find_member},
-    {CF_MSG_READ_POSTS, on_read_posts},
-    {CF_MSG_LIST_ROOMS, on_list_rooms},
-    {CF_MSG_STORE_OPENED, on_store_opened},
-    {0, NULL},
+    {CF_MSG_FIND_USER, on_find_user},       {CF_MSG_FIND_SESSION, on_find_session},
+    {CF_MSG_FIND_MEMBER, on_find_member},   {CF_MSG_READ_POSTS, on_read_posts},
+    {CF_MSG_LIST_ROOMS, on_list_rooms},     {CF_MSG_FIND_DEAD_LETTER, on_find_dead_letter},
+    {CF_MSG_STORE_OPENED, on_store_opened}, {0, NULL},
 };
 
 const cf_actor_ops_t cf_reader_ops = {

@@ -6,6 +6,7 @@
  *     READ_POSTS    -> PAGE | REFUSED CF_ENOENT (the post it starts from is not of that room)
  *     LIST_ROOMS    -> ROOM_LIST, sent to the lobby under the same correlation id, with the address
  *                      of who asked in it; a refusal goes to who asked
+ *     FIND_DEAD_LETTER  -> DEAD_LETTER_ROW | REFUSED CF_ENOENT; each is a query of its own
  *     STORE_OPENED  -> nothing; a reader that was held opens the store
  *     STORE_STATE   to stats, STORE_OPENED to the supervisor, by store_link.h
  * Questions of one kind that arrive together become one query. While more of a kind keep coming (sessions,

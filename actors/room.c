@@ -41,6 +41,7 @@ static const cf_handler_t requests[] = {
     {CF_MSG_POST, cf_room_on_post},
     {CF_MSG_HISTORY, cf_room_on_history},
     {CF_MSG_COMMAND, cf_room_on_command}, /* for the bot */
+    {CF_MSG_RERUN, cf_room_on_rerun},     /* the same, of a dead letter */
     {0, NULL},
 };
 

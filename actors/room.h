@@ -16,6 +16,8 @@
  *                             1, no gaps
  *     COMMAND              -> ASK_BOT; after BOT_ANSWER: COMMANDED to the sender, then an EVENT with
  *                             the bot's words, which are not stored
+ *     RERUN                -> ASK_BOT; after BOT_ANSWER: RERAN to control, then that EVENT, unless it has
+ *                             failed again
  *     HISTORY              -> PAGE from the ring, or READ_POSTS to a reader on behalf of who asked
  *     VACATE, long idle    -> RETIRE to the lobby; from there on everything is answered MOVED
  *

@@ -9,20 +9,19 @@
 /* The bot answers within a command's time by itself; a room that hears nothing gives up a bit later. */
 #define GRACE_US INT64_C(2000000)
 
-static int ask_bot(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg,
-                   const cf_command_t *command)
+/* ask: but for the time it has. */
+static int ask_bot(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, cf_ask_bot_t *ask)
 {
     const cf_room_config_t *config = self->host->config;
+    if (self->command_count >= config->commands_max)
+        return CF_EFULL;
     cf_open_command_t *open = malloc(sizeof *open);
     if (!open)
         return CF_ENOMEM;
     *open = (cf_open_command_t){
         .corr = cf_room_next_corr(self), .request = *msg, .since_us = turn->boot_us};
-    cf_ask_bot_t ask = {.id = command->id,
-                        .type = command->type,
-                        .code = command->code,
-                        .left_ms = (uint32_t)(config->command_us / 1000)};
-    int rc = cf_outbox_send(turn->out, config->bot, CF_MSG_ASK_BOT, open->corr, self->id, &ask);
+    ask->left_ms = (uint32_t)(config->command_us / 1000);
+    int rc = cf_outbox_send(turn->out, config->bot, CF_MSG_ASK_BOT, open->corr, self->id, ask);
     if (rc < 0) {
         free(open);
         return rc;
@@ -42,9 +41,21 @@ int cf_room_on_command(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         rc = cf_room_may_speak(self, turn, msg, command.conn, command.sender);
     if (rc != 1)
         return rc == 0 ? CF_EPERM : rc == CF_EAGAIN ? 0 : rc;
-    if (self->command_count >= self->host->config->commands_max)
-        return CF_EFULL;
-    return ask_bot(self, turn, msg, &command);
+    return ask_bot(self, turn, msg,
+                   &(cf_ask_bot_t){.id = command.id, .type = command.type, .code = command.code});
+}
+
+/* Of a dead letter: who wrote it need not be here, or a member, any more. */
+int cf_room_on_rerun(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_rerun_t rerun;
+    int rc = cf_msg_body(&rerun, msg, turn->arena);
+    return rc < 0
+               ? rc
+               : ask_bot(
+                     state, turn, msg,
+                     &(cf_ask_bot_t){
+                         .id = rerun.id, .type = rerun.type, .code = rerun.code, .replay = true});
 }
 
 /* NULL: not ours, or given up. The caller frees it. */
@@ -71,8 +82,14 @@ int cf_room_on_bot_answer(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     cf_open_command_t *open = rc == 0 ? take_command(self, msg->corr) : NULL;
     if (!open)
         return rc;
-    cf_outbox_finish(turn->out, &open->request, CF_MSG_COMMANDED, NULL);
+    bool is_rerun = open->request.type == CF_MSG_RERUN;
+    if (is_rerun)
+        cf_outbox_finish(turn->out, &open->request, CF_MSG_RERAN, &(cf_reran_t){answer.failure});
+    else
+        cf_outbox_finish(turn->out, &open->request, CF_MSG_COMMANDED, NULL);
     free(open);
+    if (is_rerun && answer.failure.size > 0)
+        return 0; /* the room was told so the first time */
     cf_post_t words = {.id = cf_id_new(turn->wall_us),
                        .sender = answer.bot,
                        .at_us = turn->wall_us > self->last_us ? turn->wall_us : self->last_us,

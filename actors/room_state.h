@@ -192,7 +192,7 @@ void cf_room_drop_queue(cf_room_t *self, cf_turn_t *turn, int err);
 void cf_room_free_posts(cf_room_t *self);
 
 /* room_commands.c */
-cf_handler_fn cf_room_on_command, cf_room_on_bot_answer;
+cf_handler_fn cf_room_on_command, cf_room_on_rerun, cf_room_on_bot_answer;
 /* The bot has not taken it; true if corr was one of ours. */
 bool cf_room_command_refused(cf_room_t *self, cf_turn_t *turn, uint64_t corr, int err);
 /* Answer and forget every open command that came at until_us or before. */

@@ -218,6 +218,7 @@ static const cf_handler_t handlers[] = {
     {CF_MSG_LEAVE, request_to_room},
     {CF_MSG_HISTORY, request_to_room},
     {CF_MSG_COMMAND, request_to_room},
+    {CF_MSG_RERUN, request_to_room},
     {CF_MSG_VERDICT, to_room},
     {CF_MSG_ACTIVATED, to_room},
     {CF_MSG_MEMBER, to_room},

@@ -21,34 +21,62 @@ static cf_str_t key_of(const cf_id_t *id)
     return (cf_str_t){(const char *)id->bytes, CF_ID_SIZE};
 }
 
-static void say(cf_turn_t *turn, const cf_msg_t *request, const cf_words_t *words)
+static void say(cf_turn_t *turn, const cf_msg_t *request, const cf_words_t *words,
+                const char *failure)
 {
     cf_bot_answer_t answer = {.bot = CF_BOT_ID,
                               .username = cf_str(CF_BOT_USERNAME),
                               .text = cf_str(words->text),
-                              .is_error = words->is_error};
+                              .is_error = words->is_error,
+                              .failure = cf_str(failure)};
     cf_outbox_trace(turn->out, request->trace);
     cf_outbox_finish(turn->out, request, CF_MSG_BOT_ANSWER, &answer);
     cf_outbox_trace(turn->out, NULL);
 }
 
 /* The last word on a command: said, and kept for who asks again. */
-static void conclude(cf_stockbot_t *self, cf_turn_t *turn, const cf_id_t *id,
-                     const cf_msg_t *request, const cf_words_t *words, cf_metric_t counter)
+static void conclude(cf_stockbot_t *self, cf_turn_t *turn, const cf_ask_t *ask,
+                     const cf_words_t *words, cf_metric_t counter)
 {
-    cf_remember(&self->said, key_of(id), words,
-                turn->boot_us + SAID_TIMES * self->config.deadline_us);
+    if (!ask->replay)
+        cf_remember(&self->said, key_of(&ask->id), words,
+                    turn->boot_us + SAID_TIMES * self->config.deadline_us);
     cf_count(counter);
-    say(turn, request, words);
+    say(turn, &ask->request, words, "");
+}
+
+/* The same for one that could not be carried out. There is a letter of a replay already. */
+static void conclude_failed(cf_stockbot_t *self, cf_turn_t *turn, const cf_ask_t *ask,
+                            const cf_words_t *words, const char *command, const char *reason,
+                            uint32_t attempts)
+{
+    if (ask->replay) {
+        cf_count(CF_M_BOT_FAILED);
+        say(turn, &ask->request, words, reason);
+        return;
+    }
+    cf_dead_letter_t letter = {.id = ask->id,
+                               .room = ask->request.room,
+                               .at_us = turn->wall_us,
+                               .command = cf_str(command),
+                               .reason = cf_str(reason),
+                               .attempts = attempts};
+    cf_bot_write_letter(self, turn, &letter, ask->request.trace);
+    conclude(self, turn, ask, words, CF_M_BOT_FAILED);
+}
+
+static void forget(cf_stockbot_t *self, cf_ask_t *ask)
+{
+    cf_bot_leave_inquiry(self, ask);
+    HASH_DEL(self->asks, ask);
+    free(ask);
 }
 
 void cf_bot_answer(cf_stockbot_t *self, cf_turn_t *turn, cf_ask_t *ask, const cf_words_t *words,
                    cf_metric_t counter)
 {
-    conclude(self, turn, &ask->id, &ask->request, words, counter);
-    cf_bot_leave_inquiry(self, ask);
-    HASH_DEL(self->asks, ask);
-    free(ask);
+    conclude(self, turn, ask, words, counter);
+    forget(self, ask);
 }
 
 void cf_bot_fail(cf_stockbot_t *self, cf_turn_t *turn, cf_ask_t *ask, const char *reason)
@@ -57,43 +85,29 @@ void cf_bot_fail(cf_stockbot_t *self, cf_turn_t *turn, cf_ask_t *ask, const char
     cf_words_t words = {.is_error = true};
     snprintf(command, sizeof command, "/stock=%s", ask->inquiry->code);
     snprintf(words.text, sizeof words.text, "Failed to fetch quote for %s", ask->inquiry->code);
-    cf_dead_letter_t letter = {.id = ask->id,
-                               .room = ask->request.room,
-                               .at_us = turn->wall_us,
-                               .command = cf_str(command),
-                               .reason = cf_str(reason),
-                               .attempts = ask->inquiry->attempts};
-    cf_bot_write_letter(self, turn, &letter, ask->request.trace);
-    cf_bot_answer(self, turn, ask, &words, CF_M_BOT_FAILED);
+    conclude_failed(self, turn, ask, &words, command, reason, ask->inquiry->attempts);
+    forget(self, ask);
 }
 
 /* --- commands ----------------------------------------------------------------------------------
  */
 
-static void say_hello(cf_stockbot_t *self, cf_turn_t *turn, const cf_msg_t *msg,
-                      const cf_ask_bot_t *ask)
+static void say_hello(cf_stockbot_t *self, cf_turn_t *turn, const cf_ask_t *ask)
 {
     cf_words_t words = {0};
     snprintf(words.text, sizeof words.text, "%s", cf_saying(turn->wall_us));
-    conclude(self, turn, &ask->id, msg, &words, CF_M_BOT_OK);
+    conclude(self, turn, ask, &words, CF_M_BOT_OK);
 }
 
 /* A gateway of a newer node may know kinds of commands that this one does not. */
-static void say_unknown(cf_stockbot_t *self, cf_turn_t *turn, const cf_msg_t *msg,
-                        const cf_ask_bot_t *ask)
+static void say_unknown(cf_stockbot_t *self, cf_turn_t *turn, const cf_ask_t *ask, cf_str_t type)
 {
     char command[CF_DEAD_COMMAND_MAX + 1];
     cf_words_t words = {.is_error = true};
-    snprintf(command, sizeof command, "/%.*s", (int)ask->type.size, ask->type.bytes);
-    snprintf(words.text, sizeof words.text, "Unknown command type: %.*s", (int)ask->type.size,
-             ask->type.bytes);
-    cf_dead_letter_t letter = {.id = ask->id,
-                               .room = msg->room,
-                               .at_us = turn->wall_us,
-                               .command = cf_str(command),
-                               .reason = cf_str("unknown command type")};
-    cf_bot_write_letter(self, turn, &letter, msg->trace);
-    conclude(self, turn, &ask->id, msg, &words, CF_M_BOT_FAILED);
+    snprintf(command, sizeof command, "/%.*s", (int)type.size, type.bytes);
+    snprintf(words.text, sizeof words.text, "Unknown command type: %.*s", (int)type.size,
+             type.bytes);
+    conclude_failed(self, turn, ask, &words, command, "unknown command type", 0);
 }
 
 /* Upper-case letters, digits and dots: nothing else may get into a URL. */
@@ -106,15 +120,14 @@ static bool is_code(cf_str_t code)
     return code.size > 0;
 }
 
-static int inquire(cf_stockbot_t *self, cf_turn_t *turn, const cf_msg_t *msg,
+static int inquire(cf_stockbot_t *self, cf_turn_t *turn, const cf_ask_t *asked,
                    const cf_ask_bot_t *body)
 {
     cf_words_t words;
     if (!is_code(body->code))
         return CF_ERANGE;
     if (cf_bot_knows_quote(self, body->code, turn->boot_us, &words)) {
-        conclude(self, turn, &body->id, msg, &words,
-                 words.is_error ? CF_M_BOT_NOT_FOUND : CF_M_BOT_OK);
+        conclude(self, turn, asked, &words, words.is_error ? CF_M_BOT_NOT_FOUND : CF_M_BOT_OK);
         return 0;
     }
     if (HASH_COUNT(self->asks) >= self->config.queue_max)
@@ -125,7 +138,8 @@ static int inquire(cf_stockbot_t *self, cf_turn_t *turn, const cf_msg_t *msg,
     int64_t left_us = body->left_ms * INT64_C(1000);
     if (left_us > self->config.deadline_us)
         left_us = self->config.deadline_us;
-    *ask = (cf_ask_t){.id = body->id, .request = *msg, .until_us = turn->boot_us + left_us};
+    *ask = *asked;
+    ask->until_us = turn->boot_us + left_us;
     HASH_ADD(hh, self->asks, id, sizeof ask->id, ask);
     int rc = ask->hh.tbl ? cf_bot_inquire(self, turn, ask, body->code) : CF_ENOMEM;
     if (rc == 0)
@@ -143,7 +157,7 @@ static bool is_known(cf_stockbot_t *self, cf_turn_t *turn, const cf_msg_t *msg, 
     cf_ask_t *ask;
     if (words) {
         cf_words_t copy = *words;
-        say(turn, msg, &copy);
+        say(turn, msg, &copy, "");
         return true;
     }
     HASH_FIND(hh, self->asks, id, sizeof *id, ask);
@@ -164,12 +178,13 @@ static int on_ask_bot(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     if (self->draining)
         return CF_ECLOSING;
     cf_count(CF_M_BOT_COMMANDS);
+    cf_ask_t ask = {.id = body.id, .replay = body.replay, .request = *msg};
     if (cf_str_equal(body.type, cf_str("hello")))
-        say_hello(self, turn, msg, &body);
+        say_hello(self, turn, &ask);
     else if (cf_str_equal(body.type, cf_str("stock")))
-        return inquire(self, turn, msg, &body);
+        return inquire(self, turn, &ask, &body);
     else
-        say_unknown(self, turn, msg, &body);
+        say_unknown(self, turn, &ask, body.type);
     return 0;
 }
 

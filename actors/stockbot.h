@@ -4,6 +4,8 @@
  *                     within the command's time, whatever became of it | REFUSED CF_EFULL (queue_max
  *                     are waiting), CF_ECLOSING. An id that was asked before is not begun again: who
  *                     asked last is answered
+ *                     With `replay` it is a dead letter's: no letter is written of it, its words are not
+ *                     remembered, and of a failure the answer tells why
  *     DEAD_LETTER     -> storage, for each command that failed, again until it is DONE
  *     DRAIN           what is under way gets drain_us more; the rest is answered as failed. DRAINED
  *                     when everything is answered and every dead letter is stored, or drain_us later

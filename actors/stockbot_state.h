@@ -15,6 +15,7 @@ typedef struct cf_inquiry cf_inquiry_t;
 /* A command that is not answered yet. */
 typedef struct cf_ask {
     cf_id_t id;
+    bool replay;      /* of a dead letter */
     cf_msg_t request; /* head only: whom to answer, who asked last */
     int64_t until_us;
     cf_inquiry_t *inquiry;      /* what it waits for */

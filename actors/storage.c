@@ -255,6 +255,7 @@ static cf_histogram_t query_of(cf_write_kind_t kind)
         return CF_H_DELETE_POST_KEYS;
     case CF_WRITE_DEAD_LETTER:
         return CF_H_INSERT_DEAD_LETTERS;
+    case CF_WRITE_REMOVE_DEAD_LETTER:
     case CF_WRITE_EXPIRE_DEAD_LETTERS:
         return CF_H_DELETE_DEAD_LETTERS;
     case CF_WRITE_EXPIRE_POSTS:
@@ -492,6 +493,17 @@ static int on_dead_letter(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     return rc < 0 ? rc : gather(state, turn, msg, &write, 1);
 }
 
+static int on_remove_dead_letter(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_remove_dead_letter_t removed;
+    int rc = cf_msg_body(&removed, msg, turn->arena);
+    cf_write_t write = {.kind = CF_WRITE_REMOVE_DEAD_LETTER};
+    if (rc < 0)
+        return rc;
+    write.remove_dead_letter = removed.id;
+    return gather(state, turn, msg, &write, 1);
+}
+
 static void drain(void *state, cf_turn_t *turn)
 {
     cf_storage_t *self = state;
@@ -615,6 +627,7 @@ static const cf_handler_t handlers[] = {
     {CF_MSG_EXPIRE_DEAD_LETTERS, on_expire_dead_letters},
     {CF_MSG_EXPIRE_POSTS, on_expire_posts},
     {CF_MSG_DEAD_LETTER, on_dead_letter},
+    {CF_MSG_REMOVE_DEAD_LETTER, on_remove_dead_letter},
     {0, NULL},
 };
 

@@ -7,6 +7,7 @@
  *     CREATE_ROOM      gateway     -> DONE | REFUSED
  *     ADD_MEMBER, REMOVE_MEMBER    room thread -> DONE | REFUSED
  *     DEAD_LETTER      stockbot    -> DONE | REFUSED
+ *     REMOVE_DEAD_LETTER  control  -> DONE | REFUSED
  *     EXPIRE_SESSIONS, EXPIRE_KEYS, EXPIRE_DEAD_LETTERS, EXPIRE_POSTS
  *                      sweeper     -> EXPIRED | REFUSED
  *     STORE_STATE      to stats, STORE_OPENED to the supervisor, by store_link.h

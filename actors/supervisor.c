@@ -370,6 +370,11 @@ static int start_control(supervisor_t *self)
                                   .room_thread = address_of(CF_ACTOR_ROOMS, 0),
                                   .room_threads = (uint32_t)self->config->rooms_threads_max,
                                   .accounts = address_of(CF_ACTOR_ACCOUNTS, 0),
+                                  .lobby = address_of(CF_ACTOR_LOBBY, 0),
+                                  .reader = address_of(CF_ACTOR_READER, 0),
+                                  .storage = address_of(CF_ACTOR_STORAGE, 0),
+                                  .replay_us =
+                                      self->config->stock_deadline_ms * 1000 + CF_CONTROL_REPLAY_US,
                                   .actor = actor_of(self, CF_ACTOR_CONTROL, 0)};
     int rc = cf_control_new(&control, &config);
     return rc < 0 ? rc

@@ -19,6 +19,11 @@
 #define CF_HISTORY_HELP "pages of history: by rooms from memory, or passed on to a reader"
 #define CF_BOT_ANSWERS_HELP "commands the bot has answered"
 
+#define CF_REPLAYED(result) "confab_dead_letters_replayed_total{result=\"" result "\"}"
+#define CF_REPLAYED_HELP                                                                           \
+    "replays of dead letters: the bot has answered, and the letter is gone; it has failed again; " \
+    "it was not, or not known to be, carried out"
+
 #define CF_LIMITED(kind) "confab_limit_refused_total{kind=\"" kind "\"}"
 #define CF_LIMITED_HELP "what clients asked for beyond a limit of the section limits"
 
@@ -148,6 +153,9 @@
     X(DEAD_LETTERS_WAITING, GAUGE, "confab_dead_letters_waiting", "those not stored yet")          \
     X(DEAD_LETTERS_LOST, COUNTER, "confab_dead_letters_lost_total",                                \
       "those that could not be stored")                                                            \
+    X(LETTERS_ANSWERED, COUNTER, CF_REPLAYED("answered"), CF_REPLAYED_HELP)                        \
+    X(LETTERS_FAILED, COUNTER, CF_REPLAYED("failed"), CF_REPLAYED_HELP)                            \
+    X(LETTERS_REFUSED, COUNTER, CF_REPLAYED("refused"), CF_REPLAYED_HELP)                          \
     X(CREDIT_STOPS, COUNTER, "confab_credit_stops_total", "times a client's socket was not read")  \
     X(POOL_BYTES, GAUGE, "confab_gateway_pool_bytes", "of clients' posts not answered yet")        \
     X(COMMAND_BYTES, GAUGE, "confab_gateway_command_bytes", "of commands not answered yet")        \
@@ -222,6 +230,7 @@ typedef enum {
     X(DELETE_SESSIONS, CF_DB("delete", "sessions"), CF_DB_HELP)                                    \
     X(DELETE_MEMBERS, CF_DB("delete", "members"), CF_DB_HELP)                                      \
     X(DELETE_POST_KEYS, CF_DB("delete", "post_keys"), CF_DB_HELP)                                  \
+    X(SELECT_DEAD_LETTERS, CF_DB("select", "dead_letters"), CF_DB_HELP)                            \
     X(INSERT_DEAD_LETTERS, CF_DB("insert", "dead_letters"), CF_DB_HELP)                            \
     X(DELETE_DEAD_LETTERS, CF_DB("delete", "dead_letters"), CF_DB_HELP)                            \
     X(DELETE_POSTS, CF_DB("delete", "posts"), CF_DB_HELP)

@@ -35,6 +35,7 @@ static const char *const call_names[CF_CALL_COUNT] = {
     [CF_CALL_LIST_ROOMS] = "list_rooms",
     [CF_CALL_READ_POSTS] = "read_posts",
     [CF_CALL_LIST_DEAD_LETTERS] = "list_dead_letters",
+    [CF_CALL_FIND_DEAD_LETTER] = "find_dead_letter",
 };
 static const char *const fault_names[] = {
     [CF_FAULT_FAIL] = "fail", [CF_FAULT_HANG] = "hang",     [CF_FAULT_LATE] = "late",
@@ -258,6 +259,12 @@ static int faulty_list_dead_letters(cf_store_t *base, const cf_dead_letter_t *fr
                inner->ops->list_dead_letters(inner, from, limit, row, arg));
 }
 
+static int faulty_find_dead_letter(cf_store_t *base, cf_id_t id, cf_dead_letter_row_fn *row,
+                                   void *arg)
+{
+    WITH_FAULT(CF_CALL_FIND_DEAD_LETTER, inner->ops->find_dead_letter(inner, id, row, arg));
+}
+
 static int faulty_ping(cf_store_t *base)
 {
     WITH_FAULT(CF_CALL_PING, inner->ops->ping(inner));
@@ -282,6 +289,7 @@ static const cf_store_ops_t faulty_ops = {
     .list_rooms = faulty_list_rooms,
     .read_posts = faulty_read_posts,
     .list_dead_letters = faulty_list_dead_letters,
+    .find_dead_letter = faulty_find_dead_letter,
     .ping = faulty_ping,
     .close = faulty_close,
 };

@@ -13,8 +13,8 @@
  * small text file that is read again before each call. Its lines are
  *     CALL FAULT [MS] [COUNT]
  * with CALL one of: write settle read ping, or one read by name: find_users find_sessions
- * find_members list_rooms read_posts list_dead_letters. MS stands for late only. COUNT: so many calls, counted from
- * when the file's content last changed; absent: all. The first line that matches counts. An absent
+ * find_members list_rooms read_posts list_dead_letters find_dead_letter. MS stands for late only. COUNT: so many
+ * calls, counted from when the file's content last changed; absent: all. The first line that matches counts. An absent
  * or empty file means no fault; a line that cannot be read fails every call, so that a typing error
  * in a test does not pass for a healthy store. */
 #ifndef CF_FAULTY_H
@@ -41,6 +41,7 @@ typedef enum {
     CF_CALL_LIST_ROOMS,
     CF_CALL_READ_POSTS,
     CF_CALL_LIST_DEAD_LETTERS,
+    CF_CALL_FIND_DEAD_LETTER,
     CF_CALL_COUNT,
 } cf_call_t;
 

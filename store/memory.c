@@ -485,6 +485,19 @@ static int on_dead_letter(memory_t *self, const cf_write_t *write, cf_outcome_t 
     return 0;
 }
 
+static int on_remove_dead_letter(memory_t *self, const cf_write_t *write, cf_outcome_t *out)
+{
+    const cf_id_t *id = &write->remove_dead_letter;
+    dead_letter_t *letter;
+    (void)out;
+    HASH_FIND(hh, self->db->dead_letters, id, sizeof *id, letter);
+    if (!letter)
+        return 0;
+    HASH_DELETE(hh, self->db->dead_letters, letter);
+    free_row(self->db, letter);
+    return 0;
+}
+
 static int on_expire_dead_letters(memory_t *self, const cf_write_t *write, cf_outcome_t *out)
 {
     dead_letter_t *letter = NULL, *next = NULL;
@@ -531,6 +544,7 @@ static int (*const on_write[])(memory_t *self, const cf_write_t *write, cf_outco
     [CF_WRITE_EXPIRE_SESSIONS] = on_expire_sessions,
     [CF_WRITE_EXPIRE_KEYS] = on_expire_keys,
     [CF_WRITE_DEAD_LETTER] = on_dead_letter,
+    [CF_WRITE_REMOVE_DEAD_LETTER] = on_remove_dead_letter,
     [CF_WRITE_EXPIRE_DEAD_LETTERS] = on_expire_dead_letters,
     [CF_WRITE_EXPIRE_POSTS] = on_expire_posts,
 };
@@ -760,6 +774,19 @@ static int memory_list_dead_letters(cf_store_t *base, const cf_dead_letter_t *af
     return letters ? 0 : CF_ENOMEM;
 }
 
+static int memory_find_dead_letter(cf_store_t *base, cf_id_t id, cf_dead_letter_row_fn *row,
+                                   void *arg)
+{
+    database_t *db = ((memory_t *)base)->db;
+    dead_letter_t *letter;
+    pthread_mutex_lock(&db->lock);
+    HASH_FIND(hh, db->dead_letters, &id, sizeof id, letter);
+    if (letter)
+        row(arg, &letter->row);
+    pthread_mutex_unlock(&db->lock);
+    return 0;
+}
+
 /* --- life --------------------------------------------------------------------------------------
  */
 
@@ -784,6 +811,7 @@ static const cf_store_ops_t memory_ops = {
     .list_rooms = memory_list_rooms,
     .read_posts = memory_read_posts,
     .list_dead_letters = memory_list_dead_letters,
+    .find_dead_letter = memory_find_dead_letter,
     .ping = memory_ping,
     .close = memory_close,
 };

@@ -54,6 +54,7 @@ typedef enum {
     EXPIRE_SESSIONS,
     EXPIRE_KEYS,
     PUT_DEAD_LETTER,
+    REMOVE_DEAD_LETTER,
     EXPIRE_DEAD_LETTERS,
     EXPIRE_POSTS,
     USERS_BY_ID,
@@ -65,6 +66,7 @@ typedef enum {
     POSTS_BEFORE,
     POSTS_AFTER,
     POST_IDS,
+    DEAD_LETTER,
     DEAD_LETTERS,
     PING,
     STATEMENT_COUNT,
@@ -76,6 +78,7 @@ enum { DONE, MISSING, TAKEN, FORBIDDEN };
 #define USER_COLUMNS                                                                               \
     "u.id, u.username, u.email,"                                                                   \
     " CASE WHEN u.disabled_us IS NULL THEN u.password_hash ELSE '' END, u.created_us"
+#define LETTER_COLUMNS "id, room, at_us, command, reason, attempts"
 #define ROOM_COLUMNS "id, name, creator, created_us, ephemeral, epoch, last_seq, last_us"
 #define POST_COLUMNS                                                                               \
     "p.seq, p.id, p.sender, p.at_us, p.kind::int4, coalesce(u.username, ''), p.text"
@@ -154,6 +157,7 @@ static const char *const statements[STATEMENT_COUNT] = {
     [PUT_DEAD_LETTER] = "WITH put AS (INSERT INTO dead_letters (id, room, at_us, command, reason,"
                         " attempts) VALUES ($1::uuid, $2::uuid, $3::int8, $4::text, $5::text,"
                         " $6::int8::int4) ON CONFLICT (id) DO NOTHING) SELECT 0",
+    [REMOVE_DEAD_LETTER] = "WITH gone AS (DELETE FROM dead_letters WHERE id = $1::uuid) SELECT 0",
     [EXPIRE_DEAD_LETTERS] = "WITH gone AS (DELETE FROM dead_letters WHERE ctid = ANY (ARRAY (SELECT"
                             " ctid FROM dead_letters WHERE at_us <= $1::int8 ORDER BY at_us"
                             " LIMIT $2::int8)) RETURNING 1) SELECT count(*)::int4 FROM gone",
@@ -213,7 +217,8 @@ static const char *const statements[STATEMENT_COUNT] = {
                  " CROSS JOIN LATERAL (SELECT seq, id FROM posts WHERE posts.room = q.room"
                  " AND posts.seq BETWEEN q.first AND q.last ORDER BY posts.seq) p"
                  " ORDER BY q.place, p.seq",
-    [DEAD_LETTERS] = "SELECT id, room, at_us, command, reason, attempts FROM dead_letters"
+    [DEAD_LETTER] = "SELECT " LETTER_COLUMNS " FROM dead_letters WHERE id = $1::uuid",
+    [DEAD_LETTERS] = "SELECT " LETTER_COLUMNS " FROM dead_letters"
                      " WHERE (at_us, id) > ($1::int8, $2::uuid) ORDER BY at_us, id"
                      " LIMIT $3::int8",
     [PING] = "SELECT 1",
@@ -667,6 +672,11 @@ static int send_dead_letter(postgres_t *self, const cf_write_t *write)
                 text_param(letter->reason), int8_param(&attempts, letter->attempts));
 }
 
+static int send_remove_dead_letter(postgres_t *self, const cf_write_t *write)
+{
+    return SEND(self, REMOVE_DEAD_LETTER, id_param(&write->remove_dead_letter));
+}
+
 /* By kind; appends are not sent one by one. */
 static int (*const send_single[])(postgres_t *self, const cf_write_t *write) = {
     [CF_WRITE_ACTIVATE] = send_activate,
@@ -682,6 +692,7 @@ static int (*const send_single[])(postgres_t *self, const cf_write_t *write) = {
     [CF_WRITE_EXPIRE_SESSIONS] = send_expire,
     [CF_WRITE_EXPIRE_KEYS] = send_expire,
     [CF_WRITE_DEAD_LETTER] = send_dead_letter,
+    [CF_WRITE_REMOVE_DEAD_LETTER] = send_remove_dead_letter,
     [CF_WRITE_EXPIRE_DEAD_LETTERS] = send_expire,
     [CF_WRITE_EXPIRE_POSTS] = send_expire_posts,
 };
@@ -1337,18 +1348,11 @@ static int postgres_read_posts(cf_store_t *base, const cf_posts_range_t *ranges,
     return rc;
 }
 
-static int postgres_list_dead_letters(cf_store_t *base, const cf_dead_letter_t *after,
-                                      uint32_t limit, cf_dead_letter_row_fn *row, void *arg)
+static int ask_letters(postgres_t *self, const request_t *request, cf_dead_letter_row_fn *row,
+                       void *arg)
 {
-    static const cf_dead_letter_t oldest = {.at_us = INT64_MIN};
-    uint64_t at, most;
-    after = after ? after : &oldest;
-    request_t request = {
-        DEAD_LETTERS,
-        3,
-        {int8_param(&at, after->at_us), id_param(&after->id), int8_param(&most, limit)}};
     PGresult *result;
-    int rc = ask((postgres_t *)base, &request, 1, &result);
+    int rc = ask(self, request, 1, &result);
     for (int i = 0; rc == 0 && i < PQntuples(result); i++) {
         cf_dead_letter_t letter = {.id = cf_pg_id(result, i, 0),
                                    .room = cf_pg_id(result, i, 1),
@@ -1361,6 +1365,26 @@ static int postgres_list_dead_letters(cf_store_t *base, const cf_dead_letter_t *
     if (rc == 0)
         PQclear(result);
     return rc;
+}
+
+static int postgres_find_dead_letter(cf_store_t *base, cf_id_t id, cf_dead_letter_row_fn *row,
+                                     void *arg)
+{
+    request_t request = {DEAD_LETTER, 1, {id_param(&id)}};
+    return ask_letters((postgres_t *)base, &request, row, arg);
+}
+
+static int postgres_list_dead_letters(cf_store_t *base, const cf_dead_letter_t *after,
+                                      uint32_t limit, cf_dead_letter_row_fn *row, void *arg)
+{
+    static const cf_dead_letter_t oldest = {.at_us = INT64_MIN};
+    uint64_t at, most;
+    after = after ? after : &oldest;
+    request_t request = {
+        DEAD_LETTERS,
+        3,
+        {int8_param(&at, after->at_us), id_param(&after->id), int8_param(&most, limit)}};
+    return ask_letters((postgres_t *)base, &request, row, arg);
 }
 
 static int postgres_ping(cf_store_t *base)
@@ -1456,6 +1480,7 @@ static const cf_store_ops_t postgres_ops = {
     .list_rooms = postgres_list_rooms,
     .read_posts = postgres_read_posts,
     .list_dead_letters = postgres_list_dead_letters,
+    .find_dead_letter = postgres_find_dead_letter,
     .ping = postgres_ping,
     .close = postgres_close,
 };

@@ -57,6 +57,7 @@ typedef enum {
     EXPIRE_SESSIONS,
     EXPIRE_KEYS,
     PUT_DEAD_LETTER,
+    REMOVE_DEAD_LETTER,
     EXPIRE_DEAD_LETTERS,
     EXPIRE_POSTS,
     USER_BY_ID,
@@ -70,10 +71,12 @@ typedef enum {
     POSTS_BEFORE,
     POSTS_AFTER,
     POST_ID,
+    DEAD_LETTER,
     DEAD_LETTERS,
     STATEMENT_COUNT,
 } statement_t;
 
+#define LETTER_COLUMNS "id, room, at_us, command, reason, attempts"
 #define USER_COLUMNS                                                                               \
     "u.id, u.username, u.email, iif(u.disabled_us IS NULL, u.password_hash, ''), u.created_us"
 #define ROOM_COLUMNS "id, name, creator, created_us, ephemeral, epoch, last_seq, last_us"
@@ -120,6 +123,7 @@ static const char *const statements[STATEMENT_COUNT] = {
     /* a repeat after a lost answer: it is there already */
     [PUT_DEAD_LETTER] = "INSERT INTO dead_letters (id, room, at_us, command, reason, attempts)"
                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO NOTHING",
+    [REMOVE_DEAD_LETTER] = "DELETE FROM dead_letters WHERE id = ?1",
     [EXPIRE_DEAD_LETTERS] = "DELETE FROM dead_letters WHERE id IN (SELECT id FROM dead_letters"
                             " WHERE at_us <= ?1 ORDER BY at_us LIMIT ?2)",
     /* found by their ids, whose order is that of time: an index on the time would cost every append
@@ -148,7 +152,8 @@ static const char *const statements[STATEMENT_COUNT] = {
     [POSTS_AFTER] = "SELECT " POST_COLUMNS " FROM posts p LEFT JOIN users u ON u.id = p.sender"
                     " WHERE p.room = ?1 AND p.seq > ?2 ORDER BY p.seq LIMIT ?3",
     [POST_ID] = "SELECT id FROM posts WHERE room = ?1 AND seq = ?2",
-    [DEAD_LETTERS] = "SELECT id, room, at_us, command, reason, attempts FROM dead_letters"
+    [DEAD_LETTER] = "SELECT " LETTER_COLUMNS " FROM dead_letters WHERE id = ?1",
+    [DEAD_LETTERS] = "SELECT " LETTER_COLUMNS " FROM dead_letters"
                      " WHERE (at_us, id) > (?1, ?2) ORDER BY at_us, id LIMIT ?3",
 };
 
@@ -752,6 +757,13 @@ static int on_dead_letter(sqlite_t *self, const cf_write_t *write, cf_outcome_t 
     return answer(out, run(stmt));
 }
 
+static int on_remove_dead_letter(sqlite_t *self, const cf_write_t *write, cf_outcome_t *out)
+{
+    sqlite3_stmt *stmt = stmt_of(self, REMOVE_DEAD_LETTER);
+    bind_id(stmt, 1, &write->remove_dead_letter);
+    return answer(out, run(stmt));
+}
+
 static int on_expire(sqlite_t *self, const cf_write_t *write, cf_outcome_t *out)
 {
     static const statement_t which[] = {[CF_WRITE_EXPIRE_SESSIONS] = EXPIRE_SESSIONS,
@@ -784,6 +796,7 @@ static int (*const on_write[])(sqlite_t *self, const cf_write_t *write, cf_outco
     [CF_WRITE_EXPIRE_SESSIONS] = on_expire,
     [CF_WRITE_EXPIRE_KEYS] = on_expire,
     [CF_WRITE_DEAD_LETTER] = on_dead_letter,
+    [CF_WRITE_REMOVE_DEAD_LETTER] = on_remove_dead_letter,
     [CF_WRITE_EXPIRE_DEAD_LETTERS] = on_expire,
     [CF_WRITE_EXPIRE_POSTS] = on_expire,
 };
@@ -1127,6 +1140,40 @@ static int sqlite_read_posts(cf_store_t *base, const cf_posts_range_t *ranges, s
     return end_reads(self, rc);
 }
 
+static cf_dead_letter_t column_letter(sqlite3_stmt *stmt)
+{
+    return (cf_dead_letter_t){.id = column_id(stmt, 0),
+                              .room = column_id(stmt, 1),
+                              .at_us = sqlite3_column_int64(stmt, 2),
+                              .command = column_text(stmt, 3),
+                              .reason = column_text(stmt, 4),
+                              .attempts = (uint32_t)sqlite3_column_int64(stmt, 5)};
+}
+
+/* Ends the call as well. */
+static int deliver_letters(sqlite_t *self, sqlite3_stmt *stmt, cf_dead_letter_row_fn *row,
+                           void *arg)
+{
+    int code;
+    while ((code = sqlite3_step(stmt)) == SQLITE_ROW) {
+        cf_dead_letter_t letter = column_letter(stmt);
+        row(arg, &letter);
+    }
+    return end_read(self, stmt, code);
+}
+
+static int sqlite_find_dead_letter(cf_store_t *base, cf_id_t id, cf_dead_letter_row_fn *row,
+                                   void *arg)
+{
+    sqlite_t *self = (sqlite_t *)base;
+    int rc = begin_call(self);
+    if (rc < 0)
+        return rc;
+    sqlite3_stmt *stmt = stmt_of(self, DEAD_LETTER);
+    bind_id(stmt, 1, &id);
+    return deliver_letters(self, stmt, row, arg);
+}
+
 static int sqlite_list_dead_letters(cf_store_t *base, const cf_dead_letter_t *after, uint32_t limit,
                                     cf_dead_letter_row_fn *row, void *arg)
 {
@@ -1140,17 +1187,7 @@ static int sqlite_list_dead_letters(cf_store_t *base, const cf_dead_letter_t *af
     sqlite3_bind_int64(stmt, 1, after->at_us);
     bind_id(stmt, 2, &after->id);
     sqlite3_bind_int64(stmt, 3, limit);
-    int code;
-    while ((code = sqlite3_step(stmt)) == SQLITE_ROW) {
-        cf_dead_letter_t letter = {.id = column_id(stmt, 0),
-                                   .room = column_id(stmt, 1),
-                                   .at_us = sqlite3_column_int64(stmt, 2),
-                                   .command = column_text(stmt, 3),
-                                   .reason = column_text(stmt, 4),
-                                   .attempts = (uint32_t)sqlite3_column_int64(stmt, 5)};
-        row(arg, &letter);
-    }
-    return end_read(self, stmt, code);
+    return deliver_letters(self, stmt, row, arg);
 }
 
 /* --- life --------------------------------------------------------------------------------------
@@ -1184,6 +1221,7 @@ static const cf_store_ops_t sqlite_ops = {
     .list_rooms = sqlite_list_rooms,
     .read_posts = sqlite_read_posts,
     .list_dead_letters = sqlite_list_dead_letters,
+    .find_dead_letter = sqlite_find_dead_letter,
     .ping = sqlite_ping,
     .close = sqlite_close,
 };

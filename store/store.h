@@ -59,6 +59,7 @@ typedef enum {
     CF_WRITE_EXPIRE_SESSIONS,
     CF_WRITE_EXPIRE_KEYS,
     CF_WRITE_DEAD_LETTER,
+    CF_WRITE_REMOVE_DEAD_LETTER,
     CF_WRITE_EXPIRE_DEAD_LETTERS,
     CF_WRITE_EXPIRE_POSTS,
 } cf_write_kind_t;
@@ -101,6 +102,7 @@ typedef struct {
             uint32_t limit;   /* at most so many rows; see EXPIRE_POSTS below */
         } expire;
         cf_dead_letter_t dead_letter;
+        cf_id_t remove_dead_letter; /* done also when there is none */
     };
 } cf_write_t;
 
@@ -222,6 +224,9 @@ typedef struct {
      * exist (NULL: from the oldest). */
     int (*list_dead_letters)(cf_store_t *self, const cf_dead_letter_t *after, uint32_t limit,
                              cf_dead_letter_row_fn *row, void *arg);
+
+    /* The dead letter of this id: one call of row, or none. */
+    int (*find_dead_letter)(cf_store_t *self, cf_id_t id, cf_dead_letter_row_fn *row, void *arg);
 
     /* Is the store there? Reconnects if it can. */
     int (*ping)(cf_store_t *self);

@@ -10,6 +10,9 @@
 #include "wire/control.h"
 #include "wire/operate.h"
 #include "wire/place.h"
+#include "wire/read.h"
+#include "wire/record.h"
+#include "wire/room.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -19,13 +22,16 @@
 #include <unistd.h>
 
 #define THREADS 2
+#define REPLAY_US INT64_C(1500000) /* a replay's time here; storage is asked again each 0.5 s */
 #define ROOM(n) ((cf_id_t){{1, [15] = (n)}})
 
 static cf_actor_t *actor;
-static peer_t *threads[THREADS], *accounts;
+static peer_t *threads[THREADS], *accounts, *lobby, *reader, *storage;
 static char folder[64], path[128];
 static uint8_t packet[CF_LOCAL_ANSWER_MAX];
 static cf_arena_t arena;
+
+static int64_t replay_us = REPLAY_US * 20;
 
 static void open_control(void)
 {
@@ -37,10 +43,17 @@ static void open_control(void)
     for (int i = 0; i < THREADS; i++)
         threads[i] = peer_at(CF_ACTOR_ROOMS, (uint16_t)i);
     accounts = peer_at(CF_ACTOR_ACCOUNTS, 0);
+    lobby = peer_at(CF_ACTOR_LOBBY, 0);
+    reader = peer_at(CF_ACTOR_READER, 0);
+    storage = peer_at(CF_ACTOR_STORAGE, 0);
     cf_control_config_t config = {.path = path,
                                   .room_thread = {NODE, CF_ACTOR_ROOMS, 0},
                                   .room_threads = THREADS,
                                   .accounts = {NODE, CF_ACTOR_ACCOUNTS, 0},
+                                  .lobby = {NODE, CF_ACTOR_LOBBY, 0},
+                                  .reader = {NODE, CF_ACTOR_READER, 0},
+                                  .storage = {NODE, CF_ACTOR_STORAGE, 0},
+                                  .replay_us = replay_us,
                                   .actor = actor};
     cr_assert(eq(int, cf_control_new(&state, &config), 0));
     actor_run(actor, &cf_control_ops, state);
@@ -313,4 +326,239 @@ Test(control, what_comes_while_it_drains_is_refused_and_what_is_under_way_goes_o
     cr_assert(eq(int, refusal(fd, 2), CF_ECLOSING));
     answer_top(1, NULL, 0);
     cr_assert(hears(fd, CF_MSG_ROOMS_TOP, 1, &top));
+}
+
+/* --- dead letters --------------------------------------------------------------------------------
+ */
+
+#define LETTER ((cf_id_t){{5, [15] = 1}})
+
+static void open_hasty_control(void)
+{
+    replay_us = REPLAY_US;
+    open_control();
+}
+
+TestSuite(replay, .init = open_control, .fini = close_control, .timeout = 60);
+TestSuite(hasty_replay, .init = open_hasty_control, .fini = close_control, .timeout = 60);
+
+static void reader_gives(const char *command)
+{
+    cf_msg_t msg;
+    cf_find_dead_letter_t find;
+    cr_assert(peer_await_msg(reader, CF_MSG_FIND_DEAD_LETTER, 0, &msg, &find));
+    cr_assert(cf_id_equal(find.id, LETTER));
+    cf_dead_letter_t letter = {.id = LETTER,
+                               .room = ROOM(1),
+                               .command = cf_str(command),
+                               .reason = cf_str("timed out"),
+                               .attempts = 3};
+    peer_answer(reader, &msg, CF_MSG_DEAD_LETTER_ROW, &letter);
+}
+
+static void lobby_places(uint16_t thread)
+{
+    cf_msg_t msg;
+    cf_address_t at = {NODE, CF_ACTOR_ROOMS, thread};
+    cr_assert(peer_await_msg(lobby, CF_MSG_LOOKUP, 0, &msg, NULL));
+    cr_assert(cf_id_equal(msg.room, ROOM(1)));
+    peer_answer(lobby, &msg, CF_MSG_PLACED, &(cf_placed_t){cf_address_pack(at)});
+}
+
+/* The RERUN that a room thread is sent; its body is borrowed from the peer. */
+static cf_msg_t rerun_at(uint16_t thread, cf_rerun_t *rerun)
+{
+    cf_msg_t msg;
+    cr_assert(peer_await_msg(threads[thread], CF_MSG_RERUN, 0, &msg, rerun));
+    cr_assert(cf_id_equal(msg.room, ROOM(1)));
+    return msg;
+}
+
+static cf_msg_t removal(void)
+{
+    cf_msg_t msg;
+    cf_remove_dead_letter_t removed;
+    cr_assert(peer_await_msg(storage, CF_MSG_REMOVE_DEAD_LETTER, 0, &msg, &removed));
+    cr_assert(cf_id_equal(removed.id, LETTER));
+    return msg;
+}
+
+static void room_reran(const char *failure)
+{
+    cf_rerun_t rerun;
+    cf_msg_t msg = rerun_at(0, &rerun);
+    peer_answer(threads[0], &msg, CF_MSG_RERAN, &(cf_reran_t){cf_str(failure)});
+}
+
+static void ask_replay(int fd, uint64_t corr)
+{
+    ask(fd, CF_MSG_REPLAY, corr, &(cf_replay_t){LETTER});
+}
+
+Test(replay, runs_the_command_in_its_room_and_then_removes_the_letter)
+{
+    cf_rerun_t rerun;
+    cf_reran_t reran;
+    int fd = come();
+    ask_replay(fd, 7);
+    reader_gives("/stock=AAPL.US");
+    lobby_places(1);
+    cf_msg_t msg = rerun_at(1, &rerun);
+    cr_assert(cf_str_equal(rerun.type, cf_str("stock")));
+    cr_assert(cf_str_equal(rerun.code, cf_str("AAPL.US")));
+    cr_assert(not(cf_id_equal(rerun.id, LETTER))); /* whose failure the bot remembers */
+    peer_answer(threads[1], &msg, CF_MSG_RERAN, &(cf_reran_t){0});
+    msg = removal();
+    peer_answer(storage, &msg, CF_MSG_DONE, NULL);
+    cr_assert(hears(fd, CF_MSG_RERAN, 7, &reran));
+    cr_assert(eq(u32, reran.failure.size, 0));
+    cr_assert(eq(u64, actor_counter(actor, CF_M_LETTERS_ANSWERED), 1));
+}
+
+Test(replay, leaves_the_letter_when_it_fails_again_and_says_why)
+{
+    cf_reran_t reran;
+    int fd = come();
+    ask_replay(fd, 1);
+    reader_gives("/stock=A");
+    lobby_places(0);
+    room_reran("HTTP status 500");
+    cr_assert(hears(fd, CF_MSG_RERAN, 1, &reran));
+    cr_assert(cf_str_equal(reran.failure, cf_str("HTTP status 500")));
+    cr_assert(eq(u64, actor_counter(actor, CF_M_LETTERS_FAILED), 1));
+    ask_replay(fd, 2); /* it may be tried again; storage has heard nothing */
+    reader_gives("/stock=A");
+    lobby_places(0);
+    room_reran("");
+    cf_msg_t msg;
+    cr_assert(peer_next(storage, &msg) && msg.type == CF_MSG_REMOVE_DEAD_LETTER);
+}
+
+Test(replay, hands_on_a_kind_of_command_that_it_does_not_know)
+{
+    cf_rerun_t rerun;
+    int fd = come();
+    ask_replay(fd, 1);
+    reader_gives("/weather");
+    lobby_places(0);
+    rerun_at(0, &rerun);
+    cr_assert(cf_str_equal(rerun.type, cf_str("weather")));
+    cr_assert(eq(u32, rerun.code.size, 0));
+}
+
+Test(replay, says_what_is_not_there_and_who_does_not_answer)
+{
+    cf_reran_t reran;
+    cf_msg_t msg;
+    cf_rerun_t rerun;
+    int fd = come();
+    ask_replay(fd, 1);
+    cr_assert(peer_await_msg(reader, CF_MSG_FIND_DEAD_LETTER, 0, &msg, NULL));
+    peer_refuse(reader, &msg, CF_ENOENT);
+    cr_assert(eq(int, refusal(fd, 1), CF_ENOENT));
+    ask_replay(fd, 2);
+    cr_assert(peer_await_msg(reader, CF_MSG_FIND_DEAD_LETTER, 0, &msg, NULL));
+    peer_refuse(reader, &msg, CF_EIO);
+    cr_assert(eq(int, refusal(fd, 2), CF_EIO));
+    ask_replay(fd, 3);
+    reader_gives("/stock=A");
+    cr_assert(peer_await_msg(lobby, CF_MSG_LOOKUP, 0, &msg, NULL));
+    peer_refuse(lobby, &msg, CF_ENOENT);
+    cr_assert(hears(fd, CF_MSG_RERAN, 3, &reran));
+    cr_assert(cf_str_equal(reran.failure, cf_str("there is no such room any more")));
+    ask_replay(fd, 4);
+    reader_gives("/stock=A");
+    lobby_places(0);
+    msg = rerun_at(0, &rerun);
+    peer_refuse(threads[0], &msg, CF_ETIME);
+    cr_assert(eq(int, refusal(fd, 4), CF_ETIME));
+    ask_replay(fd, 5);
+    reader_gives("/"); /* which no bot of ours has written */
+    cr_assert(eq(int, refusal(fd, 5), CF_EINTERNAL));
+    cr_assert(eq(u64, actor_counter(actor, CF_M_LETTERS_REFUSED), 4));
+}
+
+Test(replay, follows_a_room_that_moves_with_the_same_command)
+{
+    cf_rerun_t rerun;
+    cf_reran_t reran;
+    int fd = come();
+    ask_replay(fd, 1);
+    reader_gives("/stock=A");
+    lobby_places(0);
+    cf_msg_t msg = rerun_at(0, &rerun);
+    cf_id_t first = rerun.id;
+    peer_answer(threads[0], &msg, CF_MSG_MOVED, NULL);
+    lobby_places(1);
+    msg = rerun_at(1, &rerun);
+    cr_assert(cf_id_equal(rerun.id, first)); /* so the bot does not begin it again */
+    peer_answer(threads[1], &msg, CF_MSG_RERAN, &(cf_reran_t){0});
+    msg = removal();
+    peer_answer(storage, &msg, CF_MSG_DONE, NULL);
+    cr_assert(hears(fd, CF_MSG_RERAN, 1, &reran));
+}
+
+Test(replay, of_one_letter_twice_at_once_is_refused_until_the_first_has_ended)
+{
+    cf_reran_t reran;
+    int first = come(), second = come();
+    ask_replay(first, 1);
+    reader_gives("/stock=A");
+    ask_replay(second, 1);
+    cr_assert(eq(int, refusal(second, 1), CF_EAGAIN));
+    lobby_places(0);
+    room_reran("");
+    cf_msg_t msg = removal();
+    ask_replay(second, 2); /* still: the letter is there */
+    cr_assert(eq(int, refusal(second, 2), CF_EAGAIN));
+    peer_answer(storage, &msg, CF_MSG_DONE, NULL);
+    cr_assert(hears(first, CF_MSG_RERAN, 1, &reran));
+    ask_replay(second, 3);
+    cr_assert(peer_await_msg(reader, CF_MSG_FIND_DEAD_LETTER, 0, &msg, NULL));
+    peer_refuse(reader, &msg, CF_ENOENT);
+    cr_assert(eq(int, refusal(second, 3), CF_ENOENT));
+}
+
+Test(replay, removes_the_letter_though_its_client_has_gone_and_storage_fails_at_first)
+{
+    int fd = come();
+    ask_replay(fd, 1);
+    reader_gives("/stock=A");
+    close(fd);
+    lobby_places(0);
+    room_reran("");
+    cf_msg_t msg = removal();
+    peer_refuse(storage, &msg, CF_EIO);
+    msg = removal();
+    peer_answer(storage, &msg, CF_MSG_DONE, NULL);
+    while (actor_counter(actor, CF_M_LETTERS_ANSWERED) < 1)
+        ; /* ends with the suite's time limit */
+}
+
+Test(hasty_replay, is_given_up_when_its_time_is_over)
+{
+    cf_rerun_t rerun;
+    int fd = come();
+    ask_replay(fd, 1);
+    reader_gives("/stock=A");
+    lobby_places(0);
+    cf_msg_t msg = rerun_at(0, &rerun);
+    cr_assert(eq(int, refusal(fd, 1), CF_ETIME));
+    peer_answer(threads[0], &msg, CF_MSG_RERAN, &(cf_reran_t){0}); /* late: it stays */
+    ask_replay(fd, 2);
+    reader_gives("/stock=A");
+    cr_assert(eq(u64, actor_counter(actor, CF_M_LETTERS_REFUSED), 1));
+}
+
+Test(hasty_replay, whose_letter_cannot_be_removed_in_time_is_not_known_to_be_done)
+{
+    int fd = come();
+    ask_replay(fd, 1);
+    reader_gives("/stock=A");
+    lobby_places(0);
+    room_reran("");
+    cf_msg_t msg = removal();
+    peer_refuse(storage, &msg, CF_EIO);
+    removal(); /* it is asked again, and says nothing */
+    cr_assert(eq(int, refusal(fd, 1), CF_EUNCONFIRMED));
 }

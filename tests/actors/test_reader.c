@@ -64,6 +64,9 @@ static void fill(const char *where)
                                                       .name = cf_str("a room"),
                                                       .creator = USER,
                                                       .created_us = T0 + n}});
+    write_one(store, (cf_write_t){.kind = CF_WRITE_DEAD_LETTER,
+                                  .dead_letter = {id_of(5, 1), ROOM(1), T0, cf_str("/stock=A"),
+                                                  cf_str("timed out"), 3}});
     write_one(store, (cf_write_t){.kind = CF_WRITE_ACTIVATE, .activate = ROOM(1)});
     cf_post_t rows[POSTS] = {0};
     for (uint32_t i = 0; i < POSTS; i++)
@@ -203,6 +206,20 @@ ON_EVERY_STORE(knows_members_strangers_and_rooms_that_are_not_there)
     cr_assert(cf_id_equal(member.user, id_of(1, 2)));
     cr_assert(peer_await(gateway, CF_MSG_MEMBER, 3, &member));
     cr_assert(eq(int, member.room_exists || member.is_member, false));
+}
+
+ON_EVERY_STORE(finds_a_dead_letter_by_its_id)
+{
+    cf_dead_letter_t letter;
+    start(store->before, store->behind, NULL);
+    ask(CF_MSG_FIND_DEAD_LETTER, 1, (cf_id_t){0}, &(cf_find_dead_letter_t){id_of(5, 1)});
+    cr_assert(peer_await(gateway, CF_MSG_DEAD_LETTER_ROW, 1, &letter));
+    cr_assert(cf_id_equal(letter.id, id_of(5, 1)) && cf_id_equal(letter.room, ROOM(1)));
+    cr_assert(cf_str_equal(letter.command, cf_str("/stock=A")));
+    cr_assert(cf_str_equal(letter.reason, cf_str("timed out")));
+    cr_assert(eq(u32, letter.attempts, 3));
+    ask(CF_MSG_FIND_DEAD_LETTER, 2, (cf_id_t){0}, &(cf_find_dead_letter_t){id_of(5, 2)});
+    cr_assert(eq(int, peer_await_refusal(gateway, 2), CF_ENOENT));
 }
 
 ON_EVERY_STORE(reads_posts_from_every_kind_of_position)
@@ -449,6 +466,12 @@ Test(faults, is_down_while_posts_cannot_be_read)
 {
     is_down_while_it_fails("read_posts fail\n", CF_MSG_READ_POSTS,
                            &(cf_read_posts_t){CF_POSTS_NEWEST, 0, {{0}}, 5});
+}
+
+Test(faults, is_down_while_dead_letters_cannot_be_read)
+{
+    is_down_while_it_fails("find_dead_letter fail\n", CF_MSG_FIND_DEAD_LETTER,
+                           &(cf_find_dead_letter_t){id_of(5, 1)});
 }
 
 Test(faults, is_down_while_rooms_cannot_be_read)

@@ -2177,6 +2177,58 @@ Test(room, tells_no_gateway_anew_whose_connections_that_asked_have_gone)
     cr_assert(eq(str, heard(), ""));
 }
 
+/* --- dead letters --------------------------------------------------------------------------------
+ */
+
+Test(room, runs_a_dead_letter_again_and_shows_the_answer_to_everybody)
+{
+    room_ready(1, 0);
+    with_ann();
+    rerun("AAPL"); /* nobody's membership is looked at */
+    cr_assert(eq(str, heard(), "stockbot ask again stock AAPL id=AAPL left=30000"));
+    bot_says("AAPL", "AAPL quote is $1.00 per share", false);
+    cr_assert(
+        eq(str, heard(), "control reran #1 ; gw1 event 2 bot bot:AAPL quote is $1.00 per share"));
+    rerun("XYZ");
+    ignore();
+    bot_says("XYZ", "Stock XYZ not found", true); /* which is an answer */
+    cr_assert(eq(str, heard(), "control reran #2 ; gw1 event 3 bot error bot:Stock XYZ not found"));
+}
+
+Test(room, is_not_told_that_a_dead_letter_has_failed_again)
+{
+    room_ready(1, 0);
+    with_ann();
+    rerun("A");
+    ignore();
+    bot_fails("A", "timed out");
+    cr_assert(eq(str, heard(), "control reran #1 timed out"));
+    command(GW1, 1, "ann", "B"); /* others are told as ever */
+    ignore();
+    bot_fails("B", "");
+    cr_assert(eq(str, heard(), "gw1 commanded #2; gw1 event 2 bot error bot:Failed"));
+}
+
+Test(room, counts_dead_letters_among_its_commands_and_gives_them_up_like_those)
+{
+    room_config.commands_max = 1;
+    room_ready(1, 0);
+    with_ann();
+    rerun("A");
+    ignore();
+    rerun("B");
+    cr_assert(eq(str, heard(), "control refused #2 a bound is reached"));
+    command(GW1, 1, "ann", "C");
+    ignore();
+    at_ms(32001);
+    tick();
+    cr_assert(eq(str, heard(), "control refused #1 deadline passed"));
+    rerun("D");
+    ignore();
+    vacate();
+    cr_assert(not(eq(ptr, strstr(heard(), "control moved #4"), NULL)));
+}
+
 /* --- how busy it is ------------------------------------------------------------------------------
  */
 

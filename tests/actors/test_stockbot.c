@@ -243,6 +243,17 @@ static void ask(uint64_t n, const char *code)
     ask_from(ROOMS1, n, n, "stock", code, 30000);
 }
 
+/* Command n, of a dead letter. */
+static void ask_again(uint64_t n, const char *type, const char *code)
+{
+    cf_ask_bot_t ask = {.id = id_of(n),
+                        .type = cf_str(type),
+                        .code = cf_str(code),
+                        .replay = true,
+                        .left_ms = 30000};
+    tell(ROOMS1, CF_MSG_ASK_BOT, n, &ask);
+}
+
 static void show_msg(const cf_msg_t *msg)
 {
     union {
@@ -256,9 +267,10 @@ static void show_msg(const cf_msg_t *msg)
         cr_assert(cf_id_equal(body.answer.bot, CF_BOT_ID));
         cr_assert(cf_str_equal(body.answer.username, cf_str("StockBot")));
         cr_assert(cf_id_equal(msg->room, ROOM));
-        show("%s#%llu %.*s%s", msg->to.index ? "other " : "", (unsigned long long)msg->corr,
+        show("%s#%llu %.*s%s%s%.*s", msg->to.index ? "other " : "", (unsigned long long)msg->corr,
              (int)body.answer.text.size, body.answer.text.bytes,
-             body.answer.is_error ? " (error)" : "");
+             body.answer.is_error ? " (error)" : "", body.answer.failure.size ? ": " : "",
+             (int)body.answer.failure.size, body.answer.failure.bytes);
         break;
     case CF_MSG_DEAD_LETTER:
         cr_assert(cf_id_equal(body.letter.room, ROOM));
@@ -299,6 +311,56 @@ static void ignore(void)
 static void stored(void)
 {
     tell(config.storage, CF_MSG_DONE, letter_corr, NULL);
+}
+
+/* --- dead letters run again --------------------------------------------------------------------
+ */
+
+Test(stockbot, answers_a_replay_as_any_other)
+{
+    ask_again(1, "stock", "A");
+    cr_assert(eq(str, heard(), "get A 10000ms"));
+    service_says("A", 200, CSV("A", "1"));
+    cr_assert(eq(str, heard(), "#1 A quote is $1.00 per share"));
+    ask_again(2, "stock", "A"); /* from memory */
+    cr_assert(eq(str, heard(), "#2 A quote is $1.00 per share"));
+    ask_again(3, "hello", "");
+    cr_assert(eq(u64, cf_metric_slots[CF_M_BOT_OK], 3));
+    cr_assert(eq(u64, cf_metric_slots[CF_M_BOT_COMMANDS], 3));
+}
+
+Test(stockbot, tells_why_a_replay_has_failed_and_writes_no_letter)
+{
+    ask_again(1, "stock", "A");
+    ignore();
+    service_says("A", 404, "");
+    cr_assert(eq(str, heard(), "#1 Failed to fetch quote for A (error): HTTP status 404"));
+    ask_again(2, "nonsense", "");
+    cr_assert(eq(str, heard(), "#2 Unknown command type: nonsense (error): unknown command type"));
+    cr_assert(eq(u64, cf_metric_slots[CF_M_BOT_FAILED], 2));
+}
+
+Test(stockbot, begins_a_replay_once_while_it_waits_and_anew_when_it_was_answered)
+{
+    ask_again(1, "stock", "A");
+    cr_assert(eq(str, heard(), "get A 10000ms"));
+    ask_again(1, "stock", "A"); /* its room has moved */
+    cr_assert(eq(str, heard(), ""));
+    service_says("A", 404, "");
+    cr_assert(eq(str, heard(), "#1 Failed to fetch quote for A (error): HTTP status 404"));
+    ask_again(1, "stock", "A");
+    cr_assert(eq(str, heard(), "get A 10000ms"));
+}
+
+Test(stockbot, one_who_asks_and_one_who_asks_again_share_a_request_and_each_hears_its_own)
+{
+    ask(1, "A");
+    ask_again(2, "stock", "A");
+    cr_assert(eq(str, heard(), "get A 10000ms"));
+    service_says("A", 404, "");
+    cr_assert(eq(str, heard(),
+                 "#2 Failed to fetch quote for A (error): HTTP status 404; "
+                 "#1 Failed to fetch quote for A (error); letter /stock=A: HTTP status 404, 1"));
 }
 
 /* --- quotes ------------------------------------------------------------------------------------

@@ -275,6 +275,14 @@ ON_EVERY_STORE(answers_every_other_write)
     cf_dead_letter_t letter = {{{5}}, {{6}}, T0, cf_str("/stock=A"), cf_str("timed out"), 3};
     peer_send(accounts, CF_ACTOR_STORAGE, CF_MSG_DEAD_LETTER, 12, (cf_id_t){0}, &letter);
     cr_assert(peer_await(accounts, CF_MSG_DONE, 12, NULL));
+    letter.id = (cf_id_t){{7}};
+    peer_send(accounts, CF_ACTOR_STORAGE, CF_MSG_DEAD_LETTER, 15, (cf_id_t){0}, &letter);
+    cr_assert(peer_await(accounts, CF_MSG_DONE, 15, NULL));
+    for (uint64_t corr = 16; corr <= 17; corr++) { /* and once more, when there is none */
+        peer_send(accounts, CF_ACTOR_STORAGE, CF_MSG_REMOVE_DEAD_LETTER, corr, (cf_id_t){0},
+                  &(cf_remove_dead_letter_t){letter.id});
+        cr_assert(peer_await(accounts, CF_MSG_DONE, corr, NULL));
+    }
     peer_send(accounts, CF_ACTOR_STORAGE, CF_MSG_EXPIRE_DEAD_LETTERS, 13, (cf_id_t){0},
               &(cf_expire_t){T0, 100});
     cr_assert(peer_await(accounts, CF_MSG_EXPIRED, 13, &expired));

@@ -1056,6 +1056,31 @@ ON_EVERY_STORE(keeps_dead_letters_once_each_and_lists_them_by_age)
     cr_assert_eq(do_write(other).rc, 0);
 }
 
+static char *find_letter(uint64_t n)
+{
+    cf_dead_letter_t unused;
+    letters[0] = '\0';
+    cr_assert_eq(store->ops->find_dead_letter(store, id_of(5, n), on_letter, &unused), 0);
+    return letters;
+}
+
+ON_EVERY_STORE(finds_a_dead_letter_by_its_id_and_removes_it)
+{
+    if (!open_filled(backend))
+        return;
+    cf_write_t removal = {.kind = CF_WRITE_REMOVE_DEAD_LETTER, .remove_dead_letter = id_of(5, 2)};
+    cr_assert_str_eq(find_letter(2), "");
+    for (uint64_t n = 1; n <= 3; n++)
+        cr_assert_eq(do_write(letter_write(n, T0 + (int64_t)n, "r")).rc, 0);
+    cr_assert_str_eq(find_letter(2), "2@2:r ");
+    cr_assert_eq(do_write(removal).rc, 0);
+    cr_assert_str_eq(find_letter(2), "");
+    cr_assert_str_eq(list_letters(NULL, 10, NULL), "1@1:r 3@3:r ");
+    cr_assert_eq(do_write(removal).rc, 0); /* a repeat */
+    cr_assert_eq(do_write(letter_write(2, T0 + 9, "s")).rc, 0);
+    cr_assert_str_eq(find_letter(2), "2@9:s ");
+}
+
 ON_EVERY_STORE(keeps_dead_letters_within_their_bounds)
 {
     if (!open_filled(backend))

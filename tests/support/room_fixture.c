@@ -244,6 +244,12 @@ void command(cf_address_t from, uint64_t conn, const char *name, const char *cod
     tell(from, CF_MSG_COMMAND, 0, &body);
 }
 
+void rerun(const char *code)
+{
+    cf_rerun_t body = {.id = user_id(code), .type = cf_str("stock"), .code = cf_str(code)};
+    tell((cf_address_t){1, CF_ACTOR_CONTROL, 0}, CF_MSG_RERUN, 0, &body);
+}
+
 void history(cf_address_t from, const char *name, uint32_t posts_from, int64_t at, uint32_t limit)
 {
     tell(from, CF_MSG_HISTORY, 0,
@@ -318,13 +324,24 @@ uint64_t bot_corr(const char *code)
     return 0;
 }
 
-void bot_says(const char *code, const char *text, bool is_error)
+static void bot_answers(const char *code, const char *text, bool is_error, const char *failure)
 {
     cf_bot_answer_t answer = {.bot = user_id("bot"),
                               .username = cf_str("StockBot"),
                               .text = cf_str(text),
-                              .is_error = is_error};
+                              .is_error = is_error,
+                              .failure = cf_str(failure)};
     tell(room_config.bot, CF_MSG_BOT_ANSWER, bot_corr(code), &answer);
+}
+
+void bot_says(const char *code, const char *text, bool is_error)
+{
+    bot_answers(code, text, is_error, "");
+}
+
+void bot_fails(const char *code, const char *failure)
+{
+    bot_answers(code, "Failed", true, failure);
 }
 
 void page(uint64_t first, uint64_t last)
@@ -421,6 +438,7 @@ typedef union {
     cf_expelled_t expelled;
     cf_roster_at_t roster_at;
     cf_ask_bot_t ask_bot;
+    cf_reran_t reran;
 } body_t;
 
 static const char *const kinds[] = {"", "post", "joined", "left", "bot", "bot error"};
@@ -457,8 +475,9 @@ static void show_ask_bot(const cf_msg_t *msg, const cf_ask_bot_t *ask)
     commands[n_commands].corr = msg->corr;
     snprintf(commands[n_commands++].code, CF_STOCK_CODE_MAX + 1, "%.*s", (int)ask->code.size,
              ask->code.bytes);
-    show("ask %.*s %.*s id=%s left=%u", (int)ask->type.size, ask->type.bytes, (int)ask->code.size,
-         ask->code.bytes, (const char *)ask->id.bytes, ask->left_ms);
+    show("ask%s %.*s %.*s id=%s left=%u", ask->replay ? " again" : "", (int)ask->type.size,
+         ask->type.bytes, (int)ask->code.size, ask->code.bytes, (const char *)ask->id.bytes,
+         ask->left_ms);
 }
 
 static void show_roster(const cf_roster_t *roster)
@@ -563,6 +582,10 @@ static void show_msg(const cf_msg_t *msg)
         break;
     case CF_MSG_ASK_BOT:
         show_ask_bot(msg, &body.ask_bot);
+        break;
+    case CF_MSG_RERAN:
+        show("reran #%llu %.*s", (unsigned long long)msg->corr, (int)body.reran.failure.size,
+             body.reran.failure.bytes);
         break;
     case CF_MSG_DONE:
     case CF_MSG_COMMANDED:

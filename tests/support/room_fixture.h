@@ -65,6 +65,8 @@ void post_key(cf_address_t from, uint64_t conn, const char *name, const char *te
               const char *key);
 /* /stock=code, or another kind of command without a code. Its id is the code's bytes. */
 void command(cf_address_t from, uint64_t conn, const char *name, const char *code);
+/* The same of a dead letter, asked by control. */
+void rerun(const char *code);
 void history(cf_address_t from, const char *name, uint32_t posts_from, int64_t at, uint32_t limit);
 void vacate(void);
 
@@ -80,6 +82,7 @@ void verdict_of(uint64_t corr, const cf_verdict_t *verdict);
 void stored(void);
 /* The answer to the question about this code. */
 void bot_says(const char *code, const char *text, bool is_error);
+void bot_fails(const char *code, const char *failure);
 uint64_t bot_corr(const char *code); /* of that question, the latest */
 /* The answer to the latest READ_POSTS: posts first..last, their texts "t<seq>". */
 void page(uint64_t first, uint64_t last);

@@ -14,8 +14,9 @@
 
 typedef struct {
     cf_id_t id;
-    cf_str_t type;    /* "stock", "hello"; of another the bot says that it does not know it */
-    cf_str_t code;    /* of a stock, upper case; else empty */
+    cf_str_t type; /* "stock", "hello"; of another the bot says that it does not know it */
+    cf_str_t code; /* of a stock, upper case; else empty */
+    bool replay; /* of a dead letter: it is not remembered, and a failure is told instead of kept */
     uint32_t left_ms; /* the time it still has; a span, because no two clocks need agree on it */
 } cf_ask_bot_t;
 
@@ -24,6 +25,7 @@ typedef struct {
     cf_str_t username;
     cf_str_t text; /* valid UTF-8 */
     bool is_error;
+    cf_str_t failure; /* of a replay: why it could not be carried out; else empty */
 } cf_bot_answer_t;
 
 extern const cf_shape_t cf_shape_ask_bot, cf_shape_bot_answer;

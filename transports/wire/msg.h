@@ -81,6 +81,8 @@
     X(COMMANDED, 0x040e, nothing, ANSWER)                                                          \
     X(EXPELLED, 0x040f, expelled, NOTICE)                                                          \
     X(ROSTER, 0x0410, roster_at, NOTICE)                                                           \
+    X(RERUN, 0x0411, rerun, REQUEST)                                                               \
+    X(RERAN, 0x0412, reran, ANSWER)                                                                \
     /* append.h */                                                                                 \
     X(ACTIVATE, 0x0501, nothing, REQUEST)                                                          \
     X(ACTIVATED, 0x0502, activated, ANSWER)                                                        \
@@ -102,6 +104,7 @@
     X(EXPIRE_POSTS, 0x060d, expire, REQUEST)                                                       \
     X(DISABLE_USER, 0x060e, disable_user, REQUEST)                                                 \
     X(ENABLE_USER, 0x060f, enable_user, REQUEST)                                                   \
+    X(REMOVE_DEAD_LETTER, 0x0610, remove_dead_letter, REQUEST)                                     \
     /* read.h */                                                                                   \
     X(FIND_USER, 0x0701, find_user, REQUEST)                                                       \
     X(USER, 0x0702, create_user, ANSWER)                                                           \
@@ -110,6 +113,8 @@
     X(FIND_MEMBER, 0x0705, find_member, REQUEST)                                                   \
     X(MEMBER, 0x0706, member, ANSWER)                                                              \
     X(READ_POSTS, 0x0707, read_posts, REQUEST)                                                     \
+    X(FIND_DEAD_LETTER, 0x0708, find_dead_letter, REQUEST)                                         \
+    X(DEAD_LETTER_ROW, 0x0709, dead_letter, ANSWER)                                                \
     /* account.h */                                                                                \
     X(REGISTER, 0x0801, register, REQUEST)                                                         \
     X(REGISTERED, 0x0802, registered, ANSWER)                                                      \
@@ -136,7 +141,8 @@
     X(GIVE_BACK, 0x0b03, give_back, NOTICE)                                                        \
     /* operate.h */                                                                                \
     X(TOP_ROOMS, 0x0c01, top_rooms, REQUEST)                                                       \
-    X(ROOMS_TOP, 0x0c02, rooms_top, ANSWER)
+    X(ROOMS_TOP, 0x0c02, rooms_top, ANSWER)                                                        \
+    X(REPLAY, 0x0c03, replay, REQUEST)
 
 typedef enum {
 #define X(name, number, shape, role) CF_MSG_##name = (number),

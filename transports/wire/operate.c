@@ -17,3 +17,6 @@ static const cf_field_t rooms_top[] = {
     CF_F_LIST(cf_rooms_top_t, rooms, CF_TOP_ROOMS_MAX, &shape_top_room),
 };
 const cf_shape_t cf_shape_rooms_top = CF_SHAPE(cf_rooms_top_t, rooms_top);
+
+static const cf_field_t replay[] = {CF_F_FIXED(cf_replay_t, letter)};
+const cf_shape_t cf_shape_replay = CF_SHAPE(cf_replay_t, replay);

@@ -1,7 +1,10 @@
 /* transports/wire/operate.h: what an operator asks the running server, by `confab ctl`. docs/control.md.
  *
  *     DISABLE, ENABLE   of account.h: ctl -> control -> accounts -> DONE
- *     TOP_ROOMS  ctl -> control -> ROOMS_TOP, of all threads; control -> room thread -> ROOMS_TOP, its own */
+ *     TOP_ROOMS  ctl -> control -> ROOMS_TOP, of all threads; control -> room thread -> ROOMS_TOP, its own
+ *     REPLAY     ctl -> control -> RERAN (room.h): without a failure, the letter is gone | REFUSED CF_ENOENT: there is
+ *                no such letter; CF_EAGAIN: its replay is under way; CF_EUNCONFIRMED: the bot has answered, and the
+ *                letter may be there still */
 #ifndef CF_OPERATE_H
 #define CF_OPERATE_H
 
@@ -27,6 +30,10 @@ typedef struct {
     cf_list_t rooms; /* of cf_top_room_t, the busiest first */
 } cf_rooms_top_t;
 
-extern const cf_shape_t cf_shape_top_rooms, cf_shape_rooms_top;
+typedef struct {
+    cf_id_t letter;
+} cf_replay_t;
+
+extern const cf_shape_t cf_shape_top_rooms, cf_shape_rooms_top, cf_shape_replay;
 
 #endif

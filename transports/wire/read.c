@@ -37,3 +37,6 @@ static const cf_field_t read_posts[] = {
     CF_F_U32(cf_read_posts_t, limit, 1, CF_RUN_ROWS_MAX),
 };
 const cf_shape_t cf_shape_read_posts = CF_SHAPE(cf_read_posts_t, read_posts);
+
+static const cf_field_t find_dead_letter[] = {CF_F_FIXED(cf_find_dead_letter_t, id)};
+const cf_shape_t cf_shape_find_dead_letter = CF_SHAPE(cf_find_dead_letter_t, find_dead_letter);

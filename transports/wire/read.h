@@ -6,6 +6,7 @@
  *     FIND_MEMBER   room in the header -> MEMBER
  *     READ_POSTS    room in the header -> PAGE (room.h) | REFUSED CF_ENOENT (unknown post id)
  *     LIST_ROOMS    see place.h
+ *     FIND_DEAD_LETTER  -> DEAD_LETTER_ROW | REFUSED CF_ENOENT
  * Each may be REFUSED CF_EIO. */
 #ifndef CF_READ_H
 #define CF_READ_H
@@ -44,7 +45,11 @@ typedef struct {
     uint32_t limit; /* 1..CF_RUN_ROWS_MAX */
 } cf_read_posts_t;
 
+typedef struct {
+    cf_id_t id;
+} cf_find_dead_letter_t;
+
 extern const cf_shape_t cf_shape_find_user, cf_shape_find_session, cf_shape_session_row,
-    cf_shape_find_member, cf_shape_member, cf_shape_read_posts;
+    cf_shape_find_member, cf_shape_member, cf_shape_read_posts, cf_shape_find_dead_letter;
 
 #endif

@@ -65,3 +65,7 @@ static const cf_field_t dead_letter[] = {
     CF_F_U32(cf_dead_letter_t, attempts, 0, INT32_MAX),
 };
 const cf_shape_t cf_shape_dead_letter = CF_SHAPE(cf_dead_letter_t, dead_letter);
+
+static const cf_field_t remove_dead_letter[] = {CF_F_FIXED(cf_remove_dead_letter_t, id)};
+const cf_shape_t cf_shape_remove_dead_letter =
+    CF_SHAPE(cf_remove_dead_letter_t, remove_dead_letter);

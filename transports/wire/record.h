@@ -12,6 +12,7 @@
  *     ADD_MEMBER       room     -> DONE | REFUSED CF_ENOENT (room or user); room in the header
  *     REMOVE_MEMBER    room     -> DONE
  *     DEAD_LETTER      stockbot -> DONE
+ *     REMOVE_DEAD_LETTER  control -> DONE, also when there was none
  *     EXPIRE_SESSIONS, EXPIRE_KEYS, EXPIRE_DEAD_LETTERS, EXPIRE_POSTS   sweeper -> EXPIRED so many
  * Each may be REFUSED CF_EIO: not known to be stored, repeat it. */
 #ifndef CF_RECORD_H
@@ -66,8 +67,13 @@ typedef struct {
     uint32_t count;
 } cf_expired_t;
 
+typedef struct {
+    cf_id_t id;
+} cf_remove_dead_letter_t;
+
 extern const cf_shape_t cf_shape_create_user, cf_shape_set_password, cf_shape_disable_user,
     cf_shape_enable_user, cf_shape_add_session, cf_shape_remove_session, cf_shape_create_room,
-    cf_shape_member_change, cf_shape_expire, cf_shape_expired, cf_shape_dead_letter;
+    cf_shape_member_change, cf_shape_expire, cf_shape_expired, cf_shape_dead_letter,
+    cf_shape_remove_dead_letter;
 
 #endif

@@ -124,3 +124,13 @@ static const cf_field_t command[] = {
     CF_F_TEXT(cf_command_t, code, 0, CF_STOCK_CODE_MAX),
 };
 const cf_shape_t cf_shape_command = CF_SHAPE(cf_command_t, command);
+
+static const cf_field_t rerun[] = {
+    CF_F_FIXED(cf_rerun_t, id),
+    CF_F_TEXT(cf_rerun_t, type, 1, CF_COMMAND_TYPE_MAX),
+    CF_F_TEXT(cf_rerun_t, code, 0, CF_STOCK_CODE_MAX),
+};
+const cf_shape_t cf_shape_rerun = CF_SHAPE(cf_rerun_t, rerun);
+
+static const cf_field_t reran[] = {CF_F_TEXT(cf_reran_t, failure, 0, CF_DEAD_REASON_MAX)};
+const cf_shape_t cf_shape_reran = CF_SHAPE(cf_reran_t, reran);

@@ -9,6 +9,9 @@
  *     HISTORY  user and range                      -> PAGE (the room's or a reader's) | REFUSED
  *     COMMAND  from an attached connection         -> COMMANDED right before the EVENT with the
  *                                                     bot's words; | REFUSED: the bot was not asked
+ *     RERUN    control: a command that has failed, once more
+ *                                                  -> RERAN, right before the EVENT with the bot's words; there is
+ *                                                     none when it has failed again; | REFUSED: not known to be asked
  *     EVENT    room -> every gateway with attached connections, in room order
  *     EXPELLED room -> gateway: this connection is out, as its user is no member any more
  *     ROSTER   room -> gateway with connections that asked who is here: presence events may have
@@ -136,10 +139,19 @@ typedef struct {
     cf_str_t code; /* of a stock, upper case; else empty */
 } cf_command_t;
 
+typedef struct {
+    cf_id_t id;          /* made by control, as that of a command */
+    cf_str_t type, code; /* as in a command */
+} cf_rerun_t;
+
+typedef struct {
+    cf_str_t failure; /* why it has failed again; empty: the bot has answered */
+} cf_reran_t;
+
 extern const cf_shape_t cf_shape_check, cf_shape_join, cf_shape_leave, cf_shape_attach,
     cf_shape_attached, cf_shape_detach, cf_shape_expelled, cf_shape_roster_at, cf_shape_post,
     cf_shape_posted, cf_shape_event, cf_shape_flushed, cf_shape_history, cf_shape_page,
-    cf_shape_command;
+    cf_shape_command, cf_shape_rerun, cf_shape_reran;
 
 /* One stored or shown post, as it stands in lists. */
 extern const cf_shape_t cf_shape_post_row;
