@@ -33,6 +33,7 @@ static void make(void *arg, uint16_t type, const char *name, const cf_shape_t *s
 {
     maker_t *maker = arg;
     cf_buf_t bytes = {0};
+    maker->random = type; /* so that one message more does not change the others */
     const void *body = shape_fill(&maker->arena, shape, FILL_RANDOM, &maker->random);
     cf_msg_t head = {
         .type = type, .corr = 1, .from = {1, CF_ACTOR_GATEWAY, 0}, .to = {1, CF_ACTOR_STORAGE, 0}};
@@ -49,7 +50,7 @@ static void make(void *arg, uint16_t type, const char *name, const cf_shape_t *s
 
 int main(int argc, char **argv)
 {
-    maker_t maker = {.random = 1};
+    maker_t maker = {0};
     if (argc != 2) {
         fprintf(stderr, "usage: make_message_seeds FOLDER\n");
         return 2;
