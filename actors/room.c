@@ -358,6 +358,34 @@ void cf_room_settle(cf_room_t *self, cf_turn_t *turn)
         self->connections_told = self->connections;
 }
 
+/* Serves, and nothing that was asked of it waits. */
+static bool is_quiet(const cf_room_t *self)
+{
+    return self->phase == CF_ROOM_OPEN && cf_room_is_idle(self) && !self->held && !self->joins &&
+           !self->commands;
+}
+
+int64_t cf_room_idle_us(const cf_room_t *self)
+{
+    return self->connections ? INT64_MAX : self->active_us + self->host->config->idle_us;
+}
+
+static bool has_been_told(const cf_room_t *self, const cf_room_gateway_t *gateway)
+{
+    return gateway->connections == 0 ||
+           (gateway->next_n > cf_ring_last_n(self->ring) && !gateway->read_corr &&
+            !gateway->lagging && !(gateway->roster_due && gateway->rosters));
+}
+
+bool cf_room_rests(const cf_room_t *self)
+{
+    bool rests = is_quiet(self) && !self->load_corr && !self->came_again &&
+                 self->connections == self->connections_told;
+    for (uint32_t i = 0; rests && i < self->gateway_count; i++)
+        rests = has_been_told(self, &self->gateways[i]);
+    return rests;
+}
+
 void cf_room_tick(cf_room_t *self, cf_turn_t *turn)
 {
     int64_t since = turn->boot_us - self->phase_since_us;
@@ -366,9 +394,7 @@ void cf_room_tick(cf_room_t *self, cf_turn_t *turn)
     cf_room_posts_tick(self, turn);
     cf_room_members_tick(self, turn);
     cf_room_commands_tick(self, turn);
-    bool is_quiet = self->phase == CF_ROOM_OPEN && self->connections == 0 &&
-                    cf_room_is_idle(self) && !self->held && !self->joins && !self->commands;
-    if (is_quiet && turn->boot_us - self->active_us > self->host->config->idle_us)
+    if (is_quiet(self) && turn->boot_us > cf_room_idle_us(self))
         retire(self, turn);
     cf_room_settle(self, turn);
     cf_room_roster_tick(self, turn);
@@ -408,6 +434,7 @@ void cf_room_destroy(cf_room_t **self)
     cf_room_free_posts(*self);
     cf_room_free_commands(*self);
     cf_ring_destroy(&(*self)->ring);
+    free((*self)->gateways);
     free(*self);
     *self = NULL;
 }

@@ -84,6 +84,10 @@ void cf_room_handle(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg);
 void cf_room_settle(cf_room_t *self, cf_turn_t *turn);
 /* Timers: unconfirmed posts, loading that takes too long, retiring. */
 void cf_room_tick(cf_room_t *self, cf_turn_t *turn);
+/* Nothing is to be done before the next message: no tick is needed, but for one after the idle time. */
+bool cf_room_rests(const cf_room_t *self);
+/* Past this time (boot clock) a tick may put the room away; INT64_MAX while somebody is here. */
+int64_t cf_room_idle_us(const cf_room_t *self);
 /* A gateway's window has opened: go on from the ring. */
 void cf_room_window_opened(cf_room_t *self, cf_turn_t *turn, uint64_t gateway);
 void cf_room_node_gone(cf_room_t *self, cf_turn_t *turn, uint32_t node);

@@ -7,6 +7,8 @@
 #include "store.h"
 #include "wire/read.h"
 
+#include <stdlib.h>
+
 #define READ_BACK_POSTS 100           /* at a time, for a gateway that is behind the ring */
 #define READ_RETRY_US INT64_C(500000) /* after a failure: two actors must not spin */
 
@@ -30,8 +32,15 @@ int cf_room_add_gateway(cf_room_t *self, uint64_t address, cf_room_gateway_t **o
             gateway = &self->gateways[i];
     if (!gateway && self->gateway_count == CF_GATEWAYS_MAX)
         return CF_EFULL;
-    if (!gateway)
-        gateway = &self->gateways[self->gateway_count++];
+    if (!gateway) { /* one at a time: most rooms have one, and there are 100,000 of them */
+        size_t size = (self->gateway_count + 1) * sizeof *gateway;
+        cf_room_gateway_t *gateways = realloc(self->gateways, size);
+        if (!gateways)
+            return CF_ENOMEM;
+        self->gateways = gateways;
+        gateway = &gateways[self->gateway_count++];
+        *gateway = (cf_room_gateway_t){0};
+    }
     if (gateway->address != address || gateway->connections == 0)
         *gateway = (cf_room_gateway_t){.address = address};
     *out = gateway;

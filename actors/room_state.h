@@ -105,7 +105,7 @@ struct cf_room {
     cf_membership_t *memberships;
     uint32_t unattached; /* rows of memberships without a connection */
     cf_attachment_t *attachments;
-    cf_room_gateway_t gateways[CF_GATEWAYS_MAX];
+    cf_room_gateway_t *gateways; /* owned */
     uint32_t gateway_count;
     uint32_t connections;
     uint32_t connections_told; /* to the lobby */
@@ -202,7 +202,8 @@ void cf_room_free_commands(cf_room_t *self);
 
 /* room_fanout.c */
 cf_handler_fn cf_room_on_page;
-cf_room_gateway_t *cf_room_gateway(cf_room_t *self, uint64_t address); /* NULL: none */
+/* NULL: none. Valid until one is added. */
+cf_room_gateway_t *cf_room_gateway(cf_room_t *self, uint64_t address);
 int cf_room_add_gateway(cf_room_t *self, uint64_t address, cf_room_gateway_t **out);
 /* Put one event into the ring; fan-out follows at the end of the batch. */
 void cf_room_announce(cf_room_t *self, uint32_t kind, const cf_post_t *post);

@@ -9,8 +9,16 @@
 #include "wire/room.h"
 
 #include <stdlib.h>
+#include <utlist.h>
 
 #define TICK_US INT64_C(100000)
+
+/* Of 100,000 rooms few have anything to do: only those are ticked. */
+typedef enum {
+    APART,   /* at rest, with members: a message wakes it */
+    RESTING, /* at rest, and nobody is here: to be looked at when it has been idle for long */
+    AWAKE,   /* got a message, or waited for something, when it was last looked at */
+} place_t;
 
 typedef struct hosted {
     cf_id_t id;
@@ -18,6 +26,8 @@ typedef struct hosted {
     cf_msg_t open;   /* the OPEN to be answered when it has loaded; head only. corr 0: it was */
     bool is_dirty;   /* got a message in this batch */
     struct hosted *next_dirty;
+    place_t place;
+    struct hosted *prev, *next; /* in the list of its place; APART has none */
     UT_hash_handle hh;
 } hosted_t;
 
@@ -26,6 +36,8 @@ struct cf_rooms {
     cf_room_host_t host;
     hosted_t *rooms;
     hosted_t *dirty;
+    hosted_t *awake;
+    hosted_t *resting; /* in order of their idle times */
     int64_t next_tick_us;
     bool draining;
     cf_actor_t *actor;
@@ -62,6 +74,50 @@ static void mark_dirty(cf_rooms_t *self, hosted_t *hosted)
     self->dirty = hosted;
 }
 
+/* --- who is ticked -----------------------------------------------------------------------------
+ */
+
+static void leave_place(cf_rooms_t *self, hosted_t *hosted)
+{
+    if (hosted->place == AWAKE)
+        DL_DELETE(self->awake, hosted);
+    else if (hosted->place == RESTING)
+        DL_DELETE(self->resting, hosted);
+    hosted->place = APART;
+}
+
+static void wake(cf_rooms_t *self, hosted_t *hosted)
+{
+    if (hosted->place == AWAKE)
+        return;
+    leave_place(self, hosted);
+    hosted->place = AWAKE;
+    DL_APPEND(self->awake, hosted);
+}
+
+/* One that went to rest before may have been idle for less, but seldom. */
+static void insert_resting(cf_rooms_t *self, hosted_t *hosted)
+{
+    int64_t idle_us = cf_room_idle_us(hosted->room);
+    hosted_t *before = self->resting ? self->resting->prev : NULL; /* the last */
+    while (before && cf_room_idle_us(before->room) > idle_us)
+        before = before == self->resting ? NULL : before->prev;
+    if (before)
+        DL_APPEND_ELEM(self->resting, before, hosted);
+    else
+        DL_PREPEND(self->resting, hosted);
+    hosted->place = RESTING;
+}
+
+static void rest_if_it_can(cf_rooms_t *self, hosted_t *hosted)
+{
+    if (hosted->open.corr || !cf_room_rests(hosted->room))
+        return;
+    leave_place(self, hosted);
+    if (cf_room_idle_us(hosted->room) < INT64_MAX)
+        insert_resting(self, hosted);
+}
+
 /* --- messages ----------------------------------------------------------------------------------
  */
 
@@ -78,6 +134,7 @@ static void free_hosted(cf_rooms_t *self, hosted_t *hosted)
 {
     if (hosted->is_dirty)
         drop_from_dirty(self, hosted);
+    leave_place(self, hosted);
     HASH_DEL(self->rooms, hosted);
     cf_room_destroy(&hosted->room);
     free(hosted);
@@ -105,6 +162,7 @@ static int on_open(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     hosted_t *hosted = find(self, msg->room);
     if (hosted) { /* the lobby's word came twice */
         hosted->open = *msg;
+        wake(self, hosted);
         settle_open(self, turn, hosted);
         return 0;
     }
@@ -118,8 +176,10 @@ static int on_open(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         HASH_ADD(hh, self->rooms, id, sizeof hosted->id, hosted);
         rc = hosted->hh.tbl ? 0 : CF_ENOMEM;
     }
-    if (rc == 0)
+    if (rc == 0) {
+        wake(self, hosted);
         return 0;
+    }
     /* The lobby is refused and takes the place back; a room it does not know of must not stay */
     cf_room_destroy(&hosted->room);
     free(hosted);
@@ -149,8 +209,8 @@ static int on_flushed(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         return CF_ERANGE;
     if (!self->host.lagging || !cf_window_is_open(&self->host.windows, window))
         return 0;
-    self->host.lagging = false; /* set again by whoever still waits */
-    for (hosted_t *at = self->rooms; at; at = at->hh.next)
+    self->host.lagging = false;                         /* set again by whoever still waits */
+    for (hosted_t *at = self->awake; at; at = at->next) /* who is behind does not rest */
         cf_room_window_opened(at->room, turn, gateway);
     return 0;
 }
@@ -162,8 +222,10 @@ static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     int rc = cf_msg_body(&gone, msg, turn->arena);
     if (rc < 0)
         return rc;
-    for (hosted_t *at = self->rooms; at; at = at->hh.next)
+    for (hosted_t *at = self->rooms; at; at = at->hh.next) {
         cf_room_node_gone(at->room, turn, gone.node);
+        wake(self, at);
+    }
     cf_windows_drop_node(&self->host.windows, gone.node);
     return 0;
 }
@@ -193,6 +255,7 @@ static int to_room(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     if (hosted) {
         cf_room_handle(hosted->room, turn, msg);
         mark_dirty(self, hosted);
+        wake(self, hosted);
         settle_open(self, turn, hosted);
     }
     return 0; /* an answer for a room that is gone concerns nobody any more */
@@ -258,21 +321,32 @@ static void answer_drain(cf_rooms_t *self)
     cf_actor_drained(self->actor);
 }
 
+static void tick(cf_rooms_t *self, cf_turn_t *turn)
+{
+    hosted_t *hosted, *next;
+    while (self->resting && cf_room_idle_us(self->resting->room) < turn->boot_us)
+        wake(self, self->resting);
+    DL_FOREACH_SAFE(self->awake, hosted, next)
+    {
+        cf_room_tick(hosted->room, turn);
+        rest_if_it_can(self, hosted);
+        settle_open(self, turn, hosted); /* may free it */
+    }
+}
+
 static int64_t due(void *state, cf_turn_t *turn)
 {
     cf_rooms_t *self = state;
-    hosted_t *hosted, *next;
     if (turn->boot_us >= self->next_tick_us) {
         self->next_tick_us = turn->boot_us + TICK_US;
-        HASH_ITER(hh, self->rooms, hosted, next)
-        {
-            cf_room_tick(hosted->room, turn);
-            settle_open(self, turn, hosted);
-        }
+        tick(self, turn);
     }
     if (self->draining)
         answer_drain(self);
-    return self->rooms || self->draining ? self->next_tick_us : INT64_MAX;
+    if (self->awake || self->draining)
+        return self->next_tick_us;
+    int64_t idle_us = self->resting ? cf_room_idle_us(self->resting->room) : INT64_MAX;
+    return idle_us < self->next_tick_us ? self->next_tick_us : idle_us;
 }
 
 static void drain(void *state, cf_turn_t *turn)

@@ -519,16 +519,26 @@ static void do_read(void)
     tell(reader, CF_MSG_PAGE, corr, &(cf_page_t){{posts, n}});
 }
 
+/* A room at rest is not ticked by its thread; and a tick would do nothing there. */
+static void tick(void)
+{
+    bool rests = cf_room_rests(m.room);
+    size_t before = cf_outbox_bytes(m.out);
+    cf_turn_t turn = turn_now();
+    if (rests && pick(2))
+        return;
+    cf_room_tick(m.room, &turn);
+    rule(!rests || cf_outbox_bytes(m.out) == before, "a room at rest that had something to say");
+}
+
 static void do_time(void)
 {
-    cf_turn_t turn;
     int64_t by = (int64_t)pick(1500000);
     m.now_us += by;
     m.wall_us += by;
     if (pick(20) == 0)
         m.wall_us += pick(2) ? INT64_C(7200000000) : -INT64_C(7200000000);
-    turn = turn_now();
-    cf_room_tick(m.room, &turn);
+    tick();
 }
 
 static void do_finds(void)
@@ -615,8 +625,7 @@ static void come_to_rest(void)
         settle();
         m.now_us += 600000;
         m.wall_us += 600000;
-        cf_turn_t turn = turn_now();
-        cf_room_tick(m.room, &turn);
+        tick();
         settle();
     }
     for (uint64_t corr = 1; corr <= m.next_corr; corr++)
