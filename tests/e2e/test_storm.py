@@ -43,6 +43,12 @@ def unread(port):
                for words in lines)
 
 
+def stands_still(server):
+    """Every thread of it, a moment after the signal."""
+    tasks = pathlib.Path(f"/proc/{server.pid}/task").iterdir()
+    return all((task / "stat").read_text().rsplit(")", 1)[1].split()[0] == "T" for task in tasks)
+
+
 def come_back(server, clients, rooms):
     """Every client opens its socket by its cookie and reads the newest page, all at once, as the server stands still
     until all have asked: (sockets, pages)."""
@@ -50,6 +56,7 @@ def come_back(server, clients, rooms):
         chat = ws.Chat(clients[i], rooms[i % ROOMS])
         return chat, clients[i].messages(rooms[i % ROOMS], limit=50)
     server.freeze()
+    servers.until(lambda: stands_still(server), "the server to stand still")
     with concurrent.futures.ThreadPoolExecutor(len(clients)) as pool:
         both = [pool.submit(one, i) for i in range(len(clients))]
         servers.until(lambda: unread(server.port) == len(clients), "all to have asked")
