@@ -165,7 +165,7 @@ static void on_too_many(void *arg, uint64_t client)
     send_refusal(arg, client, 0, CF_EFULL);
 }
 
-static void readable(void *state, cf_turn_t *turn)
+void cf_control_readable(void *state, cf_turn_t *turn)
 {
     cf_control_t *self = state;
     self->turn = turn;
@@ -292,9 +292,13 @@ int cf_control_new(cf_control_t **out, const cf_control_config_t *config)
         free(self);
         return rc;
     }
-    cf_actor_watch(config->actor, cf_local_server_fd(self->server), readable);
     *out = self;
     return 0;
+}
+
+int cf_control_fd(const cf_control_t *self)
+{
+    return cf_local_server_fd(self->server);
 }
 
 const cf_actor_ops_t cf_control_ops = {

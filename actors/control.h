@@ -28,16 +28,19 @@ typedef struct {
     cf_address_t accounts;
     cf_address_t lobby, reader, storage;
     int64_t replay_us; /* time of a replay */
-    cf_actor_t *actor; /* borrowed */
+    cf_actor_t *actor; /* may be NULL in tests that call the handlers themselves and do not drain */
 } cf_control_config_t;
 
 typedef struct cf_control cf_control_t;
 
 /* The socket's name by this configuration; false: there is to be none. */
 bool cf_control_path(const cf_config_t *config, char out[CF_CONTROL_PATH_MAX]);
-/* Opens the socket, and watches it with the actor. Returns 0; CF_ERANGE, CF_EFULL, CF_EIO (logged,
+/* Opens the socket. Returns 0; CF_ERANGE, CF_EFULL, CF_EIO (logged,
  * local_server.h); CF_ENOMEM. */
 int cf_control_new(cf_control_t **out, const cf_control_config_t *config);
+int cf_control_fd(const cf_control_t *self);
+/* What the actor does when that is readable. */
+void cf_control_readable(void *state, cf_turn_t *turn);
 extern const cf_actor_ops_t cf_control_ops;
 
 #endif

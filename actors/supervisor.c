@@ -377,8 +377,10 @@ static int start_control(supervisor_t *self)
                                       self->config->stock_deadline_ms * 1000 + CF_CONTROL_REPLAY_US,
                                   .actor = actor_of(self, CF_ACTOR_CONTROL, 0)};
     int rc = cf_control_new(&control, &config);
-    return rc < 0 ? rc
-                  : start(self, CF_ACTOR_CONTROL, 0, &cf_control_ops, control, CF_SCHED_NORMAL, 0);
+    if (rc < 0)
+        return rc;
+    cf_actor_watch(config.actor, cf_control_fd(control), cf_control_readable);
+    return start(self, CF_ACTOR_CONTROL, 0, &cf_control_ops, control, CF_SCHED_NORMAL, 0);
 }
 
 static bool has_tls(const cf_config_t *config)

@@ -56,6 +56,7 @@ static void open_control(void)
                                   .replay_us = replay_us,
                                   .actor = actor};
     cr_assert(eq(int, cf_control_new(&state, &config), 0));
+    cf_actor_watch(actor, cf_control_fd(state), cf_control_readable);
     actor_run(actor, &cf_control_ops, state);
 }
 

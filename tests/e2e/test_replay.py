@@ -226,6 +226,22 @@ def test_a_letter_that_cannot_be_removed_is_removed_when_the_store_is_well(store
 
 
 @pytest.mark.only_store("sqlite")
+def test_all_are_more_than_one_look_into_the_store_finds(store_kind, store, quotes, make_bot):  # noqa: F811
+    bot = make_bot(CONFAB_STOCK_CACHE="10m")
+    room = bot.user("ann").create_room("General")
+    quotes.answers["A"] = csv("A", "8")
+    assert bot.terminate() == 0
+    store.run("INSERT INTO dead_letters (id, room, at_us, command, reason, attempts) WITH RECURSIVE n(i) AS (SELECT 1"
+              f" UNION ALL SELECT i + 1 FROM n WHERE i < 501) SELECT randomblob(16), x'{uuid.UUID(room).hex}', i / 7,"
+              " '/stock=A', 'timed out', 1 FROM n")
+    bot.start()
+    run = bot.command("ctl", "dead-letters", "replay", "--all")
+    assert (run.returncode, run.stderr) == (0, "confab ctl: 501 answered, 0 not\n")
+    assert len(set(run.stdout.splitlines())) == 501
+    assert dead_letters(bot) == []
+
+
+@pytest.mark.only_store("sqlite")
 def test_ids_that_are_none_begin_nothing(store_kind, quotes, bot, ann, room):  # noqa: F811
     letter = fail(quotes, bot, Chat(ann, room))
     quotes.answers["AAPL.US"] = csv("AAPL.US", "7")
