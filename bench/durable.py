@@ -29,7 +29,7 @@ def postgres():
     try:
         url = process.stdout.readline().strip()
         if not url:
-            raise RuntimeError("PostgreSQL does not start")
+            raise serving.Failed("PostgreSQL does not start")
         yield url
     finally:
         process.terminate()

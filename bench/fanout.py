@@ -135,7 +135,7 @@ def contest(options, shape, seconds):
         for peer in wanted_peers(options) if shape.ephemeral else ():  # none of them stores
             try:
                 reports[peer.name] = peers.measure(options, folder, peer, targets, seconds, load)
-            except RuntimeError as problem:
+            except serving.Failed as problem:
                 print(f"{peer.name} is left out: {problem}", flush=True)
     reports["confab"] = confab
     return reports

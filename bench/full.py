@@ -69,7 +69,11 @@ def sweep(options, one):
         here = registry.changed(options, **changes)
         print(f"\n{one.name} {x}", flush=True)
         point = point.scaled(options.scale) if options.scale > 1 else point
-        reports = fanout.contest(here, point, options.seconds or SWEEP_SECONDS)
+        try:
+            reports = fanout.contest(here, point, options.seconds or SWEEP_SECONDS)
+        except (RuntimeError, OSError) as problem:
+            found.append(f"{one.name} {x}: {problem}")
+            continue
         table.show(table.rows(reports))
         found += [f"{one.name} {x}: {fault}" for fault in fanout.faults(point, reports)]
         points.append((x, reports))
@@ -163,30 +167,36 @@ def write_page(options, folder, outcomes, unpinned, sweeps):
 
 
 def write_raw(folder, name, raw):
-    (folder / "bench" / f"{name}.json").write_text(json.dumps(raw, indent=1) + "\n")
+    (folder / "bench" / f"{name}.json").write_text(json.dumps(raw, separators=(",", ":")) + "\n")
 
 
 def run(options, measure, names=()):
     """measure(name, options) measures one scenario, prints it and returns its Outcome; names: some scenarios and sweeps,
-    or none for all. The faults found."""
-    folder, found, outcomes, unpinned = options.out.resolve(), [], {}, {}
-    sweeps = [one for one in SWEEPS if not names or one.name in names]
+    or none for all. The faults found. What cannot be measured is one, and the rest goes on."""
+    folder, found, outcomes, unpinned, drawn = options.out.resolve(), [], {}, {}, []
     beside = options.peers or "all"
     (folder / "bench").mkdir(parents=True, exist_ok=True)
-    for name in registry.SCENARIOS:
-        if not names or name in names:
-            outcomes[name] = measure(name, registry.changed(options, peers=beside))
-            write_raw(folder, name, outcomes[name].raw)
-    for name in UNPINNED:
-        if name in outcomes:
-            unpinned[name] = measure(name, registry.changed(options, unpinned=True, peers="none"))
-            write_raw(folder, f"{name}-unpinned", unpinned[name].raw)
-    for name, outcome in (*outcomes.items(), *((f"{name}, not pinned", one) for name, one in unpinned.items())):
-        found += [f"{name}: {fault}" for fault in outcome.faults]
-    for one in sweeps:
+
+    def try_all(into, wanted, label, **changes):
+        for name in wanted:
+            try:
+                into[name] = measure(name, registry.changed(options, **changes))
+            except (RuntimeError, OSError) as problem:
+                found.append(f"{name}{label}: {problem}")
+                continue
+            write_raw(folder, name + label, into[name].raw)
+            found.extend(f"{name}{label}: {fault}" for fault in into[name].faults)
+
+    try_all(outcomes, [name for name in registry.SCENARIOS if not names or name in names], "", peers=beside)
+    try_all(unpinned, [name for name in UNPINNED if name in outcomes], "-unpinned", unpinned=True, peers="none")
+    for one in SWEEPS:
+        if names and one.name not in names:
+            continue
         points, wrong = sweep(registry.changed(options, peers=beside if one.peers == "all" else one.peers), one)
         found += wrong
-        write_raw(folder, one.name, points)
-        draw(folder / "bench", one, points)
-    write_page(options, folder, outcomes, unpinned, sweeps)
+        if points:
+            write_raw(folder, one.name, points)
+            draw(folder / "bench", one, points)
+            drawn.append(one)
+    write_page(options, folder, outcomes, unpinned, drawn)
     return found

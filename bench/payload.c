@@ -164,6 +164,11 @@ static bool take_number(const char **at, const char *end, unsigned base, uint64_
     return true;
 }
 
+bool cf_payload_claims(const char *text, size_t size)
+{
+    return size > 2 && (memcmp(text, "L|", 2) == 0 || memcmp(text, "S|", 2) == 0);
+}
+
 bool cf_payload_read(cf_payload_t *out, const char *text, size_t size)
 {
     const char *at = text + 2, *end = text + size;

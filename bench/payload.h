@@ -28,6 +28,9 @@ typedef struct {
 /* Writes exactly `size` characters (CF_PAYLOAD_MIN..MAX) to out, no NUL, and sets payload->crc. */
 void cf_payload_write(char *out, size_t size, cf_payload_t *payload);
 
+/* Whether it begins as one does. */
+bool cf_payload_claims(const char *text, size_t size);
+
 /* False if text is not a payload, or not a whole one. */
 bool cf_payload_read(cf_payload_t *out, const char *text, size_t size);
 

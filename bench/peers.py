@@ -143,7 +143,7 @@ class Running:
             except OSError:
                 if self.process.poll() is not None or time.monotonic() > deadline:
                     self.stop()
-                    raise RuntimeError(f"does not start: {self.said()}") from None
+                    raise serving.Failed(f"does not start: {self.said()}") from None
                 time.sleep(0.05)
 
     def said(self):

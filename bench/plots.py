@@ -3,6 +3,13 @@
 COLOURS = {"confab": "#c1272d", "ceiling-send": "#222222", "ceiling-coalesce": "#888888", "nginx + nchan": "#0072b2",
            "mosquitto": "#009e73", "nats-server": "#e69f00", "Node ws": "#56b4e9", "Socket.IO": "#cc79a7"}
 OTHER = "#000000"
+WIDE = 20  # times from the least to the greatest y: then on a logarithmic scale
+
+
+def short(value, _=None):
+    """10,000 as 10k."""
+    size, letter = (10 ** 6, "M") if value >= 10 ** 6 else (1000, "k") if value >= 10 ** 4 else (1, "")
+    return f"{value / size:.10g}{letter}"
 
 
 def draw(path, title, x, panels):
@@ -19,14 +26,19 @@ def draw(path, title, x, panels):
         for name, line in lines.items():
             is_ours, is_loop = name == "confab", name.startswith("ceiling")
             axis.plot(*zip(*line), label=name, color=COLOURS.get(name, OTHER), linewidth=2.2 if is_ours else 1.2,
-                      linestyle="--" if is_loop else "-", marker="o", markersize=4 if is_ours else 2.5,
+                      linestyle="--" if is_loop else "-", marker="o" if is_ours else "", markersize=4,
                       zorder=3 if is_ours else 2)
         if values[-1] > 4 * values[0]:
             axis.set_xscale("log")
-        axis.set_xticks(values, [f"{value:,}" for value in values])
+        axis.set_xticks(values, [short(value) for value in values])
         axis.xaxis.set_minor_locator(ticker.NullLocator())
-        axis.set_ylim(bottom=0)
-        axis.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,.10g}"))
+        heights = [height for line in lines.values() for _, height in line]
+        if min(heights) > 0 and max(heights) > WIDE * min(heights):
+            axis.set_yscale("log")
+            axis.yaxis.set_minor_locator(ticker.NullLocator())
+        else:
+            axis.set_ylim(bottom=0)
+        axis.yaxis.set_major_formatter(ticker.FuncFormatter(short))
         axis.set_xlabel(x)
         axis.set_ylabel(label)
         axis.grid(axis="y", linewidth=0.4, color="#cccccc")

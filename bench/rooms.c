@@ -99,10 +99,10 @@ static void read_first(cf_load_t *load, cf_room_t *room, cf_seen_t *seen,
 {
     cf_payload_t payload;
     size_t id_size = members->id.size < sizeof seen->id ? members->id.size : sizeof seen->id - 1;
-    memcpy(seen->id, members->id.at, id_size);
+    if (id_size) /* peers name none */
+        memcpy(seen->id, members->id.at, id_size);
     if (!cf_payload_read(&payload, members->content.at, members->content.size)) {
-        load->counts.broken +=
-            members->content.size > 2 && memcmp(members->content.at, "L|", 2) == 0;
+        load->counts.broken += cf_payload_claims(members->content.at, members->content.size);
         return;
     }
     if (payload.run != load->options.run)

@@ -24,6 +24,10 @@ RAISED = {"limits.posts_per_minute": "1000000", "limits.api_per_second": "100000
 CALLERS = 8  # connections over which rooms are made and joined
 
 
+class Failed(RuntimeError):
+    """Something cannot be measured."""
+
+
 @contextlib.contextmanager
 def temporary_folder():
     with tempfile.TemporaryDirectory(prefix="confab-bench-") as text:
@@ -50,7 +54,7 @@ class Server:
                 break
             self.other.append(line)
         if not self.url:
-            sys.exit(f"bench: the server does not start: {''.join(self.other)}")
+            raise Failed(f"the server does not start: {''.join(self.other)}")
         threading.Thread(target=self._read_on, args=(stream,), daemon=True).start()
 
     def _read_on(self, stream):
@@ -134,7 +138,7 @@ def post_all(url, calls):
             answer = connection.getresponse()
             data = answer.read()
             if answer.status not in (200, 201):
-                raise RuntimeError(f"{path}: {answer.status} {data!r}")
+                raise Failed(f"{path}: {answer.status} {data!r}")
             answers[i] = json.loads(data)
         connection.close()
     answers = [None] * len(calls)
@@ -178,7 +182,7 @@ def finish_load(name, process, path):
     """Waits for a run of the load generator; its report."""
     status = process.wait()
     if not path.exists():
-        sys.exit(f"bench: {name}: the load generator ended with {status}")
+        raise Failed(f"{name}: the load generator ended with {status}")
     return json.loads(path.read_text())
 
 

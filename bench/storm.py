@@ -49,7 +49,7 @@ class Storm:
     def answer(self):
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit(f"bench: storm ended with {self.process.wait()}")
+            raise serving.Failed(f"storm ended with {self.process.wait()}")
         told = json.loads(line)
         self.faults.update(told["faults"])
         self.refusals.update(told["refusals"])
@@ -133,7 +133,7 @@ def make_rooms(url, tokens, count):
             answer = connection.getresponse()
             data = answer.read()
             if answer.status != 201:
-                raise SystemExit(f"bench: a room cannot be made: {answer.status} {data!r}")
+                raise serving.Failed(f"a room cannot be made: {answer.status} {data!r}")
             made[i] = json.loads(data)["id"]
         connection.close()
         return made
