@@ -246,8 +246,8 @@ def measure(options):
                        unit=" x")
     rows = [HEAD, row("without", without[0], alone, 0), row("beside slow ones", beside, crowd, sum(gaps)),
             row("without, again", without[1], alone, 0)]
-    return registry.Outcome(rows, found, [bar] if options.scale == 1 else [], {"without": [run.report for run in without], "beside": beside.report,
-                                                 "closed": beside.closed})
+    return registry.Outcome(rows, found, [bar] if options.scale == 1 else [],
+                            {"without": [run.report for run in without], "beside": beside.report, "closed": beside.closed})
 
 
 registry.add(registry.Scenario("slow", "one durable room, 200 posts/s: 850 members read, 100 have stopped, 50 read a byte a "

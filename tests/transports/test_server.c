@@ -1631,6 +1631,31 @@ Test(server, slow_reader_gets_1013_while_others_go_on)
     close(quick);
 }
 
+Test(server, reader_that_falls_behind_and_reads_on_gets_all_of_it_each_time)
+{
+    open_server();
+    int fd = open_websocket();
+    int small = 4096;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    UNTIL(facts.sockets == 1);
+    for (int round = 0; round < 5; round++) {
+        int sent = 0;
+        while (ask().stats.queued_bytes < 200000) { /* each finds the socket full already */
+            tell(BROADCAST, 10, 5000);
+            sent += 10;
+            cr_assert(lt(int, sent, 1000));
+        }
+        for (int i = 0; i < sent; i++) {
+            size_t size;
+            cr_assert(eq(int, get_frame(fd, &size), TEXT));
+            cr_assert(eq(int, atoi(body), i % 10));
+        }
+        UNTIL(facts.stats.queued_bytes == 0);
+    }
+    cr_assert(eq(u64, ask().stats.closed_slow, 0));
+    close(fd);
+}
+
 Test(server, queue_that_grows_old_ends_with_1013_and_a_reset)
 {
     config.queue_age_ms = 1000;

@@ -43,6 +43,7 @@ struct cf_conn {
     cf_tls_link_t *link; /* of a WebSocket over TLS: its frames go there, not to lws; else NULL */
     cf_conn_state_t state;
     bool is_upgrade, paused, in_message, reset, peer_closed;
+    bool asked_lws;  /* to say when the socket takes more, and it has not yet */
     bool serves;     /* a WebSocket since on_open, until neither side has begun to close it */
     cf_ring_t dirty; /* in server->dirty: frames wait for the flush */
     cf_outgoing_t out;

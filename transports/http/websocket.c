@@ -266,8 +266,10 @@ static int send_waiting(cf_conn_t *conn)
     }
     count_queued(conn);
     bool waits = conn->in_lws || conn->out.count;
-    if (waits && (!conn->link || lws_partial_buffered(conn->wsi)))
-        lws_callback_on_writable(conn->wsi); /* TLS tells by on_room() */
+    /* TLS tells by on_room(). lws takes its watch off the socket and puts it on again, two calls of epoll,
+     * each time it is asked: once is enough until it has answered. */
+    if (waits && !conn->asked_lws && (!conn->link || lws_partial_buffered(conn->wsi)))
+        conn->asked_lws = lws_callback_on_writable(conn->wsi) >= 0;
     return 0;
 }
 
@@ -516,6 +518,8 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
         discard(conn, FRAME_HEAD + size);
         return 0;
     case LWS_CALLBACK_SERVER_WRITEABLE:
+        if (conn)
+            conn->asked_lws = false;
         return conn && send_waiting(conn) < 0 ? -1 : 0;
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
         return conn ? on_peer_close(conn, in, size) : 0;
