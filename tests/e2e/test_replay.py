@@ -225,6 +225,30 @@ def test_a_letter_that_cannot_be_removed_is_removed_when_the_store_is_well(store
     assert heard_until(chat, "after it") == []  # said once
 
 
+def test_what_was_answered_when_the_server_died_is_answered_again(store_kind, faults, quotes, make_bot):  # noqa: F811
+    """At least once: the words were said, the letter was not removed yet."""
+    bot = make_bot()
+    bot.allow_errors("^the store is away$")
+    ann = bot.user("ann")
+    room = ann.create_room("General")
+    chat = Chat(ann, room)
+    letter = fail(quotes, bot, chat)
+    quotes.answers["AAPL.US"] = csv("AAPL.US", "9")
+    faults.write_text("write fail\n")
+    run = begin_replay(bot, letter)
+    assert words(chat)["content"] == "AAPL.US quote is $9.00 per share"
+    bot.kill()
+    out, _ = run.communicate(timeout=servers.LIMIT_S)
+    assert run.returncode == 1 and json.loads(out)["result"] == "unknown"
+    faults.write_text("")
+    bot.start()
+    assert [entry["id"] for entry in dead_letters(bot)] == [letter]
+    chat = Chat(ann, room)
+    assert replay(bot, letter) == [{"id": letter, "result": "answered"}]
+    assert words(chat)["content"] == "AAPL.US quote is $9.00 per share"
+    assert dead_letters(bot) == []
+
+
 @pytest.mark.only_store("sqlite")
 def test_all_are_more_than_one_look_into_the_store_finds(store_kind, store, quotes, make_bot):  # noqa: F811
     bot = make_bot(CONFAB_STOCK_CACHE="10m")
