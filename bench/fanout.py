@@ -124,15 +124,15 @@ def wanted_peers(options):
 def contest(options, shape, seconds):
     """name -> report, of everyone; confab is the last to be listed and the first to be measured, as all others send
     frames of its length."""
-    load = dict(shape.load, payload=shape.payload)
-    reports = {}
+    beside = wanted_peers(options) if shape.ephemeral else []  # none of them stores
+    load, reports = dict(shape.load, payload=shape.payload), {}
     with serving.temporary_folder() as folder:
         confab, targets = measure_confab(options, folder, shape, seconds, load)
         reports["ceiling-send"] = measure_loop(options, folder, "ceiling-send", seconds, load, targets)
         if shape.coalesced:
             reports["ceiling-coalesce"] = measure_loop(options, folder, "ceiling-coalesce", seconds, load, targets, "--coalesce")
         load["payload"] = confab["frame_bytes"] or shape.payload
-        for peer in wanted_peers(options) if shape.ephemeral else ():  # none of them stores
+        for peer in beside:
             try:
                 reports[peer.name] = peers.measure(options, folder, peer, targets, seconds, load)
             except serving.Failed as problem:
