@@ -49,7 +49,10 @@ int cf_room_add_gateway(cf_room_t *self, uint64_t address, cf_room_gateway_t **o
 
 void cf_room_announce(cf_room_t *self, uint32_t kind, const cf_post_t *post)
 {
-    if (cf_ring_add(self->ring, kind, post) < 0)
+    cf_post_t kept = *post;
+    if (!self->ephemeral)
+        kept.client_key = (cf_str_t){0}; /* it is the store that knows repeats */
+    if (cf_ring_add(self->ring, kind, &kept) < 0)
         cf_ring_skip(self->ring);
 }
 

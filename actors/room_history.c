@@ -116,7 +116,9 @@ static bool put_before(cf_room_t *self, const cf_post_t *posts, uint32_t n)
     while (n > 0 && posts[n - 1].seq >= next)
         n--;
     for (; n > 0 && posts[n - 1].seq + 1 == next; n--, next--) {
-        if (cf_ring_put_before(self->ring, &posts[n - 1]) < 0)
+        cf_post_t post = posts[n - 1];
+        post.client_key = (cf_str_t){0}; /* as in cf_room_announce() */
+        if (cf_ring_put_before(self->ring, &post) < 0)
             return false;
     }
     return n == 0;
