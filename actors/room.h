@@ -40,8 +40,8 @@
 typedef struct {
     uint32_t ring_events; /* rooms.ring_posts */
     size_t ring_bytes;    /* rooms.ring_bytes */
-    uint32_t queue_posts; /* posts waiting for their run, and requests held while loading */
-    size_t queue_bytes;
+    uint32_t queue_posts; /* posts waiting for their run */
+    size_t queue_bytes;   /* of these; and of requests held until a room knows a user or itself */
     uint32_t commands_max;      /* commands waiting for the bot */
     uint32_t members_cache;     /* users whose membership is remembered beyond those attached */
     uint32_t roster_max;        /* names in a roster; up to CF_ROSTER_MAX */

@@ -99,7 +99,6 @@ struct cf_room {
     uint64_t activate_corr;
     int64_t phase_since_us;
     cf_held_t *held, **held_end; /* oldest first; owned */
-    uint32_t held_count;
     size_t held_bytes;
 
     cf_membership_t *memberships;
