@@ -14,6 +14,7 @@ import subprocess
 import threading
 import time
 
+import durable
 import registry
 import scenarios
 import serving
@@ -27,7 +28,6 @@ def add_options(parser):
     parser.add_argument("--clients", type=int, default=5000, help="of the scenario S (5000)")
     parser.add_argument("--rooms", type=int, help="of the scenarios S (500) and R (10000)")
     parser.add_argument("--wave", type=int, default=5000, help="clients at once, of the scenario R (5000)")
-    parser.add_argument("--store-url", help="of the scenarios S and R, instead of SQLite in a temporary folder")
 
 
 # ---- the clients
@@ -178,11 +178,12 @@ def row_of(label, back_s, told, count, cost, cpu, pid):
 STORM_HEAD = ("", "all back s", "joins/s", "p50 ms", "p99 ms", "retries", "queries", "CPU s", "RSS MiB")
 
 
-def run_storm(options):
-    clients, rooms = options.clients, options.rooms or max(1, options.clients // 10)
+def storm_on(options, store, store_url):
+    """On one store: (rows, faults, bars, raw)."""
+    clients = max(1, options.clients // options.scale)
+    rooms = max(1, options.rooms // options.scale if options.rooms else clients // 10)
     with serving.temporary_folder() as folder:
-        environment = serving.settings(folder, options.store_url,
-                                       RAISED | {"http.listen": f"127.0.0.1:{free_port()}"})
+        environment = serving.settings(folder, store_url, RAISED | {"http.listen": f"127.0.0.1:{free_port()}"})
         tokens = serving.import_users(options, folder, environment, clients)
         server = serving.start_confab(options, environment)
         try:
@@ -195,26 +196,38 @@ def run_storm(options):
             told = storm.do("in", 0, clients, 1)
             warm_s, cpu = out["seconds"] + told["seconds"], cpu_s(server.pid) - cpu
             warm = queries(figures(server.url), before)
-            rows = [STORM_HEAD, row_of("warm", warm_s, told, clients, warm, cpu, server.pid)]
+            rows = [row_of(f"{store}, warm", warm_s, told, clients, warm, cpu, server.pid)]
             server, cold_s, served_s, told = cold(options, environment, storm, server, clients)
             cpu = cpu_s(server.pid)
             killed = queries(figures(server.url))
-            rows.append(row_of("after kill -9", cold_s, told, clients, killed, cpu, server.pid))
+            rows.append(row_of(f"{store}, after kill -9", cold_s, told, clients, killed, cpu, server.pid))
             storm.do("post", 1)
             storm.do("out")
             storm.do("in", 0, clients, 1)
             found, status = storm.found(), storm.end()
         finally:
             ended = server.stop()
-    print(f"it served again {served_s:.2f} s after the kill; queries warm: {warm}; after the kill: {killed}; refused "
-          f"meanwhile: {dict(storm.refusals)}")
+    print(f"{store}: it served again {served_s:.2f} s after the kill; queries warm: {warm}; after the kill: {killed}; "
+          f"refused meanwhile: {dict(storm.refusals)}")
     found += [f"{name} ended with {code}" for name, code in (("storm", status), ("confab", ended)) if code]
     most = rooms + clients // 10
-    bars = [registry.Bar("S, all back, warm", warm_s, 10, True, " s"),
-            registry.Bar("S, all back after kill -9", cold_s, 20, True, " s"),
-            registry.Bar("S, store queries, warm", sum(warm.values()), most, True),
-            registry.Bar("S, store queries after kill -9", sum(killed.values()), most, True)]
-    return registry.Outcome(rows, found, bars, {"warm": warm, "killed": killed})
+    bars = [registry.Bar(f"S {store}, all back, warm", warm_s, 10, True, " s"),
+            registry.Bar(f"S {store}, all back after kill -9", cold_s, 20, True, " s"),
+            registry.Bar(f"S {store}, queries, warm", sum(warm.values()), most, True),
+            registry.Bar(f"S {store}, queries after kill -9", sum(killed.values()), most, True)]
+    return rows, found, bars, {"warm": warm, "killed": killed}
+
+
+def run_storm(options):
+    whole = registry.Outcome([STORM_HEAD], [])
+    for store, opened in durable.STORES.items():
+        with opened() as url:
+            rows, found, bars, raw = storm_on(options, store, url)
+        whole.rows += rows
+        whole.faults += [f"{store}: {fault}" for fault in found]
+        whole.bars += bars
+        whole.raw[store] = raw
+    return whole
 
 
 # ---- R
@@ -299,18 +312,15 @@ def put_away(options, folder, environment, targets, sample):
 
 
 def run_rooms(options):
-    rooms = options.rooms or 10_000
+    rooms = (options.rooms or 10_000) // options.scale
     sample = min(SAMPLE, rooms // 2, options.wave)
     with serving.temporary_folder() as folder:
-        environment = serving.settings(folder, options.store_url,
-                                       RAISED | {"limits.api_per_second": "1000000", "limits.api_burst": "1000000"})
+        environment = serving.settings(folder, more=RAISED)
         tokens = serving.import_users(options, folder, environment, min(options.wave, rooms))
         rows, found, bars, targets = measure_rooms(options, folder, environment, tokens, rooms, sample)
         found += put_away(options, folder, environment, targets[-sample:], sample)
     return registry.Outcome(rows, found, bars)
 
-
-SCENARIOS = {"S": run_storm, "R": run_rooms}
 
 registry.add(registry.Scenario("S", "all clients in rooms of 10 cut off at once and back, warm and after kill -9", run_storm))
 registry.add(registry.Scenario("R", "many rooms in memory, put there by waves of clients; rooms put away and back", run_rooms))

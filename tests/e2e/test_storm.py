@@ -110,9 +110,13 @@ def test_a_storm_of_returns_costs_the_store_few_queries_and_shows_all_that_was_a
         chat.close()
 
 
-@pytest.mark.parametrize("name", ["S", "R"])
-def test_the_scenarios_of_the_bench_find_nothing_wrong(name):
-    """Small; R puts rooms away and has them back."""
-    options = argparse.Namespace(build=servers.BINARY.parent, unpinned=True, clients=40, rooms=20, wave=10, store_url=None)
-    outcome = storm.SCENARIOS[name](options)
-    assert outcome.faults == []
+OPTIONS = argparse.Namespace(build=servers.BINARY.parent, unpinned=True, clients=40, rooms=20, wave=10, scale=1)
+
+
+def test_the_bench_finds_nothing_wrong_with_who_comes_back(store_kind, store):
+    _, faults, _, _ = storm.storm_on(OPTIONS, store_kind, store.url)
+    assert faults == []
+
+
+def test_the_bench_finds_nothing_wrong_with_rooms_that_are_put_away_and_come_back():
+    assert storm.run_rooms(OPTIONS).faults == []
