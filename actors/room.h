@@ -38,13 +38,13 @@
 #include "wire/operate.h"
 
 typedef struct {
-    uint32_t ring_events; /* rooms.ring_posts */
-    size_t ring_bytes;    /* rooms.ring_bytes */
-    uint32_t queue_posts; /* posts waiting for their run */
-    size_t queue_bytes;   /* of these; and of requests held until a room knows a user or itself */
-    uint32_t commands_max;      /* commands waiting for the bot */
-    uint32_t members_cache;     /* users whose membership is remembered beyond those attached */
-    uint32_t roster_max;        /* names in a roster; up to CF_ROSTER_MAX */
+    uint32_t ring_events;   /* rooms.ring_posts */
+    size_t ring_bytes;      /* rooms.ring_bytes */
+    uint32_t queue_posts;   /* posts waiting for their run */
+    size_t queue_bytes;     /* of these; and of requests held until a room knows a user or itself */
+    uint32_t commands_max;  /* commands waiting for the bot */
+    uint32_t members_cache; /* users whose membership is remembered beyond those attached */
+    uint32_t roster_max;    /* names in a roster; up to CF_ROSTER_MAX */
     int64_t verdict_timeout_us; /* 5 s */
     int64_t answer_us;          /* storage and readers have so long */
     int64_t idle_us;            /* retire after so long without a member and a request */

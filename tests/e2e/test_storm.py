@@ -110,6 +110,48 @@ def test_a_storm_of_returns_costs_the_store_few_queries_and_shows_all_that_was_a
         chat.close()
 
 
+def test_a_page_is_the_same_wherever_it_comes_from(store_kind, make_server):
+    """From a ring that has all, a part or nothing, and from the store."""
+    server = make_server({"CONFAB_ROOMS_IDLE": "1h", "CONFAB_ROOMS_RING_POSTS": "64"}).start()
+    ann, bob = server.user("ann"), server.user("bob")
+    room = ann.create_room()
+    bob.join(room)
+    acked = []
+
+    def post(chat, count):
+        for n in range(len(acked), len(acked) + count):
+            acked.append(chat.say(f"post {n}"))
+
+    def read(ats, limits=(1, 7, 50, 64, 65, 100)):
+        for at in ats:  # how many of the newest stand behind the page
+            for limit in limits:
+                cursor = {"before": acked[len(acked) - at]} if at else {}
+                page = bob.messages(room, limit=limit, **cursor)
+                end = len(acked) - at
+                assert [post["id"] for post in page] == acked[max(0, end - limit):end], (at, limit)
+
+    chat = ws.Chat(ann, room)
+    read([0])
+    post(chat, 130)
+    read([0, 1, 13, 14, 15, 63, 64, 65, 66, 129, 130])
+    server.kill()
+    server.start()
+    read([10, 100])  # nothing is in the ring, and nobody has asked for the newest
+    chat = ws.Chat(ann, room)
+    post(chat, 3)  # there is a gap before these
+    read([1, 2, 3, 4])
+    read([0], [7])
+    read([0, 1, 4, 40, 49, 50, 51, 100])
+    for _ in range(100):  # more than the ring has places for
+        ws.Chat(bob, room).leave()
+    read([0, 1, 13, 40])
+    post(chat, 70)
+    read([0, 1, 13, 64, 65, 66, 130])
+    for origin in ("ring", "store"):
+        name = f'confab_history_pages_total{{from="{origin}"}}'
+        servers.until(lambda: server.metrics()[name] > 0, name)
+
+
 OPTIONS = argparse.Namespace(build=servers.BINARY.parent, unpinned=True, clients=40, rooms=20, wave=10, scale=1)
 
 
