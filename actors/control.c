@@ -21,10 +21,28 @@ static const cf_control_verb_t *const verbs[] = {
 bool cf_control_path(const cf_config_t *config, char out[CF_CONTROL_PATH_MAX])
 {
     const char *name = config->control_socket;
-    bool is_relative = name[0] != '/';
+    bool is_relative = cf_control_is_optional(config);
     snprintf(out, CF_CONTROL_PATH_MAX, "%s%s%s", is_relative ? config->node_data_dir : "",
              is_relative ? "/" : "", name);
     return name[0] != '\0';
+}
+
+bool cf_control_is_optional(const cf_config_t *config)
+{
+    return config->control_socket[0] != '/';
+}
+
+int cf_control_open(cf_local_server_t **out, const cf_config_t *config)
+{
+    char path[CF_CONTROL_PATH_MAX];
+    *out = NULL;
+    if (!cf_control_path(config, path))
+        return 0;
+    int rc = cf_local_server_open(out, path);
+    if ((rc != CF_EFULL && rc != CF_ERANGE) || !cf_control_is_optional(config))
+        return rc;
+    cf_log_warn("serves without a control socket", CF_STR("path", path), CF_ERR(rc));
+    return 0;
 }
 
 static const cf_control_verb_t *verb_of(uint16_t type)
@@ -287,11 +305,7 @@ int cf_control_new(cf_control_t **out, const cf_control_config_t *config)
     if (!self)
         return CF_ENOMEM;
     self->config = *config;
-    int rc = cf_local_server_open(&self->server, config->path);
-    if (rc < 0) {
-        free(self);
-        return rc;
-    }
+    self->server = config->server;
     *out = self;
     return 0;
 }

@@ -15,6 +15,7 @@
 
 #include "actor.h"
 #include "config.h"
+#include "local/local_server.h"
 
 #define CF_CONTROL_REQUESTS_MAX 64
 #define CF_CONTROL_ANSWER_US INT64_C(5000000)  /* time of a request that only asks */
@@ -22,8 +23,8 @@
 #define CF_CONTROL_PATH_MAX 2300
 
 typedef struct {
-    const char *path;         /* of the socket; borrowed for the call */
-    cf_address_t room_thread; /* index 0 */
+    cf_local_server_t *server; /* control's from then on, unless cf_control_new() fails */
+    cf_address_t room_thread;  /* index 0 */
     uint32_t room_threads;
     cf_address_t accounts;
     cf_address_t lobby, reader, storage;
@@ -35,8 +36,13 @@ typedef struct cf_control cf_control_t;
 
 /* The socket's name by this configuration; false: there is to be none. */
 bool cf_control_path(const cf_config_t *config, char out[CF_CONTROL_PATH_MAX]);
-/* Opens the socket. Returns 0; CF_ERANGE, CF_EFULL, CF_EIO (logged,
- * local_server.h); CF_ENOMEM. */
+/* Is it in the data folder, which another server may share and whose name may be long? Then a server that
+ * cannot have it for that serves without: it is for its operator, and its users have waited enough. */
+bool cf_control_is_optional(const cf_config_t *config);
+/* Opens it. Returns 0, *out being NULL if there is to be none, or it is done without (logged); CF_ERANGE,
+ * CF_EFULL, CF_EIO (logged, local_server.h); CF_ENOMEM. */
+int cf_control_open(cf_local_server_t **out, const cf_config_t *config);
+/* Returns 0; CF_ENOMEM. */
 int cf_control_new(cf_control_t **out, const cf_control_config_t *config);
 int cf_control_fd(const cf_control_t *self);
 /* What the actor does when that is readable. */

@@ -136,7 +136,8 @@ static int check_pages(const cf_config_t *config, cf_buf_t *report)
 static int check_control(const cf_config_t *config, cf_buf_t *report)
 {
     char path[CF_CONTROL_PATH_MAX];
-    if (!cf_control_path(config, path) || strlen(path) <= CF_LOCAL_PATH_MAX)
+    if (!cf_control_path(config, path) || strlen(path) <= CF_LOCAL_PATH_MAX ||
+        cf_control_is_optional(config))
         return 0;
     return cf_buf_addf(report, "control.socket: '%s' has more than %d bytes\n", path,
                        CF_LOCAL_PATH_MAX) < 0

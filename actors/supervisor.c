@@ -81,6 +81,7 @@ typedef struct {
     int exit_code;
     cf_password_policy_t *passwords; /* owned */
     cf_own_pages_t *pages;           /* owned; NULL: the built-in one */
+    cf_local_server_t *control;      /* owned until its actor is made; NULL: there is none */
     char url[CF_STORE_URL_MAX];
 } supervisor_t;
 
@@ -134,7 +135,7 @@ static int add_all(supervisor_t *self)
         {CF_ACTOR_LOBBY, 1},
         {CF_ACTOR_LIMITER, 1},
         {CF_ACTOR_STOCKBOT, 1},
-        {CF_ACTOR_CONTROL, config->control_socket[0] ? 1 : 0},
+        {CF_ACTOR_CONTROL, self->control ? 1 : 0},
         {CF_ACTOR_ROOMS, config->rooms_threads_max},
         {CF_ACTOR_OBSERVER, config->metrics_listen[0] ? 1 : 0},
         {CF_ACTOR_GATEWAY, config->gateway_count},
@@ -362,11 +363,10 @@ static int start_rooms(supervisor_t *self)
 
 static int start_control(supervisor_t *self)
 {
-    char path[CF_CONTROL_PATH_MAX];
     cf_control_t *control;
-    if (!cf_control_path(self->config, path))
+    if (!self->control)
         return 0;
-    cf_control_config_t config = {.path = path,
+    cf_control_config_t config = {.server = self->control,
                                   .room_thread = address_of(CF_ACTOR_ROOMS, 0),
                                   .room_threads = (uint32_t)self->config->rooms_threads_max,
                                   .accounts = address_of(CF_ACTOR_ACCOUNTS, 0),
@@ -379,6 +379,7 @@ static int start_control(supervisor_t *self)
     int rc = cf_control_new(&control, &config);
     if (rc < 0)
         return rc;
+    self->control = NULL;
     cf_actor_watch(config.actor, cf_control_fd(control), cf_control_readable);
     return start(self, CF_ACTOR_CONTROL, 0, &cf_control_ops, control, CF_SCHED_NORMAL, 0);
 }
@@ -771,6 +772,8 @@ static int make_all(supervisor_t *self)
     if (rc == 0)
         rc = cf_actor_new(&self->self, &self->bus, address_of(CF_ACTOR_SUPERVISOR, 0));
     if (rc == 0)
+        rc = cf_control_open(&self->control, self->config); /* first: is there such an actor? */
+    if (rc == 0)
         rc = add_all(self);
     for (size_t i = 0; rc == 0 && i < sizeof starters / sizeof starters[0]; i++)
         rc = starters[i](self);
@@ -779,9 +782,10 @@ static int make_all(supervisor_t *self)
 
 /* Stop what was started when the rest could not be made, without its cooperation: the process ends.
  */
-static int give_up(int rc)
+static int give_up(supervisor_t *self, int rc)
 {
     cf_log_error("cannot start", CF_ERR(rc));
+    cf_local_server_close(&self->control); /* removes its file */
     cf_log_stop(1000);
     _exit(exit_code_of(rc));
 }
@@ -837,7 +841,7 @@ int cf_supervisor_run(const cf_config_t *config)
     if (rc == 0)
         rc = make_all(&self);
     if (rc < 0)
-        return give_up(rc);
+        return give_up(&self, rc);
     cf_actor_watch(self.self, self.signals, on_signal);
     cf_actor_run_here(self.self, &ops, &self);
     join_all(&self);

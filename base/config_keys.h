@@ -279,7 +279,8 @@
       "Who may read /metrics on the service port, besides loopback.")                              \
     X(control, socket, TEXT, "control.sock", "0", "1024",                                          \
       "Socket in the file system over which `confab ctl` asks the running server, for its own "    \
-      "user alone; a relative name is within node.data_dir, empty is none.")                       \
+      "user alone; a relative name is within node.data_dir, and done without where another "       \
+      "server has it or it is too long; empty is none.")                                           \
     X(shutdown, timeout, DURATION, "30s", "1s", "10m",                                             \
       "Time from SIGTERM to the end. Every step of the drain has its share of it.")
 

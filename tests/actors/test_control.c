@@ -46,8 +46,7 @@ static void open_control(void)
     lobby = peer_at(CF_ACTOR_LOBBY, 0);
     reader = peer_at(CF_ACTOR_READER, 0);
     storage = peer_at(CF_ACTOR_STORAGE, 0);
-    cf_control_config_t config = {.path = path,
-                                  .room_thread = {NODE, CF_ACTOR_ROOMS, 0},
+    cf_control_config_t config = {.room_thread = {NODE, CF_ACTOR_ROOMS, 0},
                                   .room_threads = THREADS,
                                   .accounts = {NODE, CF_ACTOR_ACCOUNTS, 0},
                                   .lobby = {NODE, CF_ACTOR_LOBBY, 0},
@@ -55,6 +54,7 @@ static void open_control(void)
                                   .storage = {NODE, CF_ACTOR_STORAGE, 0},
                                   .replay_us = replay_us,
                                   .actor = actor};
+    cr_assert(eq(int, cf_local_server_open(&config.server, path), 0));
     cr_assert(eq(int, cf_control_new(&state, &config), 0));
     cf_actor_watch(actor, cf_control_fd(state), cf_control_readable);
     actor_run(actor, &cf_control_ops, state);

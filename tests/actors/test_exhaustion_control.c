@@ -199,8 +199,7 @@ static unsigned long run(unsigned long nth, unsigned in_a_row)
     char folder[] = "/tmp/cf_control_XXXXXX", path[64];
     cr_assert(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/s", folder);
-    cf_control_config_t config = {.path = path,
-                                  .room_thread = {NODE, CF_ACTOR_ROOMS, 0},
+    cf_control_config_t config = {.room_thread = {NODE, CF_ACTOR_ROOMS, 0},
                                   .room_threads = THREADS,
                                   .lobby = {NODE, CF_ACTOR_LOBBY, 0},
                                   .reader = {NODE, CF_ACTOR_READER, 0},
@@ -213,6 +212,8 @@ static unsigned long run(unsigned long nth, unsigned in_a_row)
     cr_assert(cf_outbox_new(&world.out, NULL, control_at) == 0);
     cr_assert(cf_outbox_new(&world.scratch, NULL, control_at) == 0);
     failing_malloc_begin(nth, in_a_row);
+    while (cf_local_server_open(&config.server, path) == CF_ENOMEM)
+        ensure(failing_malloc_failed() > 0);
     while (cf_control_new(&world.control, &config) == CF_ENOMEM)
         ensure(failing_malloc_failed() > 0);
     failing_malloc_pause();

@@ -91,6 +91,30 @@ def test_a_second_server_does_not_take_the_socket(store_kind, make_server, serve
     assert top(server) == []
 
 
+@pytest.mark.only_store("postgres")
+def test_servers_that_share_a_data_folder_all_start(store_kind, make_server, server):
+    second = make_server({"CONFAB_NODE_DATA_DIR": str(server.folder)})
+    second.allow_errors("another process has the control socket")
+    second.start()
+    assert second.wait_log(lambda line: line["msg"] == "serves without a control socket")
+    second.user("ann").create_room()
+    assert second.terminate() == 0
+    assert top(server) == []  # the first one's is still there, and its own
+
+
+@pytest.mark.only_store("sqlite")
+def test_a_data_folder_with_a_long_name_does_without_a_socket(store_kind, make_server, tmp_path):
+    folder = tmp_path / ("d" * 100)
+    server = make_server({"CONFAB_NODE_DATA_DIR": str(folder)})
+    server.allow_errors("the control socket's name is too long")
+    assert server.command("check-config").returncode == 0
+    server.start()
+    assert server.wait_log(lambda line: line["msg"] == "serves without a control socket")
+    run = ctl(server, "rooms", "top")
+    assert run.returncode == 1 and "the name is too long" in run.stderr
+    assert server.terminate() == 0
+
+
 @pytest.mark.only_store("sqlite")
 def test_there_is_no_socket_when_it_is_switched_off(store_kind, make_server, tmp_path):
     settings = tmp_path / "confab.yaml"
