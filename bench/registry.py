@@ -7,6 +7,7 @@ command line, to which a module adds by a function `add_options(parser)` of its 
 
 import argparse
 import dataclasses
+import statistics
 import typing
 
 SCENARIOS = {}  # name -> Scenario, in the order in which they are listed
@@ -28,6 +29,11 @@ class Bar:
         relation, digits = "<=" if self.at_most else ">=", 0 if self.bound >= 100 else 2
         return (self.what, f"{self.value:,.{digits}f}{self.unit}", f"{relation} {self.bound:,g}{self.unit}",
                 "met" if self.met() else "NOT MET")
+
+
+def median(bars):
+    """The same bar measured several times, as one."""
+    return dataclasses.replace(bars[0], value=statistics.median(bar.value for bar in bars))
 
 
 def bar_rows(bars):

@@ -61,6 +61,10 @@ def test_a_bar_is_met_at_its_bound(bar, met):
     assert bar.met() is met and bar.row()[-1] == ("met" if met else "NOT MET")
 
 
+def test_what_counts_is_the_median():
+    assert registry.median([registry.Bar("x", value, 0.85) for value in (0.9, 0.2, 0.86)]).value == 0.86
+
+
 def test_a_peer_that_is_not_installed_is_left_out_with_a_word(monkeypatch, capsys):
     monkeypatch.setattr(peers, "where", lambda program: None)
     assert fanout.wanted_peers(argparse.Namespace(peers="nats,ws")) == []
