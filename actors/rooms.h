@@ -7,8 +7,11 @@
  *     NODE_GONE            members of that node leave every room
  *     TOP_ROOMS (control)  -> ROOMS_TOP: the busiest of the rooms here
  *     any other, with a room in its header: that room's (room.h). A request for a room that is not
- * here is answered MOVED, never with silence One timer for all rooms. DRAIN is answered when no
- * room has a post that waits for its commit. */
+ *                          here is answered MOVED, never with silence
+ *
+ * One timer for all rooms; those at rest are not ticked, and without others the thread sleeps. DRAIN is
+ * answered when no room has a post that waits for its commit.
+ */
 #ifndef CF_ROOMS_H
 #define CF_ROOMS_H
 
