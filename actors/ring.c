@@ -6,20 +6,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* As small as can be: there may be 100,000 rooms, each with a page of posts. */
 typedef struct {
-    cf_ring_event_t event;
-    char *texts;   /* username, text and client_key, owned */
-    size_t size;   /* what the entry counts against bytes_max */
-    uint32_t hash; /* of sender and client_key; 0: it has none */
-} slot_t;
-_Static_assert(sizeof(slot_t) + 32 <= CF_RING_EVENT_COST, "and what the allocator adds to texts");
+    uint64_t n, seq;
+    int64_t at_us;
+    cf_id_t id, sender;
+    uint8_t body_hash[CF_BODY_HASH_SIZE];
+    uint32_t text_size;
+    uint16_t username_size, client_key_size;
+    uint8_t kind, post_kind;
+    char texts[]; /* username, text, client_key */
+} entry_t;
+_Static_assert(CF_USERNAME_MAX <= UINT16_MAX && CF_CLIENT_KEY_MAX <= UINT16_MAX, "sizes fit");
+_Static_assert(sizeof(entry_t) + 2 * (sizeof(entry_t *) + sizeof(uint32_t)) + 16 <=
+                   CF_RING_EVENT_COST,
+               "with its place in a line that has doubled, and what the allocator adds");
 
 typedef struct {
     uint32_t cap;   /* slots allocated */
     uint32_t first; /* slot of the oldest */
     uint32_t count;
-    slot_t *slots;
-    uint32_t *hashes; /* of the slots, side by side: all of them are looked through for each key */
+    entry_t **slots; /* owned, as what they point to */
+    uint32_t
+        *hashes; /* of sender and client_key, side by side: all of them are looked through for each
+                         key; 0: it has none */
 } line_t;
 
 struct cf_ring {
@@ -39,15 +49,20 @@ struct cf_ring {
 /* --- a line of slots ---------------------------------------------------------------------------
  */
 
-static slot_t *slot_at(const line_t *line, uint32_t i)
+static entry_t *entry_at(const line_t *line, uint32_t i)
 {
-    return &line->slots[(line->first + i) % line->cap];
+    return line->slots[(line->first + i) % line->cap];
 }
 
-static void put_at(line_t *line, uint32_t i, const slot_t *slot)
+static uint32_t hash_at(const line_t *line, uint32_t i)
 {
-    *slot_at(line, i) = *slot;
-    line->hashes[(line->first + i) % line->cap] = slot->hash;
+    return line->hashes[(line->first + i) % line->cap];
+}
+
+static void put_at(line_t *line, uint32_t i, entry_t *entry, uint32_t hash)
+{
+    line->slots[(line->first + i) % line->cap] = entry;
+    line->hashes[(line->first + i) % line->cap] = hash;
 }
 
 /* Room for one more. */
@@ -62,7 +77,7 @@ static int grow(line_t *line)
                    .hashes = calloc(cap, sizeof *more.hashes)};
     bool has_memory = more.slots && more.hashes;
     for (uint32_t i = 0; has_memory && i < line->count; i++)
-        put_at(&more, i, slot_at(line, i));
+        put_at(&more, i, entry_at(line, i), hash_at(line, i));
     line_t *old = has_memory ? line : &more;
     free(old->slots);
     free(old->hashes);
@@ -72,18 +87,18 @@ static int grow(line_t *line)
     return 0;
 }
 
-static slot_t take_first(line_t *line)
+static entry_t *take_first(line_t *line)
 {
-    slot_t slot = *slot_at(line, 0);
+    entry_t *entry = entry_at(line, 0);
     line->first = (line->first + 1) % line->cap;
     line->count--;
-    return slot;
+    return entry;
 }
 
 static void free_line(line_t *line)
 {
     for (uint32_t i = 0; i < line->count; i++)
-        free(slot_at(line, i)->texts);
+        free(entry_at(line, i));
     free(line->slots);
     free(line->hashes);
 }
@@ -115,10 +130,16 @@ void cf_ring_destroy(cf_ring_t **self)
 /* --- what goes ---------------------------------------------------------------------------------
  */
 
-static void let_go(cf_ring_t *self, slot_t slot)
+/* What it counts against bytes_max. */
+static size_t size_of(const entry_t *entry)
 {
-    self->bytes -= slot.size;
-    free(slot.texts);
+    return sizeof *entry + entry->username_size + entry->text_size + entry->client_key_size;
+}
+
+static void let_go(cf_ring_t *self, entry_t *entry)
+{
+    self->bytes -= size_of(entry);
+    free(entry);
 }
 
 static void drop_posts(cf_ring_t *self)
@@ -131,34 +152,35 @@ static void drop_posts(cf_ring_t *self)
 static uint64_t first_event_seq(const cf_ring_t *self)
 {
     for (uint32_t i = 0; i < self->events.count; i++)
-        if (slot_at(&self->events, i)->event.kind == CF_EVENT_POST)
-            return slot_at(&self->events, i)->event.post.seq;
+        if (entry_at(&self->events, i)->kind == CF_EVENT_POST)
+            return entry_at(&self->events, i)->seq;
     return 0;
 }
 
-static slot_t take_event(cf_ring_t *self)
+static entry_t *take_event(cf_ring_t *self)
 {
-    slot_t slot = take_first(&self->events);
-    if (slot.event.kind == CF_EVENT_POST) {
+    entry_t *entry = take_first(&self->events);
+    if (entry->kind == CF_EVENT_POST) {
         self->event_posts--;
         self->event_seq = first_event_seq(self);
     }
-    return slot;
+    return entry;
 }
 
 /* The oldest event goes; if it is a post it stays as one, without memory for that none before it does. */
 static void retire_event(cf_ring_t *self)
 {
-    slot_t slot = take_event(self);
-    bool is_post = slot.event.kind == CF_EVENT_POST;
+    uint32_t hash = hash_at(&self->events, 0);
+    entry_t *entry = take_event(self);
+    bool is_post = entry->kind == CF_EVENT_POST;
     if (!is_post || grow(&self->posts) < 0) {
         if (is_post)
             drop_posts(self);
-        let_go(self, slot);
+        let_go(self, entry);
         return;
     }
-    slot.event.n = 0;
-    put_at(&self->posts, self->posts.count++, &slot);
+    entry->n = 0;
+    put_at(&self->posts, self->posts.count++, entry, hash);
 }
 
 static void keep_bounds(cf_ring_t *self)
@@ -172,10 +194,11 @@ static void keep_bounds(cf_ring_t *self)
 /* --- what comes --------------------------------------------------------------------------------
  */
 
-static void copy(char *to, cf_str_t text)
+static char *copy(char *to, cf_str_t text)
 {
     if (text.size)
         memcpy(to, text.bytes, text.size);
+    return to + text.size;
 }
 
 /* 0 is kept for no key. */
@@ -189,40 +212,44 @@ static uint32_t hash_of(cf_id_t sender, cf_str_t key)
     return cf_table_hash(both, CF_ID_SIZE + key.size) | 1;
 }
 
-static int fill(slot_t *slot, uint32_t kind, const cf_post_t *post)
+/* NULL: no memory. */
+static entry_t *make(uint32_t kind, const cf_post_t *post)
 {
-    size_t size = (size_t)post->username.size + post->text.size + post->client_key.size;
-    char *texts = malloc(size + 1);
-    if (!texts)
-        return CF_ENOMEM;
-    copy(texts, post->username);
-    copy(texts + post->username.size, post->text);
-    copy(texts + post->username.size + post->text.size, post->client_key);
-    *slot = (slot_t){
-        .event = {.kind = kind, .post = *post}, .texts = texts, .size = sizeof *slot + size};
-    slot->hash = kind == CF_EVENT_POST ? hash_of(post->sender, post->client_key) : 0;
-    slot->event.post.username.bytes = texts;
-    slot->event.post.text.bytes = texts + post->username.size;
-    slot->event.post.client_key.bytes = slot->event.post.text.bytes + post->text.size;
-    return 0;
+    size_t texts = (size_t)post->username.size + post->text.size + post->client_key.size;
+    entry_t *entry = malloc(sizeof *entry + texts);
+    if (!entry)
+        return NULL;
+    *entry = (entry_t){.seq = post->seq,
+                       .at_us = post->at_us,
+                       .id = post->id,
+                       .sender = post->sender,
+                       .text_size = post->text.size,
+                       .username_size = (uint16_t)post->username.size,
+                       .client_key_size = (uint16_t)post->client_key.size,
+                       .kind = (uint8_t)kind,
+                       .post_kind = (uint8_t)post->kind};
+    memcpy(entry->body_hash, post->body_hash, sizeof entry->body_hash);
+    copy(copy(copy(entry->texts, post->username), post->text), post->client_key);
+    return entry;
 }
 
 int cf_ring_add(cf_ring_t *self, uint32_t kind, const cf_post_t *post)
 {
-    slot_t slot;
-    int rc = fill(&slot, kind, post);
-    if (rc < 0)
-        return rc;
+    bool is_post = kind == CF_EVENT_POST;
+    entry_t *entry = make(kind, post);
+    if (!entry)
+        return CF_ENOMEM;
     if (self->events.count == self->events_max)
         retire_event(self);
-    if ((rc = grow(&self->events)) < 0) {
-        free(slot.texts);
-        return rc;
+    if (grow(&self->events) < 0) {
+        free(entry);
+        return CF_ENOMEM;
     }
-    slot.event.n = ++self->last_n;
-    put_at(&self->events, self->events.count++, &slot);
-    self->bytes += slot.size;
-    if (kind == CF_EVENT_POST && self->event_posts++ == 0)
+    entry->n = ++self->last_n;
+    put_at(&self->events, self->events.count++, entry,
+           is_post ? hash_of(post->sender, post->client_key) : 0);
+    self->bytes += size_of(entry);
+    if (is_post && self->event_posts++ == 0)
         self->event_seq = post->seq;
     keep_bounds(self);
     return 0;
@@ -230,22 +257,21 @@ int cf_ring_add(cf_ring_t *self, uint32_t kind, const cf_post_t *post)
 
 int cf_ring_put_before(cf_ring_t *self, const cf_post_t *post)
 {
-    slot_t slot;
     if (self->posts.count + self->event_posts >= self->events_max)
         return CF_EFULL;
-    int rc = fill(&slot, CF_EVENT_POST, post);
-    if (rc < 0)
-        return rc;
-    rc = self->bytes + slot.size > self->bytes_max ? CF_EFULL : grow(&self->posts);
+    entry_t *entry = make(CF_EVENT_POST, post);
+    if (!entry)
+        return CF_ENOMEM;
+    int rc = self->bytes + size_of(entry) > self->bytes_max ? CF_EFULL : grow(&self->posts);
     if (rc < 0) {
-        free(slot.texts);
+        free(entry);
         return rc;
     }
     line_t *line = &self->posts;
     line->first = (line->first + line->cap - 1) % line->cap;
     line->count++;
-    put_at(line, 0, &slot);
-    self->bytes += slot.size;
+    put_at(line, 0, entry, hash_of(post->sender, post->client_key));
+    self->bytes += size_of(entry);
     return 0;
 }
 
@@ -270,9 +296,24 @@ uint64_t cf_ring_last_n(const cf_ring_t *self)
     return self->last_n;
 }
 
-const cf_ring_event_t *cf_ring_at(const cf_ring_t *self, uint64_t n)
+static cf_ring_event_t event_of(const entry_t *entry)
 {
-    return &slot_at(&self->events, (uint32_t)(n - cf_ring_first_n(self)))->event;
+    const char *text = entry->texts + entry->username_size;
+    cf_post_t post = {.seq = entry->seq,
+                      .id = entry->id,
+                      .sender = entry->sender,
+                      .at_us = entry->at_us,
+                      .kind = entry->post_kind,
+                      .username = {entry->texts, entry->username_size},
+                      .text = {text, entry->text_size},
+                      .client_key = {text + entry->text_size, entry->client_key_size}};
+    memcpy(post.body_hash, entry->body_hash, sizeof entry->body_hash);
+    return (cf_ring_event_t){entry->n, entry->kind, post};
+}
+
+cf_ring_event_t cf_ring_at(const cf_ring_t *self, uint64_t n)
+{
+    return event_of(entry_at(&self->events, (uint32_t)(n - cf_ring_first_n(self))));
 }
 
 uint32_t cf_ring_entries(const cf_ring_t *self)
@@ -280,16 +321,15 @@ uint32_t cf_ring_entries(const cf_ring_t *self)
     return self->posts.count + self->events.count;
 }
 
-const cf_ring_event_t *cf_ring_entry(const cf_ring_t *self, uint32_t i)
+cf_ring_event_t cf_ring_entry(const cf_ring_t *self, uint32_t i)
 {
-    bool is_event = i >= self->posts.count;
-    return is_event ? &slot_at(&self->events, i - self->posts.count)->event
-                    : &slot_at(&self->posts, i)->event;
+    uint32_t posts = self->posts.count;
+    return event_of(i < posts ? entry_at(&self->posts, i) : entry_at(&self->events, i - posts));
 }
 
 uint64_t cf_ring_first_seq(const cf_ring_t *self)
 {
-    return self->posts.count ? slot_at(&self->posts, 0)->event.post.seq : self->event_seq;
+    return self->posts.count ? entry_at(&self->posts, 0)->seq : self->event_seq;
 }
 
 uint64_t cf_ring_after_seq(const cf_ring_t *self, uint64_t seq)
@@ -297,32 +337,37 @@ uint64_t cf_ring_after_seq(const cf_ring_t *self, uint64_t seq)
     if (self->event_seq == 0 || seq + 1 < self->event_seq)
         return 0;
     for (uint32_t i = 0; i < self->events.count; i++) {
-        const cf_ring_event_t *event = &slot_at(&self->events, i)->event;
-        if (event->kind == CF_EVENT_POST && event->post.seq > seq)
-            return event->n;
+        const entry_t *entry = entry_at(&self->events, i);
+        if (entry->kind == CF_EVENT_POST && entry->seq > seq)
+            return entry->n;
     }
     return self->last_n + 1;
 }
 
-static const cf_post_t *find_in(const line_t *line, uint32_t hash, cf_id_t sender, cf_str_t key)
+static const entry_t *find_in(const line_t *line, uint32_t hash, cf_id_t sender, cf_str_t key)
 {
     for (uint32_t i = line->count; i-- > 0;) {
-        uint32_t at = (line->first + i) % line->cap;
-        const cf_post_t *post = &line->slots[at].event.post;
-        if (line->hashes[at] == hash && cf_id_equal(post->sender, sender) &&
-            cf_str_equal(post->client_key, key))
-            return post;
+        if (hash_at(line, i) != hash)
+            continue;
+        const entry_t *entry = entry_at(line, i);
+        if (cf_id_equal(entry->sender, sender) &&
+            cf_str_equal(event_of(entry).post.client_key, key))
+            return entry;
     }
     return NULL;
 }
 
-const cf_post_t *cf_ring_find_key(const cf_ring_t *self, cf_id_t sender, cf_str_t key)
+bool cf_ring_find_key(cf_ring_event_t *out, const cf_ring_t *self, cf_id_t sender, cf_str_t key)
 {
     uint32_t hash = hash_of(sender, key);
     if (!hash)
-        return NULL;
-    const cf_post_t *post = find_in(&self->events, hash, sender, key);
-    return post ? post : find_in(&self->posts, hash, sender, key);
+        return false;
+    const entry_t *entry = find_in(&self->events, hash, sender, key);
+    if (!entry)
+        entry = find_in(&self->posts, hash, sender, key);
+    if (entry)
+        *out = event_of(entry);
+    return entry != NULL;
 }
 
 size_t cf_ring_bytes(const cf_ring_t *self)

@@ -12,7 +12,7 @@
 
 typedef struct cf_ring cf_ring_t;
 
-#define CF_RING_EVENT_COST 192 /* bytes that an event, or a post, takes besides its texts */
+#define CF_RING_EVENT_COST 128 /* bytes that an event, or a post, takes besides its texts */
 
 /* events_max events, as many posts (those among the events included) and bytes_max bytes of both are kept
  * at most; one entry always. */
@@ -33,22 +33,22 @@ uint64_t cf_ring_last_n(const cf_ring_t *self);  /* 0: there never was one */
 typedef struct {
     uint64_t n;     /* 0: no event (any more) */
     uint32_t kind;  /* cf_event_kind_t */
-    cf_post_t post; /* borrowed from the ring until the next add */
+    cf_post_t post; /* its texts are borrowed from the ring until the next add */
 } cf_ring_event_t;
 
 /* first_n <= n <= last_n */
-const cf_ring_event_t *cf_ring_at(const cf_ring_t *self, uint64_t n);
+cf_ring_event_t cf_ring_at(const cf_ring_t *self, uint64_t n);
 /* Posts and events, oldest first: entry 0 .. entries - 1. */
 uint32_t cf_ring_entries(const cf_ring_t *self);
-const cf_ring_event_t *cf_ring_entry(const cf_ring_t *self, uint32_t i);
+cf_ring_event_t cf_ring_entry(const cf_ring_t *self, uint32_t i);
 /* The seq of the oldest post from which on the ring has every post; 0 when it has none. */
 uint64_t cf_ring_first_seq(const cf_ring_t *self);
 /* Number of the first event behind post `seq`: 0 if some post behind it is no event. seq may be
  * that of the first event that is a post - 1 .. newest. */
 uint64_t cf_ring_after_seq(const cf_ring_t *self, uint64_t seq);
 /* The newest post of this sender under this key (<= CF_CLIENT_KEY_MAX bytes, empty: none), as far as the ring goes;
- * NULL. Borrowed until the next add. */
-const cf_post_t *cf_ring_find_key(const cf_ring_t *self, cf_id_t sender, cf_str_t key);
+ * false: there is none. */
+bool cf_ring_find_key(cf_ring_event_t *out, const cf_ring_t *self, cf_id_t sender, cf_str_t key);
 size_t cf_ring_bytes(const cf_ring_t *self);
 
 #endif

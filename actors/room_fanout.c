@@ -147,10 +147,10 @@ void cf_room_fan_out_to(cf_room_t *self, cf_turn_t *turn, cf_room_gateway_t *gat
                 return;
             continue;
         }
-        const cf_ring_event_t *at = cf_ring_at(self->ring, gateway->next_n);
-        cf_event_t event = {.epoch = self->epoch, .n = at->n, .kind = at->kind, .post = at->post};
+        cf_ring_event_t at = cf_ring_at(self->ring, gateway->next_n);
+        cf_event_t event = {.epoch = self->epoch, .n = at.n, .kind = at.kind, .post = at.post};
         event.post.client_key = (cf_str_t){0}; /* between its sender and the room */
-        bool was_read_back = at->kind == CF_EVENT_POST && at->post.seq <= gateway->told_seq;
+        bool was_read_back = at.kind == CF_EVENT_POST && at.post.seq <= gateway->told_seq;
         if (!was_read_back && send_event(self, turn, gateway, window, &event) < 0)
             return; /* no memory: the next turn tries again */
         gateway->next_n++;

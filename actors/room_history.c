@@ -35,9 +35,9 @@ static cut_t cut_of(const cf_room_t *self, const cf_history_t *history)
     case CF_POSTS_BEFORE_ID:
         cut.known = false;
         for (uint32_t i = 0; i < cf_ring_entries(self->ring) && !cut.known; i++) {
-            const cf_ring_event_t *event = cf_ring_entry(self->ring, i);
-            if (event->kind == CF_EVENT_POST && cf_id_equal(event->post.id, history->id)) {
-                cut.before_seq = event->post.seq;
+            cf_ring_event_t event = cf_ring_entry(self->ring, i);
+            if (event.kind == CF_EVENT_POST && cf_id_equal(event.post.id, history->id)) {
+                cut.before_seq = event.post.seq;
                 cut.known = true;
             }
         }
@@ -70,15 +70,15 @@ static bool page_from_ring(cf_room_t *self, cf_turn_t *turn, const cf_history_t 
     uint32_t at = history->limit; /* filled from its end, as the ring is read backwards */
     int64_t ttl_us = self->host->config->posts_ttl_us;
     for (uint32_t i = cf_ring_entries(self->ring); at > 0 && i-- > 0;) {
-        const cf_ring_event_t *event = cf_ring_entry(self->ring, i);
-        if (event->kind != CF_EVENT_POST || event->post.seq >= cut.before_seq ||
-            event->post.at_us >= cut.before_us)
+        cf_ring_event_t event = cf_ring_entry(self->ring, i);
+        if (event.kind != CF_EVENT_POST || event.post.seq >= cut.before_seq ||
+            event.post.at_us >= cut.before_us)
             continue;
-        if (ttl_us && event->post.at_us <= turn->wall_us - ttl_us) {
+        if (ttl_us && event.post.at_us <= turn->wall_us - ttl_us) {
             is_whole = true; /* the history begins behind it, whatever the ring still has */
             break;
         }
-        posts[--at] = event->post;
+        posts[--at] = event.post;
         posts[at].client_key = (cf_str_t){0};
     }
     page->posts = (cf_list_t){posts + at, history->limit - at};

@@ -317,12 +317,12 @@ static int fill_backlog(cf_room_t *self, cf_turn_t *turn, const cf_attach_t *att
     if (!events)
         return CF_ENOMEM;
     for (uint32_t i = 0; i < entries && !attached->reload; i++) {
-        const cf_ring_event_t *at = cf_ring_entry(self->ring, i);
-        bool is_post = at->kind == CF_EVENT_POST;
-        if (is_post ? at->post.seq <= attach->since : !is_back)
+        cf_ring_event_t at = cf_ring_entry(self->ring, i);
+        bool is_post = at.kind == CF_EVENT_POST;
+        if (is_post ? at.post.seq <= attach->since : !is_back)
             continue;
         attached->reload = count == CF_RUN_ROWS_MAX;
-        events[count] = (cf_event_t){self->epoch, at->n, at->kind, at->post};
+        events[count] = (cf_event_t){self->epoch, at.n, at.kind, at.post};
         events[count++].post.client_key = (cf_str_t){0};
     }
     if (!attached->reload)

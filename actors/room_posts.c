@@ -228,11 +228,11 @@ static void show_ephemeral(cf_room_t *self, cf_turn_t *turn)
 {
     while (self->queue && cf_room_windows_open(self)) {
         cf_post_t *post = &self->queue->post;
-        const cf_post_t *earlier = cf_ring_find_key(self->ring, post->sender, post->client_key);
-        if (earlier) {
-            bool same = memcmp(earlier->body_hash, post->body_hash, CF_BODY_HASH_SIZE) == 0;
+        cf_ring_event_t earlier;
+        if (cf_ring_find_key(&earlier, self->ring, post->sender, post->client_key)) {
+            bool same = memcmp(earlier.post.body_hash, post->body_hash, CF_BODY_HASH_SIZE) == 0;
             answer_repeated(turn, self->queue, same,
-                            &(cf_posted_t){earlier->id, earlier->seq, earlier->at_us});
+                            &(cf_posted_t){earlier.post.id, earlier.post.seq, earlier.post.at_us});
             pop(self);
             continue;
         }

@@ -53,10 +53,10 @@ Test(ring, keeps_copies_of_all_texts)
         .seq = 9, .username = cf_str(name), .text = cf_str(text), .client_key = cf_str(key)};
     cr_assert(eq(int, cf_ring_add(ring, CF_EVENT_POST, &post), 0));
     text[0] = name[0] = key[0] = '?';
-    const cf_ring_event_t *event = cf_ring_at(ring, 1);
-    cr_assert(cf_str_equal(event->post.text, cf_str("hello")));
-    cr_assert(cf_str_equal(event->post.username, cf_str("ann")));
-    cr_assert(cf_str_equal(event->post.client_key, cf_str("key")));
+    cf_ring_event_t event = cf_ring_at(ring, 1);
+    cr_assert(cf_str_equal(event.post.text, cf_str("hello")));
+    cr_assert(cf_str_equal(event.post.username, cf_str("ann")));
+    cr_assert(cf_str_equal(event.post.client_key, cf_str("key")));
 }
 
 Test(ring, numbers_on_when_the_oldest_go)
@@ -69,8 +69,8 @@ Test(ring, numbers_on_when_the_oldest_go)
         cr_assert(eq(u64, cf_ring_first_n(ring), first));
         cr_assert(eq(u64, cf_ring_first_seq(ring), first));
         for (uint64_t n = first; n <= seq; n++) {
-            cr_assert(eq(u64, cf_ring_at(ring, n)->n, n));
-            cr_assert(eq(u64, cf_ring_at(ring, n)->post.seq, n));
+            cr_assert(eq(u64, cf_ring_at(ring, n).n, n));
+            cr_assert(eq(u64, cf_ring_at(ring, n).post.seq, n));
         }
     }
 }
@@ -108,16 +108,16 @@ Test(ring, keeps_posts_that_presence_has_pushed_out_of_the_events)
     cr_assert(eq(u64, cf_ring_first_n(ring), 11)); /* as events they are gone */
     cr_assert(eq(u64, cf_ring_after_seq(ring, 41), 0));
     cr_assert(eq(u32, cf_ring_entries(ring), 6));
-    cr_assert(eq(u64, cf_ring_entry(ring, 0)->post.seq, 41));
-    cr_assert(eq(u64, cf_ring_entry(ring, 0)->n, 0));
-    cr_assert(eq(u64, cf_ring_entry(ring, 1)->post.seq, 42));
-    cr_assert(eq(u64, cf_ring_entry(ring, 2)->n, 11));
+    cr_assert(eq(u64, cf_ring_entry(ring, 0).post.seq, 41));
+    cr_assert(eq(u64, cf_ring_entry(ring, 0).n, 0));
+    cr_assert(eq(u64, cf_ring_entry(ring, 1).post.seq, 42));
+    cr_assert(eq(u64, cf_ring_entry(ring, 2).n, 11));
     add_post(43);
     add_post(44);
     cr_assert(eq(u64, cf_ring_first_seq(ring), 41)); /* four posts */
     add_post(45);
     cr_assert(eq(u64, cf_ring_first_seq(ring), 42)); /* and no more */
-    cr_assert(eq(u64, cf_ring_after_seq(ring, 42), cf_ring_at(ring, 15)->n));
+    cr_assert(eq(u64, cf_ring_after_seq(ring, 42), cf_ring_at(ring, 15).n));
 }
 
 Test(ring, takes_older_posts_in_before_what_it_has_up_to_its_bounds)
@@ -133,8 +133,8 @@ Test(ring, takes_older_posts_in_before_what_it_has_up_to_its_bounds)
     }
     cr_assert(eq(int, cf_ring_put_before(ring, &(cf_post_t){.seq = 5}), CF_EFULL));
     for (uint32_t i = 0; i < 3; i++)
-        cr_assert(eq(u64, cf_ring_entry(ring, i)->post.seq, 6 + i));
-    cr_assert(eq(int, cf_ring_entry(ring, 3)->kind, CF_EVENT_JOINED));
+        cr_assert(eq(u64, cf_ring_entry(ring, i).post.seq, 6 + i));
+    cr_assert(eq(int, cf_ring_entry(ring, 3).kind, CF_EVENT_JOINED));
     cr_assert(eq(u64, cf_ring_first_n(ring), 1)); /* they are no events */
     cr_assert(eq(u64, cf_ring_last_n(ring), 2));
     add_post(10);
@@ -185,7 +185,7 @@ Test(ring, skips_a_number_and_lets_go_of_everything_before_it)
     cr_assert(eq(sz, cf_ring_bytes(ring), 0));
     cr_assert(eq(u64, cf_ring_after_seq(ring, 2), 0));
     add_post(4);
-    cr_assert(eq(u64, cf_ring_at(ring, 4)->post.seq, 4));
+    cr_assert(eq(u64, cf_ring_at(ring, 4).post.seq, 4));
     cr_assert(eq(u64, cf_ring_after_seq(ring, 2), 0)); /* 3 is still missing */
     cr_assert(eq(u64, cf_ring_after_seq(ring, 3), 4));
 }
@@ -205,8 +205,9 @@ static void add_keyed(uint64_t seq, uint8_t sender, const char *key)
 
 static uint64_t seq_of(uint8_t sender, const char *key)
 {
-    const cf_post_t *post = cf_ring_find_key(ring, (cf_id_t){{sender}}, cf_str(key));
-    return post ? post->seq : 0;
+    cf_ring_event_t event;
+    bool is_there = cf_ring_find_key(&event, ring, (cf_id_t){{sender}}, cf_str(key));
+    return is_there ? event.post.seq : 0;
 }
 
 Test(ring, finds_a_post_by_its_sender_and_key)
