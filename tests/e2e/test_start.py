@@ -230,7 +230,7 @@ def test_a_port_that_another_server_has_is_not_shared(store_kind, make_server, t
     for folder in (first.folder, tmp_path / "another"):
         second = make_server({"CONFAB_GATEWAY_COUNT": gateways, "CONFAB_HTTP_LISTEN": f"127.0.0.1:{first.port}",
                               "CONFAB_NODE_DATA_DIR": str(folder)})
-        second.allow_errors("^cannot (listen|start|open the store)$|another process owns")
+        second.allow_errors("^cannot (listen|start|open the store)$|another process (owns|has)")
         assert second.launch().wait_exit() == 1
         assert any(line["msg"] == "cannot listen" and "in use" in json.dumps(line) for line in second.lines)
     assert status(first, "/readyz") == 200
