@@ -86,6 +86,11 @@ int cf_room_hold(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, cf_id_t 
     if (!held)
         return CF_ENOMEM;
     *held = (cf_held_t){.user = user, .since_us = turn->boot_us, .size = size};
+    cf_attach_t attach;
+    if (msg->type == CF_MSG_ATTACH && cf_msg_body(&attach, msg, turn->arena) == 0) {
+        held->conn = attach.conn;
+        held->gateway = cf_address_pack(msg->from);
+    }
     memcpy(held->frame, msg->body - CF_MSG_HEAD_SIZE, size);
     *self->held_end = held;
     self->held_end = &held->next;
@@ -127,30 +132,23 @@ void cf_room_release(cf_room_t *self, cf_turn_t *turn, cf_id_t user)
     }
 }
 
-/* Reads a held ATTACH of this connection into *msg; false: it is something else. */
-static bool read_attach_of(cf_msg_t *msg, const cf_held_t *held, cf_turn_t *turn,
-                           cf_address_t gateway, uint64_t conn)
-{
-    cf_attach_t attach;
-    return cf_msg_decode(msg, held->frame, held->size) == 0 && msg->type == CF_MSG_ATTACH &&
-           cf_address_equal(msg->from, gateway) && cf_msg_body(&attach, msg, turn->arena) == 0 &&
-           attach.conn == conn;
-}
-
 void cf_room_drop_held_attach(cf_room_t *self, cf_turn_t *turn, cf_address_t gateway, uint64_t conn)
 {
+    uint64_t address = cf_address_pack(gateway);
     for (cf_held_t **at = &self->held; *at;) {
         cf_held_t *held = *at;
-        cf_msg_t msg;
-        if (!read_attach_of(&msg, held, turn, gateway, conn)) {
+        if (held->conn != conn || held->gateway != address) {
             at = &held->next;
             continue;
         }
+        cf_msg_t msg;
         *at = held->next;
         if (self->held_end == &held->next)
             self->held_end = at;
         self->held_bytes -= sizeof *held + held->size;
-        cf_outbox_refuse(turn->out, &msg, CF_ENOENT, 0); /* the gateway counts what is in flight */
+        if (cf_msg_decode(&msg, held->frame, held->size) == 0)
+            cf_outbox_refuse(turn->out, &msg, CF_ENOENT,
+                             0); /* the gateway counts what is in flight */
         free(held);
     }
 }

@@ -18,12 +18,12 @@ typedef enum {
                          room */
 } cf_room_phase_t;
 
-/* A request kept for later: its whole frame. */
+/* A request kept for later: its whole frame. It waits for the membership of `user`; zero: for the room
+ * to load; the room's own id: for the newest page. */
 typedef struct cf_held {
     struct cf_held *next;
-    cf_id_t
-        user; /* whose membership it waits for; zero: it waits for the room to load; the room's own id:
-                     for the newest page */
+    cf_id_t user;
+    uint64_t gateway, conn; /* whose ATTACH it is, looked for by each DETACH; 0: something else */
     int64_t since_us;
     size_t size;
     uint8_t frame[];
