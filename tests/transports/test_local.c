@@ -267,6 +267,21 @@ Test(local, the_file_goes_with_the_server)
     open_server();
 }
 
+Test(local, a_file_that_another_server_made_since_stays)
+{
+    char lock[CF_LOCAL_PATH_MAX + sizeof ".lock"];
+    cf_local_server_t *other;
+    snprintf(lock, sizeof lock, "%s.lock", path);
+    open_server();
+    cr_assert(eq(int, unlink(path), 0));
+    cr_assert(eq(int, unlink(lock), 0));
+    cr_assert(eq(int, cf_local_server_open(&other, path), 0));
+    cf_local_server_close(&server);
+    cr_assert(eq(int, access(path, F_OK), 0));
+    cf_local_server_close(&other);
+    cr_assert(eq(int, access(path, F_OK), -1));
+}
+
 Test(local, a_name_as_long_as_may_be_is_taken_and_a_longer_one_refused)
 {
     char longer[CF_LOCAL_PATH_MAX + 2];

@@ -28,7 +28,7 @@ typedef struct {
 struct cf_local_server {
     struct sockaddr_un name;
     int lock, listener, epoll;
-    bool is_bound;
+    struct stat file;                           /* the socket's, as bound; st_ino 0: it was not */
     int64_t accept_us;                          /* not before; 0: now */
     client_t clients[CF_LOCAL_CLIENTS_MAX + 1]; /* the last place is for one too many */
     uint64_t last_number;
@@ -92,7 +92,8 @@ static int bind_private(cf_local_server_t *self)
         return CF_EIO;
     if (bind(self->listener, (const struct sockaddr *)&self->name, sizeof self->name) < 0)
         return CF_EIO;
-    self->is_bound = true;
+    if (lstat(self->name.sun_path, &self->file) < 0)
+        return CF_EIO;
     return listen(self->listener, CF_LOCAL_CLIENTS_MAX) == 0 ? 0 : CF_EIO;
 }
 
@@ -264,6 +265,15 @@ uint32_t cf_local_server_clients(const cf_local_server_t *self)
     return n;
 }
 
+/* Who removed the socket and its lock by hand has let another server in, whose file it is now. */
+static void remove_file(const cf_local_server_t *self)
+{
+    struct stat there;
+    if (self->file.st_ino && lstat(self->name.sun_path, &there) == 0 &&
+        there.st_ino == self->file.st_ino && there.st_dev == self->file.st_dev)
+        unlink(self->name.sun_path);
+}
+
 void cf_local_server_close(cf_local_server_t **self)
 {
     if (!*self)
@@ -271,8 +281,7 @@ void cf_local_server_close(cf_local_server_t **self)
     for (client_t *at = (*self)->clients; at <= &(*self)->clients[CF_LOCAL_CLIENTS_MAX]; at++)
         if (at->number)
             hang_up(at);
-    if ((*self)->is_bound)
-        unlink((*self)->name.sun_path); /* ours: the lock is held */
+    remove_file(*self);
     if ((*self)->listener >= 0)
         close((*self)->listener);
     if ((*self)->epoll >= 0)
