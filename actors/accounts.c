@@ -625,8 +625,8 @@ static int answer_cached(cf_turn_t *turn, const cf_msg_t *request, const cf_cach
     cf_session_msg_t session = {
         .session = known->session,
         .user = known->user,
-        .username = text_of(known->username, known->username_size),
-        .email = text_of(known->email, known->email_size),
+        .username = known->username,
+        .email = known->email,
         .created_us = known->created_us,
         .expires_us = known->expires_us,
     };

@@ -46,7 +46,7 @@ void cf_session_cache_add(cf_session_cache_t *self, const cf_session_t *session,
         return;
     if (HASH_COUNT(self->sessions) >= self->max)
         drop(self, self->sessions);
-    cf_cached_session_t *added = calloc(1, sizeof *added);
+    cf_cached_session_t *added = calloc(1, sizeof *added + user->username.size + user->email.size);
     if (!added)
         return;
     memcpy(added->token_hash, session->token_hash, CF_TOKEN_HASH_SIZE);
@@ -54,10 +54,10 @@ void cf_session_cache_add(cf_session_cache_t *self, const cf_session_t *session,
     added->user = user->id;
     added->created_us = user->created_us;
     added->expires_us = session->expires_us;
-    added->username_size = (uint8_t)user->username.size;
-    added->email_size = (uint8_t)user->email.size;
-    memcpy(added->username, user->username.bytes, user->username.size);
-    memcpy(added->email, user->email.bytes, user->email.size);
+    memcpy(added->texts, user->username.bytes, user->username.size);
+    memcpy(added->texts + user->username.size, user->email.bytes, user->email.size);
+    added->username = (cf_str_t){added->texts, user->username.size};
+    added->email = (cf_str_t){added->texts + user->username.size, user->email.size};
     add_last(self, added);
 }
 

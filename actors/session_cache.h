@@ -16,9 +16,9 @@ typedef struct {
     cf_id_t session, user;
     int64_t created_us; /* of the user */
     int64_t expires_us;
-    uint8_t username_size, email_size;
-    char username[CF_USERNAME_MAX], email[CF_EMAIL_MAX];
     UT_hash_handle hh;
+    cf_str_t username, email; /* of texts */
+    char texts[];
 } cf_cached_session_t;
 
 typedef struct {

@@ -13,6 +13,9 @@
 uint32_t cf_table_hash(const void *key, size_t size);
 
 #define HASH_NONFATAL_OOM 1
+/* Most tables are a room's, which has a few members: uthash's 32 buckets to begin with are half a kilobyte each. */
+#define HASH_INITIAL_NUM_BUCKETS 8U
+#define HASH_INITIAL_NUM_BUCKETS_LOG2 3U
 #define HASH_FUNCTION(key, size, out) (out) = cf_table_hash((key), (size))
 #include <uthash.h>
 

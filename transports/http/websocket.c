@@ -14,7 +14,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define RX_BUFFER 1024 /* lws holds this much per connection: 2.6 KiB in all instead of 5.5 */
+/* lws holds this much per connection. A longer frame comes in pieces and is put together, at the price of a copy;
+ * most posts are shorter. With 1024 an idle connection took 0.6 KiB more. */
+#define RX_BUFFER 256
 #define PING_SPREAD_STEP 997
 #define GATHERED_MAX 4096 /* frames whose gathered bytes are remembered */
 #define FRAME_HEAD 6      /* bytes of the smallest head of a client's frame */
