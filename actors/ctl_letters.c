@@ -100,6 +100,8 @@ static int take(run_t *run, const cf_msg_t *msg)
 /* --- all of them -------------------------------------------------------------------------------
  */
 
+static const char not_asked[] = "the server was not asked";
+
 static void await_one(run_t *run)
 {
     cf_msg_t msg;
@@ -117,9 +119,18 @@ static void begin_one(run_t *run, cf_id_t letter)
     uint32_t at = 0;
     while (!cf_id_is_zero(run->under_way[at]))
         at++;
-    run->under_way[at] = letter;
-    run->waiting++;
-    run->rc = cf_ctl_ask(run->ctl, CF_MSG_REPLAY, at + 1, &(cf_replay_t){letter});
+    int rc = cf_ctl_ask(run->ctl, CF_MSG_REPLAY, at + 1, &(cf_replay_t){letter});
+    if (rc == 0) {
+        run->under_way[at] = letter;
+        run->waiting++;
+        return;
+    }
+    /* it may have said why it closes; there is nothing behind that */
+    while (run->rc == 0 && rc == CF_ECLOSING)
+        await_one(run);
+    run->rc = run->rc < 0 ? run->rc : rc;
+    print(run, letter, "refused", cf_str(not_asked));
+    run->not_answered++;
 }
 
 static int finish(run_t *run)
@@ -128,7 +139,11 @@ static int finish(run_t *run)
         await_one(run);
     for (uint32_t at = 0; at < WINDOW; at++)
         if (!cf_id_is_zero(run->under_way[at])) {
-            print(run, run->under_way[at], "unknown", cf_str("the server has not said"));
+            /* a connection that is one too many is refused as such, and not heard */
+            if (run->rc == CF_EFULL)
+                print(run, run->under_way[at], "refused", cf_str(not_asked));
+            else
+                print(run, run->under_way[at], "unknown", cf_str("the server has not said"));
             run->not_answered++;
         }
     if (run->answered + run->not_answered > 1)

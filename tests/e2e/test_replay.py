@@ -3,6 +3,7 @@ away and is mended (docs/control.md)."""
 
 import json
 import signal
+import socket
 import subprocess
 import uuid
 
@@ -247,6 +248,22 @@ def test_what_was_answered_when_the_server_died_is_answered_again(store_kind, fa
     assert replay(bot, letter) == [{"id": letter, "result": "answered"}]
     assert words(chat)["content"] == "AAPL.US quote is $9.00 per share"
     assert dead_letters(bot) == []
+
+
+def test_what_the_server_has_no_place_for_is_not_asked(store_kind, quotes, bot, ann, room):  # noqa: F811
+    letter = fail(quotes, bot, Chat(ann, room))
+    quotes.answers["AAPL.US"] = csv("AAPL.US", "5")
+    others = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(16)]
+    for other in others:
+        other.connect(str(bot.folder / "control.sock"))
+    run = bot.command("ctl", "dead-letters", "replay", letter)
+    assert run.returncode == 1
+    assert json.loads(run.stdout) == {"id": letter, "result": "refused", "reason": "the server was not asked"}
+    assert "too much is being asked of the server at once" in run.stderr
+    assert [entry["id"] for entry in dead_letters(bot)] == [letter]
+    for other in others:
+        other.close()
+    assert replay(bot, letter) == [{"id": letter, "result": "answered"}]
 
 
 @pytest.mark.only_store("sqlite")
