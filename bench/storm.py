@@ -264,7 +264,8 @@ def measure_rooms(options, folder, environment, tokens, rooms, sample):
         ids = make_rooms(server.url, tokens, rooms)
         targets = [(ids[i], tokens[i % len(tokens)]) for i in range(rooms)]
         storm = Storm(options, folder, server.url, targets, wave)
-        first_s = wave_through(storm, 0, wave, wave)  # the connections' memory is there after it
+        first_s = wave_through(storm, 0, wave, wave)
+        wave_through(storm, 0, wave, wave)  # now the memory of as many connections is there
         found += await_figure(server.url, "confab_rooms_active", wave)
         rss, cpu, began = rss_kib(server.pid), cpu_s(server.pid), threads(server.pid)
         took = wave_through(storm, wave, rooms, wave) if rooms > wave else first_s
