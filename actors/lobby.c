@@ -8,6 +8,7 @@
 #include "wire/place.h"
 
 #include <stdlib.h>
+#include <utlist.h>
 
 #define COUNTS_EVERY_US INT64_C(100000)
 #define REPAIR_US INT64_C(1000000) /* after something could not be said */
@@ -18,7 +19,7 @@ typedef struct lookup {
     cf_msg_t request; /* head only */
 } lookup_t;
 
-typedef struct {
+typedef struct place {
     cf_id_t id;
     cf_address_t at;
     bool retiring;
@@ -30,6 +31,7 @@ typedef struct {
     cf_address_t target;    /* where it goes when it has retired; kind 0: nowhere */
     lookup_t *lookups, **lookups_end;
     uint32_t connections;
+    struct place *prev, *next; /* among those with connections */
     UT_hash_handle hh;
 } place_t;
 
@@ -40,6 +42,8 @@ struct cf_lobby {
     uint32_t lookups_waiting;
     uint64_t next_corr;
     uint64_t gateways_gone; /* bit i: gateways[i] is on a node that is gone */
+    place_t *visited;       /* places with connections, in no order: few of 100,000 */
+    uint32_t visited_count;
     bool counts_changed;
     int64_t next_counts_us;
     int64_t repair_us; /* when to look for what was not said or not answered; INT64_MAX: nothing */
@@ -98,11 +102,23 @@ static place_t *add_place(cf_lobby_t *self, cf_id_t id)
     return NULL;
 }
 
+static void set_connections(cf_lobby_t *self, place_t *place, uint32_t connections)
+{
+    self->counts_changed = self->counts_changed || place->connections != connections;
+    if (connections && !place->connections) {
+        DL_APPEND(self->visited, place);
+        self->visited_count++;
+    } else if (place->connections && !connections) {
+        DL_DELETE(self->visited, place);
+        self->visited_count--;
+    }
+    place->connections = connections;
+}
+
 static void drop_place(cf_lobby_t *self, place_t *place)
 {
+    set_connections(self, place, 0);
     HASH_DEL(self->places, place);
-    if (place->connections)
-        self->counts_changed = true;
     free(place);
 }
 
@@ -149,8 +165,7 @@ static void open_at(cf_lobby_t *self, cf_turn_t *turn, place_t *place, cf_addres
     place->at = at;
     place->retiring = place->place_gone = false;
     place->target = (cf_address_t){0};
-    self->counts_changed = self->counts_changed || place->connections;
-    place->connections = 0; /* until it tells of those who came again */
+    set_connections(self, place, 0); /* until it tells of those who came again */
     count_load(self, at, 1);
     place->open_corr = ++self->next_corr;
     place->opened_us = turn->boot_us;
@@ -371,8 +386,7 @@ static int on_presence(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     place_t *place = rc == 0 ? find(self, msg->room) : NULL;
     if (!place || !cf_address_equal(place->at, msg->from))
         return rc;
-    self->counts_changed = self->counts_changed || place->connections != presence.connections;
-    place->connections = presence.connections;
+    set_connections(self, place, presence.connections);
     return 0;
 }
 
@@ -387,13 +401,11 @@ static void tell_counts(cf_lobby_t *self, cf_turn_t *turn)
     uint32_t n = 0;
     bool told = true;
     self->next_counts_us = turn->boot_us + COUNTS_EVERY_US; /* also after a failure */
-    cf_count_t *counts =
-        cf_arena_take(turn->arena, (HASH_COUNT(self->places) + 1) * sizeof *counts);
+    cf_count_t *counts = cf_arena_take(turn->arena, (self->visited_count + 1) * sizeof *counts);
     if (!counts)
         return;
-    for (place_t *place = self->places; place; place = place->hh.next)
-        if (place->connections)
-            counts[n++] = (cf_count_t){place->id, place->connections};
+    for (const place_t *place = self->visited; place; place = place->next)
+        counts[n++] = (cf_count_t){place->id, place->connections};
     if (n > CF_COUNTS_MAX)
         qsort(counts, n, sizeof *counts, newest_first);
     cf_counts_t body = {{counts, n > CF_COUNTS_MAX ? CF_COUNTS_MAX : n}};
