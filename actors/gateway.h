@@ -36,8 +36,10 @@ typedef struct {
     cf_address_t lobby, accounts, storage, stats, limiter;
     cf_address_t reader; /* index 0 */
     uint32_t readers;
-    int64_t hash_us;           /* what a registration or a login may take besides */
-    int64_t answer_us;         /* every actor answers earlier by itself; this is the net below */
+    int64_t hash_us;   /* what a registration or a login may take besides */
+    int64_t answer_us; /* every actor answers earlier by itself; this is the net below */
+    int64_t
+        lease_kept_us; /* the rest of a lease that is over waits so long for a TAKE to go back with */
     uint32_t credits_requests; /* in flight per connection before its socket is not read */
     size_t credits_bytes;
     uint32_t

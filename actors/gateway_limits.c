@@ -344,12 +344,15 @@ void cf_limits_gone(cf_gateway_t *self, cf_user_sockets_t *user)
     give_back_lease(self, user, CF_LIMIT_COMMANDS);
 }
 
+/* What is left of a lease may not be spent when its time is over, and goes back with the user's next TAKE. Without
+ * one it is given back later: at once it would be a message more for each post of all who post less than once a
+ * second, and for the limiter those of a whole second in one go. */
 void cf_limits_second(cf_gateway_t *self, int64_t boot_us)
 {
     for (cf_user_sockets_t *user = self->users; user; user = user->hh.next) {
-        if (boot_us >= user->posts.until_us)
+        if (boot_us >= user->posts.until_us + self->config.lease_kept_us)
             give_back_lease(self, user, CF_LIMIT_POSTS);
-        if (boot_us >= user->commands.until_us)
+        if (boot_us >= user->commands.until_us + self->config.lease_kept_us)
             give_back_lease(self, user, CF_LIMIT_COMMANDS);
         advance(self, user, boot_us); /* there was no memory to ask, or no answer */
     }

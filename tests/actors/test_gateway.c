@@ -1899,15 +1899,36 @@ static void expect_returned(uint32_t tokens)
     }
 }
 
-Test(tuned_gateway, gives_back_what_it_did_not_use_in_time, .init = with_limited_frames)
+/* ann has posted under a lease of four that is over at once. */
+static int post_once(void)
 {
     int ann = enter_first("ann", NULL);
     post(ann, "1", "");
     cf_msg_t take = expect_take(CF_LIMIT_POSTS, 1);
-    peer_answer(limiter, &take, CF_MSG_GRANTED, &(cf_granted_t){4, 0}); /* over at once */
+    peer_answer(limiter, &take, CF_MSG_GRANTED, &(cf_granted_t){4, 0});
     answer_post(rooms, "1", 1);
-    post(ann, "2", "");
+    return ann;
+}
+
+Test(tuned_gateway, gives_back_what_it_did_not_use_in_time, .init = with_limited_frames)
+{
+    int ann = post_once();
     expect_returned(3);
+    close(ann);
+}
+
+Test(tuned_gateway, returns_what_it_did_not_use_with_the_next_take)
+{
+    config.lease_kept_us = INT64_C(3600000000);
+    with_limited_frames();
+    int ann = post_once();
+    post(ann, "2", "");
+    cf_msg_t msg = expect_take(CF_LIMIT_POSTS, 1);
+    cf_take_t take;
+    cr_assert(cf_msg_body(&take, &msg, &limiter->arena) == 0);
+    cr_assert(eq(u32, take.returned, 3));
+    grant_tokens(&msg, 1);
+    answer_post(rooms, "2", 2);
     close(ann);
 }
 
