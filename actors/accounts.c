@@ -33,6 +33,7 @@ typedef enum {
     REMOVING_SESSION,
     FINDING_NAMED, /* DISABLE, ENABLE */
     DISABLING,
+    DISABLING_LATE, /* DISABLE was refused CF_ETIME, and storage may do it yet */
     ENABLING,
     TELLING_GATEWAYS, /* LOGOUT, DISABLE; there was no memory to tell all of them at once */
 } step_t;
@@ -211,7 +212,12 @@ static void fail(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, int rc)
     if (op->step == REMOVING_SESSION || op->step == DISABLING)
         tell_ended(self, turn, op);
     cf_outbox_refuse(turn->out, &op->request, rc, rc == CF_EIO ? FULL_RETRY_MS : 0);
-    finish(self, op);
+    if (op->step == DISABLING && rc == CF_ETIME) {
+        op->step = DISABLING_LATE;
+        op->told = 0;
+    } else {
+        finish(self, op);
+    }
 }
 
 static int refusal(cf_turn_t *turn, const cf_msg_t *msg)
@@ -822,6 +828,13 @@ static void on_disabled(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, c
     end_by_telling(self, turn, op);
 }
 
+static void on_late_refused(cf_accounts_t *self, cf_turn_t *turn, operation_t *op,
+                            const cf_msg_t *msg)
+{
+    (void)turn, (void)msg;
+    finish(self, op);
+}
+
 static void on_enabled(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, const cf_msg_t *msg)
 {
     (void)msg;
@@ -855,6 +868,9 @@ static const struct {
     {REMOVING_SESSION, CF_MSG_DONE, on_session_removed},
     {FINDING_NAMED, CF_MSG_USER, on_named_user},
     {DISABLING, CF_MSG_DONE, on_disabled},
+    /* who came back meanwhile; the DONE behind it is too late for control, which takes no notice */
+    {DISABLING_LATE, CF_MSG_DONE, on_disabled},
+    {DISABLING_LATE, CF_MSG_REFUSED, on_late_refused},
     {ENABLING, CF_MSG_DONE, on_enabled},
 };
 
@@ -907,6 +923,8 @@ static int64_t give_up_old(cf_accounts_t *self, cf_turn_t *turn)
     bool is_last = false;
     for (operation_t *op = self->operations, *next; op && !is_last; op = next) {
         next = op->hh.next;
+        if (op->step == DISABLING_LATE)
+            continue;
         if (op->deadline_us > turn->boot_us) {
             next_us = op->deadline_us < next_us ? op->deadline_us : next_us;
             is_last = !op->credentials;

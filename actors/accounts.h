@@ -20,7 +20,8 @@
  *
  * A disabled user is answered like an unknown name at LOGIN, in the same time, and has no session. What is
  * under way meanwhile ends the same: a login is refused by the store when it wants its session, a session that
- * was looked up before is looked up again.
+ * was looked up before is looked up again. A DISABLE that storage carries out after it was REFUSED CF_ETIME
+ * ends what has come back meanwhile, and a second answer tells of it.
  *
  * Hashers are given the oldest operation of each address in turn, so that whoever sends many has only his own
  * to wait for, and of the queue an address has at most its part, and gives of it to those who have less when it is full.

@@ -879,6 +879,39 @@ Test(accounts, a_disabling_whose_answer_was_lost_ends_the_sessions_all_the_same)
     disable_ann(5); /* may be repeated */
 }
 
+Test(accounts, a_disabling_that_is_done_late_ends_what_has_come_back_meanwhile)
+{
+    cf_session_row_t row = row_of(STRANGE_TOKEN, WALL0 + now_us + TTL_US);
+    cf_msg_t write = ask_to(CF_MSG_DISABLE, 1, CF_MSG_DISABLE_USER, NULL);
+    pass(config.answer_us);
+    every_gateway_heard_of_anns_end();
+    cr_assert(eq(int, told_the_operator(1), CF_ETIME));
+    send_token(CF_MSG_AUTHENTICATE, 2, STRANGE_TOKEN); /* the store has it still */
+    cf_msg_t find = sent(CF_MSG_FIND_SESSION, CF_ACTOR_READER, NULL);
+    tell(find.to, CF_MSG_SESSION_ROW, find.corr, &row);
+    sent(CF_MSG_SESSION, CF_ACTOR_GATEWAY, NULL);
+    done(&write);
+    every_gateway_heard_of_anns_end();
+    sent(CF_MSG_DONE, operator.kind, NULL);
+    is_looked_up(3, STRANGE_TOKEN);
+    cr_assert(eq(i64, pass(0), INT64_MAX));
+}
+
+Test(accounts, a_disabling_that_is_late_holds_up_no_other_and_may_fail)
+{
+    cf_msg_t write = ask_to(CF_MSG_DISABLE, 1, CF_MSG_DISABLE_USER, NULL);
+    pass(config.answer_us);
+    every_gateway_heard_of_anns_end();
+    cr_assert(eq(int, told_the_operator(1), CF_ETIME));
+    send_token(CF_MSG_AUTHENTICATE, 2, STRANGE_TOKEN);
+    sent(CF_MSG_FIND_SESSION, CF_ACTOR_READER, NULL);
+    pass(config.answer_us);
+    cr_assert(eq(int, refused(2), CF_ETIME));
+    refuse(&write, CF_EIO);
+    sent_nothing();
+    disable_ann(3);
+}
+
 Test(accounts, bounds_what_operators_ask_with_the_other_lookups)
 {
     for (uint64_t corr = 1; corr <= CF_ACCOUNTS_LOOKUPS_MAX; corr++) {
