@@ -13,6 +13,12 @@
 /* --- requests in flight ------------------------------------------------------------------------
  */
 
+/* Numbers of our own making, one behind the other, fall into different buckets by themselves. */
+static unsigned hash_of(uint64_t corr)
+{
+    return (unsigned)corr;
+}
+
 cf_pending_t *cf_gateway_pend(cf_gateway_t *self, cf_client_t *client, cf_answer_fn *answer)
 {
     cf_pending_t *pending = calloc(1, sizeof *pending);
@@ -23,7 +29,8 @@ cf_pending_t *cf_gateway_pend(cf_gateway_t *self, cf_client_t *client, cf_answer
     pending->sent_us = cf_boot_us();
     pending->give_up_us = pending->sent_us + self->config.answer_us;
     cf_outbox_get_trace(self->out, pending->trace);
-    HASH_ADD(hh, self->pendings, corr, sizeof pending->corr, pending);
+    HASH_ADD_BYHASHVALUE(hh, self->pendings, corr, sizeof pending->corr, hash_of(pending->corr),
+                         pending);
     if (!pending->hh.tbl) {
         free(pending);
         return NULL;
@@ -158,7 +165,8 @@ static int on_answer(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_gateway_t *self = state;
     cf_pending_t *pending;
-    HASH_FIND(hh, self->pendings, &msg->corr, sizeof msg->corr, pending);
+    HASH_FIND_BYHASHVALUE(hh, self->pendings, &msg->corr, sizeof msg->corr, hash_of(msg->corr),
+                          pending);
     if (!pending) {
         if (msg->type == CF_MSG_REFUSED)
             cf_place_lookup_refused(self, turn, msg);

@@ -11,7 +11,6 @@ typedef struct {
     uint64_t n, seq;
     int64_t at_us;
     cf_id_t id, sender;
-    uint8_t body_hash[CF_BODY_HASH_SIZE];
     uint32_t text_size;
     uint16_t username_size, client_key_size;
     uint8_t kind, post_kind;
@@ -23,7 +22,7 @@ _Static_assert(sizeof(entry_t) + 2 * (sizeof(entry_t *) + sizeof(uint32_t)) + 16
                "with its place in a line that has doubled, and what the allocator adds");
 
 typedef struct {
-    uint32_t cap;   /* slots allocated */
+    uint32_t cap;   /* slots allocated; a power of two */
     uint32_t first; /* slot of the oldest */
     uint32_t count;
     entry_t **slots; /* owned, as what they point to */
@@ -49,20 +48,25 @@ struct cf_ring {
 /* --- a line of slots ---------------------------------------------------------------------------
  */
 
+static uint32_t slot_of(const line_t *line, uint32_t i)
+{
+    return (line->first + i) & (line->cap - 1);
+}
+
 static entry_t *entry_at(const line_t *line, uint32_t i)
 {
-    return line->slots[(line->first + i) % line->cap];
+    return line->slots[slot_of(line, i)];
 }
 
 static uint32_t hash_at(const line_t *line, uint32_t i)
 {
-    return line->hashes[(line->first + i) % line->cap];
+    return line->hashes[slot_of(line, i)];
 }
 
 static void put_at(line_t *line, uint32_t i, entry_t *entry, uint32_t hash)
 {
-    line->slots[(line->first + i) % line->cap] = entry;
-    line->hashes[(line->first + i) % line->cap] = hash;
+    line->slots[slot_of(line, i)] = entry;
+    line->hashes[slot_of(line, i)] = hash;
 }
 
 /* Room for one more. */
@@ -90,7 +94,7 @@ static int grow(line_t *line)
 static entry_t *take_first(line_t *line)
 {
     entry_t *entry = entry_at(line, 0);
-    line->first = (line->first + 1) % line->cap;
+    line->first = slot_of(line, 1);
     line->count--;
     return entry;
 }
@@ -228,7 +232,6 @@ static entry_t *make(uint32_t kind, const cf_post_t *post)
                        .client_key_size = (uint16_t)post->client_key.size,
                        .kind = (uint8_t)kind,
                        .post_kind = (uint8_t)post->kind};
-    memcpy(entry->body_hash, post->body_hash, sizeof entry->body_hash);
     copy(copy(copy(entry->texts, post->username), post->text), post->client_key);
     return entry;
 }
@@ -268,7 +271,7 @@ int cf_ring_put_before(cf_ring_t *self, const cf_post_t *post)
         return rc;
     }
     line_t *line = &self->posts;
-    line->first = (line->first + line->cap - 1) % line->cap;
+    line->first = slot_of(line, line->cap - 1);
     line->count++;
     put_at(line, 0, entry, hash_of(post->sender, post->client_key));
     self->bytes += size_of(entry);
@@ -307,7 +310,6 @@ static cf_ring_event_t event_of(const entry_t *entry)
                       .username = {entry->texts, entry->username_size},
                       .text = {text, entry->text_size},
                       .client_key = {text + entry->text_size, entry->client_key_size}};
-    memcpy(post.body_hash, entry->body_hash, sizeof entry->body_hash);
     return (cf_ring_event_t){entry->n, entry->kind, post};
 }
 

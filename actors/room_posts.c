@@ -17,6 +17,7 @@
 #define RUN_BYTES_MAX                                                                              \
     (1u << 20) /* of text in one run; a run of the largest posts still fits a message */
 
+/* What the store keeps under a post's key, to know it again. */
 static void hash_body(cf_post_t *post)
 {
     crypto_generichash_state state;
@@ -55,7 +56,6 @@ static int enqueue(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, const 
     queued->post.username = copy(&to, body->username);
     queued->post.text = copy(&to, body->text);
     queued->post.client_key = copy(&to, body->client_key);
-    hash_body(&queued->post);
     *self->queue_end = queued;
     self->queue_end = &queued->next;
     self->queue_count++;
@@ -230,8 +230,9 @@ static void show_ephemeral(cf_room_t *self, cf_turn_t *turn)
         cf_post_t *post = &self->queue->post;
         cf_ring_event_t earlier;
         if (cf_ring_find_key(&earlier, self->ring, post->sender, post->client_key)) {
-            bool same = memcmp(earlier.post.body_hash, post->body_hash, CF_BODY_HASH_SIZE) == 0;
-            answer_repeated(turn, self->queue, same,
+            bool same_body =
+                earlier.post.kind == post->kind && cf_str_equal(earlier.post.text, post->text);
+            answer_repeated(turn, self->queue, same_body,
                             &(cf_posted_t){earlier.post.id, earlier.post.seq, earlier.post.at_us});
             pop(self);
             continue;
@@ -276,6 +277,8 @@ void cf_room_build_run(cf_room_t *self, cf_turn_t *turn)
         if (repeats_key(rows, n, &at->post))
             break;
         number(self, turn, &at->post, n ? &rows[n - 1] : NULL);
+        if (at->post.client_key.size)
+            hash_body(&at->post);
         bytes += at->post.text.size;
         rows[n] = at->post;
         rows[n].username = (cf_str_t){0};
