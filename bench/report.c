@@ -81,11 +81,11 @@ static void write_json(FILE *out, const cf_load_t *load, bool ok)
             load->room_count, load->writer_count, o->rate, o->inflight, o->window, o->payload,
             o->keys ? "true" : "false", seconds);
     fprintf(out,
-            " \"posts\": %" PRIu64 ", \"acked\": %" PRIu64 ", \"refused\": %" PRIu64
-            ", \"resent\": %" PRIu64 ", \"skipped\": %" PRIu64 ", \"deliveries\": %" PRIu64
-            ", \"foreign\": %" PRIu64 ", \"upgrades\": %" PRIu64 ",\n",
-            c->posts, c->acked, c->refused, c->resent, c->skipped, c->deliveries, c->foreign,
-            c->upgrades);
+            " \"began_ns\": %" PRId64 ", \"posts\": %" PRIu64 ", \"acked\": %" PRIu64
+            ", \"refused\": %" PRIu64 ", \"resent\": %" PRIu64 ", \"skipped\": %" PRIu64
+            ", \"deliveries\": %" PRIu64 ", \"foreign\": %" PRIu64 ", \"upgrades\": %" PRIu64 ",\n",
+            load->start_ns, c->posts, c->acked, c->refused, c->resent, c->skipped, c->deliveries,
+            c->foreign, c->upgrades);
     fprintf(out,
             " \"told_counts\": %" PRIu64 ", \"crossed\": %" PRIu64 ", \"frame_bytes\": %" PRIu64
             ", \"connect_s\": %.3f, \"rss_before_kib\": %" PRId64 ",\n",

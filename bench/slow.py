@@ -21,12 +21,13 @@ import ledger  # noqa: E402
 # By default a client is closed when its oldest unsent byte is 10 s old, and reset 5 s later. Filling what the kernel
 # keeps for it takes some seconds before that, so in this time all are gone, and not much of it is without them.
 SECONDS = 25
+ROUNDS = 3  # with and without by turns, and the medians of each, as machines drift
 RATIO_MAX = 1.25
 
 # What the server is started with, by default; "in time" is measured against it.
 QUEUE_AGE_S, CLOSE_S, SEND_BUFFER, QUEUE_MAX = 10, 5, 128 << 10, 1 << 20
 FRAME = 300       # bytes of a delivery, at least
-LATE_S = 2        # the server's own clocks tick once a second
+LATE_S = 3        # the server's own clocks tick once a second, and it is asked now and then
 POLL_S = 0.25
 POOL_OF_OTHERS = 16 << 20  # bytes that may wait for a moment for those who read
 
@@ -66,21 +67,21 @@ class Run:
     closed: list            # (seconds since the first post, clients closed as slow by then), as they changed
     queued: float           # most bytes that waited for clients, by the server's gauge
     memory: tuple           # of memory.judge()
+    gap_posts: int = 0      # that were read back from history
+    gap_faults: list = dataclasses.field(default_factory=list)
 
 
 def watch(server, process, slow):
     """Follows the server's count of slow clients until the load ends; wakes half of the stopped ones once all are
     closed, while the server still waits for their answer. What is to be told of it: closed, queued, most posts' bytes."""
-    begun, closed, queued, pool = None, [(0.0, 0)], 0, 0
+    closed, queued, pool = [], 0, 0
     while process.poll() is None:
         figures = scenarios.scrape(server.url)
         now, count = time.monotonic(), int(figures.get("confab_closed_slow_total", 0))
         queued = max(queued, scenarios.total(figures, "confab_send_queue_bytes"))
         pool = max(pool, scenarios.total(figures, "confab_gateway_pool_bytes"))
-        if begun is None and figures.get("confab_posts_received_total"):
-            begun = now
-        if count != closed[-1][1]:
-            closed.append((now - (begun or now), count))
+        if count and (not closed or count != closed[-1][1]):
+            closed.append((now, count))
             if count == slow:
                 process.send_signal(signal.SIGUSR1)
         time.sleep(POLL_S)
@@ -98,8 +99,8 @@ def slow_kib(crowd):
     return (crowd.slow * own + QUEUE_MAX) / 1024
 
 
-def play(options, crowd, seconds, then=lambda server, run: None):
-    """One server, one room, one run of the load; `then` is called before the server ends."""
+def play(options, crowd, seconds):
+    """One server, one room, one run of the load, and what the slow ones find in history when they are back."""
     with serving.temporary_folder() as folder:
         environment = serving.settings(folder, more=serving.RAISED)
         tokens = serving.import_users(options, folder, environment, crowd.readers + crowd.slow)
@@ -114,12 +115,14 @@ def play(options, crowd, seconds, then=lambda server, run: None):
             closed, queued, pool = watch(server, process, crowd.slow)
             report = serving.finish_load("slow", process, path)
             clients = crowd.readers + crowd.slow
-            counts = {"connection": clients, "room": 1, "event of a room": 128, "byte of events of a room": 256 << 10,
+            counts = {"connection": clients, "room": 1, "event of a room": 256, "byte of events of a room": 256 << 10,
                       "membership": clients, "session": clients, "bucket": 2 * clients, "account lookup": clients,
                       "byte of posts": pool + (1 << 20), "byte of events on the way": 1 << 20}
+            # the clock of both is CLOCK_MONOTONIC
+            closed = [(0.0, 0)] + [(at - report["began_ns"] / 1e9, count) for at, count in closed]
             judged = memory.judge(own, start_kib, max(report["rss_kib"]), counts, slow_kib(crowd))
             run = Run(report, ledger.read_file(folder / "ledger"), targets, closed, queued, judged)
-            then(server, run)
+            fill_gaps(server.url, run)
         finally:
             status = server.stop()
         if status != 0:
@@ -171,6 +174,16 @@ def reader(url, room, token):
     return lambda before: client.call("GET", f"/chatrooms/{room}/messages?limit=100&before={before}")["messages"]
 
 
+def fill_gaps(url, run):
+    posts, run.gap_faults = acked_posts(run.ledger)
+    for one in run.report["slow"] if not run.gap_faults else ():
+        if one["back_seq"]:
+            room, token = run.targets[one["client"]]
+            count, wrong = fill_gap(reader(url, room, token), one, posts, run.ledger.sent)
+            run.gap_posts += count
+            run.gap_faults = run.gap_faults + wrong
+
+
 def judge_ends(run, crowd):
     """All of the slow are closed in time, those that read on are told why, and the rest is cut off."""
     found, all_slow = [], run.report["slow"]
@@ -199,19 +212,19 @@ def judge_ends(run, crowd):
 HEAD = ("", "others", "deliveries/s", "CPU us", "p50 ms", "p99 ms", "p99.9 ms", "RSS MiB", "to", "closed", "last after", "gap posts")
 
 
-def row(label, run, crowd, gaps):
+def row(label, run, crowd):
     report, delivery = run.report, run.report["delivery_us"]
     closed_s, count = run.closed[-1]
     return (label, f"{crowd.readers}", f"{report['deliveries_per_s']:,.0f}", f"{report['cpu_us_per_delivery']:.2f}",
             f"{delivery['p50'] / 1e3:.2f}", f"{delivery['p99'] / 1e3:.2f}", f"{delivery['p999'] / 1e3:.2f}",
             f"{report['rss_kib'][0] / 1024:.1f}", f"{max(report['rss_kib']) / 1024:.1f}", f"{count}", f"{closed_s:.1f} s",
-            f"{gaps:,}")
+            f"{run.gap_posts:,}")
 
 
 def faults(run, crowd):
     """What must not be in either run; the ends of the slow ones are judged for themselves."""
     ends = {code: count for code, count in run.report["closes"].items() if code.split()[0] not in ("1013", "1006")}
-    found = table.faults(run.report | {"closes": ends}) + run.memory[0] + run.ledger.problems
+    found = table.faults(run.report | {"closes": ends}) + run.memory[0] + run.ledger.problems + run.gap_faults
     if run.queued > crowd.slow * QUEUE_MAX + POOL_OF_OTHERS:
         found.append(f"{run.queued:,.0f} bytes waited for clients")
     return found
@@ -222,32 +235,18 @@ def measure(options):
     seconds = max(SECONDS, options.seconds or 0)  # in less the slow ones would not be gone
     if options.tls:
         sys.exit("bench: slow is measured without TLS")
-    alone = dataclasses.replace(crowd, stopped=0, drip=0)
-    without = [play(options, alone, seconds)]  # and once more behind it, as machines drift
-    gaps, wrong = [], []
-
-    def come_back(server, run):
-        posts, problems = acked_posts(run.ledger)
-        wrong.extend(problems)
-        room = run.targets[0][0]
-        for one in run.report["slow"] if not problems else ():
-            if one["back_seq"]:
-                read = reader(server.url, room, run.targets[one["client"]][1])
-                count, problems = fill_gap(read, one, posts, run.ledger.sent)
-                gaps.append(count)
-                wrong.extend(problems)
-    beside = play(options, crowd, seconds, come_back)
-    without.append(play(options, alone, seconds))
-    found = [f"without: {fault}" for run in without for fault in faults(run, alone)]
-    found += [f"beside slow ones: {fault}" for fault in faults(beside, crowd) + judge_ends(beside, crowd) + wrong]
-    print(beside.memory[1])
-    base = statistics.mean(run.report["delivery_us"]["p99"] for run in without)
-    bar = registry.Bar("the others' p99 beside slow ones", beside.report["delivery_us"]["p99"] / base, RATIO_MAX, at_most=True,
-                       unit=" x")
-    rows = [HEAD, row("without", without[0], alone, 0), row("beside slow ones", beside, crowd, sum(gaps)),
-            row("without, again", without[1], alone, 0)]
+    alone, rows, found, runs = dataclasses.replace(crowd, stopped=0, drip=0), [HEAD], [], {"without": [], "beside": []}
+    for _ in range(ROUNDS if options.scale == 1 else 1):
+        for name, who in (("without", alone), ("beside", crowd)):
+            run = play(options, who, seconds)
+            runs[name].append(run)
+            rows.append(row(f"{name} slow ones", run, who))
+            found += [f"{name} slow ones: {fault}" for fault in faults(run, who) + judge_ends(run, who)]
+            print(run.memory[1])
+    p99 = {name: statistics.median(run.report["delivery_us"]["p99"] for run in some) for name, some in runs.items()}
+    bar = registry.Bar("the others' p99 beside slow ones", p99["beside"] / p99["without"], RATIO_MAX, at_most=True, unit=" x")
     return registry.Outcome(rows, found, [bar] if options.scale == 1 else [],
-                            {"without": [run.report for run in without], "beside": beside.report, "closed": beside.closed})
+                            {name: [run.report for run in some] for name, some in runs.items()})
 
 
 registry.add(registry.Scenario("slow", "one durable room, 200 posts/s: 850 members read, 100 have stopped, 50 read a byte a "
