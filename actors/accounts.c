@@ -33,7 +33,8 @@ typedef enum {
     REMOVING_SESSION,
     FINDING_NAMED, /* DISABLE, ENABLE */
     DISABLING,
-    DISABLING_LATE, /* DISABLE was refused CF_ETIME, and storage may do it yet */
+    DISABLING_LATE, /* DISABLE was refused CF_ETIME, and storage may do it yet; */
+    REMOVING_LATE,  /* so was LOGOUT */
     ENABLING,
     TELLING_GATEWAYS, /* LOGOUT, DISABLE; there was no memory to tell all of them at once */
 } step_t;
@@ -73,7 +74,7 @@ typedef struct operation {
     bool is_waiting;            /* for a hasher, in its share's list */
     struct operation *prev, *next;
     uint16_t told;     /* gateways that know the session, or the user's sessions, have ended */
-    bool is_overtaken; /* a FINDING_SESSION: what the reader answers may be of before a DISABLE */
+    bool is_overtaken; /* a FINDING_SESSION: what the reader answers may be of before an end */
     UT_hash_handle hh;
 } operation_t;
 
@@ -212,8 +213,9 @@ static void fail(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, int rc)
     if (op->step == REMOVING_SESSION || op->step == DISABLING)
         tell_ended(self, turn, op);
     cf_outbox_refuse(turn->out, &op->request, rc, rc == CF_EIO ? FULL_RETRY_MS : 0);
-    if (op->step == DISABLING && rc == CF_ETIME) {
-        op->step = DISABLING_LATE;
+    bool may_be_done = rc == CF_ETIME && (op->step == DISABLING || op->step == REMOVING_SESSION);
+    if (may_be_done) {
+        op->step = op->step == DISABLING ? DISABLING_LATE : REMOVING_LATE;
         op->told = 0;
     } else {
         finish(self, op);
@@ -786,6 +788,19 @@ static void on_session_removed(cf_accounts_t *self, cf_turn_t *turn, operation_t
     end_by_telling(self, turn, op);
 }
 
+/* Whoever came back with it before it was gone is out now, and so is what a reader has seen of it. */
+static void on_removed_late(cf_accounts_t *self, cf_turn_t *turn, operation_t *op,
+                            const cf_msg_t *msg)
+{
+    (void)msg;
+    cf_session_cache_drop(&self->cache, op->session.token_hash);
+    for (operation_t *other = self->operations; other; other = other->hh.next)
+        other->is_overtaken |=
+            other->step == FINDING_SESSION &&
+            memcmp(other->session.token_hash, op->session.token_hash, CF_TOKEN_HASH_SIZE) == 0;
+    end_by_telling(self, turn, op);
+}
+
 /* --- DISABLE, ENABLE ---------------------------------------------------------------------------
  */
 
@@ -871,6 +886,8 @@ static const struct {
     /* who came back meanwhile; the DONE behind it is too late for control, which takes no notice */
     {DISABLING_LATE, CF_MSG_DONE, on_disabled},
     {DISABLING_LATE, CF_MSG_REFUSED, on_late_refused},
+    {REMOVING_LATE, CF_MSG_DONE, on_removed_late},
+    {REMOVING_LATE, CF_MSG_REFUSED, on_late_refused},
     {ENABLING, CF_MSG_DONE, on_enabled},
 };
 
@@ -923,7 +940,7 @@ static int64_t give_up_old(cf_accounts_t *self, cf_turn_t *turn)
     bool is_last = false;
     for (operation_t *op = self->operations, *next; op && !is_last; op = next) {
         next = op->hh.next;
-        if (op->step == DISABLING_LATE)
+        if (op->step == DISABLING_LATE || op->step == REMOVING_LATE)
             continue;
         if (op->deadline_us > turn->boot_us) {
             next_us = op->deadline_us < next_us ? op->deadline_us : next_us;
