@@ -1,5 +1,6 @@
 /* One client: an RFC 6455 connection of our own, since what measures must not be slower than what
  * it measures, and must see the bytes as they came. What lies in the frames is its dialect's. */
+#include "jitter.h"
 #include "load.h"
 
 #include <inttypes.h>
@@ -12,15 +13,6 @@
 #define RESEND_NS 200000000LL
 #define DRIP_NS 1000000000LL
 #define SLOW_RCVBUF 8192
-
-static uint32_t jitter(uint32_t bound)
-{
-    static uint32_t state = 2463534242u;
-    state ^= state << 13;
-    state ^= state >> 17;
-    state ^= state << 5;
-    return state % bound;
-}
 
 /* Without keys a post that has no ack cannot be sent again: it may be stored, and would be twice.
  */
@@ -68,7 +60,7 @@ static void gone(cf_load_t *load, cf_client_t *client, int code, const char *wha
     int64_t wait_ns = RETRY_FIRST_NS << (client->attempts < 5 ? client->attempts : 5);
     wait_ns = wait_ns < RETRY_MAX_NS ? wait_ns : RETRY_MAX_NS;
     client->attempts++;
-    client->retry_ns = load->now_ns + wait_ns / 2 + (int64_t)jitter((uint32_t)(wait_ns / 2));
+    client->retry_ns = load->now_ns + wait_ns / 2 + cf_jitter_ns(wait_ns / 2);
 }
 
 void cf_client_flush(cf_client_t *client)

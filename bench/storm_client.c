@@ -2,6 +2,7 @@
 #include "storm.h"
 
 #include "http.h"
+#include "jitter.h"
 #include "payload.h"
 
 #include <inttypes.h>
@@ -14,15 +15,6 @@
 #define RETRY_MAX_NS 200000000LL
 #define PATH_MAX_SIZE 128
 
-static uint32_t jitter(uint32_t bound)
-{
-    static uint32_t state = 2463534242u;
-    state ^= state << 13;
-    state ^= state >> 17;
-    state ^= state << 5;
-    return state % bound;
-}
-
 static cf_storm_room_t *room_of(cf_storm_t *storm, const cf_member_t *member)
 {
     return &storm->rooms[storm->targets[member->target].room];
@@ -33,7 +25,7 @@ static void wait_to_retry(cf_storm_t *storm, cf_member_t *member)
     int64_t wait_ns = RETRY_NS << (member->attempts < 4 ? member->attempts : 4);
     wait_ns = wait_ns < RETRY_MAX_NS ? wait_ns : RETRY_MAX_NS;
     member->attempts++;
-    member->retry_ns = storm->now_ns + wait_ns / 2 + (int64_t)jitter((uint32_t)(wait_ns / 2));
+    member->retry_ns = storm->now_ns + wait_ns / 2 + cf_jitter_ns(wait_ns / 2);
     storm->retries++;
 }
 

@@ -670,23 +670,36 @@ Test(accounts, a_logout_that_was_not_stored_leaves_the_session_good_and_may_be_r
     sent(CF_MSG_DONE, CF_ACTOR_GATEWAY, NULL);
 }
 
-Test(accounts, a_logout_that_is_done_late_ends_who_has_come_back_meanwhile)
+static void every_gateway_heard_of_the_end(void)
 {
-    char *token = log_in(1);
-    cf_session_row_t row = row_of(token, WALL0 + now_us + TTL_US);
-    send_token(CF_MSG_LOGOUT, 2, token);
-    cf_msg_t remove = sent(CF_MSG_REMOVE_SESSION, CF_ACTOR_STORAGE, NULL);
-    pass(config.answer_us);
     for (uint16_t i = 0; i < config.gateways; i++)
         sent(CF_MSG_SESSION_ENDED, CF_ACTOR_GATEWAY, NULL);
+}
+
+/* ann's token, whose removal storage has not answered in time. */
+static char *log_out_in_vain(cf_session_row_t *row, cf_msg_t *remove)
+{
+    char *token = log_in(1);
+    *row = row_of(token, WALL0 + now_us + TTL_US);
+    send_token(CF_MSG_LOGOUT, 2, token);
+    *remove = sent(CF_MSG_REMOVE_SESSION, CF_ACTOR_STORAGE, NULL);
+    pass(config.answer_us);
+    every_gateway_heard_of_the_end();
     cr_assert(eq(int, refused(2), CF_ETIME));
+    return token;
+}
+
+Test(accounts, a_logout_that_is_done_late_ends_who_has_come_back_meanwhile)
+{
+    cf_session_row_t row;
+    cf_msg_t remove;
+    char *token = log_out_in_vain(&row, &remove);
     send_token(CF_MSG_AUTHENTICATE, 3, token); /* the store has it still */
     cf_msg_t find = sent(CF_MSG_FIND_SESSION, CF_ACTOR_READER, NULL);
     tell(find.to, CF_MSG_SESSION_ROW, find.corr, &row);
     sent(CF_MSG_SESSION, CF_ACTOR_GATEWAY, NULL);
     done(&remove);
-    for (uint16_t i = 0; i < config.gateways; i++)
-        sent(CF_MSG_SESSION_ENDED, CF_ACTOR_GATEWAY, NULL);
+    every_gateway_heard_of_the_end();
     sent(CF_MSG_DONE, CF_ACTOR_GATEWAY, NULL);
     send_token(CF_MSG_AUTHENTICATE, 4, token); /* is not remembered */
     sent(CF_MSG_FIND_SESSION, CF_ACTOR_READER, NULL);
@@ -694,19 +707,13 @@ Test(accounts, a_logout_that_is_done_late_ends_who_has_come_back_meanwhile)
 
 Test(accounts, what_a_reader_saw_of_a_session_before_its_late_end_is_asked_again)
 {
-    char *token = log_in(1);
-    cf_session_row_t row = row_of(token, WALL0 + now_us + TTL_US);
-    send_token(CF_MSG_LOGOUT, 2, token);
-    cf_msg_t remove = sent(CF_MSG_REMOVE_SESSION, CF_ACTOR_STORAGE, NULL);
-    pass(config.answer_us);
-    for (uint16_t i = 0; i < config.gateways; i++)
-        sent(CF_MSG_SESSION_ENDED, CF_ACTOR_GATEWAY, NULL);
-    cr_assert(eq(int, refused(2), CF_ETIME));
+    cf_session_row_t row;
+    cf_msg_t remove;
+    char *token = log_out_in_vain(&row, &remove);
     send_token(CF_MSG_AUTHENTICATE, 3, token);
     cf_msg_t find = sent(CF_MSG_FIND_SESSION, CF_ACTOR_READER, NULL);
     done(&remove);
-    for (uint16_t i = 0; i < config.gateways; i++)
-        sent(CF_MSG_SESSION_ENDED, CF_ACTOR_GATEWAY, NULL);
+    every_gateway_heard_of_the_end();
     sent(CF_MSG_DONE, CF_ACTOR_GATEWAY, NULL);
     tell(find.to, CF_MSG_SESSION_ROW, find.corr, &row);
     find = sent(CF_MSG_FIND_SESSION, CF_ACTOR_READER, NULL);

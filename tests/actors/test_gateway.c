@@ -456,32 +456,27 @@ Test(gateway, keeps_headers_whole_for_a_long_origin)
     close(fd);
 }
 
-Test(gateway, answers_401_when_the_session_ends_before_the_101)
+static void ends_before_the_101(uint16_t type, const void *ended)
 {
     int fd = ask_to_enter("ann");
     authenticate("ann", "ann");
     place_room(rooms);
     cf_msg_t msg = request(rooms, CF_MSG_CHECK, NULL);
-    peer_send(accounts, CF_ACTOR_GATEWAY, CF_MSG_SESSION_ENDED, 0, (cf_id_t){0},
-              &(cf_session_ended_t){session_id("ann")});
+    peer_send(accounts, CF_ACTOR_GATEWAY, type, 0, (cf_id_t){0}, ended);
     cr_assert(eq(int, client_ask(port, "GET", "/health", "", ""), 200)); /* it has been read */
     peer_answer(rooms, &msg, CF_MSG_DONE, NULL);
     cr_assert(eq(int, client_answer(fd), 401));
     close(fd);
 }
 
+Test(gateway, answers_401_when_the_session_ends_before_the_101)
+{
+    ends_before_the_101(CF_MSG_SESSION_ENDED, &(cf_session_ended_t){session_id("ann")});
+}
+
 Test(gateway, answers_401_when_the_user_is_disabled_before_the_101)
 {
-    int fd = ask_to_enter("ann");
-    authenticate("ann", "ann");
-    place_room(rooms);
-    cf_msg_t msg = request(rooms, CF_MSG_CHECK, NULL);
-    peer_send(accounts, CF_ACTOR_GATEWAY, CF_MSG_USER_ENDED, 0, (cf_id_t){0},
-              &(cf_user_ended_t){user_id("ann")});
-    cr_assert(eq(int, client_ask(port, "GET", "/health", "", ""), 200)); /* it has been read */
-    peer_answer(rooms, &msg, CF_MSG_DONE, NULL);
-    cr_assert(eq(int, client_answer(fd), 401));
-    close(fd);
+    ends_before_the_101(CF_MSG_USER_ENDED, &(cf_user_ended_t){user_id("ann")});
 }
 
 /* --- in the room --------------------------------------------------------------------------------
