@@ -1,4 +1,5 @@
 /* The rooms contract's bytes, in and out. */
+#include "dialects/json_plain.h"
 #include "dialects/rooms.h"
 
 #include "err.h"
@@ -63,6 +64,40 @@ Test(dialect, reads_the_content_and_nothing_else_of_a_frame)
         cr_assert(cf_str_equal(frame.content, cf_str(cases[i].content)), "%s", cases[i].text);
         cr_assert(eq(int, frame.kind, CF_FRAME_POST));
         cr_assert(eq(u32, frame.client_key.size, 0));
+    }
+}
+
+static bool is_plain(cf_str_t text)
+{
+    cf_json_member_t content = {"content", {0}, false};
+    return cf_json_read_plain(&content, 1, text);
+}
+
+Test(dialect, reads_a_plain_object_where_it_stands_and_leaves_the_rest_to_the_parser)
+{
+    static const struct {
+        const char *text;
+        bool is_plain;
+    } cases[] = {
+        {"{\"content\":\"hi\"}", true},
+        {" {\t\"a\" :\n\"b\" ,\r\"content\": \"hi\" } more", true},
+        {"{\"CONTENT\":\"hi\",\"content \":\"no\"}", true},
+        {"{\"content\":\"\xc3\xa4\x7f\"}", true},
+        {"{}", false},
+        {"{\"content\":\"a\",\"Content\":\"b\"}", false},
+        {"{\"content\":\"a\\n\"}", false},
+        {"{\"cont\\u0065nt\":\"a\"}", false},
+        {"{\"content\":\"a\nb\"}", false},
+        {"{\"content\":\"a\",\"n\":1}", false},
+        {"{\"content\":\"a\",}", false},
+        {"{\"content\":\"a\" \"b\":\"c\"}", false},
+        {"{\"content\" \"a\"}", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        cf_str_t text = cf_str(cases[i].text);
+        cr_assert(eq(int, is_plain(text), cases[i].is_plain), "%s", cases[i].text);
+        for (text.size = 0; cases[i].is_plain && text.bytes[text.size] != '}'; text.size++)
+            cr_assert(eq(int, is_plain(text), false), "%s", cases[i].text); /* its end is missing */
     }
 }
 

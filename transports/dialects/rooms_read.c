@@ -1,5 +1,6 @@
 /* rooms_read.c: from the client's bytes to plain values. */
 #include "dialects/json_lax.h"
+#include "dialects/json_plain.h"
 #include "dialects/rooms.h"
 #include "err.h"
 #include "utf8.h"
@@ -122,33 +123,55 @@ static int check_content(cf_str_t content)
     return cf_utf8_has_control(content.bytes, content.size) ? CF_EPERM : 0;
 }
 
-int cf_rooms_read_frame(cf_rooms_frame_t *out, cf_str_t *key_only, const uint8_t *bytes,
-                        size_t size, cf_arena_t *arena)
+enum { KEY, CONTENT, MEMBERS };
+
+/* By the real parser. CF_EPROTO: no object, or a client_key that is neither a string nor null. */
+static int read_members(cf_json_member_t members[MEMBERS], const uint8_t *bytes, size_t size,
+                        cf_arena_t *arena)
 {
-    cf_rooms_frame_t frame = {.kind = CF_FRAME_POST};
-    *key_only = (cf_str_t){0};
-    if (!cf_utf8_valid((const char *)bytes, size))
-        return CF_EPROTO; /* a binary message; the server closes text messages like this by itself
-                           */
     json_t *root = NULL;
     char *text = cf_arena_take(arena, size ? size : 1);
     if (!text)
         return CF_ENOMEM;
     memcpy(text, bytes, size);
     int rc = parse(&root, text, size, arena);
-    if (rc == 0)
-        rc = take_text(&frame.client_key, root, "client_key");
-    if (rc == 0 && json_is_string(member(root, "client_key")) && !is_key(frame.client_key))
+    if (rc < 0)
+        return rc;
+    for (int i = 0; i < MEMBERS; i++) {
+        members[i].is_there = json_is_string(member(root, members[i].name));
+        rc = take_text(&members[i].value, root, members[i].name);
+        if (rc < 0 && i == KEY)
+            return rc;
+    }
+    return 0;
+}
+
+int cf_rooms_read_frame(cf_rooms_frame_t *out, cf_str_t *key_only, const uint8_t *bytes,
+                        size_t size, cf_arena_t *arena)
+{
+    cf_rooms_frame_t frame = {.kind = CF_FRAME_POST};
+    cf_json_member_t members[MEMBERS] = {
+        [KEY] = {"client_key", {"", 0}, false}, [CONTENT] = {"content", {"", 0}, false}};
+    cf_str_t text = {(const char *)bytes, (uint32_t)size};
+    *key_only = (cf_str_t){0};
+    if (!cf_utf8_valid(text.bytes, size))
+        return CF_EPROTO; /* a binary message; the server closes text messages like this by itself
+                           */
+    int rc = 0;
+    if (!cf_json_read_plain(members, MEMBERS, text))
+        rc = read_members(members, bytes, size, arena);
+    if (rc == 0 && members[KEY].is_there && !is_key(members[KEY].value))
         rc = CF_EPROTO;
     if (rc == 0)
-        *key_only = frame.client_key;
-    if (rc == 0 && !json_is_string(member(root, "content")))
+        *key_only = frame.client_key = members[KEY].value;
+    if (rc == 0 && !members[CONTENT].is_there)
         rc = CF_EPROTO;
-    if (rc == 0)
-        rc = take_text(&frame.content, root, "content");
-    if (rc == 0 && cf_rooms_read_command(&frame.command, frame.content))
+    if (rc < 0)
+        return rc;
+    frame.content = members[CONTENT].value;
+    if (cf_rooms_read_command(&frame.command, frame.content))
         frame.kind = CF_FRAME_COMMAND;
-    else if (rc == 0)
+    else
         rc = check_content(frame.content);
     if (rc == 0)
         *out = frame;
