@@ -311,7 +311,8 @@ def test_descriptors_are_reckoned_for_three_a_client(store_kind, make_server):
 
 def test_as_many_as_the_cap_says_can_chat_with_few_descriptors(store_kind, make_server):
     """The figure that the log tells is one the descriptors suffice for."""
-    server = watch(make_server, {"CONFAB_LIMITS_UPGRADES_PER_SECOND": "0"}, wrap=("prlimit", "--nofile=1024:1024"))
+    server = watch(make_server, {"CONFAB_LIMITS_UPGRADES_PER_SECOND": "0", "CONFAB_LIMITS_SOCKETS_PER_USER": "0"},
+                   wrap=("prlimit", "--nofile=1024:1024"))
     most = connections_max(server)
     ann = server.user("ann")
     chats = [ws.WebSocket(server.port, f"/ws/chat/{ann.create_room()}", ann.token)]
