@@ -27,11 +27,12 @@ int cf_inbox_open_at(cf_inbox_t **out, const cf_bus_t *bus, const char *endpoint
     if (!self)
         return CF_ENOMEM;
     int no_limit = 0, now = 0;
+    size_t fd_size = sizeof self->fd;
     self->trace = bus->trace;
     self->pull = zmq_socket(bus->zmq, ZMQ_PULL);
     if (!self->pull || zmq_setsockopt(self->pull, ZMQ_RCVHWM, &no_limit, sizeof no_limit) != 0 ||
         zmq_setsockopt(self->pull, ZMQ_LINGER, &now, sizeof now) != 0 ||
-        zmq_getsockopt(self->pull, ZMQ_FD, &self->fd, &(size_t){sizeof self->fd}) != 0 ||
+        zmq_getsockopt(self->pull, ZMQ_FD, &self->fd, &fd_size) != 0 ||
         zmq_bind(self->pull, endpoint) != 0) {
         cf_inbox_close(&self);
         return CF_EIO;
@@ -60,7 +61,8 @@ static bool has_message(cf_inbox_t *self)
     if (self->drained)
         return false;
     int events = 0;
-    zmq_getsockopt(self->pull, ZMQ_EVENTS, &events, &(size_t){sizeof events});
+    size_t size = sizeof events;
+    zmq_getsockopt(self->pull, ZMQ_EVENTS, &events, &size);
     return events & ZMQ_POLLIN;
 }
 
