@@ -23,8 +23,9 @@ typedef struct {
 
 typedef struct {
     cf_frame_kind_t kind;
-    cf_str_t content;    /* byte for byte as sent, borrowed as the key is; of a post 1..CF_POST_CHARS_MAX code points */
-    cf_str_t client_key; /* our extension; empty: none */
+    cf_str_t
+        content; /* byte for byte as sent, borrowed as the key is; of a post 1..CF_POST_CHARS_MAX code points */
+    cf_str_t client_key;        /* our extension; empty: none */
     cf_rooms_command_t command; /* COMMAND only */
 } cf_rooms_frame_t;
 
