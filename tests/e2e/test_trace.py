@@ -86,8 +86,8 @@ def test_what_a_socket_does_is_known_by_the_request_that_opened_it(store_kind, s
     taken = [line["trace_id"] for line in ours if line["msg"] == "took a message"]
     assert len({opened, *taken}) == 6, "each frame is a trace of its own"
     for kind, trace in (("CHECK", opened), ("ATTACH", opened), ("POST", taken[0]), ("COMMAND", taken[3]), ("DETACH", opened)):
-        assert any(line.get("trace_id") == trace and line["actor"] == "rooms" and line.get("type") == kind
-                   for line in server.lines), f"what other actors say of the {kind} is not found by its trace"
+        assert server.wait_log(lambda line: line.get("trace_id") == trace and line["actor"] == "rooms" and line.get("type") == kind), \
+            f"what other actors say of the {kind} is not found by its trace"
     other.say("another connection")
     assert len({line["conn"] for line in server.lines if line["msg"] == "opened a socket"}) == 2
     assert str(uuid.UUID(closed["session"])) == closed["session"] != ann.token
