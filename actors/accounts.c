@@ -33,8 +33,7 @@ typedef enum {
     REMOVING_SESSION,
     FINDING_NAMED, /* DISABLE, ENABLE */
     DISABLING,
-    DISABLING_LATE, /* DISABLE was refused CF_ETIME, and storage may do it yet; */
-    REMOVING_LATE,  /* so was LOGOUT */
+    ENDING_LATE, /* LOGOUT or DISABLE was refused CF_ETIME, and storage may do it yet */
     ENABLING,
     TELLING_GATEWAYS, /* LOGOUT, DISABLE; there was no memory to tell all of them at once */
 } step_t;
@@ -210,12 +209,12 @@ static void fail(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, int rc)
         cf_session_cache_unend(&self->cache, op->session.token_hash);
     if (op->step == DISABLING)
         forget_sessions_of(self, op->session.user);
-    if (op->step == REMOVING_SESSION || op->step == DISABLING)
+    bool is_ending = op->step == REMOVING_SESSION || op->step == DISABLING;
+    if (is_ending)
         tell_ended(self, turn, op);
     cf_outbox_refuse(turn->out, &op->request, rc, rc == CF_EIO ? FULL_RETRY_MS : 0);
-    bool may_be_done = rc == CF_ETIME && (op->step == DISABLING || op->step == REMOVING_SESSION);
-    if (may_be_done) {
-        op->step = op->step == DISABLING ? DISABLING_LATE : REMOVING_LATE;
+    if (is_ending && rc == CF_ETIME) {
+        op->step = ENDING_LATE;
         op->told = 0;
     } else {
         finish(self, op);
@@ -788,19 +787,6 @@ static void on_session_removed(cf_accounts_t *self, cf_turn_t *turn, operation_t
     end_by_telling(self, turn, op);
 }
 
-/* Whoever came back with it before it was gone is out now, and so is what a reader has seen of it. */
-static void on_removed_late(cf_accounts_t *self, cf_turn_t *turn, operation_t *op,
-                            const cf_msg_t *msg)
-{
-    (void)msg;
-    cf_session_cache_drop(&self->cache, op->session.token_hash);
-    for (operation_t *other = self->operations; other; other = other->hh.next)
-        other->is_overtaken |=
-            other->step == FINDING_SESSION &&
-            memcmp(other->session.token_hash, op->session.token_hash, CF_TOKEN_HASH_SIZE) == 0;
-    end_by_telling(self, turn, op);
-}
-
 /* --- DISABLE, ENABLE ---------------------------------------------------------------------------
  */
 
@@ -840,6 +826,23 @@ static void on_disabled(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, c
     (void)msg;
     cf_log_info("disabled a user", CF_ID("user", op->session.user));
     forget_sessions_of(self, op->session.user);
+    end_by_telling(self, turn, op);
+}
+
+/* Who came back before it was done is out now, and so is what a reader has seen of them. The DONE behind it is too
+ * late for whoever asked, who takes no notice. */
+static void on_ended_late(cf_accounts_t *self, cf_turn_t *turn, operation_t *op,
+                          const cf_msg_t *msg)
+{
+    if (op->request.type == CF_MSG_DISABLE) {
+        on_disabled(self, turn, op, msg);
+        return;
+    }
+    cf_session_cache_drop(&self->cache, op->session.token_hash);
+    for (operation_t *other = self->operations; other; other = other->hh.next)
+        other->is_overtaken |=
+            other->step == FINDING_SESSION &&
+            memcmp(other->session.token_hash, op->session.token_hash, CF_TOKEN_HASH_SIZE) == 0;
     end_by_telling(self, turn, op);
 }
 
@@ -883,11 +886,8 @@ static const struct {
     {REMOVING_SESSION, CF_MSG_DONE, on_session_removed},
     {FINDING_NAMED, CF_MSG_USER, on_named_user},
     {DISABLING, CF_MSG_DONE, on_disabled},
-    /* who came back meanwhile; the DONE behind it is too late for control, which takes no notice */
-    {DISABLING_LATE, CF_MSG_DONE, on_disabled},
-    {DISABLING_LATE, CF_MSG_REFUSED, on_late_refused},
-    {REMOVING_LATE, CF_MSG_DONE, on_removed_late},
-    {REMOVING_LATE, CF_MSG_REFUSED, on_late_refused},
+    {ENDING_LATE, CF_MSG_DONE, on_ended_late},
+    {ENDING_LATE, CF_MSG_REFUSED, on_late_refused},
     {ENABLING, CF_MSG_DONE, on_enabled},
 };
 
@@ -940,7 +940,7 @@ static int64_t give_up_old(cf_accounts_t *self, cf_turn_t *turn)
     bool is_last = false;
     for (operation_t *op = self->operations, *next; op && !is_last; op = next) {
         next = op->hh.next;
-        if (op->step == DISABLING_LATE || op->step == REMOVING_LATE)
+        if (op->step == ENDING_LATE)
             continue;
         if (op->deadline_us > turn->boot_us) {
             next_us = op->deadline_us < next_us ? op->deadline_us : next_us;

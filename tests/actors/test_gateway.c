@@ -2029,11 +2029,8 @@ Test(tuned_gateway, says_that_nothing_was_saved_when_the_limiter_does_not_answer
 /* --- endings ------------------------------------------------------------------------------------
  */
 
-Test(gateway, closes_every_socket_of_a_session_that_ended_and_no_other)
+static void only_bob_is_left(int first, int second, int bob)
 {
-    int first = enter_first("ann", NULL), second = enter("ann"), bob = enter("bob");
-    peer_send(accounts, CF_ACTOR_GATEWAY, CF_MSG_SESSION_ENDED, 0, (cf_id_t){0},
-              &(cf_session_ended_t){session_id("ann")});
     cr_assert(eq(str, client_heard(first), "close 1008 session ended"));
     cr_assert(eq(str, client_heard(second), "close 1008 session ended"));
     tell_event(rooms, 1, 1, 1, "still here");
@@ -2041,6 +2038,14 @@ Test(gateway, closes_every_socket_of_a_session_that_ended_and_no_other)
     close(first);
     close(second);
     close(bob);
+}
+
+Test(gateway, closes_every_socket_of_a_session_that_ended_and_no_other)
+{
+    int first = enter_first("ann", NULL), second = enter("ann"), bob = enter("bob");
+    peer_send(accounts, CF_ACTOR_GATEWAY, CF_MSG_SESSION_ENDED, 0, (cf_id_t){0},
+              &(cf_session_ended_t){session_id("ann")});
+    only_bob_is_left(first, second, bob);
 }
 
 Test(gateway, closes_every_socket_of_a_user_whatever_session_opened_it)
@@ -2053,13 +2058,7 @@ Test(gateway, closes_every_socket_of_a_user_whatever_session_opened_it)
     answer(rooms, CF_MSG_ATTACH, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 1});
     peer_send(accounts, CF_ACTOR_GATEWAY, CF_MSG_USER_ENDED, 0, (cf_id_t){0},
               &(cf_user_ended_t){user_id("ann")});
-    cr_assert(eq(str, client_heard(first), "close 1008 session ended"));
-    cr_assert(eq(str, client_heard(second), "close 1008 session ended"));
-    tell_event(rooms, 1, 1, 1, "still here");
-    cr_assert(has(client_heard(bob), "still here"));
-    close(first);
-    close(second);
-    close(bob);
+    only_bob_is_left(first, second, bob);
 }
 
 Test(gateway, takes_who_is_closed_out_of_the_room_without_waiting_for_an_answer)
