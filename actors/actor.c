@@ -217,11 +217,16 @@ static cf_handler_fn *handler_of(const cf_actor_ops_t *ops, uint16_t type)
     return NULL;
 }
 
+void cf_actor_trace(cf_outbox_t *out, const uint8_t *trace)
+{
+    cf_outbox_trace(out, trace);
+    cf_log_trace(trace);
+}
+
 static void handle(cf_actor_t *self, const cf_msg_t *msg, cf_turn_t *turn)
 {
     cf_count(CF_M_INBOX_MESSAGES);
-    cf_log_trace(msg->trace);
-    cf_outbox_trace(self->out, msg->trace);
+    cf_actor_trace(self->out, msg->trace);
     if (!handle_control(self, msg, turn)) {
         cf_handler_fn *handler = handler_of(self->ops, msg->type);
         int rc = handler ? handler(self->state, turn, msg) : CF_EPROTO;
@@ -234,8 +239,7 @@ static void handle(cf_actor_t *self, const cf_msg_t *msg, cf_turn_t *turn)
         if (is_bug && !(self->ops->quarantine && self->ops->quarantine(self->state, turn, msg)))
             go_into_quarantine();
     }
-    cf_log_trace(NULL);
-    cf_outbox_trace(self->out, NULL);
+    cf_actor_trace(self->out, NULL);
 }
 
 /* Handle what came while a handler waited. Returns the number of messages. */

@@ -85,6 +85,8 @@ void cf_actor_join(cf_actor_t **self);
 cf_outbox_t *cf_actor_outbox(cf_actor_t *self);
 cf_inbox_t *cf_actor_inbox(cf_actor_t *self);
 cf_address_t cf_actor_address(const cf_actor_t *self);
+/* What is put into out and logged by this thread from here on belongs to this trace (NULL: to none). */
+void cf_actor_trace(cf_outbox_t *out, const uint8_t *trace);
 /* From ops: the answer to DRAIN. */
 void cf_actor_drained(cf_actor_t *self);
 /* An extra descriptor the loop waits on, with what to do when it is readable. */

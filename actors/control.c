@@ -115,12 +115,6 @@ int cf_control_ask(cf_turn_t *turn, const cf_control_request_t *request, cf_addr
     return cf_outbox_send(turn->out, to, type, request->corr, room, body);
 }
 
-static void set_trace(cf_turn_t *turn, const uint8_t *trace)
-{
-    cf_outbox_trace(turn->out, trace);
-    cf_log_trace(trace);
-}
-
 static cf_control_request_t *add_request(cf_control_t *self, const cf_control_verb_t *verb,
                                          uint64_t client, uint64_t client_corr)
 {
@@ -153,11 +147,11 @@ static int begin(cf_control_t *self, uint64_t client, const cf_msg_t *msg)
     cf_control_request_t *request = add_request(self, verb, client, msg->corr);
     if (!request)
         return CF_ENOMEM;
-    set_trace(self->turn, request->trace);
+    cf_actor_trace(self->turn->out, request->trace);
     int rc = verb->begin(self, self->turn, request, msg);
     if (rc < 0)
         drop(self, request);
-    set_trace(self->turn, NULL);
+    cf_actor_trace(self->turn->out, NULL);
     return rc;
 }
 
@@ -230,20 +224,20 @@ static const cf_handler_t handlers[] = {
 
 static void give_up(cf_control_t *self, cf_control_request_t *request)
 {
-    set_trace(self->turn, request->trace);
+    cf_actor_trace(self->turn->out, request->trace);
     if (request->verb->give_up)
         request->verb->give_up(self, self->turn, request);
     else
         cf_control_refuse(self, request, CF_ETIME);
-    set_trace(self->turn, NULL);
+    cf_actor_trace(self->turn->out, NULL);
 }
 
 static void wake(cf_control_t *self, cf_control_request_t *request)
 {
     request->wake_us = 0;
-    set_trace(self->turn, request->trace);
+    cf_actor_trace(self->turn->out, request->trace);
     settle(self, request, request->verb->wake(self, self->turn, request));
-    set_trace(self->turn, NULL);
+    cf_actor_trace(self->turn->out, NULL);
 }
 
 static int64_t next_of(const cf_control_request_t *request)

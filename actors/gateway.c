@@ -119,17 +119,11 @@ int cf_gateway_refusal(cf_turn_t *turn, const cf_msg_t *msg, uint32_t *retry_aft
     return -(int)refused.reason;
 }
 
-static void set_trace(cf_gateway_t *self, const uint8_t *trace)
-{
-    cf_outbox_trace(self->out, trace);
-    cf_log_trace(trace);
-}
-
 void cf_gateway_new_trace(cf_gateway_t *self)
 {
     uint8_t trace[CF_TRACE_SIZE];
     cf_random(trace, sizeof trace);
-    set_trace(self, trace);
+    cf_actor_trace(self->out, trace);
 }
 
 void cf_gateway_speak_of(const cf_client_t *client)
@@ -146,14 +140,14 @@ void cf_gateway_speak_of(const cf_client_t *client)
 /* A callback of the server, about a socket that is in the trace of its upgrade, */
 static void begin(cf_gateway_t *self, const cf_client_t *client)
 {
-    set_trace(self, client->trace);
+    cf_actor_trace(self->out, client->trace);
     cf_gateway_speak_of(client);
 }
 
 /* and its end. */
 static void end(cf_gateway_t *self)
 {
-    set_trace(self, NULL);
+    cf_actor_trace(self->out, NULL);
     cf_gateway_speak_of(NULL);
     cf_arena_reset(&self->arena);
 }
@@ -376,7 +370,7 @@ static void follow_trace(cf_gateway_t *self, cf_str_t traceparent)
 {
     uint8_t trace[CF_TRACE_SIZE];
     if (cf_traceparent_read(trace, traceparent))
-        set_trace(self, trace);
+        cf_actor_trace(self->out, trace);
     else
         cf_gateway_new_trace(self);
 }
