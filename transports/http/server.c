@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -119,25 +120,41 @@ static void take_turns(cf_server_t *server)
     }
 }
 
-static void on_flush_timer(uv_timer_t *timer)
+static void on_flush_timer(uv_poll_t *poll, int status, int events)
 {
-    cf_server_t *server = timer->data;
+    (void)status;
+    (void)events;
+    cf_server_t *server = poll->data;
+    uint64_t times;
+    if (read(server->flush_timer, &times, sizeof times) < 0)
+        return; /* it was set anew meanwhile */
     server->flush_waits = false;
-    server->flush_due = true; /* the next pass, which follows at once, flushes */
+    server->flush_due = true; /* the pass that follows flushes */
+}
+
+/* True: the flush is put off, and the timer will tell. */
+static bool puts_off_flush(cf_server_t *server)
+{
+    if (server->flush_due || server->stopping)
+        return false;
+    if (server->flush_waits)
+        return true;
+    int64_t us = server->config.flush_delay_ms * INT64_C(1000);
+    if (us == 0)
+        us = cf_gathering_wait_us(&server->gathering);
+    struct itimerspec in = {.it_value = {.tv_nsec = us * 1000}}; /* at most 50 ms */
+    server->flush_waits = us > 0 && timerfd_settime(server->flush_timer, 0, &in, NULL) == 0;
+    return server->flush_waits;
 }
 
 static void flush(cf_server_t *server)
 {
+    if (!cf_ring_is_empty(&server->dirty) && puts_off_flush(server))
+        return;
+    server->flush_due = false;
     if (cf_ring_is_empty(&server->dirty))
         return;
-    if (server->config.flush_delay_ms > 0 && !server->flush_due && !server->stopping) {
-        if (!server->flush_waits)
-            uv_timer_start(&server->flush_timer, on_flush_timer,
-                           (uint64_t)server->config.flush_delay_ms, 0);
-        server->flush_waits = true;
-        return;
-    }
-    server->flush_due = false;
+    cf_gathering_flushed(&server->gathering);
     server->gathered_count = 0; /* frames may have been freed and their addresses used again */
     while (!cf_ring_is_empty(&server->dirty))
         cf_websocket_flush(CF_RING_OWNER(server->dirty.next, cf_conn_t, dirty));
@@ -305,6 +322,15 @@ static void on_tls_end(void *owner, void *seat)
 
 /* ---- life ---- */
 
+static int watch(cf_server_t *server, uv_poll_t *poll, int fd, uv_poll_cb on_readable)
+{
+    if (fd < 0 || uv_poll_init(&server->loop, poll, fd) < 0)
+        return CF_EIO;
+    poll->data = server;
+    uv_poll_start(poll, UV_READABLE, on_readable);
+    return 0;
+}
+
 static int start_loop(cf_server_t *server, int inbox_fd)
 {
     if (uv_loop_init(&server->loop) < 0)
@@ -314,22 +340,18 @@ static int start_loop(cf_server_t *server, int inbox_fd)
     uv_prepare_init(&server->loop, &server->prepare);
     uv_idle_init(&server->loop, &server->again);
     uv_timer_init(&server->loop, &server->second);
-    uv_timer_init(&server->loop, &server->flush_timer);
-    server->check.data = server->prepare.data = server->again.data = server;
-    server->second.data = server->flush_timer.data = server;
+    server->check.data = server->prepare.data = server->again.data = server->second.data = server;
     uv_check_start(&server->check, on_check);
     uv_prepare_start(&server->prepare, on_prepare);
     uv_timer_start(&server->second, on_second, CF_WHEEL_TICK_MS, CF_WHEEL_TICK_MS);
     server->second_ms = cf_server_now_ms(server);
     cf_wheel_init(&server->wheel, server->second_ms);
-    if (inbox_fd < 0)
-        return 0;
-    if (uv_poll_init(&server->loop, &server->inbox, inbox_fd) < 0)
-        return CF_EIO;
-    server->has_inbox = true;
-    server->inbox.data = server;
-    uv_poll_start(&server->inbox, UV_READABLE, on_inbox);
-    return 0;
+    server->flush_timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    int rc = watch(server, &server->flush_poll, server->flush_timer, on_flush_timer);
+    if (rc == 0 && inbox_fd >= 0)
+        rc = watch(server, &server->inbox, inbox_fd, on_inbox);
+    server->has_inbox = rc == 0 && inbox_fd >= 0;
+    return rc;
 }
 
 static int start_tls(cf_server_t *server)
@@ -358,6 +380,7 @@ int cf_server_new(cf_server_t **out, const cf_server_config_t *config,
     server->config = *config;
     server->events = *events;
     server->owner = owner;
+    server->flush_timer = -1;
     cf_ring_init(&server->turns);
     cf_ring_init(&server->dirty);
     cf_ring_init(&server->clients);
@@ -429,12 +452,12 @@ const cf_server_stats_t *cf_server_stats(const cf_server_t *self)
 /* Only our own handles: lws closes those it has put on the loop. */
 static void close_handles(cf_server_t *server)
 {
-    uv_handle_t *handles[] = {(uv_handle_t *)&server->check,       (uv_handle_t *)&server->prepare,
-                              (uv_handle_t *)&server->again,       (uv_handle_t *)&server->second,
-                              (uv_handle_t *)&server->flush_timer, (uv_handle_t *)&server->inbox};
-    size_t count = sizeof handles / sizeof handles[0] - (server->has_inbox ? 0 : 1);
-    for (size_t i = 0; i < count; i++)
-        uv_close(handles[i], NULL);
+    uv_handle_t *handles[] = {(uv_handle_t *)&server->check,      (uv_handle_t *)&server->prepare,
+                              (uv_handle_t *)&server->again,      (uv_handle_t *)&server->second,
+                              (uv_handle_t *)&server->flush_poll, (uv_handle_t *)&server->inbox};
+    for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++)
+        if (handles[i]->loop) /* else it was not reached */
+            uv_close(handles[i], NULL);
 }
 
 void cf_server_destroy(cf_server_t **self)
@@ -456,5 +479,7 @@ void cf_server_destroy(cf_server_t **self)
         cf_websocket_free_context(server);
         uv_loop_close(&server->loop);
     }
+    if (server->flush_timer >= 0)
+        close(server->flush_timer);
     free(server);
 }

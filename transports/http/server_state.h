@@ -10,6 +10,7 @@
 
 #include "address.h"
 #include "buf.h"
+#include "gathering.h"
 #include "listener.h"
 #include "outgoing.h"
 #include "server.h"
@@ -78,8 +79,10 @@ struct cf_server {
     uv_check_t check;
     uv_prepare_t prepare;
     uv_idle_t again; /* runs while the owner has more in its inbox, or a pass left work */
-    uv_poll_t inbox;
-    uv_timer_t second, flush_timer;
+    uv_poll_t inbox, flush_poll;
+    int flush_timer; /* a timerfd: uv's timers know milliseconds alone */
+    cf_gathering_t gathering;
+    uv_timer_t second;
     bool inbox_more, in_pass, stopping, flush_waits, flush_due, has_loop, has_inbox;
     cf_listener_t listener;
     cf_tls_t *tls; /* NULL: clients speak plain HTTP */

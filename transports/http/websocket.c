@@ -310,6 +310,7 @@ int cf_conn_send(cf_conn_t *conn, cf_frame_t *frame)
     }
     server->stats.messages_out++;
     count_queued(conn);
+    cf_gathering_add(&server->gathering, cf_ring_is_empty(&conn->dirty));
     cf_ring_append(&server->dirty, &conn->dirty);
     return 0;
 }
