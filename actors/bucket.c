@@ -38,6 +38,15 @@ void cf_bucket_give_back(cf_bucket_t *self, const cf_limit_t *limit, int64_t n)
     self->missing = self->missing > units ? self->missing - units : 0;
 }
 
+void cf_bucket_miss(cf_bucket_t *self, const cf_limit_t *limit, int64_t missing)
+{
+    int64_t all = limit->burst * limit->period_us;
+    if (missing > all)
+        missing = all;
+    if (self->missing < missing)
+        self->missing = missing;
+}
+
 int64_t cf_bucket_wait_us(const cf_bucket_t *self, const cf_limit_t *limit)
 {
     int64_t over = self->missing - (limit->burst - 1) * limit->period_us;

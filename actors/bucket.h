@@ -34,6 +34,8 @@ void cf_bucket_take(cf_bucket_t *self, const cf_limit_t *limit,
                     int64_t n); /* no more than there are */
 void cf_bucket_give_back(cf_bucket_t *self, const cf_limit_t *limit,
                          int64_t n); /* never past full */
+/* At least so much is missing from it, or all there is room for. */
+void cf_bucket_miss(cf_bucket_t *self, const cf_limit_t *limit, int64_t missing);
 /* Time until there is a token; 0: there is one. */
 int64_t cf_bucket_wait_us(const cf_bucket_t *self, const cf_limit_t *limit);
 /* Take one now. Returns 0, or the milliseconds until there is one, at least 1. */

@@ -12,7 +12,7 @@
  *     from lobby     FORGET -> FORGOTTEN; COUNTS, kept to the latest and bounded in cost
  *     from accounts  SESSION_ENDED, USER_ENDED: the sockets of that session, or of all sessions of that user,
  *                    are closed 1008
- *     to limiter     TAKE before what is limited beyond one connection, GIVE_BACK; whom it refuses
+ *     to limiter     TAKE before what is limited beyond one connection, SETTLE, GIVE_BACK; whom it refuses
  *                    or does not answer for does not pass
  *     RELOAD         -> DONE or REFUSED: certificate and key are read again
  *     DRAIN          stops listening and reading; DRAINED when nothing is in flight
@@ -36,10 +36,9 @@ typedef struct {
     cf_address_t lobby, accounts, storage, stats, limiter;
     cf_address_t reader; /* index 0 */
     uint32_t readers;
-    int64_t hash_us;   /* what a registration or a login may take besides */
-    int64_t answer_us; /* every actor answers earlier by itself; this is the net below */
-    int64_t
-        lease_kept_us; /* the rest of a lease that is over waits so long for a TAKE to go back with */
+    int64_t hash_us;           /* what a registration or a login may take besides */
+    int64_t answer_us;         /* every actor answers earlier by itself; this is the net below */
+    int64_t lease_kept_us;     /* a lease that is over waits so long for a TAKE to settle it */
     uint32_t credits_requests; /* in flight per connection before its socket is not read */
     size_t credits_bytes;
     uint32_t

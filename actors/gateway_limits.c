@@ -10,7 +10,7 @@
 
 #include <sodium.h>
 
-#define LEASE_TOKENS 4 /* at most, beyond what is needed at once */
+#define LEASE_TOKENS 64 /* at most, beyond what is needed at once */
 
 /* What a connection keeps from request to request. */
 typedef struct {
@@ -129,13 +129,6 @@ void cf_limits_answered(cf_client_t *client)
 /* --- logins ------------------------------------------------------------------------------------
  */
 
-static int give_back(cf_gateway_t *self, cf_limit_kind_t kind, cf_limit_key_t key, uint32_t tokens)
-{
-    cf_give_back_t body = {kind, key, tokens};
-    return cf_outbox_send(self->out, self->config.limiter, CF_MSG_GIVE_BACK, 0, (cf_id_t){0},
-                          &body);
-}
-
 /* By the name as it was given, whether somebody has it or not. */
 int cf_limits_try_login(cf_gateway_t *self, cf_client_t *client, cf_str_t username,
                         cf_answer_fn *answer)
@@ -154,8 +147,9 @@ bool cf_limits_may_login(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pend
 
 void cf_limits_give_back_login(cf_gateway_t *self, const cf_pending_t *pending)
 {
+    cf_give_back_t body = {CF_LIMIT_LOGINS, pending->bucket, 1};
     if (pending->limit == CF_LIMIT_LOGINS) /* without memory for it, one try less for a while */
-        give_back(self, CF_LIMIT_LOGINS, pending->bucket, 1);
+        cf_outbox_send(self->out, self->config.limiter, CF_MSG_GIVE_BACK, 0, (cf_id_t){0}, &body);
 }
 
 /* --- frames ------------------------------------------------------------------------------------
@@ -194,8 +188,7 @@ static bool goes(cf_gateway_t *self, cf_user_sockets_t *user)
 static bool may_spend(const cf_gateway_t *self, cf_user_sockets_t *user, cf_limit_kind_t kind,
                       int64_t now_us)
 {
-    const cf_lease_t *lease = lease_of(user, kind);
-    return self->config.limits.of[kind].rate == 0 || (lease->tokens && now_us < lease->until_us);
+    return self->config.limits.of[kind].rate == 0 || cf_lease_has(lease_of(user, kind), now_us);
 }
 
 static cf_limit_key_t key_of_user(const cf_gateway_t *self, const cf_user_sockets_t *user,
@@ -204,20 +197,27 @@ static cf_limit_key_t key_of_user(const cf_gateway_t *self, const cf_user_socket
     return key_of(self, kind, user->user.bytes, (cf_str_t){0});
 }
 
+static int settle(cf_gateway_t *self, cf_limit_kind_t kind, cf_limit_key_t key, cf_spent_t spent)
+{
+    cf_settle_t body = {kind, key, spent};
+    return cf_outbox_send(self->out, self->config.limiter, CF_MSG_SETTLE, 0, (cf_id_t){0}, &body);
+}
+
 static cf_answer_fn on_spend;
 
 /* For the frames at the head of the queue. Without memory they wait on, see cf_limits_second(). */
-static void ask(cf_gateway_t *self, cf_user_sockets_t *user)
+static void ask(cf_gateway_t *self, cf_user_sockets_t *user, int64_t now_us)
 {
     cf_limit_kind_t kind = user->waiting->limit;
     cf_lease_t *lease = lease_of(user, kind);
-    cf_take_t body = {
-        .kind = kind, .key = key_of_user(self, user, kind), .returned = lease->tokens};
+    cf_take_t body = {.kind = kind,
+                      .key = key_of_user(self, user, kind),
+                      .spent = cf_lease_spent(lease, &self->config.limits.of[kind], now_us)};
     for (const cf_pending_t *frame = user->waiting; frame && frame->limit == kind;
          frame = frame->next_held)
-        if (body.want < CF_TAKE_MAX)
+        if (body.want < CF_TAKE_MAX - LEASE_TOKENS)
             body.want++;
-    body.most = body.want > LEASE_TOKENS ? body.want : LEASE_TOKENS;
+    body.most = body.want + LEASE_TOKENS;
     cf_pending_t *pending = cf_gateway_pend(self, NULL, on_spend);
     if (!pending)
         return;
@@ -231,20 +231,20 @@ static void ask(cf_gateway_t *self, cf_user_sockets_t *user)
     pending->spender = user;
     user->take = pending;
     user->asked = body.want;
-    lease->tokens = 0;
+    *lease = (cf_lease_t){0};
 }
 
 /* Sends what may be sent, and asks for the rest. */
 static void advance(cf_gateway_t *self, cf_user_sockets_t *user, int64_t now_us)
 {
     while (user->waiting && may_spend(self, user, user->waiting->limit, now_us)) {
-        cf_lease_t *lease = lease_of(user, user->waiting->limit);
+        cf_limit_kind_t kind = user->waiting->limit;
         if (!goes(self, user))
             return;
-        lease->tokens -= lease->tokens > 0; /* none: not limited */
+        cf_lease_spend(lease_of(user, kind), &self->config.limits.of[kind], now_us);
     }
     if (user->waiting && !user->take)
-        ask(self, user);
+        ask(self, user, now_us);
 }
 
 /* What it asked for goes ahead, however late the answer is; the rest is a lease. */
@@ -252,8 +252,7 @@ static void on_granted(cf_gateway_t *self, const cf_pending_t *take, cf_user_soc
                        const cf_granted_t *granted)
 {
     cf_lease_t *lease = lease_of(user, take->limit);
-    lease->tokens = granted->tokens;
-    lease->until_us = take->sent_us + granted->lease_ms * INT64_C(1000);
+    cf_lease_begin(lease, granted, take->sent_us);
     while (user->asked && lease->tokens && goes(self, user))
         lease->tokens--;
 }
@@ -278,8 +277,8 @@ static void on_spend(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,
     cf_granted_t granted;
     bool is_granted = msg->type == CF_MSG_GRANTED && cf_turn_read(turn, msg, &granted) == 0;
     if (!user) { /* he went meanwhile */
-        if (is_granted)
-            give_back(self, pending->limit, pending->bucket, granted.tokens);
+        if (is_granted && granted.lease)
+            settle(self, pending->limit, pending->bucket, (cf_spent_t){.lease = granted.lease});
         return;
     }
     pending->spender = NULL;
@@ -322,11 +321,14 @@ void cf_limits_drop(cf_pending_t *pending)
     user->asked -= index < user->asked;
 }
 
-static void give_back_lease(cf_gateway_t *self, cf_user_sockets_t *user, cf_limit_kind_t kind)
+static void settle_lease(cf_gateway_t *self, cf_user_sockets_t *user, cf_limit_kind_t kind,
+                         int64_t now_us)
 {
     cf_lease_t *lease = lease_of(user, kind);
-    if (lease->tokens && give_back(self, kind, key_of_user(self, user, kind), lease->tokens) == 0)
-        lease->tokens = 0;
+    if (cf_lease_is_open(lease) &&
+        settle(self, kind, key_of_user(self, user, kind),
+               cf_lease_spent(lease, &self->config.limits.of[kind], now_us)) == 0)
+        *lease = (cf_lease_t){0};
 }
 
 void cf_limits_gone(cf_gateway_t *self, cf_user_sockets_t *user)
@@ -340,20 +342,19 @@ void cf_limits_gone(cf_gateway_t *self, cf_user_sockets_t *user)
         return;
     if (user->take)
         user->take->spender = NULL;
-    give_back_lease(self, user, CF_LIMIT_POSTS);
-    give_back_lease(self, user, CF_LIMIT_COMMANDS);
+    settle_lease(self, user, CF_LIMIT_POSTS, cf_boot_us());
+    settle_lease(self, user, CF_LIMIT_COMMANDS, cf_boot_us());
 }
 
-/* What is left of a lease may not be spent when its time is over, and goes back with the user's next TAKE. Without
- * one it is given back later: at once it would be a message more for each post of all who post less than once a
- * second, and for the limiter those of a whole second in one go. */
+/* A lease that is over is settled by the user's next TAKE, and alone if there is none for a while: at once it would
+ * be a message more for each lease of all who go on posting. */
 void cf_limits_second(cf_gateway_t *self, int64_t boot_us)
 {
     for (cf_user_sockets_t *user = self->users; user; user = user->hh.next) {
         if (boot_us >= user->posts.until_us + self->config.lease_kept_us)
-            give_back_lease(self, user, CF_LIMIT_POSTS);
+            settle_lease(self, user, CF_LIMIT_POSTS, boot_us);
         if (boot_us >= user->commands.until_us + self->config.lease_kept_us)
-            give_back_lease(self, user, CF_LIMIT_COMMANDS);
+            settle_lease(self, user, CF_LIMIT_COMMANDS, boot_us);
         advance(self, user, boot_us); /* there was no memory to ask, or no answer */
     }
     cf_gateway_speak_of(NULL);

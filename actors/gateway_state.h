@@ -10,6 +10,7 @@
 
 #include "dialects/rooms.h"
 #include "gateway.h"
+#include "lease.h"
 #include "log.h"
 #include "metrics.h"
 #include "table.h"
@@ -151,12 +152,6 @@ struct cf_client {
     int64_t expires_us;      /* of its session, wall clock */
     UT_hash_handle hh;
 };
-
-/* Tokens of a user that frames may still spend without asking. */
-typedef struct {
-    uint32_t tokens;
-    int64_t until_us;
-} cf_lease_t;
 
 /* A user who has open sockets here. */
 struct cf_user_sockets {

@@ -14,11 +14,15 @@
  * may find no memory; here every step costs the same, and nothing is allocated once it runs. */
 typedef struct {
     cf_limit_key_t key;
-    uint32_t kind;
-    cf_bucket_t bucket;
+    cf_bucket_t bucket;    /* without what is on lease; see withhold() */
+    int64_t lost_us;       /* when the lease counts as spent */
     uint32_t next;         /* with the same hash; or of the free ones */
     uint32_t older, newer; /* by their last use */
+    uint32_t lease;        /* the number of the one that is out; 0: none */
+    uint16_t leased;       /* tokens on it */
+    uint8_t kind;
 } slot_t;
+_Static_assert(CF_TAKE_MAX <= UINT16_MAX && CF_LIMIT_KINDS_MAX <= UINT8_MAX, "they fit");
 /* and its share of the heads, of which there are up to twice as many */
 _Static_assert(sizeof(slot_t) + 2 * sizeof(uint32_t) <= CF_LIMITER_BUCKET_COST,
                "limits.buckets_max tells what it costs");
@@ -30,6 +34,7 @@ struct cf_limiter {
     uint32_t mask;          /* heads - 1 */
     uint32_t used, touched; /* slots in use; slots ever used, behind which all are free */
     uint32_t free, oldest, newest;
+    uint32_t leases; /* the number given last */
     int64_t idle_us; /* by then any bucket is full again */
 };
 
@@ -65,6 +70,12 @@ static void link_newest(cf_limiter_t *self, slot_t *slot)
     self->newest = at;
 }
 
+static void use(cf_limiter_t *self, slot_t *slot)
+{
+    unlink_use(self, slot);
+    link_newest(self, slot);
+}
+
 static void forget(cf_limiter_t *self, slot_t *slot)
 {
     uint32_t at = (uint32_t)(slot - self->slots);
@@ -97,27 +108,124 @@ static slot_t *find_or_add(cf_limiter_t *self, uint32_t kind, const cf_limit_key
 {
     slot_t *slot = find(self, kind, key);
     if (slot) {
-        unlink_use(self, slot);
-    } else {
-        slot = take_slot(self);
-        uint32_t *head = head_of(self, kind, key);
-        *slot = (slot_t){.key = *key, .kind = kind, .next = *head};
-        *head = (uint32_t)(slot - self->slots);
+        use(self, slot);
+        return slot;
     }
+    slot = take_slot(self);
+    uint32_t *head = head_of(self, kind, key);
+    *slot = (slot_t){.key = *key, .kind = (uint8_t)kind, .next = *head};
+    *head = (uint32_t)(slot - self->slots);
     link_newest(self, slot);
     return slot;
+}
+
+/* --- leases ------------------------------------------------------------------------------------
+ *
+ * What is leased has been taken out of the bucket, which goes on filling up: to what it holds if all of
+ * that was spent early, and so further than it may if nothing was. What it may hold is known when the
+ * lease is settled. Until then that is withheld from others. */
+
+/* As if all that is out were spent at this very time, which is the worst that can be. */
+static void withhold(slot_t *slot, const cf_limit_t *limit)
+{
+    cf_bucket_miss(&slot->bucket, limit, slot->leased * limit->period_us);
+}
+
+static void end_lease(slot_t *slot)
+{
+    slot->lease = slot->leased = 0;
+}
+
+/* Brings the slot up to date. */
+static void refill(slot_t *slot, const cf_limit_t *limit, int64_t now_us)
+{
+    if (slot->lease && now_us >= slot->lost_us) {
+        cf_bucket_tokens(&slot->bucket, limit, slot->lost_us);
+        withhold(slot, limit);
+        end_lease(slot);
+    }
+    cf_bucket_tokens(&slot->bucket, limit, now_us);
+}
+
+/* Tokens that were spent without having been taken out. */
+static void charge(slot_t *slot, const cf_limit_t *limit, int64_t n)
+{
+    cf_bucket_miss(&slot->bucket, limit, slot->bucket.missing + n * limit->period_us);
+}
+
+/* Of a lease that counted as spent, or whose bucket was forgotten; or its gateway says what is not so. */
+static void settle_unknown(slot_t *slot, const cf_limit_t *limit, const cf_spent_t *spent)
+{
+    if (!spent->tokens)
+        return;
+    withhold(slot, limit);
+    charge(slot, limit, spent->tokens);
+}
+
+static void settle(slot_t *slot, const cf_limit_t *limit, const cf_spent_t *spent)
+{
+    if (!spent->lease || spent->lease != slot->lease) {
+        settle_unknown(slot, limit, spent);
+        return;
+    }
+    if (spent->tokens <= slot->leased)
+        cf_bucket_give_back(&slot->bucket, limit, slot->leased - spent->tokens);
+    else
+        charge(slot, limit, spent->tokens - slot->leased);
+    uint64_t all = spent->tokens * (uint64_t)limit->period_us;
+    /* it was not fuller than full when they were spent */
+    cf_bucket_miss(&slot->bucket, limit, (int64_t)(spent->missing < all ? spent->missing : all));
+    end_lease(slot);
+}
+
+/* How many of the tokens left to lease. */
+static int64_t to_lease(const slot_t *slot, const cf_limit_t *limit, const cf_take_t *take,
+                        int64_t left)
+{
+    int64_t n = (int64_t)take->most - take->want;
+    if (n > limit->burst / 4)
+        n = limit->burst / 4;
+    if (n > left - limit->burst / 2)
+        n = left - limit->burst / 2;
+    return slot->lease || n < 0 ? 0 : n;
+}
+
+static void begin_lease(cf_limiter_t *self, slot_t *slot, int64_t n, int64_t now_us)
+{
+    self->leases += self->leases == UINT32_MAX ? 2 : 1; /* 0 is none */
+    slot->lease = self->leases;
+    slot->leased = (uint16_t)n;
+    slot->lost_us = now_us + CF_LEASE_LOST_MS * INT64_C(1000);
 }
 
 /* --- messages ----------------------------------------------------------------------------------
  */
 
-/* How many of `tokens` to hand out, at least one being there. */
-static int64_t share_of(const cf_take_t *take, int64_t tokens, const cf_limit_t *limit)
+static int64_t tokens_for(slot_t *slot, const cf_limit_t *limit, const cf_spent_t *spent,
+                          int64_t now_us)
 {
-    int64_t to_spare = tokens - limit->burst / 2;
-    int64_t share = take->want < tokens ? take->want : tokens;
-    int64_t lease = take->most < to_spare ? take->most : to_spare;
-    return share > lease ? share : lease;
+    refill(slot, limit, now_us);
+    settle(slot, limit, spent);
+    withhold(slot, limit); /* what is on somebody else's lease */
+    return cf_bucket_tokens(&slot->bucket, limit, now_us);
+}
+
+/* Without memory for the answer nobody gets them. */
+static int grant(cf_limiter_t *self, cf_turn_t *turn, const cf_msg_t *msg, slot_t *slot,
+                 const cf_take_t *take, int64_t tokens)
+{
+    const cf_limit_t *limit = &self->config.limits.of[slot->kind];
+    int64_t wanted = take->want < tokens ? take->want : tokens;
+    int64_t leased = to_lease(slot, limit, take, tokens - wanted);
+    if (leased)
+        begin_lease(self, slot, leased, turn->boot_us);
+    cf_granted_t granted = {(uint32_t)(wanted + leased), CF_LEASE_MS, leased ? slot->lease : 0};
+    int rc = cf_outbox_answer(turn->out, msg, CF_MSG_GRANTED, &granted);
+    if (rc == 0)
+        cf_bucket_take(&slot->bucket, limit, granted.tokens);
+    else if (leased)
+        end_lease(slot);
+    return rc;
 }
 
 static int on_take(void *state, cf_turn_t *turn, const cf_msg_t *msg)
@@ -132,22 +240,31 @@ static int on_take(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     const cf_limit_t *limit = &self->config.limits.of[take.kind];
     if (limit->rate == 0) /* off here; whoever asks has other settings */
         return cf_outbox_answer(turn->out, msg, CF_MSG_GRANTED,
-                                &(cf_granted_t){take.want, CF_LEASE_MS});
-    cf_bucket_t *bucket = &find_or_add(self, take.kind, &take.key)->bucket;
-    cf_bucket_give_back(bucket, limit, take.returned);
-    int64_t tokens = cf_bucket_tokens(bucket, limit, turn->boot_us);
-    if (tokens == 0) {
-        uint32_t wait_ms = (uint32_t)((cf_bucket_wait_us(bucket, limit) + 999) / 1000);
-        cf_limit_count_refused(take.kind, take.want);
-        cf_outbox_refuse(turn->out, msg, CF_ELIMIT, wait_ms);
-        return 0;
-    }
-    int64_t share = share_of(&take, tokens, limit);
-    rc = cf_outbox_answer(turn->out, msg, CF_MSG_GRANTED,
-                          &(cf_granted_t){(uint32_t)share, CF_LEASE_MS});
-    if (rc == 0) /* without memory for the answer nobody gets them */
-        cf_bucket_take(bucket, limit, share);
-    return rc;
+                                &(cf_granted_t){take.want, CF_LEASE_MS, 0});
+    slot_t *slot = find_or_add(self, take.kind, &take.key);
+    int64_t tokens = tokens_for(slot, limit, &take.spent, turn->boot_us);
+    if (tokens > 0)
+        return grant(self, turn, msg, slot, &take, tokens);
+    uint32_t wait_ms = (uint32_t)((cf_bucket_wait_us(&slot->bucket, limit) + 999) / 1000);
+    cf_limit_count_refused(take.kind, take.want);
+    cf_outbox_refuse(turn->out, msg, CF_ELIMIT, wait_ms);
+    return 0;
+}
+
+static int on_settle(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_limiter_t *self = state;
+    cf_settle_t body;
+    int rc = cf_msg_body(&body, msg, turn->arena);
+    if (rc == 0 && body.kind >= CF_LIMIT_KINDS)
+        rc = CF_ERANGE;
+    slot_t *slot = rc == 0 ? find(self, body.kind, &body.key) : NULL;
+    if (!slot) /* forgotten, it begins anew */
+        return rc;
+    use(self, slot);
+    refill(slot, &self->config.limits.of[body.kind], turn->boot_us);
+    settle(slot, &self->config.limits.of[body.kind], &body.spent);
+    return 0;
 }
 
 static int on_give_back(void *state, cf_turn_t *turn, const cf_msg_t *msg)
@@ -224,7 +341,7 @@ int cf_limiter_new(cf_limiter_t **out, const cf_limiter_config_t *config)
     self->config = *config;
     self->mask = (uint32_t)heads - 1;
     self->free = self->oldest = self->newest = NONE;
-    self->idle_us = time_to_fill(&config->limits);
+    self->idle_us = CF_LEASE_LOST_MS * INT64_C(1000) + time_to_fill(&config->limits);
     self->slots =
         calloc(config->buckets_max, sizeof *self->slots); /* untouched, it takes no memory */
     self->heads = malloc(heads * sizeof *self->heads);
@@ -239,6 +356,7 @@ int cf_limiter_new(cf_limiter_t **out, const cf_limiter_config_t *config)
 
 static const cf_handler_t handlers[] = {
     {CF_MSG_TAKE, on_take},
+    {CF_MSG_SETTLE, on_settle},
     {CF_MSG_GIVE_BACK, on_give_back},
     {0, NULL},
 };

@@ -150,7 +150,7 @@
     X(limits, failed_logins_window, DURATION, "15m", "1s", "24h",                                  \
       "Time in which limits.failed_logins come back, evenly.")                                     \
     X(limits, buckets_max, INT, "100000", "1000", "10000000",                                      \
-      "Users, addresses and accounts whose limits are kept, 60 bytes each; past it the one not "   \
+      "Users, addresses and accounts whose limits are kept, 72 bytes each; past it the one not "   \
       "seen for the longest starts anew.")                                                         \
     X(node, name, TEXT, "confab", "1", "63", "Name of this node in logs.")                         \
     X(node, data_dir, TEXT, "./data", "1", "1024",                                                 \

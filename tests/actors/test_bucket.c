@@ -53,6 +53,20 @@ Test(bucket, never_holds_more_than_its_burst)
     cr_assert(eq(i64, cf_bucket_tokens(&bucket, &limit, T0 + 3 * SECOND), 5));
 }
 
+Test(bucket, misses_at_least_what_it_is_told_and_never_more_than_its_burst)
+{
+    cf_limit_t limit = cf_limit(2, SECOND, 5);
+    cf_bucket_t bucket = {0};
+    cf_bucket_tokens(&bucket, &limit, T0);
+    cf_bucket_miss(&bucket, &limit, 2 * SECOND);
+    cr_assert(eq(i64, cf_bucket_tokens(&bucket, &limit, T0), 3));
+    cf_bucket_miss(&bucket, &limit, SECOND);
+    cr_assert(eq(i64, cf_bucket_tokens(&bucket, &limit, T0), 3));
+    cf_bucket_miss(&bucket, &limit, 6 * SECOND);
+    cr_assert(eq(i64, cf_bucket_tokens(&bucket, &limit, T0), 0));
+    cr_assert(eq(i64, cf_bucket_tokens(&bucket, &limit, T0 + SECOND / 2), 1));
+}
+
 Test(bucket, lets_as_many_at_once_as_in_its_period)
 {
     cf_limit_t limit = cf_limit(100, SECOND, 5);

@@ -26,6 +26,7 @@
 #define NODE 1
 #define CONNS_MAX 256
 #define POSTS_MAX 64
+#define TAKES_MAX 1000 /* of frames */
 #define HOUR_US INT64_C(3600000000)
 #define SECOND_US INT64_C(1000000)
 #define GIVES_UP_US (16 * SECOND_US) /* a gateway waits 15 s for an actor */
@@ -101,7 +102,10 @@ static struct {
     bool silent, no_room, drained, closed;
     int tokens;     /* of frames: handed out and not come back, less the frames that came */
     unsigned takes; /* of frames */
-    bool holds;     /* the room keeps an ATTACH to answer it later */
+    struct {
+        unsigned wanted, leased;
+    } grants[TAKES_MAX]; /* by the number of the lease */
+    bool holds;          /* the room keeps an ATTACH to answer it later */
     cf_msg_t held_request;
     cf_attach_t held; /* conn 0: none came */
     unsigned long failing;
@@ -365,7 +369,7 @@ typedef union {
     cf_command_t command;
     cf_flushed_t flushed;
     cf_take_t take;
-    cf_give_back_t give_back;
+    cf_settle_t settle;
     cf_register_t registering;
 } body_t;
 
@@ -447,26 +451,42 @@ static bool is_frames(uint32_t kind)
     return kind == CF_LIMIT_POSTS || kind == CF_LIMIT_COMMANDS;
 }
 
+/* What was not spent of a lease has come back. Wanted tokens for which there was no memory are spent like it. */
+static void end_lease(const cf_spent_t *spent)
+{
+    if (!spent->lease)
+        return;
+    cr_assert(spent->lease < TAKES_MAX);
+    unsigned leased = world.grants[spent->lease].leased;
+    ensure(leased && spent->tokens <= leased + world.grants[spent->lease].wanted);
+    world.tokens -= spent->tokens < leased ? (int)(leased - spent->tokens) : 0;
+    world.grants[spent->lease].leased = 0;
+}
+
 /* Now a lease and now less than is wanted; and of frames every fifth is refused. */
 static void play_limiter(const cf_msg_t *msg, const body_t *body)
 {
     const cf_take_t *take = &body->take;
-    if (msg->type == CF_MSG_GIVE_BACK) {
-        world.tokens -= is_frames(body->give_back.kind) ? (int)body->give_back.tokens : 0;
+    if (msg->type == CF_MSG_SETTLE)
+        end_lease(&body->settle.spent);
+    if (msg->type != CF_MSG_TAKE)
         return;
-    }
     if (!is_frames(take->kind)) {
-        answer(msg, CF_MSG_GRANTED, &(cf_granted_t){1, 1000});
+        answer(msg, CF_MSG_GRANTED, &(cf_granted_t){1, 1000, 0});
         return;
     }
-    world.tokens -= (int)take->returned;
+    end_lease(&take->spent);
     if (++world.takes % 5 == 0) {
         refuse(msg, CF_ELIMIT);
         return;
     }
+    cr_assert(world.takes < TAKES_MAX);
     uint32_t tokens = world.takes % 2 ? take->most : 1;
+    uint32_t lease = tokens > take->want ? world.takes : 0;
     world.tokens += (int)tokens;
-    answer(msg, CF_MSG_GRANTED, &(cf_granted_t){tokens, 1000});
+    world.grants[lease].wanted = take->want;
+    world.grants[lease].leased = lease ? tokens - take->want : 0;
+    answer(msg, CF_MSG_GRANTED, &(cf_granted_t){tokens, 1000, lease});
 }
 
 static void play_lobby(const cf_msg_t *msg)
@@ -1003,7 +1023,7 @@ static void live_a_day(void)
         ensure(world.windows[i].flushed == world.windows[i].events);
     retire();
     if (world.strict)
-        ensure(world.tokens == 0); /* what was not used has come back */
+        ensure(world.tokens == 0); /* what was not spent has come back */
 }
 
 /* --- runs --------------------------------------------------------------------------------------
@@ -1095,7 +1115,8 @@ static void live_and_recover(void)
     live_a_day();
     failing_malloc_end();
     world.strict = true;
-    live_a_day(); /* as if nothing had happened */
+    world.tokens = 0; /* frames for which there was no memory have had theirs */
+    live_a_day();     /* as if nothing had happened */
 }
 
 /* DRAINED is said, sockets are closed and CLOSED is said, whatever fails meanwhile. */

@@ -1477,8 +1477,8 @@ static cf_limit_key_t grant(cf_limit_kind_t kind)
 {
     cf_msg_t msg;
     cf_take_t take = next_take(kind, &msg);
-    cr_assert(take.want == 1 && take.most == 1 && take.returned == 0);
-    peer_answer(limiter, &msg, CF_MSG_GRANTED, &(cf_granted_t){1, 1000});
+    cr_assert(take.want == 1 && take.most == 1 && take.spent.lease == 0 && take.spent.tokens == 0);
+    peer_answer(limiter, &msg, CF_MSG_GRANTED, &(cf_granted_t){1, 1000, 0});
     return take.key;
 }
 
@@ -1727,7 +1727,7 @@ Test(tuned_gateway, gives_back_a_try_that_its_client_did_not_wait_for)
     cf_limit_key_t key = next_take(CF_LIMIT_LOGINS, &take).key;
     vanish(fd);
     wait_for_counter(CF_M_CONNECTIONS, 0);
-    peer_answer(limiter, &take, CF_MSG_GRANTED, &(cf_granted_t){1, 1000});
+    peer_answer(limiter, &take, CF_MSG_GRANTED, &(cf_granted_t){1, 1000, 0});
     expect_given_back(key);
 }
 
@@ -1764,13 +1764,21 @@ static cf_msg_t expect_take(cf_limit_kind_t kind, uint32_t want)
     cf_msg_t msg;
     cf_take_t take = next_take(kind, &msg);
     cr_assert(eq(u32, take.want, want));
-    cr_assert(eq(u32, take.most, want > 4 ? want : 4));
+    cr_assert(eq(u32, take.most, want + 64));
     return msg;
 }
 
+#define LEASE 7 /* its number */
+
 static void grant_tokens(const cf_msg_t *take, uint32_t tokens)
 {
-    peer_answer(limiter, take, CF_MSG_GRANTED, &(cf_granted_t){tokens, 60000});
+    peer_answer(limiter, take, CF_MSG_GRANTED, &(cf_granted_t){tokens, 60000, LEASE});
+}
+
+static void check_spent(const cf_spent_t *spent, uint32_t tokens)
+{
+    cr_assert(eq(u32, spent->lease, LEASE));
+    cr_assert(eq(u32, spent->tokens, tokens));
 }
 
 static void expect_no_take(void)
@@ -1806,6 +1814,11 @@ Test(tuned_gateway, spends_a_lease_without_asking, .init = with_limited_frames)
     expect_no_take();
     post(ann, "5", "");
     take = expect_take(CF_LIMIT_POSTS, 1);
+    cr_assert(cf_msg_body(&of_ann, &take, &limiter->arena) == 0);
+    check_spent(&of_ann.spent, 3); /* the first was wanted, not leased */
+    uint64_t token = (uint64_t)config.limits.of[CF_LIMIT_POSTS].period_us;
+    cr_assert(gt(u64, of_ann.spent.missing, 2 * token)); /* a little has come back */
+    cr_assert(lt(u64, of_ann.spent.missing, 3 * token));
     grant_tokens(&take, 1);
     answer_post(rooms, "5", 5);
     post(bob, "6", "");
@@ -1873,61 +1886,57 @@ Test(tuned_gateway, tells_who_is_over_the_limit_how_long_to_wait, .init = with_l
     close(ann);
 }
 
-/* What comes back with a TAKE or by itself until there are `tokens` of it. */
-static void expect_returned(uint32_t tokens)
+/* The next message at the limiter settles the lease. */
+static void expect_settled(uint32_t tokens)
 {
     cf_msg_t msg;
-    cf_take_t take;
-    cf_give_back_t given;
-    while (tokens) {
-        cr_assert(peer_next(limiter, &msg));
-        if (msg.type == CF_MSG_TAKE) {
-            cr_assert(cf_msg_body(&take, &msg, &limiter->arena) == 0);
-            given.tokens = take.returned;
-            grant_tokens(&msg, 1);
-        } else {
-            cr_assert(eq(int, msg.type, CF_MSG_GIVE_BACK));
-            cr_assert(cf_msg_body(&given, &msg, &limiter->arena) == 0);
-        }
-        cr_assert(le(u32, given.tokens, tokens));
-        tokens -= given.tokens;
-    }
+    cf_settle_t settled;
+    cr_assert(peer_next(limiter, &msg));
+    cr_assert(eq(int, msg.type, CF_MSG_SETTLE));
+    cr_assert(cf_msg_body(&settled, &msg, &limiter->arena) == 0);
+    cr_assert(eq(u32, settled.kind, CF_LIMIT_POSTS));
+    check_spent(&settled.spent, tokens);
 }
 
-/* ann has posted under a lease of four that is over at once. */
-static int post_once(void)
+/* ann has posted, and has a lease that is over at once. */
+static int post_and_lease(void)
 {
     int ann = enter_first("ann", NULL);
     post(ann, "1", "");
     cf_msg_t take = expect_take(CF_LIMIT_POSTS, 1);
-    peer_answer(limiter, &take, CF_MSG_GRANTED, &(cf_granted_t){4, 0});
+    peer_answer(limiter, &take, CF_MSG_GRANTED, &(cf_granted_t){4, 0, LEASE});
     answer_post(rooms, "1", 1);
     return ann;
 }
 
-Test(tuned_gateway, gives_back_what_it_did_not_use_in_time, .init = with_limited_frames)
+Test(tuned_gateway, settles_a_lease_that_is_over, .init = with_limited_frames)
 {
-    int ann = post_once();
-    expect_returned(3);
+    int ann = post_and_lease();
+    expect_settled(0);
     close(ann);
 }
 
-Test(tuned_gateway, returns_what_it_did_not_use_with_the_next_take)
+Test(tuned_gateway, settles_a_lease_that_is_over_with_the_next_take)
 {
     config.lease_kept_us = INT64_C(3600000000);
     with_limited_frames();
-    int ann = post_once();
+    int ann = post_and_lease();
     post(ann, "2", "");
     cf_msg_t msg = expect_take(CF_LIMIT_POSTS, 1);
     cf_take_t take;
     cr_assert(cf_msg_body(&take, &msg, &limiter->arena) == 0);
-    cr_assert(eq(u32, take.returned, 3));
-    grant_tokens(&msg, 1);
+    check_spent(&take.spent, 0);
+    peer_answer(limiter, &msg, CF_MSG_GRANTED, &(cf_granted_t){1, 60000, 0});
     answer_post(rooms, "2", 2);
+    post(ann, "3", "");
+    msg = expect_take(CF_LIMIT_POSTS, 1);
+    cr_assert(cf_msg_body(&take, &msg, &limiter->arena) == 0);
+    cr_assert(eq(u32, take.spent.lease, 0)); /* once */
+    cr_assert(eq(u32, take.spent.tokens, 0));
     close(ann);
 }
 
-Test(tuned_gateway, gives_back_what_a_user_leaves_behind, .init = with_limited_frames)
+Test(tuned_gateway, settles_what_a_user_leaves_behind, .init = with_limited_frames)
 {
     cf_msg_t msg;
     int ann = enter_first("ann", NULL), again = enter("ann");
@@ -1943,7 +1952,7 @@ Test(tuned_gateway, gives_back_what_a_user_leaves_behind, .init = with_limited_f
         cr_assert(peer_next(rooms, &msg));
     while (msg.type != CF_MSG_POST);
     vanish(again);
-    expect_returned(2);
+    expect_settled(1);
 }
 
 Test(tuned_gateway, forgets_frames_of_who_went_before_they_could_go, .init = with_limited_frames)
@@ -1965,7 +1974,7 @@ Test(tuned_gateway, forgets_frames_of_who_went_before_they_could_go, .init = wit
     vanish(again);
     wait_for_counter(CF_M_WEBSOCKETS, 0);
     grant_tokens(&take, 4);
-    expect_returned(4);
+    expect_settled(0);
 }
 
 Test(tuned_gateway, holds_a_frame_that_the_limiter_lets_go_while_its_room_moves,

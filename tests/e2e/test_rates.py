@@ -330,8 +330,8 @@ def test_the_sockets_of_a_user_share_a_limit(store_kind, make_server, gateways):
         accepted += len(some)
         refused += others
     seconds = time.monotonic() - began
-    # up to three tokens may be leased to another gateway
-    assert 60 - 3 * (gateways - 1) <= accepted <= 61 + seconds
+    # up to a quarter of them may be leased to another gateway
+    assert (60 if gateways == 1 else 45) <= accepted <= 61 + seconds
     check_refused(refused, 1000)
 
 

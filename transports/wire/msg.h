@@ -139,6 +139,7 @@
     X(TAKE, 0x0b01, take, REQUEST)                                                                 \
     X(GRANTED, 0x0b02, granted, ANSWER)                                                            \
     X(GIVE_BACK, 0x0b03, give_back, NOTICE)                                                        \
+    X(SETTLE, 0x0b04, settle, NOTICE)                                                              \
     /* operate.h */                                                                                \
     X(TOP_ROOMS, 0x0c01, top_rooms, REQUEST)                                                       \
     X(ROOMS_TOP, 0x0c02, rooms_top, ANSWER)                                                        \
