@@ -74,6 +74,25 @@ static int start_tls(cf_conn_t *self)
     return 0;
 }
 
+static uint32_t sources; /* loopback addresses to come from; 0: as the kernel likes */
+
+void cf_conn_spread(uint32_t addresses)
+{
+    sources = addresses;
+}
+
+static int choose_source(int fd, const struct sockaddr_in *server)
+{
+    static uint32_t turn;
+    if (sources == 0 || ntohl(server->sin_addr.s_addr) >> 24 != IN_LOOPBACKNET)
+        return 0;
+    struct sockaddr_in source = {.sin_family = AF_INET,
+                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK + turn++ % sources)};
+    int later = 1; /* connect(2) chooses the port, so that addresses share ports */
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &later, sizeof later);
+    return bind(fd, (const struct sockaddr *)&source, sizeof source);
+}
+
 int cf_conn_open(cf_conn_t *self, const struct sockaddr_in *server, int rcvbuf)
 {
     self->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -83,7 +102,8 @@ int cf_conn_open(cf_conn_t *self, const struct sockaddr_in *server, int rcvbuf)
     setsockopt(self->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (rcvbuf)
         setsockopt(self->fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof rcvbuf);
-    if ((connect(self->fd, (const struct sockaddr *)server, sizeof *server) < 0 &&
+    if (choose_source(self->fd, server) < 0 ||
+        (connect(self->fd, (const struct sockaddr *)server, sizeof *server) < 0 &&
          errno != EINPROGRESS) ||
         (tls && start_tls(self) < 0)) {
         int error = errno;

@@ -37,6 +37,13 @@ void *cf_conn_reserve(size_t size);
 /* Every connection begun from now on speaks TLS, and believes any certificate: what is measured is
  * the server. Returns 0, or -1 out of memory. */
 int cf_conn_speak_tls(void);
+
+/* Connections begun from now on to a server on loopback come from so many addresses by turns. From one
+ * address to one server there are but 28,000 ports, of which the kernel takes every other one as long as
+ * it can: from 14,000 connections on each connect(2) looks for one for 0.2 ms. Who is held to limits of
+ * one address stays at one. */
+void cf_conn_spread(uint32_t addresses);
+
 /* Begins to connect; what lies in `out` leaves when it is done. rcvbuf 0: the kernel's choice.
  * Returns 0, or -1 with errno and fd -1. */
 int cf_conn_open(cf_conn_t *self, const struct sockaddr_in *server, int rcvbuf);

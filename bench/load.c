@@ -30,6 +30,7 @@
 #define TIMER UINT32_MAX
 #define CHORES_NS 50000000LL
 #define LATE_MAX_NS 1000000000LL /* a post that could not be sent for so long is skipped */
+#define SOURCES 8                /* addresses to connect from */
 #define SETTLE_NS 1000000000LL   /* from the last join to the first post */
 #define SECOND_NS 1000000000LL
 #define STALL_NS (30 * SECOND_NS)
@@ -313,6 +314,7 @@ static int choose_roles(cf_load_t *load)
 static int set_up(cf_load_t *load)
 {
     cf_conn_raise_limit();
+    cf_conn_spread(SOURCES);
     load->epoll = epoll_create1(EPOLL_CLOEXEC);
     load->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     load->scratch = cf_conn_reserve(CF_SCRATCH_MAX);
