@@ -7,6 +7,7 @@
  * --coalesce: all frames that one epoll round brings for a room go to a member in one send. The
  * room is the path of the upgrade. Frames are of the length confab renders. */
 #include "frame.h"
+#include "payload.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -24,6 +25,7 @@
 #include <unistd.h>
 
 #define MEMBERS_MAX 20000
+#define SLOTS 32768 /* of the table of rooms */
 #define PATH_MAX_BYTES 96
 #define IN_MAX 16384
 #define ROUND_MAX (256 * 1024)
@@ -35,7 +37,7 @@ typedef struct room {
     int *members; /* descriptors */
     int count, capacity;
     uint64_t seq;
-    uint8_t *round; /* frames not yet sent in this epoll round; ROUND_MAX */
+    uint8_t *round; /* frames not yet sent in this epoll round; ROUND_MAX, made at the first post */
     size_t round_size;
     bool dirty;
 } room_t;
@@ -48,7 +50,7 @@ typedef struct {
     size_t backlog_size;
 } member_t;
 
-static room_t rooms[MEMBERS_MAX];
+static room_t rooms[MEMBERS_MAX], *slots[SLOTS]; /* by path; the next free slot at a clash */
 static int room_count;
 static room_t *dirty_rooms[MEMBERS_MAX];
 static int dirty_count;
@@ -125,6 +127,8 @@ static void on_post(int epoll, room_t *room, const char *json, size_t size)
     char text[IN_MAX + 512];
     if (!cf_members_read(&members, json, size))
         return;
+    if (!room->round && !(room->round = malloc(ROUND_MAX)))
+        exit(1);
     int length = snprintf(text, sizeof text,
                           "{\"type\":\"chat_message\",\"id\":\"00000000-0000-4000-8000-%012" PRIx64
                           "\",\"user_id\":\"00000000-0000-4000-8000-000000000000\",\"username\":"
@@ -148,14 +152,15 @@ static void on_post(int epoll, room_t *room, const char *json, size_t size)
 
 static room_t *room_at(const char *path, size_t size)
 {
-    for (int i = 0; i < room_count; i++)
-        if (strlen(rooms[i].path) == size && memcmp(rooms[i].path, path, size) == 0)
-            return &rooms[i];
-    if (size >= PATH_MAX_BYTES || room_count == MEMBERS_MAX ||
-        !(rooms[room_count].round = malloc(ROUND_MAX)))
+    uint32_t slot = cf_crc32(path, size) % SLOTS;
+    for (; slots[slot]; slot = (slot + 1) % SLOTS)
+        if (strlen(slots[slot]->path) == size && memcmp(slots[slot]->path, path, size) == 0)
+            return slots[slot];
+    if (size >= PATH_MAX_BYTES || room_count == MEMBERS_MAX)
         return NULL;
-    memcpy(rooms[room_count].path, path, size);
-    return &rooms[room_count++];
+    slots[slot] = &rooms[room_count++];
+    memcpy(slots[slot]->path, path, size);
+    return slots[slot];
 }
 
 static bool join(int fd, const char *head)
