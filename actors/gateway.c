@@ -360,6 +360,7 @@ void cf_gateway_free_exchange(cf_client_t *client)
 
 static void free_client(cf_gateway_t *self, cf_client_t *client)
 {
+    cf_socket_no_counts(self, client);
     HASH_DEL(self->clients, client);
     cf_gateway_free_exchange(client);
     free(client);

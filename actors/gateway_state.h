@@ -190,10 +190,13 @@ struct cf_gateway {
     cf_seen_t seen[CF_ROOM_THREADS_MAX]; /* room threads, of all nodes */
     uint32_t seen_count;
     cf_frame_t *counts; /* the latest, rendered */
-    uint64_t counts_version, counts_sent;
+    uint64_t counts_version;
     size_t counts_bytes;
-    bool counts_behind;      /* some connection has not got the latest */
-    int64_t counts_after_us; /* not to be sent before */
+    cf_client_t *counts_next; /* whose turn it is in this round; NULL: there is none */
+    uint64_t counts_round;    /* the version of which it began, */
+    int64_t counts_round_us;  /* and when */
+    bool counts_behind;       /* some connection will not have the latest behind this round */
+    int64_t counts_paid_us;   /* until then their share is used up */
     bool draining;
     cf_msg_t close;         /* whom to tell CLOSED; head only. corr 0: nobody */
     bool acked, fanned_out; /* in this pass, for the crash points */
@@ -246,6 +249,7 @@ void cf_socket_event(cf_gateway_t *self, cf_turn_t *turn, cf_place_t *place,
                      const cf_event_t *event);
 void cf_socket_counts(cf_gateway_t *self, const cf_counts_t *counts);
 void cf_socket_send_counts(cf_gateway_t *self, int64_t boot_us);
+void cf_socket_no_counts(cf_gateway_t *self, const cf_client_t *client); /* it is freed */
 int cf_socket_attach(cf_gateway_t *self, cf_client_t *client, bool again);
 /* Something that was to be said could not be: closed, so that it is no silent gap. */
 void cf_socket_no_memory(cf_client_t *client);

@@ -18,6 +18,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -1329,6 +1330,62 @@ Test(gateway_for_all, lets_a_foreign_page_in_by_a_token_of_its_own_and_never_by_
 /* --- counts -------------------------------------------------------------------------------------
  */
 
+Test(gateway, gives_clients_the_latest_counts_and_few_of_them)
+{
+    int ann = enter_first("ann", NULL), frames = 0;
+    char *heard;
+    for (uint32_t i = 1; i <= 50; i++) {
+        cf_count_t count = {ROOM, i};
+        peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_COUNTS, 0, (cf_id_t){0},
+                  &(cf_counts_t){{&count, 1}});
+    }
+    do {
+        heard = client_heard(ann);
+        cr_assert(has(heard, "user_count_update"), "%s", heard);
+        frames++;
+    } while (!has(heard, "000000\":50}"));
+    cr_assert(le(int, frames, 10));
+    close(ann);
+}
+
+static void for_many(void)
+{
+    struct rlimit files = {4096, 4096};
+    setrlimit(RLIMIT_NOFILE, &files);
+    config.server.connections_max = 1000;
+    start();
+}
+
+/* 500 rooms are 21 KiB, and these clients more than what may be said of counts in a second. */
+Test(tuned_gateway, tells_counts_in_turn_so_that_they_keep_to_their_share, .init = for_many)
+{
+    enum { CLIENTS = 550, BYTES_A_SECOND = 10000000 };
+    int fds[CLIENTS];
+    cf_count_t counts[CF_COUNTS_MAX];
+    for (uint32_t i = 0; i < CF_COUNTS_MAX; i++)
+        counts[i] = (cf_count_t){(cf_id_t){{2, (uint8_t)(i >> 8), (uint8_t)i}}, 1};
+    for (int i = 0; i < CLIENTS; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "%03d", i);
+        fds[i] = i == 0 ? enter_first(name, NULL) : enter(name);
+    }
+    let_it_read(); /* all have been let in */
+    int64_t began_us = cf_boot_us();
+    peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_COUNTS, 0, (cf_id_t){0},
+              &(cf_counts_t){{counts, CF_COUNTS_MAX}});
+    size_t size = strlen(client_heard_type(fds[0], "user_count_update"));
+    uint64_t told = actor_counter(actor, CF_M_SENT_COUNTS);
+    uint64_t may_be = (uint64_t)(cf_boot_us() - began_us + 1000000) * (BYTES_A_SECOND / 1000000);
+    cr_assert(le(u64, told * size, may_be + size));
+    vanish(fds[told]); /* it would be the next */
+    for (int i = 0; i < CLIENTS; i++) {
+        if (i != 0 && i != (int)told)
+            cr_assert(has(client_heard(fds[i]), "user_count_update"));
+        if (i != (int)told)
+            close(fds[i]);
+    }
+}
+
 /* --- what of our own cannot be read -------------------------------------------------------------
  */
 
@@ -1393,24 +1450,6 @@ Test(gateway_contained, is_in_quarantine_for_what_it_cannot_put_right)
     peer_send_malformed(accounts, CF_ACTOR_GATEWAY, CF_MSG_SESSION_ENDED, 0, (cf_id_t){0});
     wait_for_counter(CF_M_QUARANTINED, 1);
     cr_assert(eq(int, client_ask(port, "GET", "/health", "", ""), 200));
-}
-
-Test(gateway, gives_clients_the_latest_counts_and_few_of_them)
-{
-    int ann = enter_first("ann", NULL), frames = 0;
-    char *heard;
-    for (uint32_t i = 1; i <= 50; i++) {
-        cf_count_t count = {ROOM, i};
-        peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_COUNTS, 0, (cf_id_t){0},
-                  &(cf_counts_t){{&count, 1}});
-    }
-    do {
-        heard = client_heard(ann);
-        cr_assert(has(heard, "user_count_update"), "%s", heard);
-        frames++;
-    } while (!has(heard, "000000\":50}"));
-    cr_assert(le(int, frames, 10));
-    close(ann);
 }
 
 /* --- limits -------------------------------------------------------------------------------------
