@@ -13,6 +13,7 @@
 #define GATHER_MAX CF_READER_GATHER_MAX
 #define PAGE_ROWS 2000 /* posts that one query may bring */
 #define RETRY_AFTER_MS 1000
+#define PAUSES 25 /* so many fit into gather_us */
 
 _Static_assert(CF_RUN_ROWS_MAX *(CF_POST_TEXT_MAX + CF_USERNAME_MAX + CF_CLIENT_KEY_MAX + 128) <
                    CF_MSG_BODY_MAX,
@@ -32,14 +33,21 @@ typedef struct {
     uint32_t n;
 } result_t;
 
+/* How many questions of a kind wait, and since when it has been so many. */
+typedef struct {
+    uint32_t n;
+    int64_t at_us;
+} came_t;
+
 struct cf_reader {
     cf_reader_config_t config;
     cf_store_link_t link;
     cf_limit_t limit; /* of queries of one kind; rate 0: none */
     cf_bucket_t permits[KINDS];
     bool waited[KINDS]; /* its questions could not be asked when they came */
-    cf_arena_t arena;   /* of one query */
-    bool no_memory;     /* a row of this query could not be copied */
+    came_t came[KINDS];
+    cf_arena_t arena; /* of one query */
+    bool no_memory;   /* a row of this query could not be copied */
     result_t results[GATHER_MAX];
     struct {
         uint32_t n;
@@ -521,6 +529,18 @@ static bool may_ask(cf_reader_t *self, cf_turn_t *turn, size_t i)
     return !self->waited[kind];
 }
 
+/* Time until those of the kind that wait for each other are taken to be all there: enough for their query to
+ * be worth it, and none has come for a while. Clients who each wait for their answer before they ask again
+ * would otherwise wait for nobody. */
+static int64_t until_complete_us(cf_reader_t *self, int64_t now_us, size_t i)
+{
+    came_t *came = &self->came[gathered[i].kind];
+    uint32_t n = count_of(self, i);
+    if (came->n != n)
+        *came = (came_t){n, now_us};
+    return n < CF_READER_BURST ? INT64_MAX : came->at_us + self->config.gather_us / PAUSES - now_us;
+}
+
 /* Ask what has waited enough. Returns the time until the next has; INT64_MAX: nothing waits. */
 static int64_t ask_gathered(cf_reader_t *self, cf_turn_t *turn)
 {
@@ -528,12 +548,15 @@ static int64_t ask_gathered(cf_reader_t *self, cf_turn_t *turn)
     for (size_t i = 0; i < GATHERED; i++) {
         if (count_of(self, i) == 0)
             continue;
-        if (may_ask(self, turn, i)) {
+        int64_t complete_us = until_complete_us(self, turn->boot_us, i);
+        if (may_ask(self, turn, i) || complete_us <= 0) {
             gathered[i].ask(self, turn);
-        } else {
-            int64_t this_us = cf_bucket_wait_us(&self->permits[gathered[i].kind], &self->limit);
-            wait_us = this_us < wait_us ? this_us : wait_us;
+            self->came[gathered[i].kind].n = 0;
+            continue;
         }
+        int64_t permit_us = cf_bucket_wait_us(&self->permits[gathered[i].kind], &self->limit);
+        int64_t this_us = complete_us < permit_us ? complete_us : permit_us;
+        wait_us = this_us < wait_us ? this_us : wait_us;
     }
     return wait_us;
 }

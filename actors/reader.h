@@ -11,9 +11,10 @@
  *     STORE_STATE   to stats, STORE_OPENED to the supervisor, by store_link.h
  * Questions of one kind that arrive together become one query. While more of a kind keep coming (sessions,
  * memberships and posts: all clients come back at once when their server was away) they wait for each
- * other: beyond CF_READER_BURST queries there is one each gather_us, or when it is full. A wait that brought
- * fewer than CF_READER_BURST together was of no use: then so many more are asked without one. While the
- * store is away, and when a query fails, each of them is REFUSED CF_EIO at once; nothing is asked twice.
+ * other: beyond CF_READER_BURST queries there is one each gather_us, or when it is full, or when CF_READER_BURST
+ * questions wait and for a small part of gather_us none has come. A wait that brought fewer than
+ * CF_READER_BURST together was of no use: then so many more are asked without one. While the store is away,
+ * and when a query fails, each of them is REFUSED CF_EIO at once; nothing is asked twice.
  */
 #ifndef CF_READER_H
 #define CF_READER_H

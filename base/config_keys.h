@@ -171,7 +171,8 @@
       "Threads that answer history, sessions and memberships, each with its own connection.")      \
     X(store, gather, DURATION, "50ms", "0", "1s",                                                  \
       "While sessions, memberships or old posts are asked for faster than some 200 a second, a "   \
-      "reader asks the store for all of a kind once in this time. 0 is off.")                      \
+      "reader asks the store for all of a kind once in this time, or when ten wait and no more "   \
+      "come. 0 is off.")                                                                           \
     X(store, connections_max, INT, "25", "2", "1000",                                              \
       "Connections to the store at most; one is the writer's, store.readers is cut to the rest.")  \
     X(store, connection_ttl, DURATION, "0", "0", "24h",                                            \

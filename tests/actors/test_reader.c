@@ -314,6 +314,26 @@ ON_EVERY_STORE(gathers_what_keeps_coming_until_a_query_is_full)
     await_members(full + 1, full + 1);
 }
 
+/* Clients that go on when they are answered: so many, and then a pause. */
+ON_EVERY_STORE(waits_no_longer_when_enough_are_there_and_no_more_come)
+{
+    gather_us = 4 * PEER_WAIT_MS * INT64_C(1000);
+    start(store->before, store->behind, NULL);
+    uint64_t corr = 0;
+    while (corr < CF_READER_BURST) {
+        ask_member(++corr);
+        await_members(corr, corr);
+    }
+    while (corr < 2 * CF_READER_BURST - 1) {
+        ask_member(++corr);
+        actor_counter(actor, CF_M_INBOX_MESSAGES); /* it has been read */
+    }
+    cr_assert(eq(u64, actor_counter(actor, CF_M_READER_WAITING), CF_READER_BURST - 1));
+    ask_member(++corr);
+    await_members(CF_READER_BURST + 1, corr);
+    cr_assert(eq(u64, actor_observed(actor, CF_H_SELECT_MEMBERS), CF_READER_BURST + 1));
+}
+
 /* One client that reads page after page must not wait for each. */
 ON_EVERY_STORE(waits_no_more_when_a_wait_has_brought_few_together)
 {
