@@ -95,6 +95,21 @@ Test(outgoing, gathers_whole_frames_up_to_the_room_and_one_at_least)
     cf_outgoing_clear(&queue);
 }
 
+Test(outgoing, several_messages_are_one_frame_after_the_other)
+{
+    static char texts[3 + 126 + 65536];
+    memset(texts, 'b', sizeof texts);
+    memcpy(texts, "abc", 3);
+    const uint32_t sizes[] = {3, 126, 65536};
+    cf_frame_t *frame = cf_frame_new_several(texts, sizes, 3);
+    cr_assert(eq(sz, frame->size, 2 + 3 + 4 + 126 + 10 + 65536));
+    const uint8_t heads[] = {0x81, 3, 'a', 'b', 'c', 0x81, 126, 0, 126, 'b'};
+    cr_assert(eq(int, memcmp(frame->bytes, heads, sizeof heads), 0));
+    const uint8_t long_head[] = {'b', 0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0, 'b'};
+    cr_assert(eq(int, memcmp(frame->bytes + 5 + 4 + 125, long_head, sizeof long_head), 0));
+    cf_frame_unref(&frame);
+}
+
 /* What the allocator gives is no less than this: the piece and the word before it. */
 static size_t taken(void *piece)
 {

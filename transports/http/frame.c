@@ -5,41 +5,62 @@
 
 enum { FINAL = 0x80, OP_TEXT = 1, OP_CLOSE = 8, OP_PING = 9 };
 
-/* Writes the header of RFC 6455, 5.2 (a server does not mask) and returns its size. */
-static size_t put_header(uint8_t out[10], int opcode, size_t size)
+static size_t header_size(size_t size)
 {
+    return size < 126 ? 2 : size <= UINT16_MAX ? 4 : 10;
+}
+
+/* Writes the header of RFC 6455, 5.2 (a server does not mask). */
+static void put_header(uint8_t *out, int opcode, size_t size)
+{
+    int length_bytes = (int)header_size(size) - 2;
     out[0] = (uint8_t)(FINAL | opcode);
-    if (size < 126) {
-        out[1] = (uint8_t)size;
-        return 2;
-    }
-    int length_bytes = size <= UINT16_MAX ? 2 : 8;
-    out[1] = length_bytes == 2 ? 126 : 127;
+    out[1] = (uint8_t)(length_bytes == 0 ? size : length_bytes == 2 ? 126 : 127);
     for (int i = 0; i < length_bytes; i++)
         out[2 + i] = (uint8_t)((uint64_t)size >> (8 * (length_bytes - 1 - i)));
-    return 2 + (size_t)length_bytes;
+}
+
+/* One reference, and no message yet, with memory for `size` bytes. */
+static cf_frame_t *make(size_t size)
+{
+    cf_frame_t *frame = size <= UINT32_MAX ? malloc(sizeof *frame + size) : NULL;
+    if (frame)
+        *frame = (cf_frame_t){.references = 1};
+    return frame;
+}
+
+static void put_message(cf_frame_t *frame, int opcode, const void *payload, size_t size)
+{
+    uint8_t *at = frame->bytes + frame->size;
+    put_header(at, opcode, size);
+    if (size)
+        memcpy(at + header_size(size), payload, size);
+    frame->size += (uint32_t)(header_size(size) + size);
 }
 
 static cf_frame_t *new_frame(int opcode, const void *payload, size_t size)
 {
-    if (size > UINT32_MAX - 16)
-        return NULL;
-    uint8_t header[10];
-    size_t header_size = put_header(header, opcode, size);
-    cf_frame_t *frame = malloc(sizeof *frame + header_size + size);
-    if (!frame)
-        return NULL;
-    frame->references = 1;
-    frame->size = (uint32_t)(header_size + size);
-    memcpy(frame->bytes, header, header_size);
-    if (size)
-        memcpy(frame->bytes + header_size, payload, size);
+    cf_frame_t *frame = make(header_size(size) + size);
+    if (frame)
+        put_message(frame, opcode, payload, size);
     return frame;
 }
 
 cf_frame_t *cf_frame_new(const void *payload, size_t size)
 {
     return new_frame(OP_TEXT, payload, size);
+}
+
+cf_frame_t *cf_frame_new_several(const void *payloads, const uint32_t *sizes, uint32_t n)
+{
+    const uint8_t *payload = payloads;
+    size_t size = 0;
+    for (uint32_t i = 0; i < n; i++)
+        size += header_size(sizes[i]) + sizes[i];
+    cf_frame_t *frame = make(size);
+    for (uint32_t i = 0; frame && i < n; payload += sizes[i++])
+        put_message(frame, OP_TEXT, payload, sizes[i]);
+    return frame;
 }
 
 cf_frame_t *cf_frame_new_ping(void)

@@ -1,5 +1,5 @@
 /* transports/http/frame.h: what is inside a cf_frame_t (see server.h): the finished bytes of one
- * WebSocket frame, header included, shared by every connection that is to get it. */
+ * WebSocket frame, or of several in a row, headers included, shared by every connection that is to get it. */
 #ifndef CF_FRAME_H
 #define CF_FRAME_H
 

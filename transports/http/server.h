@@ -51,6 +51,8 @@ typedef struct {
  * the server's thread; not for other threads. */
 typedef struct cf_frame cf_frame_t;
 cf_frame_t *cf_frame_new(const void *payload, size_t size); /* one reference; NULL: out of memory */
+/* Several messages that are sent together: sizes[0..n-1] bytes each, one behind the other at payloads. The same. */
+cf_frame_t *cf_frame_new_several(const void *payloads, const uint32_t *sizes, uint32_t n);
 cf_frame_t *cf_frame_ref(cf_frame_t *frame);
 void cf_frame_unref(cf_frame_t **frame);
 
@@ -164,7 +166,7 @@ typedef struct {                  /* counters; zero without TLS */
 typedef struct { /* counters; only ever grow, except the gauges */
     uint64_t accepted, refused_cap, refused_per_ip, refused_head, refused_body, refused_pool,
         slow_heads;
-    uint64_t upgrades, messages_in, messages_out, bytes_in, bytes_out, sends;
+    uint64_t upgrades, messages_in, bytes_in, bytes_out, sends;
     uint64_t closed_slow, closed_idle, closed_protocol, closed_too_big, closed_utf8;
     uint64_t closed_unfinished;    /* a message not whole in message_ms */
     uint64_t refused_message_pool; /* a message beyond message_pool_max */

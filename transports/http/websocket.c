@@ -308,7 +308,6 @@ int cf_conn_send(cf_conn_t *conn, cf_frame_t *frame)
         doom(conn, CF_GONE_OURS, true); /* a gap would be worse than a reconnect */
         return CF_EFULL;
     }
-    server->stats.messages_out++;
     count_queued(conn);
     cf_gathering_add(&server->gathering, cf_ring_is_empty(&conn->dirty));
     cf_ring_append(&server->dirty, &conn->dirty);
