@@ -228,6 +228,18 @@ static int on_event(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     return rc;
 }
 
+static int on_changes(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_gateway_t *self = state;
+    cf_changes_t changes;
+    int rc = cf_msg_body(&changes, msg, turn->arena);
+    note_seen(self, msg);
+    cf_place_t *place = rc == 0 ? cf_place_find(self, msg->room) : NULL;
+    if (place)
+        cf_changes_tell(place, &changes);
+    return rc;
+}
+
 static int on_counts(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_counts_t counts;
@@ -305,6 +317,7 @@ static int on_close(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 
 static const cf_handler_t handlers[] = {
     {CF_MSG_EVENT, on_event},
+    {CF_MSG_CHANGES, on_changes},
     {CF_MSG_ROSTER, on_roster},
     {CF_MSG_EXPELLED, on_expelled},
     {CF_MSG_POSTED, on_answer},
@@ -338,7 +351,7 @@ static bool quarantine(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_place_t *place = cf_place_find(state, msg->room);
     (void)turn;
-    if (msg->type != CF_MSG_EVENT && msg->type != CF_MSG_ROSTER)
+    if (msg->type != CF_MSG_EVENT && msg->type != CF_MSG_CHANGES && msg->type != CF_MSG_ROSTER)
         return false;
     if (place)
         cf_place_close(place, 1013, "try again later");

@@ -140,6 +140,16 @@ static void show_backlog(cf_client_t *client, const cf_attached_t *attached)
     }
 }
 
+/* Others hear of it later, with others who have come. */
+static void show_own(cf_client_t *client, uint64_t n)
+{
+    cf_event_t own = {.kind = CF_EVENT_JOINED, .post = {.username = cf_str(client->username)}};
+    cf_buf_t text = {0};
+    int rc = cf_rooms_write_event(&text, client->room, &own);
+    cf_socket_send(client, &text, rc, CF_M_SENT_JOINED);
+    client->seen_n = n;
+}
+
 static void on_attached(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,
                         const cf_msg_t *msg)
 {
@@ -168,6 +178,8 @@ static void on_attached(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pendi
     }
     client->seen_epoch = attached.epoch;
     client->seen_n = attached.last_n;
+    if (attached.own_n)
+        show_own(client, attached.own_n);
     if (client->place && client->place->epoch < attached.epoch)
         client->place->epoch = attached.epoch;
     show_backlog(client, &attached);

@@ -1,7 +1,7 @@
 /* actors/gateway_state.h: the state of a gateway, for the files that together are the gateway:
  * gateway.c (life, dispatch, the server's callbacks), gateway_http.c, gateway_routes.c and
  * gateway_calls.c (requests and their answers), gateway_socket.c (WebSockets), gateway_roster.c
- * (telling them who is in their room), gateway_users.c (how many of them each user has), gateway_limits.c (how often clients may do something),
+ * (telling them who is in their room), gateway_changes.c (who comes and goes), gateway_users.c (how many of them each user has), gateway_limits.c (how often clients may do something),
  * gateway_commands.c (what clients ask the bot), gateway_rooms.c (where rooms are, and what is in
  * flight to them).
  * Nobody else includes it. */
@@ -282,6 +282,10 @@ bool cf_roster_is_asked(cf_exchange_t *exchange); /* by the address of an upgrad
 void cf_roster_show(cf_client_t *client, const cf_roster_t *roster);
 /* To everyone in the room who asked, in the place of what they know. */
 void cf_roster_renew(cf_place_t *place, const cf_roster_at_t *roster);
+
+/* gateway_changes.c */
+/* To every connection in the room, what it has not been told of them. */
+void cf_changes_tell(cf_place_t *place, const cf_changes_t *changes);
 
 /* gateway_commands.c */
 void cf_command_ask(cf_gateway_t *self, cf_client_t *client, const cf_rooms_frame_t *frame,

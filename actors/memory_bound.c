@@ -89,6 +89,8 @@ uint32_t cf_memory_terms(const cf_config_t *config, cf_memory_term_t out[CF_MEMO
         {"room", "http.connections_max", CF_ROOM_COST, rooms, false},
         {"event of a room", "http.connections_max rooms.ring_posts", CF_RING_EVENT_COST,
          2 * rooms * (uint64_t)config->rooms_ring_posts, false}, /* events, and posts before them */
+        {"event not told yet", "http.connections_max rooms.crowd", CF_RING_EVENT_COST,
+         2 * connections + connections / (uint64_t)config->rooms_crowd * CF_ROOM_UNTOLD_MAX, false},
         {"byte of events of a room", "http.connections_max rooms.ring_bytes", 1,
          rooms * config->rooms_ring_bytes, false},
         {"membership", "http.connections_max rooms.members_cache", CF_ROOM_MEMBER_COST,

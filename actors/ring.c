@@ -32,7 +32,7 @@ typedef struct {
 } line_t;
 
 struct cf_ring {
-    uint32_t events_max;
+    uint32_t events_max, spare_max;
     size_t bytes_max;
     size_t bytes;
     uint64_t last_n;
@@ -110,12 +110,13 @@ static void free_line(line_t *line)
 /* --- life --------------------------------------------------------------------------------------
  */
 
-int cf_ring_new(cf_ring_t **out, uint32_t events_max, size_t bytes_max)
+int cf_ring_new(cf_ring_t **out, uint32_t events_max, uint32_t spare_max, size_t bytes_max)
 {
     cf_ring_t *self = calloc(1, sizeof *self);
     if (!self)
         return CF_ENOMEM;
     self->events_max = events_max;
+    self->spare_max = spare_max;
     self->bytes_max = bytes_max;
     *out = self;
     return 0;
@@ -242,7 +243,7 @@ int cf_ring_add(cf_ring_t *self, uint32_t kind, const cf_post_t *post)
     entry_t *entry = make(kind, post);
     if (!entry)
         return CF_ENOMEM;
-    if (self->events.count == self->events_max)
+    if (self->events.count == self->events_max + self->spare_max)
         retire_event(self);
     if (grow(&self->events) < 0) {
         free(entry);
@@ -284,6 +285,13 @@ void cf_ring_skip(cf_ring_t *self)
     while (self->events.count > 0)
         let_go(self, take_event(self));
     self->last_n++;
+}
+
+void cf_ring_trim(cf_ring_t *self, uint32_t keep)
+{
+    while (self->events.count > self->events_max && self->events.count > keep)
+        retire_event(self);
+    keep_bounds(self);
 }
 
 /* --- what is there -----------------------------------------------------------------------------

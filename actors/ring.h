@@ -15,8 +15,8 @@ typedef struct cf_ring cf_ring_t;
 #define CF_RING_EVENT_COST 128 /* bytes that an event, or a post, takes besides its texts */
 
 /* events_max events, as many posts (those among the events included) and bytes_max bytes of both are kept
- * at most; one entry always. */
-int cf_ring_new(cf_ring_t **out, uint32_t events_max, size_t bytes_max);
+ * at most; one entry always. Until the next cf_ring_trim() there may be spare_max events more. */
+int cf_ring_new(cf_ring_t **out, uint32_t events_max, uint32_t spare_max, size_t bytes_max);
 void cf_ring_destroy(cf_ring_t **self);
 
 /* Copy one event in; it gets number last_n + 1. Returns 0, or CF_ENOMEM and nothing changed. */
@@ -24,6 +24,8 @@ int cf_ring_add(cf_ring_t *self, uint32_t kind, const cf_post_t *post);
 /* There was no memory for an event: take its number and let go of everything before it, so that
  * whoever is behind reads the posts back from the store. */
 void cf_ring_skip(cf_ring_t *self);
+/* Back to events_max events, but for the newest `keep`, which somebody has still to be told. */
+void cf_ring_trim(cf_ring_t *self, uint32_t keep);
 /* Copy in the post that comes right before all the ring has. It is no event. Returns 0; CF_EFULL at a
  * bound, CF_ENOMEM: nothing changed. */
 int cf_ring_put_before(cf_ring_t *self, const cf_post_t *post);

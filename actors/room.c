@@ -179,6 +179,13 @@ static void refuse_all_held(cf_room_t *self, cf_turn_t *turn, int err)
 /* --- life --------------------------------------------------------------------------------------
  */
 
+/* The page of posts beside them is to stay. */
+static uint32_t untold_max(size_t ring_bytes)
+{
+    size_t fit = ring_bytes / 4 / CF_RING_EVENT_COST;
+    return fit < CF_ROOM_UNTOLD_MAX ? (uint32_t)fit : CF_ROOM_UNTOLD_MAX;
+}
+
 int cf_room_new(cf_room_t **out, cf_room_host_t *host, cf_id_t id, cf_turn_t *turn)
 {
     cf_room_t *self = calloc(1, sizeof *self);
@@ -191,7 +198,9 @@ int cf_room_new(cf_room_t **out, cf_room_host_t *host, cf_id_t id, cf_turn_t *tu
     self->commands_end = &self->commands;
     self->oldest_seq = 1;
     self->active_us = self->phase_since_us = turn->boot_us;
-    int rc = cf_ring_new(&self->ring, host->config->ring_events, host->config->ring_bytes);
+    self->untold_max = untold_max(host->config->ring_bytes);
+    int rc = cf_ring_new(&self->ring, host->config->ring_events, self->untold_max,
+                         host->config->ring_bytes);
     self->activate_corr = cf_room_next_corr(self);
     if (rc == 0)
         rc = cf_outbox_send(turn->out, host->config->storage, CF_MSG_ACTIVATE, self->activate_corr,
@@ -394,6 +403,12 @@ void cf_room_tick(cf_room_t *self, cf_turn_t *turn)
         retire(self, turn);
     cf_room_settle(self, turn);
     cf_room_roster_tick(self, turn);
+}
+
+void cf_room_tell_crowd(cf_room_t *self, cf_turn_t *turn)
+{
+    if (self->untold)
+        cf_room_settle(self, turn);
 }
 
 void cf_room_window_opened(cf_room_t *self, cf_turn_t *turn, uint64_t address)

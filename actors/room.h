@@ -7,7 +7,8 @@
  *                             is refused so is all of that, and the room is at its end
  *     CHECK JOIN LEAVE     -> DONE | REFUSED, by the durable membership, loaded on demand
  *     ATTACH               -> ATTACHED, with a roster if asked for, then an EVENT JOINED to every
- *                             gateway with members
+ *                             gateway with members. Several who come or go in a row are one CHANGES, and
+ *                             a crowd is told of them at most once every crowd_pause
  *     DETACH               -> DONE, then EVENT LEFT; also of a connection that was here before the
  *                             room moved, and did not come along
  *     LEAVE, once stored   -> EXPELLED and EVENT LEFT for each connection of that user
@@ -45,6 +46,8 @@ typedef struct {
     uint32_t commands_max;  /* commands waiting for the bot */
     uint32_t members_cache; /* users whose membership is remembered beyond those attached */
     uint32_t roster_max;    /* names in a roster; up to CF_ROSTER_MAX */
+    uint32_t crowd;         /* connections from which on who comes and goes is told together, */
+    int64_t crowd_pause_us; /* so often at most; 0: at once */
     int64_t verdict_timeout_us; /* 5 s */
     int64_t answer_us;          /* storage and readers have so long */
     int64_t idle_us;            /* retire after so long without a member and a request */
@@ -60,11 +63,16 @@ typedef struct {
     const cf_room_config_t *config;
     cf_windows_t windows;
     bool lagging; /* some gateway of some room waits for its window */
+    int64_t
+        crowds_due_us; /* when the first crowd is to be told of who came and went (boot clock); 0: none */
     /* Never used twice in the life of a thread, so no answer meets a later room. */
     uint64_t next_corr;
 } cf_room_host_t;
 
 typedef struct cf_room cf_room_t;
+
+/* Who has come and gone and is told together; the ring keeps so many beyond its own bound meanwhile. */
+#define CF_ROOM_UNTOLD_MAX 512
 
 /* Bytes of memory that a room takes at rest, with its places at the lobby and a gateway; and one membership
  * that it remembers. */
@@ -88,6 +96,8 @@ void cf_room_tick(cf_room_t *self, cf_turn_t *turn);
 bool cf_room_rests(const cf_room_t *self);
 /* Past this time (boot clock) a tick may put the room away; INT64_MAX while somebody is here. */
 int64_t cf_room_idle_us(const cf_room_t *self);
+/* crowds_due_us of the host has come: tells what is due, and sets it again if there is more. */
+void cf_room_tell_crowd(cf_room_t *self, cf_turn_t *turn);
 /* A gateway's window has opened: go on from the ring. */
 void cf_room_window_opened(cf_room_t *self, cf_turn_t *turn, uint64_t gateway);
 void cf_room_node_gone(cf_room_t *self, cf_turn_t *turn, uint32_t node);

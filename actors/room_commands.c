@@ -96,7 +96,7 @@ int cf_room_on_bot_answer(void *state, cf_turn_t *turn, const cf_msg_t *msg)
                        .kind = CF_POST_BOT,
                        .username = answer.username,
                        .text = answer.text};
-    cf_room_announce(self, answer.is_error ? CF_EVENT_BOT_ERROR : CF_EVENT_BOT, &words);
+    cf_room_announce(self, turn, answer.is_error ? CF_EVENT_BOT_ERROR : CF_EVENT_BOT, &words);
     return 0;
 }
 

@@ -47,13 +47,25 @@ int cf_room_add_gateway(cf_room_t *self, uint64_t address, cf_room_gateway_t **o
     return 0;
 }
 
-void cf_room_announce(cf_room_t *self, uint32_t kind, const cf_post_t *post)
+static bool is_change(uint32_t kind)
+{
+    return kind == CF_EVENT_JOINED || kind == CF_EVENT_LEFT;
+}
+
+void cf_room_announce(cf_room_t *self, cf_turn_t *turn, uint32_t kind, const cf_post_t *post)
 {
     cf_post_t kept = *post;
     if (!self->ephemeral)
         kept.client_key = (cf_str_t){0}; /* it is the store that knows repeats */
     if (cf_ring_add(self->ring, kind, &kept) < 0)
         cf_ring_skip(self->ring);
+    if (!is_change(kind)) {
+        self->last_other_n = cf_ring_last_n(self->ring);
+        self->untold = 0; /* they go before it, and with it */
+    } else if (++self->untold >= self->untold_max) {
+        cf_room_fan_out_all(self,
+                            turn); /* of 5,000 who come in one batch the ring would lose most */
+    }
 }
 
 bool cf_room_windows_open(const cf_room_t *self)
@@ -93,19 +105,70 @@ static cf_window_t *open_window(cf_room_t *self, cf_room_gateway_t *gateway)
     return NULL;
 }
 
-static int send_event(cf_room_t *self, cf_turn_t *turn, cf_room_gateway_t *gateway,
-                      cf_window_t *window, const cf_event_t *event)
+static int send_through(cf_room_t *self, cf_turn_t *turn, const cf_room_gateway_t *gateway,
+                        cf_window_t *window, uint16_t type, const void *body)
 {
     size_t before = cf_outbox_bytes(turn->out);
-    int rc = cf_outbox_send(turn->out, cf_address_unpack(gateway->address), CF_MSG_EVENT, 0,
-                            self->id, event);
+    int rc =
+        cf_outbox_send(turn->out, cf_address_unpack(gateway->address), type, 0, self->id, body);
     if (rc < 0)
         return rc;
     cf_window_sent(window, cf_outbox_bytes(turn->out) - before);
+    return 0;
+}
+
+static int send_event(cf_room_t *self, cf_turn_t *turn, cf_room_gateway_t *gateway,
+                      cf_window_t *window, const cf_event_t *event)
+{
+    int rc = send_through(self, turn, gateway, window, CF_MSG_EVENT, event);
+    if (rc < 0)
+        return rc;
     cf_count(CF_M_EVENTS_OUT);
     if (event->kind == CF_EVENT_POST)
         gateway->told_seq = event->post.seq;
     return 0;
+}
+
+/* Who has come and gone from next_n on, up to `last`, as one message. Returns their number, 0 if there are
+ * not several of them, or CF_ENOMEM. */
+static int send_changes(cf_room_t *self, cf_turn_t *turn, cf_room_gateway_t *gateway,
+                        cf_window_t *window, uint64_t last)
+{
+    cf_changes_t body = {.epoch = self->epoch, .n = gateway->next_n};
+    uint64_t n = gateway->next_n;
+    while (n <= last && n - body.n < CF_CHANGES_MAX && is_change(cf_ring_at(self->ring, n).kind))
+        n++;
+    uint32_t count = (uint32_t)(n - body.n);
+    if (count < 2)
+        return 0;
+    cf_change_t *changes = cf_arena_take(turn->arena, count * sizeof *changes);
+    if (!changes)
+        return CF_ENOMEM;
+    for (uint32_t i = 0; i < count; i++) {
+        cf_ring_event_t at = cf_ring_at(self->ring, body.n + i);
+        changes[i] = (cf_change_t){at.kind == CF_EVENT_LEFT, at.post.username};
+    }
+    body.changes = (cf_list_t){changes, count};
+    int rc = send_through(self, turn, gateway, window, CF_MSG_CHANGES, &body);
+    if (rc < 0)
+        return rc;
+    cf_count_by(CF_M_EVENTS_OUT, count);
+    return (int)count;
+}
+
+/* The event next_n, with those that are told together with it. Returns how many, or CF_ENOMEM. */
+static int send_next(cf_room_t *self, cf_turn_t *turn, cf_room_gateway_t *gateway,
+                     cf_window_t *window, uint64_t last)
+{
+    int sent = send_changes(self, turn, gateway, window, last);
+    if (sent != 0)
+        return sent;
+    cf_ring_event_t at = cf_ring_at(self->ring, gateway->next_n);
+    cf_event_t event = {.epoch = self->epoch, .n = at.n, .kind = at.kind, .post = at.post};
+    event.post.client_key = (cf_str_t){0}; /* between its sender and the room */
+    bool was_read_back = at.kind == CF_EVENT_POST && at.post.seq <= gateway->told_seq;
+    int rc = was_read_back ? 0 : send_event(self, turn, gateway, window, &event);
+    return rc < 0 ? rc : 1;
 }
 
 /* The ring has gone past this gateway. Skip lost presence; read lost posts back. True: go on. */
@@ -133,12 +196,12 @@ static bool catch_up(cf_room_t *self, cf_turn_t *turn, cf_room_gateway_t *gatewa
     return false;
 }
 
-void cf_room_fan_out_to(cf_room_t *self, cf_turn_t *turn, cf_room_gateway_t *gateway)
+/* Up to event `last`. */
+static void fan_out_to(cf_room_t *self, cf_turn_t *turn, cf_room_gateway_t *gateway, uint64_t last)
 {
     if (gateway->read_corr && turn->boot_us >= gateway->read_again_us)
         gateway->read_corr = 0; /* nobody answered; ask again */
-    while (gateway->connections && !gateway->read_corr &&
-           gateway->next_n <= cf_ring_last_n(self->ring)) {
+    while (gateway->connections && !gateway->read_corr && gateway->next_n <= last) {
         cf_window_t *window = open_window(self, gateway);
         if (!window)
             return;
@@ -147,20 +210,51 @@ void cf_room_fan_out_to(cf_room_t *self, cf_turn_t *turn, cf_room_gateway_t *gat
                 return;
             continue;
         }
-        cf_ring_event_t at = cf_ring_at(self->ring, gateway->next_n);
-        cf_event_t event = {.epoch = self->epoch, .n = at.n, .kind = at.kind, .post = at.post};
-        event.post.client_key = (cf_str_t){0}; /* between its sender and the room */
-        bool was_read_back = at.kind == CF_EVENT_POST && at.post.seq <= gateway->told_seq;
-        if (!was_read_back && send_event(self, turn, gateway, window, &event) < 0)
+        int sent = send_next(self, turn, gateway, window, last);
+        if (sent < 0)
             return; /* no memory: the next turn tries again */
-        gateway->next_n++;
+        gateway->next_n += (uint64_t)sent;
     }
+}
+
+static void fan_out(cf_room_t *self, cf_turn_t *turn, uint64_t last)
+{
+    for (uint32_t i = 0; i < self->gateway_count; i++)
+        fan_out_to(self, turn, &self->gateways[i], last);
+    cf_ring_trim(self->ring, self->untold);
+}
+
+void cf_room_fan_out_all(cf_room_t *self, cf_turn_t *turn)
+{
+    if (self->untold)
+        self->changes_told_us = turn->boot_us;
+    self->untold = 0;
+    fan_out(self, turn, cf_ring_last_n(self->ring));
+}
+
+/* What one connection's coming costs a crowd is a send to each of its members, whatever that send carries: so
+ * those who come within crowd_pause of each other share it. Anything else that is told takes with it who
+ * came and went before, so the order stays. */
+static int64_t due_us(const cf_room_t *self)
+{
+    return self->changes_told_us + self->host->config->crowd_pause_us;
+}
+
+bool cf_room_crowd_waits(const cf_room_t *self, const cf_turn_t *turn)
+{
+    return self->phase == CF_ROOM_OPEN && self->changes_told_us &&
+           self->connections >= self->host->config->crowd && turn->boot_us < due_us(self);
 }
 
 void cf_room_fan_out(cf_room_t *self, cf_turn_t *turn)
 {
-    for (uint32_t i = 0; i < self->gateway_count; i++)
-        cf_room_fan_out_to(self, turn, &self->gateways[i]);
+    if (!self->untold || !cf_room_crowd_waits(self, turn)) {
+        cf_room_fan_out_all(self, turn);
+        return;
+    }
+    if (!self->host->crowds_due_us || due_us(self) < self->host->crowds_due_us)
+        self->host->crowds_due_us = due_us(self);
+    fan_out(self, turn, self->last_other_n);
 }
 
 /* The posts a gateway is behind, from the store. What does not fit its window is read again. */

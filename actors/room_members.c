@@ -353,12 +353,14 @@ int cf_room_on_attach(void *state, cf_turn_t *turn, const cf_msg_t *msg)
          (rc = cf_room_roster(self, turn, &attached.roster)) < 0) ||
         (!is_known && (rc = add_attachment(self, msg, &attach)) < 0))
         return rc;
+    if (!is_known && !attach.again && cf_room_crowd_waits(self, turn))
+        attached.own_n = attached.last_n + 1; /* announced right below */
     rc = cf_outbox_answer(turn->out, msg, CF_MSG_ATTACHED, &attached);
     cf_post_t name = {.username = attach.username};
     if (rc < 0 && !is_known) /* it is refused, and then it is not here */
         take_out(self, cf_room_attachment(self, msg->from, attach.conn));
     else if (!is_known && !attach.again)
-        cf_room_announce(self, CF_EVENT_JOINED, &name);
+        cf_room_announce(self, turn, CF_EVENT_JOINED, &name);
     if (rc == 0 && attach.again) {
         self->came_again = true;
         cf_room_rosters_due(self);
@@ -375,7 +377,7 @@ static void detach(cf_room_t *self, cf_turn_t *turn, cf_attachment_t *attachment
     cf_post_t name = only_name(username);
     self->active_us = turn->boot_us;
     take_out(self, attachment);
-    cf_room_announce(self, CF_EVENT_LEFT, &name);
+    cf_room_announce(self, turn, CF_EVENT_LEFT, &name);
 }
 
 /* A connection that was in the room before it moved, and did not come along. */
@@ -385,7 +387,7 @@ static void tell_departure(cf_room_t *self, cf_turn_t *turn, const cf_detach_t *
     if (gone->epoch == 0 || gone->epoch >= self->epoch)
         return; /* never in, or out already */
     self->active_us = turn->boot_us;
-    cf_room_announce(self, CF_EVENT_LEFT, &name);
+    cf_room_announce(self, turn, CF_EVENT_LEFT, &name);
     cf_room_rosters_due(self); /* one of this activation did not have it */
 }
 

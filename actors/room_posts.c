@@ -183,7 +183,7 @@ static void commit_first(cf_room_t *self, cf_turn_t *turn)
     self->posts_of_minute++;
     self->posts++;
     cf_observe(CF_H_ACK, turn->boot_us - queued->arrived_us);
-    cf_room_announce(self, CF_EVENT_POST, post);
+    cf_room_announce(self, turn, CF_EVENT_POST, post);
     cf_room_fan_out(self, turn); /* at once: the ring may be shorter than a run */
     pop(self);
 }

@@ -57,6 +57,14 @@ static int send_roster(cf_turn_t *turn, cf_room_t *self, const cf_room_gateway_t
     return rc;
 }
 
+static bool is_any_due(const cf_room_t *self)
+{
+    for (uint32_t i = 0; i < self->gateway_count; i++)
+        if (self->gateways[i].roster_due && self->gateways[i].rosters)
+            return true;
+    return false;
+}
+
 void cf_room_roster_tick(cf_room_t *self, cf_turn_t *turn)
 {
     cf_roster_at_t roster = {.epoch = self->epoch, .n = cf_ring_last_n(self->ring)};
@@ -64,6 +72,9 @@ void cf_room_roster_tick(cf_room_t *self, cf_turn_t *turn)
     self->came_again = false;
     if (waits || self->phase != CF_ROOM_OPEN)
         return;
+    if (is_any_due(self))
+        cf_room_fan_out_all(
+            self, turn); /* where people come and go all the time it would never be ready */
     for (uint32_t i = 0; i < self->gateway_count; i++) {
         cf_room_gateway_t *gateway = &self->gateways[i];
         gateway->roster_due = gateway->roster_due && gateway->rosters;

@@ -109,7 +109,11 @@ struct cf_room {
     uint32_t connections;
     uint32_t connections_told; /* to the lobby */
     uint64_t rosters_built;
-    bool came_again; /* some connection, since the last tick */
+    bool came_again;       /* some connection, since the last tick */
+    uint64_t last_other_n; /* number of the newest event that tells of nobody coming or going */
+    uint32_t untold; /* who has come and gone behind it, and no gateway has been told; up to */
+    uint32_t untold_max;
+    int64_t changes_told_us; /* when some of them were told last; 0: never */
     cf_pending_join_t *joins;
     cf_open_command_t *commands, **commands_end; /* oldest first; owned */
     uint32_t command_count;
@@ -204,10 +208,14 @@ cf_handler_fn cf_room_on_page;
 /* NULL: none. Valid until one is added. */
 cf_room_gateway_t *cf_room_gateway(cf_room_t *self, uint64_t address);
 int cf_room_add_gateway(cf_room_t *self, uint64_t address, cf_room_gateway_t **out);
-/* Put one event into the ring; fan-out follows at the end of the batch. */
-void cf_room_announce(cf_room_t *self, uint32_t kind, const cf_post_t *post);
+/* Put one event into the ring; fan-out follows at the end of the batch, or when the ring has no place for
+ * more. */
+void cf_room_announce(cf_room_t *self, cf_turn_t *turn, uint32_t kind, const cf_post_t *post);
+/* The room is a crowd that is not told now of who comes and goes. */
+bool cf_room_crowd_waits(const cf_room_t *self, const cf_turn_t *turn);
+/* But for what a crowd is told later. */
 void cf_room_fan_out(cf_room_t *self, cf_turn_t *turn);
-void cf_room_fan_out_to(cf_room_t *self, cf_turn_t *turn, cf_room_gateway_t *gateway);
+void cf_room_fan_out_all(cf_room_t *self, cf_turn_t *turn);
 void cf_room_read_failed(cf_room_t *self, cf_turn_t *turn, uint64_t corr);
 /* Every gateway can take an event now. */
 bool cf_room_windows_open(const cf_room_t *self);

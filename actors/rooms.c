@@ -334,6 +334,16 @@ static void tick(cf_rooms_t *self, cf_turn_t *turn)
     }
 }
 
+/* A room that has somebody to tell of does not rest. */
+static void tell_crowds(cf_rooms_t *self, cf_turn_t *turn)
+{
+    if (!self->host.crowds_due_us || turn->boot_us < self->host.crowds_due_us)
+        return;
+    self->host.crowds_due_us = 0; /* set again by whoever has to wait still */
+    for (hosted_t *at = self->awake; at; at = at->next)
+        cf_room_tell_crowd(at->room, turn);
+}
+
 static int64_t due(void *state, cf_turn_t *turn)
 {
     cf_rooms_t *self = state;
@@ -341,10 +351,12 @@ static int64_t due(void *state, cf_turn_t *turn)
         self->next_tick_us = turn->boot_us + TICK_US;
         tick(self, turn);
     }
+    tell_crowds(self, turn);
     if (self->draining)
         answer_drain(self);
+    int64_t crowds_us = self->host.crowds_due_us ? self->host.crowds_due_us : INT64_MAX;
     if (self->awake || self->draining)
-        return self->next_tick_us;
+        return crowds_us < self->next_tick_us ? crowds_us : self->next_tick_us;
     int64_t idle_us = self->resting ? cf_room_idle_us(self->resting->room) : INT64_MAX;
     return idle_us < self->next_tick_us ? self->next_tick_us : idle_us;
 }

@@ -339,6 +339,8 @@ static int start_rooms(supervisor_t *self)
                              .commands_max = (uint32_t)config->rooms_commands_max,
                              .members_cache = (uint32_t)config->rooms_members_cache,
                              .roster_max = (uint32_t)config->rooms_roster_max,
+                             .crowd = (uint32_t)config->rooms_crowd,
+                             .crowd_pause_us = config->rooms_crowd_pause_ms * 1000,
                              .verdict_timeout_us = config->rooms_verdict_timeout_ms * 1000,
                              .answer_us = config->rooms_answer_timeout_ms * 1000,
                              .idle_us = config->rooms_idle_ms * 1000,

@@ -196,6 +196,11 @@
     X(rooms, roster_max, INT, "200", "0", "1000",                                                  \
       "Names in the list of who is in a room, for sockets that ask for it; of the rest it tells "  \
       "how many. A name takes up to 100 bytes of ws.queue_max_bytes.")                             \
+    X(rooms, crowd, INT, "100", "2", "1000000",                                                    \
+      "Connections from which on a room is told of those who come and go together, one send to "   \
+      "each for all of them.")                                                                     \
+    X(rooms, crowd_pause, DURATION, "100ms", "0", "10s",                                           \
+      "So often at most, unless something else is told meanwhile. 0 tells at once.")               \
     X(rooms, verdict_timeout, DURATION, "5s", "100ms", "1m",                                       \
       "After this without word from the store a sender is told that the post is not confirmed.")   \
     X(rooms, answer_timeout, DURATION, "5s", "100ms", "1m",                                        \

@@ -391,6 +391,7 @@ static void play_gateway(const cf_msg_t *msg, const body_t *body)
     case CF_MSG_EVENT:
         on_event(self, msg, &body->event);
         break;
+    case CF_MSG_CHANGES:
     case CF_MSG_ROSTER:
         confirm(self, msg);
         break;

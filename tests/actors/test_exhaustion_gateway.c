@@ -518,11 +518,10 @@ static cf_post_t post_row(uint64_t seq)
                        .text = cf_str(world.texts[seq])};
 }
 
-static void tell_all(cf_event_t event)
+/* All who are there are to see one thing more. */
+static void tell_all(uint16_t type, const void *body)
 {
     bool any = false;
-    event.epoch = world.epoch;
-    event.n = ++world.n;
     for (int i = 0; i < PEOPLE; i++) {
         any |= world.people[i].number != 0;
         world.people[i].expected += world.people[i].number != 0;
@@ -530,7 +529,16 @@ static void tell_all(cf_event_t event)
     if (!any)
         return;
     world.windows[world.place].events++;
-    say(room_at(), CF_MSG_EVENT, 0, the_room, &event);
+    say(room_at(), type, 0, the_room, body);
+}
+
+/* And somebody else has left in the same moment. */
+static void tell_joined(cf_str_t username)
+{
+    cf_change_t both[] = {{false, username}, {true, cf_str("cid")}};
+    cf_changes_t changes = {world.epoch, world.n + 1, {both, 2}};
+    world.n += 2;
+    tell_all(CF_MSG_CHANGES, &changes);
 }
 
 static void attach(const cf_msg_t *msg, const cf_attach_t *attach)
@@ -546,9 +554,11 @@ static void attach(const cf_msg_t *msg, const cf_attach_t *attach)
     person->expected += n;
     cf_attached_t attached = {
         .epoch = world.epoch, .last_seq = world.seq, .last_n = world.n, .backlog = {events, n}};
+    if (!attach->again && person == &world.people[BOB])
+        attached.own_n = world.n + 1; /* and of what is told together he gets the rest */
     answer(msg, CF_MSG_ATTACHED, &attached);
     if (!attach->again)
-        tell_all((cf_event_t){.kind = CF_EVENT_JOINED, .post = {.username = attach->username}});
+        tell_joined(attach->username);
 }
 
 static void detach(uint64_t number)
@@ -573,7 +583,10 @@ static void take_post(const cf_msg_t *msg, const cf_post_msg_t *post)
     ensure(said > person->newest_said); /* each sender's in order */
     person->newest_said = said;
     answer(msg, CF_MSG_POSTED, &(cf_posted_t){{{3, (uint8_t)world.seq}}, world.seq, 1});
-    tell_all((cf_event_t){.kind = CF_EVENT_POST, .post = post_row(world.seq)});
+    tell_all(CF_MSG_EVENT, &(cf_event_t){.epoch = world.epoch,
+                                         .n = ++world.n,
+                                         .kind = CF_EVENT_POST,
+                                         .post = post_row(world.seq)});
 }
 
 static void show_history(const cf_msg_t *msg, const cf_history_t *history)

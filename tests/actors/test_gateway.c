@@ -924,6 +924,66 @@ Test(gateway, asks_again_who_is_here_when_its_room_has_moved_and_shows_what_the_
     close(eve);
 }
 
+/* --- who comes and goes --------------------------------------------------------------------------
+ */
+
+static void tell_changes(uint64_t epoch, uint64_t n)
+{
+    cf_change_t changes[] = {{false, cf_str("ann")}, {false, cf_str("eve")}, {true, cf_str("bob")}};
+    peer_send(rooms, CF_ACTOR_GATEWAY, CF_MSG_CHANGES, 0, ROOM,
+              &(cf_changes_t){epoch, n, {changes, 3}});
+}
+
+static bool hears(int client, const char *type, const char *name)
+{
+    char wanted[64];
+    snprintf(wanted, sizeof wanted, "{\"type\":\"%s\",\"username\":\"%s\"}", type, name);
+    return strcmp(client_heard(client), wanted) == 0;
+}
+
+Test(gateway, shows_who_comes_at_once_that_it_is_in_when_others_hear_of_it_later)
+{
+    int ann = enter_first("ann", NULL), eve = ask_to_enter_by(ROOM_PATH "?roster=1", "eve");
+    authenticate("eve", "eve");
+    answer(rooms, CF_MSG_CHECK, CF_MSG_DONE, NULL);
+    cr_assert(eq(int, client_answer(eve), 101));
+    cf_attached_t attached = {.epoch = 1, .last_n = 2, .own_n = 3};
+    answer(rooms, CF_MSG_ATTACH, CF_MSG_ATTACHED, &attached);
+    cr_assert(eq(str, client_heard(eve), "{\"type\":\"room_roster\",\"members\":[],\"more\":0}"));
+    cr_assert(hears(eve, "user_joined", "eve"));
+    tell_changes(1, 2); /* she is the second of them */
+    cr_assert(hears(eve, "user_left", "bob"));
+    cr_assert(hears(ann, "user_joined", "ann"));
+    cr_assert(hears(ann, "user_joined", "eve"));
+    cr_assert(hears(ann, "user_left", "bob"));
+    close(ann);
+    close(eve);
+}
+
+Test(gateway, shows_each_of_several_who_came_and_went_to_everybody_who_was_there)
+{
+    bool asks;
+    cf_flushed_t flushed = {0};
+    int ann = enter_first("ann", NULL),
+        eve = enter_by(ROOM_PATH, &asks); /* with event 3 behind her */
+    tell_changes(0, 2);                   /* an older epoch */
+    tell_changes(1, 2);
+    tell_changes(1, 2); /* nobody sees them twice */
+    tell_event(rooms, 1, 5, 1, "a");
+    cr_assert(hears(ann, "user_joined", "ann"));
+    cr_assert(hears(ann, "user_joined", "eve"));
+    cr_assert(hears(ann, "user_left", "bob"));
+    cr_assert(has(client_heard(ann), "\"content\":\"a\""));
+    cr_assert(hears(eve, "user_left", "bob"));
+    cr_assert(has(client_heard(eve), "\"content\":\"a\""));
+    while (flushed.events < 4) /* a message is one, whatever is in it */
+        cr_assert(peer_await(rooms, CF_MSG_FLUSHED, 0, &flushed));
+    wait_for_counter(CF_M_SENT_JOINED, 2);
+    wait_for_counter(CF_M_SENT_LEFT, 2);
+    close(ann);
+    close(eve);
+}
+
 /* --- rooms that move ----------------------------------------------------------------------------
  */
 
@@ -1419,6 +1479,14 @@ Test(gateway_contained, lets_them_come_back_for_a_list_of_who_is_here_it_could_n
 {
     int ann = enter_first("ann", NULL);
     peer_send_malformed(rooms, CF_ACTOR_GATEWAY, CF_MSG_ROSTER, 0, ROOM);
+    cr_assert(eq(str, client_heard(ann), "close 1013 try again later"));
+    close(ann);
+}
+
+Test(gateway_contained, lets_them_come_back_for_who_came_and_went_it_could_not_read)
+{
+    int ann = enter_first("ann", NULL);
+    peer_send_malformed(rooms, CF_ACTOR_GATEWAY, CF_MSG_CHANGES, 0, ROOM);
     cr_assert(eq(str, client_heard(ann), "close 1013 try again later"));
     close(ann);
 }

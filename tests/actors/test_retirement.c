@@ -293,7 +293,7 @@ static void on_forget(uint32_t g, uint32_t r)
 static void on_msg(uint32_t g, const cf_msg_t *msg)
 {
     uint32_t r = msg->room.bytes[1];
-    if (msg->type == CF_MSG_EVENT || msg->type == CF_MSG_COUNTS)
+    if (msg->type == CF_MSG_EVENT || msg->type == CF_MSG_CHANGES || msg->type == CF_MSG_COUNTS)
         return;
     if (msg->type == CF_MSG_FORGET) {
         on_forget(g, r);
@@ -334,7 +334,7 @@ static int serve(uint32_t g)
     int n = 0;
     while (cf_inbox_read(gateway->inbox, &msg) == 1) {
         n++;
-        if (msg.type == CF_MSG_EVENT)
+        if (msg.type == CF_MSG_EVENT || msg.type == CF_MSG_CHANGES)
             confirm_events(g, &msg);
         on_msg(g, &msg);
     }

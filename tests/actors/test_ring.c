@@ -10,7 +10,7 @@ static cf_ring_t *ring;
 
 static void make(uint32_t events_max, size_t bytes_max)
 {
-    cr_assert(eq(int, cf_ring_new(&ring, events_max, bytes_max), 0));
+    cr_assert(eq(int, cf_ring_new(&ring, events_max, 0, bytes_max), 0));
 }
 
 static void destroy(void)
@@ -195,6 +195,25 @@ Test(ring, takes_little_memory_while_little_is_in_it)
     make(4096, 1u << 20); /* of which nothing is taken in advance: a 100,000 rooms are quiet */
     add_post(1);
     cr_assert(lt(sz, cf_ring_bytes(ring), 300));
+}
+
+Test(ring, keeps_more_events_for_a_while_if_it_may)
+{
+    cr_assert(eq(int, cf_ring_new(&ring, 4, 3, 10000), 0));
+    add_post(1);
+    for (int i = 0; i < 6; i++)
+        add_joined();
+    cr_assert(eq(u64, cf_ring_first_n(ring), 1));
+    add_joined();
+    cr_assert(eq(u64, cf_ring_first_n(ring), 2)); /* and no more */
+    cf_ring_trim(ring, 6);
+    cr_assert(eq(u64, cf_ring_first_n(ring), 3));
+    cf_ring_trim(ring, 0);
+    cr_assert(eq(u64, cf_ring_first_n(ring), 5));
+    cr_assert(eq(u64, cf_ring_last_n(ring), 8));
+    cr_assert(eq(u64, cf_ring_entry(ring, 0).post.seq, 1)); /* as a post it stays */
+    cf_ring_trim(ring, 0);
+    cr_assert(eq(u64, cf_ring_first_n(ring), 5));
 }
 
 static void add_keyed(uint64_t seq, uint8_t sender, const char *key)

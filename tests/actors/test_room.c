@@ -262,8 +262,8 @@ Test(room, puts_every_socket_of_somebody_who_leaves_out_and_tells_the_others)
     done(join_corr());
     cr_assert(eq(str, heard(),
                  "gw1 expelled 2; gw2 expelled 1; gw1 done #1; "
-                 "gw1 event 5 left bob; gw1 event 6 left bob; "
-                 "gw2 event 5 left bob; gw2 event 6 left bob; lobby presence 2"));
+                 "gw1 events 5 left bob, left bob; gw2 events 5 left bob, left bob; "
+                 "lobby presence 2"));
     detach_of(GW1, 2, "bob", 1); /* its socket is closed now: nobody hears of it twice */
     cr_assert(eq(str, heard(), "gw1 done #2"));
 }
@@ -1408,9 +1408,174 @@ Test(room, lets_the_members_of_a_lost_node_leave)
     node_gone(3); /* another one */
     cr_assert(eq(str, heard(), ""));
     node_gone(2);
-    cr_assert(eq(str, heard(), "gw1 event 4 left bob; gw1 event 5 left carl; lobby presence 1"));
+    cr_assert(eq(str, heard(), "gw1 events 4 left bob, left carl; lobby presence 1"));
     post(FAR, 1, "bob", "from the grave");
     cr_assert(eq(str, heard(), "far refused #1 not allowed"));
+}
+
+/* --- crowds -------------------------------------------------------------------------------------
+ */
+
+#define PAUSE_MS 100
+
+/* ann, and bob on GW2; three are a crowd, which has just been told of the second of them. */
+static void two_of_a_crowd_of_three(void)
+{
+    room_config.crowd = 3;
+    room_config.crowd_pause_us = PAUSE_MS * 1000;
+    room_ready(1, 0);
+    with_ann();
+    with(GW2, 1, "bob");
+}
+
+Test(room, tells_a_burst_as_one_message_to_each_gateway_however_short_its_ring)
+{
+    room_ready(1, 0); /* eight events */
+    with_ann();
+    for (uint64_t conn = 2; conn <= 12; conn++)
+        attach(GW1, conn, "ann");
+    detach(GW1, 12);
+    heard_so_far();
+    cr_assert(eq(str, heard(),
+                 "gw1 events 2 joined ann, joined ann, joined ann, joined ann, joined ann, joined "
+                 "ann, joined ann, joined ann, joined ann, joined ann, joined ann, left ann; "
+                 "lobby presence 11"));
+}
+
+Test(room, tells_of_one_alone_at_once_also_in_a_crowd)
+{
+    two_of_a_crowd_of_three();
+    at_ms(PAUSE_MS);
+    attach(GW1, 2, "ann");
+    cr_assert(eq(str, heard(),
+                 "gw1 attached #1 epoch=1 seq=0 n=2; gw1 event 3 joined ann; "
+                 "gw2 event 3 joined ann; lobby presence 3"));
+}
+
+Test(room, tells_a_crowd_together_who_comes_and_goes_within_a_pause)
+{
+    two_of_a_crowd_of_three();
+    attach(GW1, 2, "ann"); /* who comes sees it at once */
+    cr_assert(eq(str, heard(), "gw1 attached #1 epoch=1 seq=0 n=2 own=3; lobby presence 3"));
+    cr_assert(not(cf_room_rests(room)));
+    cr_assert(eq(i64, host.crowds_due_us, 1000000 + PAUSE_MS * 1000));
+    at_ms(PAUSE_MS - 1);
+    attach(GW1, 3, "ann");
+    detach(GW2, 1);
+    attach(GW2, 2, "bob");
+    cr_assert(eq(str, heard(),
+                 "gw1 attached #2 epoch=1 seq=0 n=3 own=4; gw2 done #3; "
+                 "gw2 attached #4 epoch=1 seq=0 n=5 own=6; lobby presence 4"));
+    tick();
+    cr_assert(eq(str, heard(), ""));
+    at_ms(PAUSE_MS);
+    cr_assert(eq(str, heard(),
+                 "gw1 events 3 joined ann, joined ann, left bob, joined bob; " /* as it came in */
+                 "gw2 event 6 joined bob"));
+    cr_assert(cf_room_rests(room));
+    host.crowds_due_us = 0; /* as the room thread does */
+    attach(GW1, 4, "ann");
+    ignore();
+    cr_assert(
+        eq(i64, host.crowds_due_us, 1000000 + 2 * PAUSE_MS * 1000)); /* from the latest telling */
+}
+
+Test(room, tells_those_who_are_no_crowd_at_once)
+{
+    two_of_a_crowd_of_three();
+    detach(GW2, 1); /* one is left */
+    cr_assert(eq(str, heard(), "gw2 done #1; gw1 event 3 left bob; lobby presence 1"));
+    attach(GW1, 2, "ann"); /* two */
+    cr_assert(eq(str, heard(),
+                 "gw1 attached #2 epoch=1 seq=0 n=3; gw1 event 4 joined ann; lobby presence 2"));
+    attach(GW1, 3, "ann"); /* three */
+    cr_assert(eq(str, heard(), "gw1 attached #3 epoch=1 seq=0 n=4 own=5; lobby presence 3"));
+    detach(GW1, 3); /* two, who hear of both */
+    cr_assert(eq(str, heard(), "gw1 done #4; gw1 events 5 joined ann, left ann; lobby presence 2"));
+}
+
+Test(room, tells_a_crowd_at_once_without_a_pause)
+{
+    two_of_a_crowd_of_three();
+    room_config.crowd_pause_us = 0;
+    attach(GW1, 2, "ann");
+    cr_assert(eq(str, heard(),
+                 "gw1 attached #1 epoch=1 seq=0 n=2; gw1 event 3 joined ann; "
+                 "gw2 event 3 joined ann; lobby presence 3"));
+}
+
+Test(room, shows_who_came_before_a_post_before_it)
+{
+    two_of_a_crowd_of_three();
+    attach(GW1, 2, "ann");
+    attach(GW2, 2, "bob");
+    post(GW2, 2, "bob", "hi");
+    ignore();
+    attach(GW1, 3, "ann");
+    stored();
+    cr_assert(eq(str, heard(),
+                 "gw1 attached #4 epoch=1 seq=0 n=4 own=5; gw2 posted #3 seq=1; "
+                 "gw1 events 3 joined ann, joined bob, joined ann; gw1 event 6 post 1:hi; "
+                 "gw2 events 3 joined ann, joined bob, joined ann; gw2 event 6 post 1:hi; "
+                 "lobby presence 5"));
+    attach(GW1, 4, "ann"); /* and who comes behind it waits */
+    cr_assert(eq(str, heard(), "gw1 attached #5 epoch=1 seq=1 n=6 own=7; lobby presence 6"));
+}
+
+/* 16 of them, a quarter of its ring's bytes. */
+Test(room, lets_no_more_of_a_crowd_wait_than_its_ring_has_place_for)
+{
+    room_config.ring_bytes = 8192;
+    two_of_a_crowd_of_three();
+    for (uint64_t conn = 2; conn < 17; conn++)
+        attach(GW1, conn, "ann");
+    cr_assert(eq(ptr, strstr(heard(), "event"), NULL));
+    attach(GW1, 17, "ann");
+    char *all = strstr(heard(), "gw1 events 3 joined ann");
+    cr_assert(all && strstr(all, "; gw2 events 3 joined ann"));
+    int told = 0;
+    for (const char *at = all; (at = strstr(at, "joined")); at++)
+        told++;
+    cr_assert(eq(int, told, 2 * 16));
+    attach(GW1, 18, "ann");
+    cr_assert(eq(ptr, strstr(heard(), "event"), NULL));
+}
+
+Test(room, tells_so_many_in_a_message_as_a_gateway_can_hand_on)
+{
+    room_config.ring_bytes = 1u << 20;
+    room_ready(1, 0);
+    with_ann();
+    for (uint64_t conn = 2; conn < 2 + CF_CHANGES_MAX + 1; conn++)
+        attach(GW1, conn, "ann");
+    char *first = strstr(heard(), "gw1 events 2 joined ann, ");
+    cr_assert(first != NULL);
+    cr_assert(not(eq(ptr, strstr(first, "; gw1 event 130 joined ann; "), NULL)));
+}
+
+Test(room, tells_who_came_and_went_before_it_leaves)
+{
+    two_of_a_crowd_of_three();
+    attach(GW1, 2, "ann");
+    ignore();
+    vacate();
+    cr_assert(eq(str, heard(), "lobby retire; gw1 event 3 joined ann; gw2 event 3 joined ann"));
+}
+
+/* eve has asked who is here, and bob has come again after a move, of which no event tells. */
+Test(room, tells_a_crowd_who_is_here_behind_all_that_it_has_to_tell)
+{
+    two_of_a_crowd_of_three();
+    attach_asking(GW2, 9, "bob");
+    attach_again(GW2, 2, "bob", 0, 0);
+    ignore();
+    tick(); /* some have come again since the last one */
+    attach(GW1, 2, "ann");
+    cr_assert(eq(ptr, strstr(heard(), "event"), NULL));
+    tick();
+    cr_assert(eq(str, heard(),
+                 "gw1 events 3 joined bob, joined ann; gw2 events 3 joined bob, joined ann; "
+                 "gw2 roster epoch=1 n=4 ann:2 bob:3"));
 }
 
 /* --- retiring and moving ------------------------------------------------------------------------
@@ -2074,10 +2239,8 @@ Test(room, tells_who_is_here_in_its_place_among_those_who_come_and_go)
                  "gw1 done #1; gw1 attached #2 epoch=1 seq=0 n=5; "
                  "gw2 attached #3 epoch=1 seq=0 n=6 ann:2 bob:1 eve:1; gw2 done #4; "
                  "gw1 attached #5 epoch=1 seq=0 n=8; "
-                 "gw1 event 5 left bob; gw1 event 6 joined ann; gw1 event 7 joined eve; "
-                 "gw1 event 8 left bob; gw1 event 9 joined ann; "
-                 "gw2 event 5 left bob; gw2 event 6 joined ann; gw2 event 7 joined eve; gw2 event "
-                 "8 left bob; gw2 event 9 joined ann; "
+                 "gw1 events 5 left bob, joined ann, joined eve, left bob, joined ann; "
+                 "gw2 events 5 left bob, joined ann, joined eve, left bob, joined ann; "
                  "lobby presence 5"));
 }
 
@@ -2147,12 +2310,9 @@ Test(room, tells_a_gateway_that_lost_presence_who_is_here_once_it_has_the_rest)
     }
     tick();
     cr_assert(eq(str, heard(), ""));
+    host.windows.events_max = 1;
     flushed(GW2);
-    cr_assert(eq(str, heard(), "gw2 event 7 joined ann; gw2 event 8 joined ann"));
-    tick(); /* two are on their way, and two events are waiting */
-    cr_assert(eq(str, heard(), ""));
-    flushed(GW2);
-    cr_assert(eq(str, heard(), "gw2 event 9 joined ann; gw2 event 10 joined ann"));
+    cr_assert(eq(str, heard(), "gw2 events 7 joined ann, joined ann, joined ann, joined ann"));
     tick();
     cr_assert(eq(str, heard(), "")); /* its window is closed */
     flushed(GW2);

@@ -78,8 +78,9 @@ static struct {
     int n_finds;
     uint64_t bot_corr[COMMANDS_MAX + 1]; /* of the commands the bot has not answered */
     int n_bot;
-    uint32_t said;    /* commands it has */
-    uint32_t renewed; /* lists of who is here that were sent anew */
+    uint32_t said;     /* commands it has */
+    uint32_t renewed;  /* lists of who is here that were sent anew */
+    uint32_t together; /* who came and went and was told with others */
     model_gateway_t gateways[GATEWAYS];
     bool retired;
     const char *fault; /* the first rule that was broken */
@@ -215,6 +216,23 @@ static void on_event(int g, const cf_msg_t *msg, const cf_event_t *event)
     gateway->seen = event->post.seq;
 }
 
+/* Several in a row as one. */
+static void on_changes(int g, const cf_msg_t *msg, const cf_changes_t *changes)
+{
+    model_gateway_t *gateway = &m.gateways[g];
+    const cf_change_t *change = changes->changes.items;
+    gateway->events++;
+    gateway->bytes += CF_MSG_HEAD_SIZE + (size_t)msg->size;
+    rule(changes->n > gateway->seen_n, "an event twice or out of order");
+    rule(changes->changes.n > 1, "several that are none");
+    gateway->seen_n = changes->n + changes->changes.n - 1;
+    m.together += changes->changes.n;
+    for (uint32_t i = 0; i < changes->changes.n; i++)
+        count_person(g, &(cf_event_t){.n = changes->n + i,
+                                      .kind = change[i].has_left ? CF_EVENT_LEFT : CF_EVENT_JOINED,
+                                      .post = {.username = change[i].username}});
+}
+
 static void on_append(const cf_msg_t *msg, const cf_append_t *append)
 {
     const cf_post_t *rows = append->rows.items;
@@ -266,6 +284,7 @@ typedef union {
     cf_append_t append;
     cf_posted_t posted;
     cf_event_t event;
+    cf_changes_t changes;
     cf_attached_t attached;
     cf_read_posts_t read;
     cf_ask_bot_t ask_bot;
@@ -290,6 +309,9 @@ static void on_said(const cf_msg_t *msg)
         break;
     case CF_MSG_EVENT:
         on_event(g, msg, &body.event);
+        break;
+    case CF_MSG_CHANGES:
+        on_changes(g, msg, &body.changes);
         break;
     case CF_MSG_ROSTER:
         on_roster(g, msg, &body.roster_at);
@@ -574,6 +596,8 @@ static void begin(uint32_t seed)
                                   .commands_max = COMMANDS_MAX,
                                   .members_cache = 4,
                                   .roster_max = USERS,
+                                  .crowd = 2 + pick(3),
+                                  .crowd_pause_us = pick(2) * (1 + pick(500000)),
                                   .command_us = 600000000,
                                   .verdict_timeout_us = 5000000,
                                   .answer_us = 5000000,
@@ -652,7 +676,7 @@ static void end(void)
 
 Test(room_model, holds_over_random_sequences, .timeout = 500)
 {
-    uint64_t shown = 0, requests = 0, said = 0, renewed = 0;
+    uint64_t shown = 0, requests = 0, said = 0, renewed = 0, together = 0;
     for (uint32_t seed = 1; seed <= RUNS; seed++) {
         begin(seed);
         for (m.step = 0; m.step < STEPS && !m.fault; m.step++) {
@@ -668,10 +692,12 @@ Test(room_model, holds_over_random_sequences, .timeout = 500)
         requests += m.next_corr;
         said += m.said;
         renewed += m.renewed;
+        together += m.together;
         end();
     }
     cr_assert(gt(u64, shown, RUNS * 10)); /* it was not idle */
     cr_assert(gt(u64, requests, RUNS * 30));
     cr_assert(gt(u64, said, RUNS));
     cr_assert(gt(u64, renewed, RUNS));
+    cr_assert(gt(u64, together, RUNS * 10));
 }

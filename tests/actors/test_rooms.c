@@ -329,6 +329,36 @@ Test(rooms, believes_no_confirmation_of_what_was_not_sent)
     cr_assert(eq(u64, actor_counter(actor, CF_M_MALFORMED), 1));
 }
 
+/* --- crowds -------------------------------------------------------------------------------------
+ */
+
+Test(rooms, tells_a_crowd_when_the_time_has_come_without_another_message)
+{
+    cf_event_t event;
+    cf_changes_t changes;
+    config.crowd = 2; /* set before its actor has a room */
+    config.crowd_pause_us = 50000;
+    actors_stop();
+    start();
+    open_room(ROOM, 1, false);
+    attach(gw1, ROOM, 10);
+    cr_assert(peer_await(gw1, CF_MSG_EVENT, 0, &event));
+    for (uint64_t conn = 11; conn < 13; conn++) {
+        cf_attach_t body = {.conn = conn, .user = user_id(gw1), .username = cf_str("ann")};
+        ask(gw1, CF_MSG_ATTACH, ROOM, &body);
+    }
+    uint64_t told = event.n;
+    while (told < 3) { /* one of them may have been told alone, if this took long */
+        cf_msg_t msg;
+        cr_assert(peer_next(gw1, &msg));
+        if (msg.type == CF_MSG_EVENT)
+            told++;
+        if (msg.type == CF_MSG_CHANGES && cf_msg_body(&changes, &msg, &gw1->arena) == 0)
+            told += changes.changes.n;
+    }
+    cr_assert(eq(u64, told, 3));
+}
+
 /* --- other nodes --------------------------------------------------------------------------------
  */
 

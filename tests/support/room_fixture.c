@@ -429,6 +429,7 @@ typedef union {
     cf_append_t append;
     cf_posted_t posted;
     cf_event_t event;
+    cf_changes_t changes;
     cf_refused_t refused;
     cf_attached_t attached;
     cf_read_posts_t read;
@@ -454,6 +455,16 @@ static void show_event(const cf_event_t *event)
              event->post.text.bytes);
     else
         show("%.*s", (int)event->post.username.size, event->post.username.bytes);
+}
+
+static void show_changes(const cf_changes_t *changes)
+{
+    const cf_change_t *change = changes->changes.items;
+    show("events %llu", (unsigned long long)changes->n);
+    for (uint32_t i = 0; i < changes->changes.n; i++)
+        show("%s %s %.*s", i ? "," : "",
+             kinds[change[i].has_left ? CF_EVENT_LEFT : CF_EVENT_JOINED],
+             (int)change[i].username.size, change[i].username.bytes);
 }
 
 static void show_read(const cf_msg_t *msg, const cf_read_posts_t *read)
@@ -495,6 +506,8 @@ static void show_attached(const cf_msg_t *msg, const cf_attached_t *attached)
     show("attached #%llu epoch=%llu seq=%llu n=%llu", (unsigned long long)msg->corr,
          (unsigned long long)attached->epoch, (unsigned long long)attached->last_seq,
          (unsigned long long)attached->last_n);
+    if (attached->own_n)
+        show(" own=%llu", (unsigned long long)attached->own_n);
     if (attached->reload)
         show(" reload");
     const cf_event_t *events = attached->backlog.items;
@@ -552,6 +565,9 @@ static void show_msg(const cf_msg_t *msg)
         }
         keys_shown += body.event.post.client_key.size > 0;
         show_event(&body.event);
+        break;
+    case CF_MSG_CHANGES:
+        show_changes(&body.changes);
         break;
     case CF_MSG_REFUSED:
         show("refused #%llu %s", (unsigned long long)msg->corr,

@@ -83,6 +83,7 @@
     X(ROSTER, 0x0410, roster_at, NOTICE)                                                           \
     X(RERUN, 0x0411, rerun, REQUEST)                                                               \
     X(RERAN, 0x0412, reran, ANSWER)                                                                \
+    X(CHANGES, 0x0413, changes, NOTICE)                                                            \
     /* append.h */                                                                                 \
     X(ACTIVATE, 0x0501, nothing, REQUEST)                                                          \
     X(ACTIVATED, 0x0502, activated, ANSWER)                                                        \

@@ -48,6 +48,7 @@ static const cf_field_t attached[] = {
     CF_F_U64(cf_attached_t, epoch),
     CF_F_U64(cf_attached_t, last_seq),
     CF_F_U64(cf_attached_t, last_n),
+    CF_F_U64(cf_attached_t, own_n),
     CF_F_BOOL(cf_attached_t, reload),
     CF_F_LIST(cf_attached_t, backlog, CF_RUN_ROWS_MAX, &cf_shape_event),
     CF_F_STRUCT(cf_attached_t, roster, &shape_roster),
@@ -95,6 +96,19 @@ static const cf_field_t event[] = {
     CF_F_STRUCT(cf_event_t, post, &cf_shape_post_row),
 };
 const cf_shape_t cf_shape_event = CF_SHAPE(cf_event_t, event);
+
+static const cf_field_t change[] = {
+    CF_F_BOOL(cf_change_t, has_left),
+    CF_F_TEXT(cf_change_t, username, 0, CF_USERNAME_MAX),
+};
+static const cf_shape_t shape_change = CF_SHAPE(cf_change_t, change);
+
+static const cf_field_t changes[] = {
+    CF_F_U64(cf_changes_t, epoch),
+    CF_F_U64(cf_changes_t, n),
+    CF_F_LIST(cf_changes_t, changes, CF_CHANGES_MAX, &shape_change),
+};
+const cf_shape_t cf_shape_changes = CF_SHAPE(cf_changes_t, changes);
 
 static const cf_field_t flushed[] = {
     CF_F_U64(cf_flushed_t, events),

@@ -13,6 +13,7 @@
  *                                                  -> RERAN, right before the EVENT with the bot's words; there is
  *                                                     none when it has failed again; | REFUSED: not known to be asked
  *     EVENT    room -> every gateway with attached connections, in room order
+ *     CHANGES  the same, of several events in a row that tell of who has come and gone
  *     EXPELLED room -> gateway: this connection is out, as its user is no member any more
  *     ROSTER   room -> gateway with connections that asked who is here: presence events may have
  *              been lost to it, this is how it stands; in order with the EVENTs, and counted as one
@@ -60,7 +61,9 @@ typedef struct {
     uint64_t epoch;
     uint64_t last_seq; /* newest post shown; EVENTs for this connection start behind it */
     uint64_t last_n;   /* number of the newest event; as above for events that are no posts */
-    bool reload;       /* a resume that cannot be served: read the history instead */
+    uint64_t own_n; /* number of the event that this connection has joined, if that comes only after
+                          a while: it is shown so at once, others then. 0: it comes with the others */
+    bool reload;    /* a resume that cannot be served: read the history instead */
     /* On a resume, of cf_event_t: the posts since+1 .. last_seq; for a connection that comes again
      * after the room has moved also who has come and gone, and what the bot has said, since. */
     cf_list_t backlog;
@@ -114,6 +117,20 @@ typedef struct {
     cf_post_t post; /* JOINED, LEFT: only username counts */
 } cf_event_t;
 
+#define CF_CHANGES_MAX                                                                             \
+    128 /* as frames for clients they take less than the least ws.queue_max_bytes */
+
+/* What a JOINED or a LEFT tells. */
+typedef struct {
+    bool has_left;
+    cf_str_t username;
+} cf_change_t;
+
+typedef struct {
+    uint64_t epoch, n; /* n: number of the first; the others follow without a gap */
+    cf_list_t changes; /* of cf_change_t */
+} cf_changes_t;
+
 typedef struct {
     uint64_t events,
         bytes; /* since this gateway started, from this room thread; bytes of whole frames */
@@ -150,8 +167,8 @@ typedef struct {
 
 extern const cf_shape_t cf_shape_check, cf_shape_join, cf_shape_leave, cf_shape_attach,
     cf_shape_attached, cf_shape_detach, cf_shape_expelled, cf_shape_roster_at, cf_shape_post,
-    cf_shape_posted, cf_shape_event, cf_shape_flushed, cf_shape_history, cf_shape_page,
-    cf_shape_command, cf_shape_rerun, cf_shape_reran;
+    cf_shape_posted, cf_shape_event, cf_shape_changes, cf_shape_flushed, cf_shape_history,
+    cf_shape_page, cf_shape_command, cf_shape_rerun, cf_shape_reran;
 
 /* One stored or shown post, as it stands in lists. */
 extern const cf_shape_t cf_shape_post_row;
