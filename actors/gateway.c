@@ -126,15 +126,21 @@ void cf_gateway_new_trace(cf_gateway_t *self)
     cf_actor_trace(self->out, trace);
 }
 
+static void client_fields(cf_log_field_t *out, const void *of)
+{
+    const cf_client_t *client = of;
+    if (client->phase < CF_CLIENT_ATTACHING)
+        return;
+    out[0] = CF_STR("request_id", client->request_id);
+    out[1] = CF_UINT("conn", client->number);
+    out[2] = CF_ID("user", client->user);
+    out[3] = CF_ID("session", client->session);
+    out[4] = cf_log_end();
+}
+
 void cf_gateway_speak_of(const cf_client_t *client)
 {
-    bool is_socket = client && client->phase >= CF_CLIENT_ATTACHING;
-    cf_log_context(is_socket
-                       ? (const cf_log_field_t[]){CF_STR("request_id", client->request_id),
-                                                  CF_UINT("conn", client->number),
-                                                  CF_ID("user", client->user),
-                                                  CF_ID("session", client->session), cf_log_end()}
-                       : NULL);
+    cf_log_context(client ? client_fields : NULL, client);
 }
 
 /* A callback of the server, about a socket that is in the trace of its upgrade, */

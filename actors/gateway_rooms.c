@@ -11,6 +11,8 @@
 
 #include <stdlib.h>
 
+#define REQUEST_SIZE                                                                               \
+    384 /* hardly any takes more: one piece of memory instead of one and then another */
 #define ATTACH_FRAME_MAX 256 /* bytes of an ATTACH; its longest text is a username */
 
 cf_place_t *cf_place_find(cf_gateway_t *self, cf_id_t room)
@@ -143,7 +145,9 @@ int cf_place_prepare(cf_gateway_t *self, cf_client_t *client, cf_id_t room, uint
                      .to = self->config.lobby, /* until it is sent */
                      .room = room};
     memcpy(head.trace, pending->trace, CF_TRACE_SIZE);
-    int rc = cf_msg_encode(&pending->frame, &head, body);
+    int rc = cf_buf_reserve(&pending->frame, REQUEST_SIZE);
+    if (rc == 0)
+        rc = cf_msg_encode(&pending->frame, &head, body);
     if (rc < 0)
         cf_gateway_drop_pending(self, pending);
     else

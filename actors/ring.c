@@ -354,17 +354,38 @@ uint64_t cf_ring_after_seq(const cf_ring_t *self, uint64_t seq)
     return self->last_n + 1;
 }
 
-static const entry_t *find_in(const line_t *line, uint32_t hash, cf_id_t sender, cf_str_t key)
+#define BLOCK 16 /* hashes compared at once; branches between them cost four times as much */
+
+static bool is_in_block(const uint32_t *hashes, uint32_t hash)
 {
-    for (uint32_t i = line->count; i-- > 0;) {
-        if (hash_at(line, i) != hash)
-            continue;
-        const entry_t *entry = entry_at(line, i);
-        if (cf_id_equal(entry->sender, sender) &&
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < BLOCK; i++)
+        found |= hashes[i] == hash;
+    return found;
+}
+
+/* The newest in slots[from..to). */
+static const entry_t *find_between(const line_t *line, uint32_t from, uint32_t to, uint32_t hash,
+                                   cf_id_t sender, cf_str_t key)
+{
+    for (; to > from; to--) {
+        while (to - from >= BLOCK && !is_in_block(&line->hashes[to - BLOCK], hash))
+            to -= BLOCK;
+        if (to == from)
+            return NULL;
+        const entry_t *entry = line->slots[to - 1];
+        if (line->hashes[to - 1] == hash && cf_id_equal(entry->sender, sender) &&
             cf_str_equal(event_of(entry).post.client_key, key))
             return entry;
     }
     return NULL;
+}
+
+static const entry_t *find_in(const line_t *line, uint32_t hash, cf_id_t sender, cf_str_t key)
+{
+    uint32_t end = line->first + line->count, wrapped = end > line->cap ? end - line->cap : 0;
+    const entry_t *entry = find_between(line, 0, wrapped, hash, sender, key);
+    return entry ? entry : find_between(line, line->first, end - wrapped, hash, sender, key);
 }
 
 bool cf_ring_find_key(cf_ring_event_t *out, const cf_ring_t *self, cf_id_t sender, cf_str_t key)

@@ -238,19 +238,17 @@ cf_attachment_t *cf_room_attachment(cf_room_t *self, cf_address_t gateway, uint6
 int cf_room_may_speak(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, uint64_t conn,
                       cf_id_t sender)
 {
+    const cf_attachment_t *attachment = cf_room_attachment(self, msg->from, conn);
+    bool is_his = attachment && cf_id_equal(attachment->user, sender);
+    if (is_his && attachment->membership->is_member && !attachment->membership->asked)
+        return 1;
     /* Membership first: what comes right behind an ATTACH is held with it while that is looked up */
     int rc = cf_room_membership(self, turn, msg, sender);
-    if (rc != 1)
-        return rc;
-    cf_attachment_t *attachment = cf_room_attachment(self, msg->from, conn);
-    return attachment && cf_id_equal(attachment->user, sender);
+    return rc == 1 ? is_his : rc;
 }
 
-static void set_attached(cf_room_t *self, cf_id_t user, int by)
+static void set_attached(cf_room_t *self, cf_membership_t *row, int by)
 {
-    cf_membership_t *row = cf_room_find_membership(self, user);
-    if (!row)
-        return;
     bool was = row->attached > 0;
     row->attached = (uint32_t)((int)row->attached + by);
     if (was != (row->attached > 0))
@@ -261,7 +259,9 @@ static void set_attached(cf_room_t *self, cf_id_t user, int by)
 static int add_attachment(cf_room_t *self, const cf_msg_t *msg, const cf_attach_t *attach)
 {
     cf_room_gateway_t *gateway;
-    int rc = cf_room_add_gateway(self, cf_address_pack(msg->from), &gateway);
+    cf_membership_t *membership = cf_room_find_membership(self, attach->user);
+    int rc =
+        membership ? cf_room_add_gateway(self, cf_address_pack(msg->from), &gateway) : CF_EPERM;
     if (rc < 0)
         return rc;
     cf_attachment_t *attachment = calloc(1, sizeof *attachment);
@@ -270,6 +270,7 @@ static int add_attachment(cf_room_t *self, const cf_msg_t *msg, const cf_attach_
     attachment->key[0] = cf_address_pack(msg->from);
     attachment->key[1] = attach->conn;
     attachment->user = attach->user;
+    attachment->membership = membership;
     attachment->wants_roster = attach->roster;
     memcpy(attachment->username, attach->username.bytes, attach->username.size);
     HASH_ADD(hh, self->attachments, key, sizeof attachment->key, attachment);
@@ -283,7 +284,7 @@ static int add_attachment(cf_room_t *self, const cf_msg_t *msg, const cf_attach_
     }
     gateway->rosters += attach->roster;
     self->connections++;
-    set_attached(self, attach->user, 1);
+    set_attached(self, membership, 1);
     return 0;
 }
 
@@ -296,7 +297,7 @@ static void take_out(cf_room_t *self, cf_attachment_t *attachment)
     }
     self->connections--;
     HASH_DEL(self->attachments, attachment);
-    set_attached(self, attachment->user, -1);
+    set_attached(self, attachment->membership, -1);
     free(attachment);
 }
 

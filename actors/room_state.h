@@ -41,6 +41,7 @@ typedef struct {
 typedef struct {
     uint64_t key[2]; /* gateway (packed), conn */
     cf_id_t user;
+    cf_membership_t *membership; /* of the user; stays as long as he is attached */
     char username[CF_USERNAME_MAX + 1];
     bool wants_roster;
     UT_hash_handle hh; /* insertion order: who has been here longest comes first */

@@ -30,7 +30,8 @@ static atomic_uint_fast64_t dropped;
 static _Thread_local const char *actor_name;
 static _Thread_local uint8_t trace_id[CF_TRACE_SIZE];
 static _Thread_local bool has_trace;
-static _Thread_local cf_log_field_t context[CF_LOG_CONTEXT_MAX + 1]; /* closed */
+static _Thread_local cf_log_context_fn *context_fields; /* NULL: no context */
+static _Thread_local const void *context_of;
 
 /* The ring between the threads that log and the one that writes is a pipe: the kernel's bounded
  * queue takes a line of at most PIPE_BUF bytes whole or says EAGAIN, so we need no lock and no
@@ -106,6 +107,17 @@ static bool add_field(cf_json_t *json, const cf_log_field_t *field)
     }
 }
 
+static bool add_context(cf_json_t *json)
+{
+    cf_log_field_t fields[CF_LOG_CONTEXT_MAX + 1] = {cf_log_end()};
+    bool whole = true;
+    if (context_fields)
+        context_fields(fields, context_of);
+    for (const cf_log_field_t *at = fields; at->kind != CF_LOG_KIND_END; at++)
+        whole &= add_field(json, at);
+    return whole;
+}
+
 static void add_trace(cf_json_t *json)
 {
     static const char digits[] = "0123456789abcdef";
@@ -162,8 +174,7 @@ static size_t format(uint8_t *line, cf_log_level_t level, const char *actor, con
         add_text(&json, "source", cf_str(source));
     if (has_trace)
         add_trace(&json);
-    for (const cf_log_field_t *at = context; at->kind != CF_LOG_KIND_END; at++)
-        whole &= add_field(&json, at);
+    whole &= add_context(&json);
     for (; fields->kind != CF_LOG_KIND_END; fields++) {
         assert(strlen(fields->key) <= CF_LOG_KEY_MAX);
         whole &= add_field(&json, fields);
@@ -381,14 +392,10 @@ void cf_log_trace(const uint8_t *trace)
         memcpy(trace_id, trace, sizeof trace_id);
 }
 
-void cf_log_context(const cf_log_field_t *fields)
+void cf_log_context(cf_log_context_fn *fields, const void *of)
 {
-    size_t n = 0;
-    for (; fields && fields[n].kind != CF_LOG_KIND_END; n++) {
-        assert(n < CF_LOG_CONTEXT_MAX);
-        context[n] = fields[n];
-    }
-    context[n] = cf_log_end();
+    context_fields = fields;
+    context_of = of;
 }
 
 uint64_t cf_log_dropped(void)

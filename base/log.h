@@ -100,9 +100,11 @@ int cf_log_level_parse(cf_log_level_t *out, const char *text);
 void cf_log_actor(const char *name);
 /* CF_TRACE_SIZE bytes, copied; NULL or all zero: none. */
 void cf_log_trace(const uint8_t *trace);
-/* At most CF_LOG_CONTEXT_MAX fields, closed as in a call and by keys that no line has of its own; the
- * texts are borrowed until the next call. NULL: none. */
-void cf_log_context(const cf_log_field_t *fields);
+/* For whom the calling thread works, asked when a line is written: it is said for each message, and hardly any of
+ * them logs. At most CF_LOG_CONTEXT_MAX fields to `out`, by keys that no line has of its own, behind them
+ * cf_log_end(); `of` is borrowed until the next call. NULL: none. */
+typedef void cf_log_context_fn(cf_log_field_t *out, const void *of);
+void cf_log_context(cf_log_context_fn *fields, const void *of);
 
 /* Starts the log thread. Returns 0 or CF_EIO (lines go on straight to stderr). */
 int cf_log_start(void);

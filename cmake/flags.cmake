@@ -8,6 +8,10 @@ set(CMAKE_C_EXTENSIONS OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_C_FLAGS_DEBUG "-Og -g")
 set(CMAKE_C_FLAGS_RELEASE "-O2 -g -DNDEBUG") # with symbols: a core from the field must be readable
+# Across files: what is called for each byte, field and message is small and lives in base/ and transports/wire/.
+include(CheckIPOSupported)
+check_ipo_supported(RESULT has_ipo LANGUAGES C OUTPUT ipo_problem)
+set(CMAKE_INTERPROCEDURAL_OPTIMIZATION_RELEASE ${has_ipo})
 option(BUILD_TESTING "build the tests" ON)
 option(CONFAB_WERROR "warnings are errors" OFF)
 option(CONFAB_CRASH_POINTS "compile the named crash points in (tests only)" OFF)

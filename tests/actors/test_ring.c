@@ -247,20 +247,30 @@ Test(ring, finds_a_post_by_its_sender_and_key)
     cr_assert(eq(u64, seq_of(1, "a"), 5)); /* the newest */
 }
 
-Test(ring, forgets_a_key_with_its_post_and_no_other)
+static void forget_keys(uint32_t kept)
 {
     char key[16];
-    make(7, 100000);
+    make(kept, 100000);
     for (uint64_t seq = 1; seq <= 500; seq++) {
         snprintf(key, sizeof key, "k%d", (int)seq);
         add_keyed(seq, 1, key);
         for (uint64_t old = 1; old <= seq; old++) {
             snprintf(key, sizeof key, "k%d", (int)old);
-            cr_assert(eq(u64, seq_of(1, key), old + 7 > seq ? old : 0));
+            cr_assert(eq(u64, seq_of(1, key), old + kept > seq ? old : 0));
         }
     }
     cf_ring_skip(ring);
     cr_assert(eq(u64, seq_of(1, "k500"), 0));
     add_keyed(501, 1, "k500");
     cr_assert(eq(u64, seq_of(1, "k500"), 501));
+}
+
+Test(ring, forgets_a_key_with_its_post_and_no_other)
+{
+    forget_keys(7);
+}
+
+Test(ring, forgets_a_key_of_many) /* which are looked at block by block, and go round */
+{
+    forget_keys(100);
 }

@@ -137,16 +137,37 @@ Test(log, adds_the_trace_id_until_it_is_taken_away)
     json_decref(without);
 }
 
+static void four_fields(cf_log_field_t *out, const void *of)
+{
+    out[0] = CF_STR("request_id", of);
+    out[1] = CF_UINT("conn", 5);
+    out[2] = CF_ID("user", ((cf_id_t){{1, 2, 3, 4}}));
+    out[3] = CF_INT("last", -1);
+    out[4] = cf_log_end();
+}
+
+static void one_field(cf_log_field_t *out, const void *of)
+{
+    out[0] = CF_UINT("conn", *(const uint64_t *)of);
+    out[1] = cf_log_end();
+}
+
+static void no_field(cf_log_field_t *out, const void *of)
+{
+    (void)out;
+    (void)of;
+}
+
 Test(log, adds_the_context_until_there_is_another)
 {
-    cf_id_t user = {{1, 2, 3, 4}};
-    char text[] = "conn-77";
-    cf_log_context((const cf_log_field_t[]){CF_STR("request_id", text), CF_UINT("conn", 5),
-                                            CF_ID("user", user), CF_INT("last", -1), cf_log_end()});
+    const uint64_t conn = 6;
+    cf_log_context(four_fields, "conn-77");
     cf_log_info("with", CF_INT("seq", 3));
-    cf_log_context((const cf_log_field_t[]){CF_UINT("conn", 6), cf_log_end()});
+    cf_log_context(one_field, &conn);
     cf_log_info("other");
-    cf_log_context(NULL);
+    cf_log_context(no_field, NULL);
+    cf_log_info("without");
+    cf_log_context(NULL, NULL);
     cf_log_info("without");
     char *line = next_line();
     cr_assert(not(zero(ptr, strstr(line, "\"msg\":\"with\",\"request_id\":\"conn-77\",\"conn\":5,"
@@ -155,8 +176,10 @@ Test(log, adds_the_context_until_there_is_another)
               "%s", line);
     line = next_line();
     cr_assert(not(zero(ptr, strstr(line, "\"msg\":\"other\",\"conn\":6}"))), "%s", line);
-    line = next_line();
-    cr_assert(not(zero(ptr, strstr(line, "\"msg\":\"without\"}"))), "%s", line);
+    for (int i = 0; i < 2; i++) {
+        line = next_line();
+        cr_assert(not(zero(ptr, strstr(line, "\"msg\":\"without\"}"))), "%s", line);
+    }
 }
 
 Test(log, keeps_a_hostile_value_inside_its_record)
