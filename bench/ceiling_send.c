@@ -137,6 +137,8 @@ static void on_post(int epoll, room_t *room, const char *json, size_t size)
                           "\"chatroom_id\":\"%.36s\",\"seq\":%" PRIu64 "}",
                           room->seq + 1, (int)members.content.size, members.content.at,
                           room->path + strlen("/ws/chat/"), room->seq + 1);
+    if (length < 0 || (size_t)length >= sizeof text)
+        return; /* longer than anything that was read */
     if (room->round_size + (size_t)length + CF_FRAME_HEAD_MAX > ROUND_MAX)
         flush_room(epoll, room);
     room->seq++;
