@@ -129,8 +129,6 @@ void cf_gateway_new_trace(cf_gateway_t *self)
 static void client_fields(cf_log_field_t *out, const void *of)
 {
     const cf_client_t *client = of;
-    if (client->phase < CF_CLIENT_ATTACHING)
-        return;
     out[0] = CF_STR("request_id", client->request_id);
     out[1] = CF_UINT("conn", client->number);
     out[2] = CF_ID("user", client->user);
@@ -140,7 +138,8 @@ static void client_fields(cf_log_field_t *out, const void *of)
 
 void cf_gateway_speak_of(const cf_client_t *client)
 {
-    cf_log_context(client ? client_fields : NULL, client);
+    bool is_socket = client && client->phase >= CF_CLIENT_ATTACHING;
+    cf_log_context(is_socket ? client_fields : NULL, client);
 }
 
 /* A callback of the server, about a socket that is in the trace of its upgrade, */
