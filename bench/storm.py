@@ -1,5 +1,5 @@
 """Rooms that come and go. S: everybody is cut off at once and comes back, to a server that was there all the time and
-to one that was killed. R: many rooms in memory, put there by waves of clients; what they cost, and that nothing is
+to one that was killed. S1: the same in one room, where each is told of all who come behind it. R: many rooms in memory, put there by waves of clients; what they cost, and that nothing is
 lost when they are put away and come back."""
 
 import collections
@@ -35,10 +35,11 @@ def add_options(parser):
 class Storm:
     """bench/storm, command by command."""
 
-    def __init__(self, options, folder, url, targets, members):
+    def __init__(self, options, folder, url, targets, members, *flags):
         path = folder / "targets"
         path.write_text("".join(f"{room} {token}\n" for room, token in targets))
-        command = [str(options.build / "bench" / "storm"), "--url", url, "--targets", str(path), "--members", str(members)]
+        command = [str(options.build / "bench" / "storm"), "--url", url, "--targets", str(path), "--members", str(members),
+                   *flags]
         self.process = subprocess.Popen(serving.pinned(options, False, command), stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
         self.faults, self.refusals = collections.Counter(), collections.Counter()
@@ -230,6 +231,52 @@ def run_storm(options):
     return whole
 
 
+# ---- S1
+
+ONE_BY_ONE = 1000  # clients that come one behind the other; of so many each sends to half of them on average
+JOINED = 'websocket_messages_sent_total{type="user_joined"}'
+SENDS = "confab_sends_total"
+
+
+def come_to_one_room(options, folder, url, pid, label, targets, *flags):
+    """All of them come, are cut off and come back, which is measured; (row, faults, raw)."""
+    n = len(targets)
+    storm = Storm(options, folder, url, targets, n, *flags)
+    storm.do("in", 0, n, 0)
+    storm.do("out")
+    found = await_figure(url, "websocket_connections_active", 0)
+    before, cpu = figures(url), cpu_s(pid)
+    told = storm.do("in", 0, n, 0)
+    due = n * (n + 1) // 2
+    found += await_figure(url, JOINED, before[JOINED] + due)
+    after, cpu = figures(url), cpu_s(pid) - cpu
+    storm.do("out")
+    found += storm.found() + ([f"storm ended with {status}"] if (status := storm.end()) else [])
+    sends = after[SENDS] - before[SENDS]
+    row = (label, f"{n:,}", f"{told['seconds']:.2f}", f"{cpu:.2f}", f"{due:,}", f"{sends:,.0f}", f"{cpu / due * 1e6:.3f}")
+    return row, found, {"seconds": told["seconds"], "cpu_s": cpu, "due": due, "sends": sends}
+
+
+def run_one_room(options):
+    """Every user_joined that is due has to be sent, or the figure says nothing."""
+    n = max(2, options.clients // options.scale)
+    few = min(n, max(2, ONE_BY_ONE // options.scale))
+    rows = [("", "clients", "all back s", "CPU s", "user_joined", "sends", "CPU us each")]
+    with serving.temporary_folder() as folder:
+        environment = serving.settings(folder, more=RAISED)
+        tokens = serving.import_users(options, folder, environment, n)
+        server = serving.start_confab(options, environment)
+        try:
+            targets = serving.join_all(server.url, tokens, 1, False)
+            at_once, found, raw = come_to_one_room(options, folder, server.url, server.pid, "at once", targets)
+            singly, more, raw_singly = come_to_one_room(options, folder, server.url, server.pid, "one by one", targets[:few],
+                                                        "--connecting", "1")
+        finally:
+            if status := server.stop():
+                found.append(f"confab ended with {status}")
+    return registry.Outcome(rows + [at_once, singly], found + more, raw={"at once": raw, "one by one": raw_singly})
+
+
 # ---- R
 
 SAMPLE = 200   # rooms that are posted to
@@ -324,4 +371,5 @@ def run_rooms(options):
 
 
 registry.add(registry.Scenario("S", "all clients in rooms of 10 cut off at once and back, warm and after kill -9", run_storm))
+registry.add(registry.Scenario("S1", "all clients of one room cut off and back, at once and one by one", run_one_room))
 registry.add(registry.Scenario("R", "many rooms in memory, put there by waves of clients; rooms put away and back", run_rooms))

@@ -162,3 +162,9 @@ def test_the_bench_finds_nothing_wrong_with_who_comes_back(store_kind, store):
 
 def test_the_bench_finds_nothing_wrong_with_rooms_that_are_put_away_and_come_back():
     assert storm.run_rooms(OPTIONS).faults == []
+
+
+def test_the_bench_finds_nothing_wrong_with_who_comes_back_to_one_room():
+    outcome = storm.run_one_room(OPTIONS)
+    assert outcome.faults == []
+    assert outcome.raw["at once"]["due"] == 40 * 41 // 2
