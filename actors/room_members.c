@@ -251,8 +251,10 @@ static void set_attached(cf_room_t *self, cf_membership_t *row, int by)
 {
     bool was = row->attached > 0;
     row->attached = (uint32_t)((int)row->attached + by);
-    if (was != (row->attached > 0))
-        self->unattached += row->attached ? (uint32_t)-1 : 1;
+    if (was != (row->attached > 0)) {
+        self->unattached += was ? 1 : (uint32_t)-1;
+        self->users += was ? (uint32_t)-1 : 1;
+    }
     trim_memberships(self);
 }
 

@@ -11,24 +11,21 @@
 int cf_room_roster(cf_room_t *self, cf_turn_t *turn, cf_roster_t *out)
 {
     uint32_t most = self->host->config->roster_max;
-    if (most > self->connections)
-        most = self->connections;
+    if (most > self->users)
+        most = self->users;
     cf_present_t *members = cf_arena_take(turn->arena, most * sizeof *members);
     if (!members)
         return CF_ENOMEM;
-    uint32_t n = 0, more = 0;
+    uint32_t n = 0;
     uint64_t number = ++self->rosters_built;
-    for (const cf_attachment_t *at = self->attachments; at; at = at->hh.next) {
+    for (const cf_attachment_t *at = self->attachments; at && n < most; at = at->hh.next) {
         cf_membership_t *row = cf_room_find_membership(self, at->user);
         if (row->listed == number)
             continue;
         row->listed = number;
-        if (n < most)
-            members[n++] = (cf_present_t){cf_str(at->username), row->attached};
-        else
-            more++;
+        members[n++] = (cf_present_t){cf_str(at->username), row->attached};
     }
-    *out = (cf_roster_t){{members, n}, more};
+    *out = (cf_roster_t){{members, n}, self->users - n};
     return 0;
 }
 

@@ -109,6 +109,7 @@ struct cf_room {
     uint32_t gateway_count;
     uint32_t connections;
     uint32_t connections_told; /* to the lobby */
+    uint32_t users;            /* that have connections */
     uint64_t rosters_built;
     bool came_again;       /* some connection, since the last tick */
     uint64_t last_other_n; /* number of the newest event that tells of nobody coming or going */
