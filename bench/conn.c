@@ -93,29 +93,6 @@ static int choose_source(int fd, const struct sockaddr_in *server)
     return bind(fd, (const struct sockaddr *)&source, sizeof source);
 }
 
-int cf_conn_open(cf_conn_t *self, const struct sockaddr_in *server, int rcvbuf)
-{
-    self->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (self->fd < 0)
-        return -1;
-    int on = 1;
-    setsockopt(self->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (rcvbuf)
-        setsockopt(self->fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof rcvbuf);
-    if (choose_source(self->fd, server) < 0 ||
-        (connect(self->fd, (const struct sockaddr *)server, sizeof *server) < 0 &&
-         errno != EINPROGRESS) ||
-        (tls && start_tls(self) < 0)) {
-        int error = errno;
-        cf_conn_close(self);
-        errno = error;
-        return -1;
-    }
-    self->sends = true;
-    control(self, EPOLL_CTL_ADD);
-    return 0;
-}
-
 void cf_conn_close(cf_conn_t *self)
 {
     SSL_free(self->tls);
@@ -159,19 +136,46 @@ static ssize_t receive_some(cf_conn_t *self, uint8_t *bytes, size_t most)
     return (ssize_t)got;
 }
 
+/* False: the connection is broken. */
+static bool send_gathered(cf_conn_t *self)
+{
+    ssize_t sent = self->out_size > 0 ? send_some(self) : 0;
+    if (sent > 0) {
+        self->out_size -= (size_t)sent;
+        memmove(self->out, self->out + sent, self->out_size);
+    }
+    return sent >= 0 || errno == EAGAIN;
+}
+
+int cf_conn_open(cf_conn_t *self, const struct sockaddr_in *server, int rcvbuf)
+{
+    self->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (self->fd < 0)
+        return -1;
+    int on = 1;
+    setsockopt(self->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (rcvbuf)
+        setsockopt(self->fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof rcvbuf);
+    if (choose_source(self->fd, server) < 0 ||
+        (connect(self->fd, (const struct sockaddr *)server, sizeof *server) < 0 &&
+         errno != EINPROGRESS) ||
+        (tls && start_tls(self) < 0)) {
+        int error = errno;
+        cf_conn_close(self);
+        errno = error;
+        return -1;
+    }
+    if (!tls)
+        send_gathered(self); /* on loopback the connection is there already */
+    self->sends = tls || self->out_size > 0;
+    control(self, EPOLL_CTL_ADD);
+    return 0;
+}
+
 void cf_conn_flush(cf_conn_t *self)
 {
-    if (self->fd < 0)
+    if (self->fd < 0 || !send_gathered(self))
         return;
-    if (self->out_size > 0) {
-        ssize_t sent = send_some(self);
-        if (sent < 0 && errno != EAGAIN)
-            return;
-        if (sent > 0) {
-            self->out_size -= (size_t)sent;
-            memmove(self->out, self->out + sent, self->out_size);
-        }
-    }
     bool shakes_hands = self->tls && SSL_want_read(self->tls); /* then room is not what it lacks */
     bool sends = self->out_size > 0 && !shakes_hands;
     if (sends != self->sends) {
