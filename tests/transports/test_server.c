@@ -14,6 +14,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +40,7 @@ typedef enum {
     RESUME,
     CLOSE_ALL,
     DEAFEN,
+    STALL,
     STOP
 } what_t;
 
@@ -57,6 +59,7 @@ static struct {
     cf_server_t *server;
     pthread_t thread;
     int orders[2], replies[2];
+    sem_t go_on;
     facts_t facts;
     cf_conn_t *held[HELD_MAX], *sockets[SOCKETS_MAX];
     char held_path[HELD_MAX][32];
@@ -192,8 +195,23 @@ static void broadcast(int count, int size)
     free(text);
 }
 
+static void reply(void)
+{
+    host.facts.stats = *cf_server_stats(host.server);
+    cr_assert(write(host.replies[1], &host.facts, sizeof host.facts) > 0);
+}
+
+/* Everything that clients do meanwhile the server finds done. */
+static void stall(void)
+{
+    reply();
+    sem_wait(&host.go_on);
+}
+
 static void carry_out(order_t order)
 {
+    if (order.what == STALL)
+        stall();
     if (order.what == ANSWER_HELD)
         answer_held();
     if (order.what == GRANT_HELD)
@@ -219,8 +237,7 @@ static bool on_inbox(void *owner, int budget)
     (void)budget;
     while (read(host.orders[0], &order, sizeof order) == sizeof order) {
         carry_out(order);
-        host.facts.stats = *cf_server_stats(host.server);
-        cr_assert(write(host.replies[1], &host.facts, sizeof host.facts) > 0);
+        reply();
     }
     return false;
 }
@@ -277,6 +294,7 @@ static void open_server(void)
     static const cf_server_events_t events = {on_request, on_upgrade, on_refused, on_open,
                                               on_message, on_closing, on_gone,    on_inbox,
                                               on_pass,    on_pass,    on_second};
+    cr_assert(eq(int, sem_init(&host.go_on, 0, 0), 0));
     cr_assert(eq(int, pipe2(host.orders, O_CLOEXEC), 0));
     cr_assert(eq(int, pipe2(host.replies, O_CLOEXEC), 0));
     fcntl(host.orders[0], F_SETFL, O_NONBLOCK);
@@ -290,14 +308,25 @@ static bool wait_for(int fd, short events)
     return poll(&one, 1, LIMIT_MS) > 0;
 }
 
-static facts_t tell(what_t what, int count, int size)
+static facts_t hear(void)
 {
-    order_t order = {what, count, size};
     facts_t facts = {0};
-    cr_assert(write(host.orders[1], &order, sizeof order) > 0);
     cr_assert(wait_for(host.replies[0], POLLIN), "the server does not answer");
     cr_assert(read(host.replies[0], &facts, sizeof facts) == sizeof facts);
     return facts;
+}
+
+static facts_t tell(what_t what, int count, int size)
+{
+    order_t order = {what, count, size};
+    cr_assert(write(host.orders[1], &order, sizeof order) > 0);
+    return hear();
+}
+
+static void go_on(void)
+{
+    sem_post(&host.go_on);
+    hear();
 }
 
 static facts_t ask(void)
@@ -958,18 +987,79 @@ Test(server, clients_may_vanish_at_every_stage)
         HANDSHAKE("/no")};
     open_server();
     for (size_t i = 0; i < sizeof stages / sizeof stages[0]; i++)
-        for (int reset = 0; reset < 2; reset++) {
-            struct linger hard = {.l_onoff = reset, .l_linger = 0};
-            int fd = dial(), before = ask().handed;
+        for (int way = 0; way < 4; way++) {
+            struct linger hard = {.l_onoff = way & 1, .l_linger = 0};
+            bool is_early = way & 2; /* it has spoken before the accept */
+            int before = tell(is_early ? STALL : FACTS, 0, 0).handed;
+            int fd = dial();
             put(fd, stages[i]);
+            if (is_early)
+                go_on();
             if (i >= 3)
                 UNTIL(facts.handed == before + 1);
             setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
             close(fd);
         }
-    UNTIL(facts.by_reason[CF_GONE_PEER] >= 2);
+    UNTIL(facts.by_reason[CF_GONE_PEER] >= 4);
     tell(ANSWER_HELD, 0, 0);
     UNTIL(facts.stats.open_sockets == 0 && facts.handed == facts.gone);
+}
+
+/* Says this before the server accepts. */
+static int dial_early(const char *text)
+{
+    tell(STALL, 0, 0);
+    int fd = dial();
+    put(fd, text);
+    go_on();
+    return fd;
+}
+
+Test(server, what_was_said_before_the_accept_is_heard)
+{
+    open_server();
+    int fd = dial_early("GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n");
+    cr_assert(eq(int, get_answer(fd), 200));
+    expect_body("1 /a ");
+    cr_assert(eq(int, get_answer(fd), 200));
+    expect_body("1 /b ");
+    put(fd, "GET /c HTTP/1.1\r\nHost: a\r\n\r\n");
+    cr_assert(eq(int, get_answer(fd), 200));
+    close(fd);
+    fd = dial_early("GET /half HT");
+    put(fd, "TP/1.1\r\nHost: a\r\n\r\n");
+    cr_assert(eq(int, get_answer(fd), 200));
+    expect_body("1 /half ");
+    close(fd);
+    fd = dial_early("POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nx");
+    put(fd, "yz");
+    cr_assert(eq(int, get_answer(fd), 200));
+    expect_body("3 /b xyz");
+    close(fd);
+    fd = dial_early("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+    UNTIL(facts.held == 1);
+    tell(ANSWER_HELD, 0, 0);
+    cr_assert(eq(int, get_answer(fd), 200));
+    close(fd);
+    fd = dial_early("nonsense\r\n\r\n");
+    cr_assert(eq(int, get_answer(fd), 400));
+    expect_end(fd);
+    fd = dial_early(HANDSHAKE("/wait"));
+    UNTIL(facts.held == 1);
+    tell(GRANT_HELD, 0, 0);
+    cr_assert(eq(int, get_answer(fd), 101));
+    put_text(fd, "hello");
+    expect_text(fd, "hello");
+    close(fd);
+}
+
+Test(server, who_leaves_unheard_while_a_verdict_is_awaited_is_missed)
+{
+    open_server();
+    int fd = dial_early(HANDSHAKE("/wait"));
+    UNTIL(facts.held == 1);
+    close(fd);
+    UNTIL(facts.by_reason[CF_GONE_PEER] == 1); /* nobody has answered it */
 }
 
 /* ---- the handshake ---- */

@@ -24,7 +24,8 @@ typedef enum {
 struct cf_client {
     cf_server_t *server;
     uv_poll_t poll;
-    cf_ring_t place; /* in server->clients */
+    bool has_poll;   /* the loop has it */
+    cf_ring_t place; /* in server->clients, at the end in server->spent_clients */
     cf_timer_t timer;
     int fd; /* -1: given away or closed */
     client_state_t state;
@@ -42,6 +43,7 @@ struct cf_client {
     cf_buf_t out;
     size_t sent; /* of out */
     size_t discarded;
+    uint64_t received; /* bytes read */
     bool keep_alive, is_head, is_minor_0, any_request, skipped_line, refused;
     char peer[CF_ADDRESS_TEXT];
     max_align_t lasting[]; /* the owner's */
@@ -51,9 +53,20 @@ static void on_event(uv_poll_t *poll, int status, int events);
 static void on_deadline(cf_timer_t *timer);
 static void advance(cf_http_client_t *client);
 
+/* Made at the first need: of the calls of the kernel that an upgrade costs, half are for it. Without memory for
+ * it the client is not heard, and its deadline ends it. */
+static bool has_poll(cf_http_client_t *client)
+{
+    if (!client->has_poll)
+        client->has_poll =
+            uv_poll_init_socket(&client->server->loop, &client->poll, client->fd) == 0;
+    client->poll.data = client;
+    return client->has_poll;
+}
+
 static void watch(cf_http_client_t *client, int events)
 {
-    if (client->polled == events)
+    if (client->polled == events || !has_poll(client))
         return;
     client->polled = events;
     if (events)
@@ -102,8 +115,10 @@ static int release(cf_http_client_t *client)
     cf_buf_free(&client->out);
     if (client->refused)
         client->server->refused_open--;
-    /* Before the descriptor is closed or lws polls it: this takes it out of epoll. */
-    uv_close((uv_handle_t *)&client->poll, on_poll_closed);
+    if (client->has_poll) /* before the descriptor is closed or lws polls it: out of epoll */
+        uv_close((uv_handle_t *)&client->poll, on_poll_closed);
+    else
+        cf_ring_append(&client->server->spent_clients, &client->place);
     return fd;
 }
 
@@ -493,6 +508,7 @@ static void read_more(cf_http_client_t *client)
         return;
     }
     server->stats.bytes_in += (size_t)n;
+    client->received += (size_t)n;
     if (!keep(client, server->scratch, (size_t)n))
         return;
     if (was_idle && client->state == READ_HEAD && client->any_request)
@@ -593,15 +609,13 @@ void cf_client_accept(cf_server_t *server, int fd, const struct sockaddr *peer,
     bool is_dropped = over_cap && server->refused_open >= CF_REFUSED_OPEN_MAX;
     cf_http_client_t *client =
         is_dropped ? NULL : calloc(1, sizeof *client + server->config.lasting_bytes);
-    if (!client || uv_poll_init_socket(&server->loop, &client->poll, fd) < 0) {
-        free(client);
+    if (!client) {
         close(fd);
         cf_server_leave(server, address);
         cf_tls_let_go(link);
         return;
     }
     client->server = server;
-    client->poll.data = client;
     client->fd = fd;
     client->address = address;
     client->link = link;
@@ -617,7 +631,29 @@ void cf_client_accept(cf_server_t *server, int fd, const struct sockaddr *peer,
         return;
     }
     set_deadline(client, server->config.head_ms);
-    watch(client, UV_READABLE | UV_DISCONNECT);
+    if (!link)
+        read_more(client); /* most have sent their request by now */
+    if (client->fd >= 0 && (client->state == READ_HEAD || client->state == READ_BODY))
+        watch(client, UV_READABLE | UV_DISCONNECT);
+}
+
+void cf_client_second(cf_server_t *server)
+{
+    for (cf_ring_t *at = server->clients.next; at != &server->clients; at = at->next) {
+        cf_http_client_t *client = CF_RING_OWNER(at, cf_http_client_t, place);
+        if (client->state == WAIT && !client->has_poll)
+            watch(client, UV_DISCONNECT); /* its answer takes long: see if it goes */
+    }
+}
+
+void cf_client_free_spent(cf_server_t *server)
+{
+    while (!cf_ring_is_empty(&server->spent_clients)) {
+        cf_http_client_t *client =
+            CF_RING_OWNER(server->spent_clients.next, cf_http_client_t, place);
+        cf_ring_remove(&client->place);
+        free(client);
+    }
 }
 
 void cf_client_answered(cf_conn_t *conn)
@@ -638,6 +674,7 @@ int cf_client_release(cf_conn_t *conn, char key[CF_HANDSHAKE_KEY_TEXT + 1])
     key[CF_HANDSHAKE_KEY_TEXT] = '\0';
     conn->address = client->address;
     conn->link = client->link;
+    conn->received = client->received;
     return release(client);
 }
 

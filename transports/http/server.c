@@ -171,6 +171,7 @@ static void pass(cf_server_t *server)
     take_turns(server);
     flush(server);
     take_turns(server);
+    cf_client_free_spent(server);
     server->events.after_flush(server->owner);
     /* The poll must not block while something was left over. */
     bool left = server->inbox_more || !cf_ring_is_empty(&server->turns) ||
@@ -273,6 +274,7 @@ static void on_second(uv_timer_t *timer)
         return;
     if (++server->seconds % REPORT_S == 0)
         report(server);
+    cf_client_second(server);
     cf_websocket_second(server);
     cf_wheel_advance(&server->wheel, cf_server_now_ms(server));
     cf_listener_rest_over(&server->listener);
@@ -385,6 +387,7 @@ int cf_server_new(cf_server_t **out, const cf_server_config_t *config,
     cf_ring_init(&server->dirty);
     cf_ring_init(&server->clients);
     cf_ring_init(&server->websockets);
+    cf_ring_init(&server->spent_clients);
     int rc = cf_listener_bind(
         &server->listener, config->listen, config->joins_port,
         (cf_socket_buffers_t){config->send_buffer_bytes, config->receive_buffer_bytes});
@@ -473,6 +476,7 @@ void cf_server_destroy(cf_server_t **self)
         take_turns(server);
         cf_websocket_stop(server);
         take_turns(server);
+        cf_client_free_spent(server);
         cf_tls_destroy(&server->tls); /* the last: it sends what all the others have said */
         close_handles(server);
         uv_run(&server->loop, UV_RUN_DEFAULT);

@@ -91,7 +91,8 @@ struct cf_server {
     cf_wheel_t wheel;
     int refused_open; /* sockets that only still get their 503; not among open_sockets */
     cf_ring_t turns, dirty, clients, websockets;
-    char date[40]; /* of the Date header */
+    cf_ring_t spent_clients; /* to be freed at the end of the pass */
+    char date[40];           /* of the Date header */
     int64_t date_s;
     cf_server_stats_t reported; /* the counters at the last line about refused clients */
     uint64_t reported_no_fd;
@@ -134,6 +135,8 @@ void cf_client_answered(cf_conn_t *conn); /* its response is ready: send it and 
 /* Takes the socket out of an upgrading request; *key is the client's Sec-WebSocket-Key. The client
  * is gone afterwards. */
 int cf_client_release(cf_conn_t *conn, char key[25]);
+void cf_client_second(cf_server_t *server);
+void cf_client_free_spent(cf_server_t *server);
 void cf_client_destroy_all(cf_server_t *server);
 
 /* websocket.c */

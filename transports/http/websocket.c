@@ -564,7 +564,6 @@ void cf_websocket_open(cf_conn_t *conn)
     cf_timer_init(&conn->timer, on_deadline);
     cf_ring_append(&server->websockets, &conn->place);
     conn->heard_ms = cf_server_now_ms(server);
-    conn->received = bytes_read(conn);
     /* Clients that came back all at once are not to be pinged all at once ever after. */
     conn->pinged_ms = conn->heard_ms - (int64_t)(server->stats.upgrades * PING_SPREAD_STEP %
                                                  (uint64_t)(server->config.ping_ms / 4 + 1));
