@@ -15,7 +15,6 @@
 #define COUNTS_SEND_US INT64_C(6) /* what one send costs; measured, see docs/performance.md */
 #define COUNTS_CORE_SHARE 50      /* counts take a 50th of a core at most */
 #define COUNTS_BYTES_PER_S 10000000
-#define COUNTS_QUEUE_MAX 65536 /* a connection with more unsent bytes gets its counts later */
 #define RECONNECT_SPREAD_MS                                                                        \
     10000 /* clients of a server that goes away come back over this time                           \
            */
@@ -463,17 +462,13 @@ void cf_socket_no_counts(cf_gateway_t *self, const cf_client_t *client)
         self->counts_next = client->hh.next;
 }
 
-/* True if it was sent the latest. */
+/* True if it was given the latest. A connection that lags gets it when it has everything else. */
 static bool give_counts(cf_gateway_t *self, cf_client_t *client)
 {
     if (client->phase != CF_CLIENT_ATTACHED || client->counts_version == self->counts_version)
         return false;
-    if (cf_conn_queued(client->conn) > COUNTS_QUEUE_MAX) {
-        self->counts_behind = true; /* the latest is kept for it */
-        return false;
-    }
     client->counts_version = self->counts_version;
-    if (cf_conn_send(client->conn, self->counts) == 0)
+    if (cf_conn_send_latest(client->conn, self->counts) == 0) /* else it is another's place */
         cf_count(CF_M_SENT_COUNTS);
     return true;
 }

@@ -37,6 +37,7 @@ def crowded(request, store_kind, make_server):
     return server, room, clients
 
 
+@pytest.mark.over_tls_too
 def test_everybody_of_a_crowd_sees_everybody_who_comes_after_them_in_one_order(crowded):
     _, room, clients = crowded
     watcher = Chat(clients[0], room)

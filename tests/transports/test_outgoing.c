@@ -110,6 +110,39 @@ Test(outgoing, several_messages_are_one_frame_after_the_other)
     cf_frame_unref(&frame);
 }
 
+Test(outgoing, latest_takes_the_place_of_the_one_before_and_goes_last)
+{
+    cf_outgoing_t queue;
+    cf_outgoing_init(&queue);
+    cf_frame_t *frames[5];
+    for (int i = 0; i < 5; i++)
+        frames[i] = numbered(i);
+    cr_assert(not(cf_outgoing_set_latest(&queue, frames[0])));
+    cf_outgoing_take_latest(&queue, 0, 7); /* alone it always goes */
+    cr_assert(eq(ptr, cf_outgoing_at(&queue, 0), frames[0]));
+    cr_assert(eq(i64, cf_outgoing_oldest_ms(&queue), 7));
+    cr_assert(not(cf_outgoing_set_latest(&queue, frames[1])));
+    cr_assert(cf_outgoing_set_latest(&queue, frames[2]));
+    cr_assert(eq(u32, frames[1]->references, 1));
+    size_t both = frames[0]->size + frames[2]->size;
+    cf_outgoing_take_latest(&queue, both - 1, 8);
+    cr_assert(eq(u32, queue.count, 1));
+    cf_outgoing_take_latest(&queue, both, 8);
+    cr_assert(eq(ptr, cf_outgoing_at(&queue, 1), frames[2]));
+    cr_assert(eq(ptr, queue.latest, NULL));
+    cr_assert(eq(sz, queue.bytes, both));
+    for (int i = 0; i < 3; i++)
+        cr_assert(eq(int, cf_outgoing_add(&queue, frames[3], 9), 0)); /* more than its own places */
+    cr_assert(not(cf_outgoing_set_latest(&queue, frames[4])));
+    cf_outgoing_drop(&queue, queue.count); /* all but that one */
+    cr_assert(eq(ptr, queue.latest, frames[4]));
+    cf_outgoing_clear(&queue);
+    for (int i = 0; i < 5; i++) {
+        cr_assert(eq(u32, frames[i]->references, 1));
+        cf_frame_unref(&frames[i]);
+    }
+}
+
 /* What the allocator gives is no less than this: the piece and the word before it. */
 static size_t taken(void *piece)
 {

@@ -36,6 +36,7 @@ typedef enum {
     ANSWER_HELD,
     GRANT_HELD,
     BROADCAST,
+    LATEST, /* to all: so many frames of which the newest counts */
     PAUSE,
     RESUME,
     CLOSE_ALL,
@@ -51,7 +52,7 @@ typedef struct {
 
 typedef struct {
     cf_server_stats_t stats;
-    int handed, closing, gone, by_reason[5], held, sockets;
+    int handed, closing, gone, by_reason[5], held, sockets, replaced;
     int refused, refused_status; /* by the server itself; the last one */
 } facts_t;
 
@@ -208,6 +209,17 @@ static void stall(void)
     sem_wait(&host.go_on);
 }
 
+static void send_latest(int count)
+{
+    for (int i = 0; i < count; i++) {
+        char text[32];
+        cf_frame_t *frame = cf_frame_new(text, (size_t)snprintf(text, sizeof text, "latest %d", i));
+        for (int k = 0; k < host.facts.sockets; k++)
+            host.facts.replaced += cf_conn_send_latest(host.sockets[k], frame) == 1;
+        cf_frame_unref(&frame);
+    }
+}
+
 static void carry_out(order_t order)
 {
     if (order.what == STALL)
@@ -218,6 +230,8 @@ static void carry_out(order_t order)
         grant_held();
     if (order.what == BROADCAST)
         broadcast(order.count, order.size);
+    if (order.what == LATEST)
+        send_latest(order.count);
     for (int i = 0; i < host.facts.sockets; i++) {
         if (order.what == PAUSE || order.what == RESUME)
             cf_conn_pause(host.sockets[i], order.what == PAUSE);
@@ -1744,6 +1758,61 @@ Test(server, reader_that_falls_behind_and_reads_on_gets_all_of_it_each_time)
     }
     cr_assert(eq(u64, ask().stats.closed_slow, 0));
     close(fd);
+}
+
+/* Ten of them while the socket takes nothing: one goes, behind all that was waiting. */
+Test(server, reader_that_falls_behind_gets_the_latest_alone_and_last)
+{
+    open_server();
+    int fd = open_websocket();
+    int small = 4096;
+    size_t size;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    UNTIL(facts.sockets == 1);
+    tell(LATEST, 1, 0); /* at once, to one that does not lag */
+    cr_assert(eq(int, get_frame(fd, &size), TEXT));
+    expect_body_at(0, "latest 0");
+    int sent = 0;
+    while (ask().stats.queued_bytes < 200000) {
+        tell(BROADCAST, 10, 5000);
+        sent += 10;
+        cr_assert(lt(int, sent, 1000));
+    }
+    tell(LATEST, 5, 0);
+    tell(BROADCAST, 1, 5000);
+    tell(LATEST, 5, 0);
+    cr_assert(eq(int, ask().replaced, 9));
+    for (int i = 0; i < sent + 1; i++) {
+        cr_assert(eq(int, get_frame(fd, &size), TEXT));
+        cr_assert(eq(sz, size, 5000));
+    }
+    cr_assert(eq(int, get_frame(fd, &size), TEXT));
+    expect_body_at(0, "latest 4");
+    tell(BROADCAST, 1, 100);
+    cr_assert(eq(int, get_frame(fd, &size), TEXT));
+    cr_assert(eq(sz, size, 100)); /* and nothing before it */
+    close(fd);
+}
+
+Test(server, latest_is_not_sent_behind_a_close)
+{
+    open_server();
+    int fd = open_websocket();
+    int small = 4096;
+    size_t size;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    UNTIL(facts.sockets == 1);
+    while (ask().stats.queued_bytes < 200000)
+        tell(BROADCAST, 10, 5000);
+    tell(LATEST, 1, 0);
+    tell(CLOSE_ALL, 4000, 0);
+    tell(LATEST, 1, 0);
+    int kind;
+    while ((kind = get_frame(fd, &size)) == TEXT)
+        cr_assert(eq(sz, size, 5000));
+    cr_assert(eq(int, kind, CLOSE));
+    put_frame(fd, CLOSE, "\x0f\xa0", 2);
+    expect_end(fd);
 }
 
 Test(server, queue_that_grows_old_ends_with_1013_and_a_reset)

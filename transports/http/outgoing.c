@@ -48,6 +48,26 @@ int cf_outgoing_add(cf_outgoing_t *queue, cf_frame_t *frame, int64_t at_ms)
     return 0;
 }
 
+bool cf_outgoing_set_latest(cf_outgoing_t *queue, cf_frame_t *frame)
+{
+    bool had_one = queue->latest != NULL;
+    cf_outgoing_drop_latest(queue);
+    queue->latest = cf_frame_ref(frame);
+    return had_one;
+}
+
+void cf_outgoing_take_latest(cf_outgoing_t *queue, size_t room, int64_t at_ms)
+{
+    if (queue->latest && (queue->count == 0 || queue->bytes + queue->latest->size <= room) &&
+        cf_outgoing_add(queue, queue->latest, at_ms) == 0)
+        cf_outgoing_drop_latest(queue);
+}
+
+void cf_outgoing_drop_latest(cf_outgoing_t *queue)
+{
+    cf_frame_unref(&queue->latest);
+}
+
 int64_t cf_outgoing_oldest_ms(const cf_outgoing_t *queue)
 {
     return queue->count ? entry_at(queue, 0)->at_ms : 0;
@@ -82,12 +102,15 @@ void cf_outgoing_drop(cf_outgoing_t *queue, uint32_t count)
         queue->count--;
     }
     if (queue->count == 0 && queue->entries) {
+        cf_frame_t *latest = queue->latest;
         free(queue->entries);
         cf_outgoing_init(queue);
+        queue->latest = latest;
     }
 }
 
 void cf_outgoing_clear(cf_outgoing_t *queue)
 {
     cf_outgoing_drop(queue, queue->count);
+    cf_outgoing_drop_latest(queue);
 }

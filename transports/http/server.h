@@ -203,6 +203,9 @@ int cf_conn_upgrade(cf_conn_t *conn);
  * CF_ECLOSING once a Close was queued or the client is gone; CF_EFULL when this made it a slow client
  * (the connection is being closed with 1013). */
 int cf_conn_send(cf_conn_t *conn, cf_frame_t *frame);
+/* A frame of which only the newest counts: it waits till everything else has gone, in the place of the one
+ * before, and makes nobody slow. Returns 0; 1: the one before will not be sent; CF_ECLOSING as above. */
+int cf_conn_send_latest(cf_conn_t *conn, cf_frame_t *frame);
 void cf_conn_close(cf_conn_t *conn, int code, const char *reason); /* Close, wait close_ms, reset */
 void cf_conn_pause(cf_conn_t *conn, bool paused); /* stop reading; its idle clock stops too */
 void cf_conn_set_owner_data(cf_conn_t *conn, void *data);
@@ -210,6 +213,5 @@ void *cf_conn_owner_data(const cf_conn_t *conn);
 /* Memory of the owner that lives as long as the socket speaks HTTP: lasting_bytes, zero at first, the
  * same for every request on it. NULL once the client is gone. */
 void *cf_conn_lasting(const cf_conn_t *conn);
-size_t cf_conn_queued(const cf_conn_t *conn); /* bytes not yet given to the kernel */
 
 #endif

@@ -79,7 +79,7 @@ int cf_websocket_start(cf_server_t *server)
 /* What the gauge holds for this connection follows its queue. */
 static void count_queued(cf_conn_t *conn)
 {
-    size_t queued = cf_conn_queued(conn);
+    size_t queued = conn->out.bytes + conn->in_lws; /* not yet given to the kernel */
     conn->server->stats.queued_bytes += queued - conn->counted;
     conn->counted = queued;
 }
@@ -154,6 +154,7 @@ static void start_close(cf_conn_t *conn, int code, const char *reason, cf_gone_t
         return;
     }
     cf_frame_unref(&frame);
+    cf_outgoing_drop_latest(&conn->out); /* nothing goes behind the Close */
     count_queued(conn);
     cf_ring_append(&conn->server->dirty, &conn->dirty);
     cf_conn_turn(conn);
@@ -260,8 +261,9 @@ static int send_waiting(cf_conn_t *conn)
     if (conn->in_lws && !is_rest_held(conn))
         conn->in_lws = 0;
     int count = 1;
-    while (conn->out.count && !conn->in_lws && count) {
-        count = write_some(conn);
+    while (count && !conn->in_lws) {
+        cf_outgoing_take_latest(&conn->out, CF_GATHER_MAX, cf_server_now_ms(conn->server));
+        count = conn->out.count ? write_some(conn) : 0;
         if (count < 0)
             return -1;
         cf_outgoing_drop(&conn->out, (uint32_t)count);
@@ -314,9 +316,14 @@ int cf_conn_send(cf_conn_t *conn, cf_frame_t *frame)
     return 0;
 }
 
-size_t cf_conn_queued(const cf_conn_t *conn)
+int cf_conn_send_latest(cf_conn_t *conn, cf_frame_t *frame)
 {
-    return conn->out.bytes + conn->in_lws;
+    if (conn->state != CF_CONN_OPEN || conn->peer_closed || !conn->wsi)
+        return CF_ECLOSING;
+    bool had_one = cf_outgoing_set_latest(&conn->out, frame);
+    cf_gathering_add(&conn->server->gathering, cf_ring_is_empty(&conn->dirty));
+    cf_ring_append(&conn->server->dirty, &conn->dirty);
+    return had_one;
 }
 
 void cf_conn_close(cf_conn_t *conn, int code, const char *reason)
