@@ -11,7 +11,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <netinet/tcp.h>
+#include <linux/tcp.h> /* that of the C library does not know tcpi_data_segs_in */
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -61,6 +61,7 @@ static struct {
     pthread_t thread;
     int orders[2], replies[2];
     sem_t go_on;
+    bool greets;
     facts_t facts;
     cf_conn_t *held[HELD_MAX], *sockets[SOCKETS_MAX];
     char held_path[HELD_MAX][32];
@@ -127,8 +128,12 @@ static void on_refused(void *owner, int status, const cf_request_t *request,
 
 static void on_open(void *owner, cf_conn_t *conn)
 {
+    cf_frame_t *frame = host.greets ? cf_frame_new("welcome", 7) : NULL;
     (void)owner;
     host.sockets[host.facts.sockets++] = conn;
+    if (frame)
+        cf_conn_send(conn, frame);
+    cf_frame_unref(&frame);
 }
 
 static void on_message(void *owner, cf_conn_t *conn, const uint8_t *bytes, size_t size,
@@ -1108,6 +1113,37 @@ Test(server, nothing_is_upgraded_before_the_verdict)
     put(refused, HANDSHAKE("/no"));
     cr_assert(eq(int, get_answer(refused), 401));
     expect_end(refused);
+}
+
+static uint32_t segments_heard(int fd)
+{
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+    cr_assert(eq(int, getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size), 0));
+    return info.tcpi_data_segs_in;
+}
+
+Test(server, the_first_frame_comes_in_the_segment_of_the_101)
+{
+    host.greets = true;
+    open_server();
+    int fd = open_websocket();
+    expect_text(fd, "welcome");
+    cr_assert(eq(u32, segments_heard(fd), 1));
+    put_text(fd, "hello"); /* what comes later is not kept */
+    expect_text(fd, "hello");
+    cr_assert(eq(u32, segments_heard(fd), 2));
+    close(fd);
+}
+
+Test(server, the_101_comes_though_no_frame_does)
+{
+    open_server();
+    int fds[3];
+    for (int i = 0; i < 3; i++)
+        fds[i] = open_websocket();
+    for (int i = 0; i < 3; i++)
+        close(fds[i]);
 }
 
 Test(server, upgrade_works_on_a_reused_connection)

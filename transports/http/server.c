@@ -23,6 +23,7 @@ cf_conn_t *cf_conn_new(cf_server_t *server, cf_http_client_t *client)
     conn->state = CF_CONN_WAITING;
     cf_ring_init(&conn->turn);
     cf_ring_init(&conn->dirty);
+    cf_ring_init(&conn->corked);
     cf_ring_init(&conn->place);
     cf_outgoing_init(&conn->out);
     return conn;
@@ -342,7 +343,9 @@ static int start_loop(cf_server_t *server, int inbox_fd)
     uv_prepare_init(&server->loop, &server->prepare);
     uv_idle_init(&server->loop, &server->again);
     uv_timer_init(&server->loop, &server->second);
-    server->check.data = server->prepare.data = server->again.data = server->second.data = server;
+    uv_timer_init(&server->loop, &server->cork_timer);
+    server->check.data = server->prepare.data = server->again.data = server;
+    server->second.data = server->cork_timer.data = server;
     uv_check_start(&server->check, on_check);
     uv_prepare_start(&server->prepare, on_prepare);
     uv_timer_start(&server->second, on_second, CF_WHEEL_TICK_MS, CF_WHEEL_TICK_MS);
@@ -388,6 +391,7 @@ int cf_server_new(cf_server_t **out, const cf_server_config_t *config,
     cf_ring_init(&server->clients);
     cf_ring_init(&server->websockets);
     cf_ring_init(&server->spent_clients);
+    cf_ring_init(&server->corked);
     int rc = cf_listener_bind(
         &server->listener, config->listen, config->joins_port,
         (cf_socket_buffers_t){config->send_buffer_bytes, config->receive_buffer_bytes});
@@ -457,7 +461,8 @@ static void close_handles(cf_server_t *server)
 {
     uv_handle_t *handles[] = {(uv_handle_t *)&server->check,      (uv_handle_t *)&server->prepare,
                               (uv_handle_t *)&server->again,      (uv_handle_t *)&server->second,
-                              (uv_handle_t *)&server->flush_poll, (uv_handle_t *)&server->inbox};
+                              (uv_handle_t *)&server->flush_poll, (uv_handle_t *)&server->inbox,
+                              (uv_handle_t *)&server->cork_timer};
     for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++)
         if (handles[i]->loop) /* else it was not reached */
             uv_close(handles[i], NULL);

@@ -53,10 +53,11 @@ struct cf_conn {
     size_t counted;    /* of queued bytes, what the gauge holds */
     void *owner_data;
     cf_http_client_t
-        *client;     /* whose request it is; NULL as a WebSocket, or when the socket is gone */
-    cf_gone_t why;   /* what on_gone will say */
-    cf_ring_t turn;  /* in server->turns */
-    cf_ring_t place; /* in server->websockets */
+        *client;      /* whose request it is; NULL as a WebSocket, or when the socket is gone */
+    cf_gone_t why;    /* what on_gone will say */
+    cf_ring_t turn;   /* in server->turns */
+    cf_ring_t corked; /* in server->corked: its 101 waits for a frame */
+    cf_ring_t place;  /* in server->websockets */
     cf_peer_address_t *address; /* as for cf_server_leave() */
     /* WebSocket only */
     cf_timer_t timer;    /* pings, idle, age of the queue, close deadline */
@@ -82,7 +83,7 @@ struct cf_server {
     uv_poll_t inbox, flush_poll;
     int flush_timer; /* a timerfd: uv's timers know milliseconds alone */
     cf_gathering_t gathering;
-    uv_timer_t second;
+    uv_timer_t second, cork_timer;
     bool inbox_more, in_pass, stopping, flush_waits, flush_due, has_loop, has_inbox;
     cf_listener_t listener;
     cf_tls_t *tls; /* NULL: clients speak plain HTTP */
@@ -91,6 +92,7 @@ struct cf_server {
     cf_wheel_t wheel;
     int refused_open; /* sockets that only still get their 503; not among open_sockets */
     cf_ring_t turns, dirty, clients, websockets;
+    cf_ring_t corked;
     cf_ring_t spent_clients; /* to be freed at the end of the pass */
     char date[40];           /* of the Date header */
     int64_t date_s;

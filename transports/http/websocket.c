@@ -18,6 +18,7 @@
  * most posts are shorter. With 1024 an idle connection took 0.6 KiB more. */
 #define RX_BUFFER 256
 #define PING_SPREAD_STEP 997
+#define CORK_MS 10        /* a 101 waits for the first frame behind it no longer */
 #define GATHERED_MAX 4096 /* frames whose gathered bytes are remembered */
 #define FRAME_HEAD 6      /* bytes of the smallest head of a client's frame */
 #define MESSAGE_COST 2    /* a message is at most so many times its bytes and smallest head */
@@ -180,6 +181,38 @@ static void break_off(cf_conn_t *conn, int code, const char *reason, uint64_t *c
 
 /* ---- sending ---- */
 
+/* lws writes the 101 by itself, and most often there is a first frame as soon as the owner's actors have been
+ * asked. A corked socket keeps the 101 for it: a transmission, which is what an upgrade costs most, is saved.
+ * Over TLS the socket is one of a pair. */
+static void set_cork(int fd, int on)
+{
+    setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+}
+
+static void uncork(cf_conn_t *conn)
+{
+    if (cf_ring_is_empty(&conn->corked))
+        return;
+    cf_ring_remove(&conn->corked);
+    if (conn->wsi)
+        set_cork(lws_get_socket_fd(conn->wsi), 0);
+}
+
+static void on_cork_timer(uv_timer_t *timer)
+{
+    cf_server_t *server = timer->data;
+    while (!cf_ring_is_empty(&server->corked))
+        uncork(CF_RING_OWNER(server->corked.next, cf_conn_t, corked));
+}
+
+static void keep_corked(cf_conn_t *conn)
+{
+    cf_server_t *server = conn->server;
+    if (cf_ring_is_empty(&server->corked))
+        uv_timer_start(&server->cork_timer, on_cork_timer, CORK_MS, 0);
+    cf_ring_append(&server->corked, &conn->corked);
+}
+
 /* Are the next `count` frames exactly those whose bytes stand in the gather buffer? Members of one
  * room usually wait for the same frames, so the copy is made once for all of them. */
 static bool is_gathered(const cf_conn_t *conn, uint32_t count)
@@ -283,7 +316,9 @@ void cf_websocket_flush(cf_conn_t *conn)
     if (!conn->wsi || (conn->state != CF_CONN_OPEN && conn->state != CF_CONN_CLOSING))
         return;
     bool had_backlog = conn->in_lws;
-    if (send_waiting(conn) < 0)
+    int rc = send_waiting(conn);
+    uncork(conn);
+    if (rc < 0)
         doom(conn, CF_GONE_PEER, true);
     else if ((conn->in_lws && !had_backlog) || conn->out.count)
         set_timer(conn); /* its age counts from now on */
@@ -557,6 +592,8 @@ void cf_websocket_open(cf_conn_t *conn)
                         "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                         "Sec-WebSocket-Key: %s\r\n\r\n",
                         key);
+    if (!conn->link)
+        set_cork(fd, 1);
     server->adopting = conn;
     struct lws *wsi = lws_adopt_socket_vhost_readbuf(server->vhost, fd, head, (size_t)size);
     server->adopting = NULL;
@@ -568,6 +605,8 @@ void cf_websocket_open(cf_conn_t *conn)
     }
     if (conn->link)
         cf_tls_on_room(conn->link, on_room, conn);
+    else
+        keep_corked(conn);
     cf_timer_init(&conn->timer, on_deadline);
     cf_ring_append(&server->websockets, &conn->place);
     conn->heard_ms = cf_server_now_ms(server);
@@ -698,6 +737,7 @@ void cf_websocket_free(cf_conn_t *conn)
         cf_ring_remove(&conn->place);
     }
     cf_ring_remove(&conn->dirty);
+    cf_ring_remove(&conn->corked);
     cf_outgoing_clear(&conn->out);
     conn->in_lws = 0;
     count_queued(conn);
