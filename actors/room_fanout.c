@@ -9,7 +9,9 @@
 
 #include <stdlib.h>
 
-#define READ_BACK_POSTS 100           /* at a time, for a gateway that is behind the ring */
+#define CROWD_SEND_US INT64_C(6) /* what one send costs; measured, see docs/performance.md */
+#define CROWD_CORE_SHARE 20 /* of a core, the part that a crowd's comings and goings take at most */
+#define READ_BACK_POSTS 100 /* at a time, for a gateway that is behind the ring */
 #define READ_RETRY_US INT64_C(500000) /* after a failure: two actors must not spin */
 
 cf_room_gateway_t *cf_room_gateway(cf_room_t *self, uint64_t address)
@@ -237,7 +239,9 @@ void cf_room_fan_out_all(cf_room_t *self, cf_turn_t *turn)
  * came and went before, so the order stays. */
 static int64_t due_us(const cf_room_t *self)
 {
-    return self->changes_told_us + self->host->config->crowd_pause_us;
+    int64_t pause_us = self->host->config->crowd_pause_us;
+    int64_t by_core_us = self->connections * CROWD_SEND_US * CROWD_CORE_SHARE;
+    return self->changes_told_us + (pause_us && by_core_us > pause_us ? by_core_us : pause_us);
 }
 
 bool cf_room_crowd_waits(const cf_room_t *self, const cf_turn_t *turn)

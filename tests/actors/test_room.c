@@ -1494,6 +1494,24 @@ Test(room, tells_those_who_are_no_crowd_at_once)
     cr_assert(eq(str, heard(), "gw1 done #4; gw1 events 5 joined ann, left ann; lobby presence 2"));
 }
 
+/* 120 us for each. */
+Test(room, tells_a_crowd_less_often_the_larger_it_is)
+{
+    room_config.crowd = 2;
+    room_config.crowd_pause_us = 1000;
+    room_ready(1, 0);
+    with_ann();
+    for (uint64_t conn = 2; conn <= 100; conn++)
+        attach(GW1, conn, "ann");
+    at_ms(11);
+    cr_assert(eq(ptr, strstr(heard(), "event"), NULL));
+    at_ms(12);
+    cr_assert(not(eq(ptr, strstr(heard(), "gw1 events 2 joined ann"), NULL)));
+    room_config.crowd_pause_us = 0;
+    attach(GW1, 101, "ann");
+    cr_assert(not(eq(ptr, strstr(heard(), "gw1 event 101 joined ann"), NULL)));
+}
+
 Test(room, tells_a_crowd_at_once_without_a_pause)
 {
     two_of_a_crowd_of_three();
