@@ -450,8 +450,10 @@ static void turn(cf_load_t *load)
 
 static bool connect_all(cf_load_t *load)
 {
-    if (load->options.pid)
-        load->rss_before_kib = cf_process_rss_kib(load->options.pid);
+    pid_t pid = load->options.pid;
+    int64_t cpu_ns = pid ? cf_process_cpu_ns(pid) : -1;
+    if (pid)
+        load->rss_before_kib = cf_process_rss_kib(pid);
     int64_t begun_ns = load->now_ns = cf_now_ns(),
             limit_ns = begun_ns + load->options.connect_limit * SECOND_NS;
     uint32_t next = 0;
@@ -464,6 +466,7 @@ static bool connect_all(cf_load_t *load)
             break;
     }
     load->connect_ns = load->now_ns - begun_ns;
+    load->connect_cpu_ns = pid ? cf_process_cpu_ns(pid) - cpu_ns : -1;
     double seconds = (double)load->connect_ns / 1e9;
     printf("%s: %u of %u clients in %u rooms after %.2f s, %.0f a second\n", load->options.name,
            load->ready, load->client_count, load->room_count, seconds, load->ready / seconds);

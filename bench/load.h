@@ -154,7 +154,7 @@ struct cf_load {
     uint8_t *scratch; /* CF_SCRATCH_MAX */
     int64_t cpu_start_ns, cpu_stop_ns, own_cpu_ns, measured_ns;
     uint64_t measured_deliveries, measured_acked;
-    int64_t connect_ns, rss_before_kib, rss_kib[4096];
+    int64_t connect_ns, connect_cpu_ns, rss_before_kib, rss_kib[4096];
     int rss_count;
 };
 

@@ -57,6 +57,13 @@ static void print_slow(FILE *out, const cf_load_t *load)
     fprintf(out, "]");
 }
 
+static double connect_cpu_us(const cf_load_t *load)
+{
+    return load->connect_cpu_ns < 0 || load->ready == 0
+               ? 0
+               : (double)load->connect_cpu_ns / 1e3 / load->ready;
+}
+
 static double cpu_us_per_delivery(const cf_load_t *load)
 {
     if (load->cpu_start_ns < 0 || load->cpu_stop_ns < 0 || load->measured_deliveries == 0 ||
@@ -88,9 +95,9 @@ static void write_json(FILE *out, const cf_load_t *load, bool ok)
             c->foreign, c->upgrades);
     fprintf(out,
             " \"told_counts\": %" PRIu64 ", \"crossed\": %" PRIu64 ", \"frame_bytes\": %" PRIu64
-            ", \"connect_s\": %.3f, \"rss_before_kib\": %" PRId64 ",\n",
+            ", \"connect_s\": %.3f, \"connect_cpu_us\": %.2f, \"rss_before_kib\": %" PRId64 ",\n",
             c->told_counts, c->crossed, c->deliveries ? c->frame_bytes / c->deliveries : 0,
-            (double)load->connect_ns / 1e9, load->rss_before_kib);
+            (double)load->connect_ns / 1e9, connect_cpu_us(load), load->rss_before_kib);
     fprintf(out,
             " \"deliveries_per_s\": %.0f, \"acked_per_s\": %.0f, \"cpu_us_per_delivery\": %.3f, "
             "\"own_cpu_share\": %.3f,\n \"faults\": {",

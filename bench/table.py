@@ -69,14 +69,14 @@ def row(name, report, send, coalesce):
             f"{rss[0] / 1024:.1f}", f"{rss[-1] / 1024:.1f}", f"{lost(report)}")
 
 
-IDLE_HEAD = ("", "connects/s", "x send", "RSS MiB before", "after", "KiB each", "lost")
+IDLE_HEAD = ("", "connects/s", "x send", "CPU us", "RSS MiB before", "after", "KiB each", "lost")
 
 
 def idle_rows(reports):
     """A table of what connections cost that do nothing."""
     send = reports.get("ceiling-send")
     return [IDLE_HEAD] + [
-        (name, f"{connects_per_s(report):,.0f}", ratio(report, send, connects_per_s),
+        (name, f"{connects_per_s(report):,.0f}", ratio(report, send, connects_per_s), f"{report['connect_cpu_us']:.1f}",
          f"{report['rss_before_kib'] / 1024:.1f}", f"{(report['rss_kib'] or [0])[-1] / 1024:.1f}",
          f"{connection_kib(report):.2f}", f"{lost(report)}") for name, report in reports.items()]
 
