@@ -180,7 +180,7 @@
     X(storage, batch_rows, INT, "500", "1", "500", "Posts written in one transaction.")            \
     X(storage, batch_bytes, SIZE, "1MiB", "16KiB", "16MiB",                                        \
       "Bytes of posts written in one transaction.")                                                \
-    X(rooms, threads_max, INT, "4", "1", "1024",                                                   \
+    X(rooms, threads_max, INT, "2", "1", "1024",                                                   \
       "Threads that run rooms; past it rooms share the least loaded one.")                         \
     X(rooms, ring_posts, INT, "128", "1", "4096", "Newest posts a room keeps in memory.")          \
     X(rooms, ring_bytes, SIZE, "256KiB", "8KiB", "16MiB",                                          \

@@ -52,13 +52,15 @@ def add_options(parser):
     parser.add_argument("--peers", metavar="NAMES", help="measured beside confab: all, none, or some of "
                         + ",".join(peer.key for peer in peers.PEERS))
     parser.add_argument("--gateways", type=int, default=1, help="gateway threads of confab")
+    parser.add_argument("--room-threads", type=int, metavar="N", help="room threads of confab")
 
 
 # ---- runs
 
 def settings(options):
     """What is not at its default."""
-    return serving.RAISED | ({"gateway.count": str(options.gateways)} if options.gateways > 1 else {})
+    return (serving.RAISED | ({"gateway.count": str(options.gateways)} if options.gateways > 1 else {})
+            | ({"rooms.threads_max": str(options.room_threads)} if options.room_threads else {}))
 
 
 def warm_up(options, folder, server, tokens, posts):
