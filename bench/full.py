@@ -121,6 +121,13 @@ def first(pattern, text):
     return found[1] if found else "unknown"
 
 
+def commit():
+    """The latest that changed more than docs/, where this writes."""
+    here = (".", ":(exclude)docs")
+    return said_by("git", "log", "-1", "--format=%h", "--", *here) + (
+        "-dirty" if said_by("git", "status", "--porcelain", "--", *here) else "")
+
+
 PACKAGES = ("libzmq5", "libczmq4", "libwebsockets17", "libuv1", "libsqlite3-0", "postgresql-15")
 
 
@@ -128,9 +135,8 @@ def machine(options):
     cpu = first(r"^model name\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text())
     memory = int(first(r"^MemTotal:\s+(\d+)", pathlib.Path("/proc/meminfo").read_text())) / 2 ** 20
     files = first(r"^Max open files\s+\d+\s+(\d+)", pathlib.Path("/proc/self/limits").read_text())
-    commit = said_by("git", "describe", "--always", "--dirty")
     found = [f"{cpu}, {os.cpu_count()} processors, {memory:.0f} GiB; Linux {platform.release()}; {files} descriptors at most",
-             f"confab at commit {commit}, {said_by(str(options.build / 'confab'), 'version').splitlines()[0]}; "
+             f"confab at commit {commit()}, {said_by(str(options.build / 'confab'), 'version').splitlines()[0]}; "
              f"{said_by('cc', '--version').splitlines()[0]}"]
     found.append(", ".join(f"{name} {said_by('dpkg-query', '-W', '-f', '${Version}', name) or 'unknown'}" for name in PACKAGES))
     found.append(", ".join(f"{peer.name} " + (f"(not installed: {peer.missing()})" if peer.missing() else peer.version())
@@ -145,8 +151,17 @@ def words_of(path):
     return found[1].strip() if found else ""
 
 
-def write_page(options, folder, outcomes, unpinned, sweeps):
+def section(title, part, name):
+    """A measured scenario with what it says of itself."""
+    return [f"### {title}", "", *markdown(part["rows"]), f"[Raw](bench/{name}.json), at commit {part['commit']}", ""]
+
+
+def write_page(options, folder):
+    """Out of what is there, measured now or before: a part at a time can be measured anew."""
     path = folder / "bench.md"
+    scenarios = {name: part for name in registry.SCENARIOS if (part := read_part(folder, name))}
+    unpinned = {name: part for name in UNPINNED if (part := read_part(folder, f"{name}-unpinned"))}
+    sweeps = [(one, part) for one in SWEEPS if (part := read_part(folder, one.name))]
     lines = ["# Measurements", "",
              "Written by `./dev bench full`; what is measured and how is said in [performance.md](performance.md). Absolute",
              "figures drift with the machine; ratios to the bare loops of the same run are what counts.", ""]
@@ -154,54 +169,65 @@ def write_page(options, folder, outcomes, unpinned, sweeps):
     lines += ["- confab with default settings ([configuration.md](configuration.md)) but for "
               + ", ".join(f"`{key}={value}`" for key, value in serving.RAISED.items()),
               "- server on the first processor, load generator on the last, unless said otherwise", ""]
-    bars = [bar for outcome in outcomes.values() for bar in outcome.bars]
+    bars = [registry.Bar(**bar) for part in scenarios.values() for bar in part["bars"]]
     lines += ["## What has to be reached", ""] + markdown(registry.bar_rows(bars)) if bars else []
     words = words_of(path)
     lines += [WORDS, ""] + ([words, ""] if words else [])
     lines += ["## Scenarios", "", "`lost` counts all that was lost, doubled, swapped, misrouted or changed.", ""]
-    for name, outcome in outcomes.items():
-        lines += [f"### {name}: {registry.SCENARIOS[name].text}", ""] + markdown(outcome.rows)
-        lines += [f"[Raw](bench/{name}.json)", ""]
+    for name, part in scenarios.items():
+        lines += section(f"{name}: {registry.SCENARIOS[name].text}", part, name)
     lines += ["## Not pinned to processors", ""] if unpinned else []
-    for name, outcome in unpinned.items():
-        lines += [f"### {name}, not pinned", ""] + markdown(outcome.rows) + [f"[Raw](bench/{name}-unpinned.json)", ""]
+    for name, part in unpinned.items():
+        lines += section(f"{name}, not pinned", part, f"{name}-unpinned")
     lines += ["## How cost grows", ""]
-    for one in sweeps:
-        lines += [f"![{one.title}](bench/{one.name}.svg)", "", f"[Raw](bench/{one.name}.json)", ""]
+    for one, part in sweeps:
+        lines += [f"![{one.title}](bench/{one.name}.svg)", "",
+                  f"[Raw](bench/{one.name}.json), at commit {part['commit']}", ""]
     path.write_text("\n".join(lines).rstrip() + "\n")
 
 
-def write_raw(folder, name, raw):
-    (folder / "bench" / f"{name}.json").write_text(json.dumps(raw, separators=(",", ":")) + "\n")
+def part_path(folder, name):
+    return folder / "bench" / f"{name}.json"
+
+
+def write_part(folder, name, **part):
+    part_path(folder, name).write_text(json.dumps({"commit": commit(), **part}, separators=(",", ":")) + "\n")
+
+
+def read_part(folder, name):
+    path = part_path(folder, name)
+    return json.loads(path.read_text()) if path.exists() else None
 
 
 def run(options, measure, names=()):
     """measure(name, options) measures one scenario, prints it and returns its Outcome; names: some scenarios and sweeps,
-    or none for all. The faults found. What cannot be measured is one, and the rest goes on."""
-    folder, found, outcomes, unpinned, drawn = options.out.resolve(), [], {}, {}, []
+    the others stay as they were measured last, or none for all. The faults found. What cannot be measured is one, and the
+    rest goes on."""
+    folder, found = options.out.resolve(), []
     beside = options.peers or "all"
     (folder / "bench").mkdir(parents=True, exist_ok=True)
 
-    def try_all(into, wanted, label, **changes):
+    def try_all(wanted, label, **changes):
         for name in wanted:
             try:
-                into[name] = measure(name, registry.changed(options, **changes))
+                outcome = measure(name, registry.changed(options, **changes))
             except (RuntimeError, OSError) as problem:
                 found.append(f"{name}{label}: {problem}")
                 continue
-            write_raw(folder, name + label, into[name].raw)
-            found.extend(f"{name}{label}: {fault}" for fault in into[name].faults)
+            write_part(folder, name + label, rows=outcome.rows, bars=[dataclasses.asdict(bar) for bar in outcome.bars],
+                       raw=outcome.raw)
+            found.extend(f"{name}{label}: {fault}" for fault in outcome.faults)
 
-    try_all(outcomes, [name for name in registry.SCENARIOS if not names or name in names], "", peers=beside)
-    try_all(unpinned, [name for name in UNPINNED if name in outcomes], "-unpinned", unpinned=True, peers="none")
+    wanted = [name for name in registry.SCENARIOS if not names or name in names]
+    try_all(wanted, "", peers=beside)
+    try_all([name for name in UNPINNED if name in wanted], "-unpinned", unpinned=True, peers="none")
     for one in SWEEPS:
         if names and one.name not in names:
             continue
         points, wrong = sweep(registry.changed(options, peers=beside if one.peers == "all" else one.peers), one)
         found += wrong
         if points:
-            write_raw(folder, one.name, points)
+            write_part(folder, one.name, points=points)
             draw(folder / "bench", one, points)
-            drawn.append(one)
-    write_page(options, folder, outcomes, unpinned, drawn)
+    write_page(options, folder)
     return found

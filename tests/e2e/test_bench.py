@@ -19,15 +19,19 @@ import registry  # noqa: E402
 
 def test_a_scenario_runs_and_its_page_is_written(tmp_path):
     (tmp_path / "bench.md").write_text("# Old\n\n## Where the time goes\n\nIn sends.\n\n## Scenarios\n\nOld.\n")
+    (tmp_path / "bench").mkdir()
+    earlier = {"commit": "c0ffee", "rows": [["", "a"], ["earlier", "1"]], "bars": [], "raw": {}}
+    (tmp_path / "bench" / "A1.json").write_text(json.dumps(earlier))
     ended = subprocess.run([str(servers.ROOT / "bench" / "run"), "--no-build", "--build", str(servers.BINARY.parent),
                             "--seconds", "1", "--scale", "500", "--peers", "none", "--out", str(tmp_path), "full", "C2"],
                            check=False, timeout=servers.LIMIT_S, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    raw = json.loads((tmp_path / "bench" / "C2.json").read_text())
+    raw = json.loads((tmp_path / "bench" / "C2.json").read_text())["raw"]
     assert set(raw) == {"confab", "ceiling-send", "ceiling-coalesce"}
     assert all(report["deliveries"] > 0 and not any(report["faults"].values()) for report in raw.values())
     page = (tmp_path / "bench.md").read_text()
     assert "| confab | " in page and "In sends." in page and "Old." not in page
+    assert "| earlier | 1 |" in page and "at commit c0ffee" in page, "what was not measured anew stays"
 
 
 REPORT = {"faults": {"lost": 0, "doubled": 0}, "ready": 4, "clients": 4, "closes": {}, "refused": 0, "skipped": 0,
