@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <inttypes.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -22,16 +21,16 @@ static uint64_t entries(const char *path)
 
 static void read_memory(cf_process_figures_t *out)
 {
-    uint64_t whole = 0, resident = 0, page = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t whole, resident, shared, page = (uint64_t)sysconf(_SC_PAGESIZE);
     FILE *file = fopen("/proc/self/statm", "re");
-    if (file && fscanf(file, "%" SCNu64 " %" SCNu64, &whole, &resident) == 2) {
+    if (!file)
+        return;
+    if (fscanf(file, "%" SCNu64 " %" SCNu64 " %" SCNu64, &whole, &resident, &shared) == 3) {
         out->virtual_bytes = whole * page;
         out->resident_bytes = resident * page;
+        out->private_bytes = (resident - shared) * page;
     }
-    if (file)
-        fclose(file);
-    struct mallinfo2 heap = mallinfo2(); /* of all arenas */
-    out->heap_bytes = heap.uordblks + heap.hblkhd;
+    fclose(file);
 }
 
 void cf_process_figures(cf_process_figures_t *out)
