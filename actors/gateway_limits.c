@@ -230,7 +230,7 @@ static void ask(cf_gateway_t *self, cf_user_sockets_t *user, int64_t now_us)
     pending->bucket = body.key;
     pending->spender = user;
     user->take = pending;
-    user->asked = body.want;
+    user->asked = user->wanted = body.want;
     *lease = (cf_lease_t){0};
 }
 
@@ -247,14 +247,17 @@ static void advance(cf_gateway_t *self, cf_user_sockets_t *user, int64_t now_us)
         ask(self, user, now_us);
 }
 
-/* What it asked for goes ahead, however late the answer is; the rest is a lease. */
+/* As many as it asked for go ahead, however late the answer is; the rest is a lease. A token whose frame is gone
+ * goes to the next one that waits. If there is none it is lost: nobody withholds it, so later it would come on
+ * top of the limit. */
 static void on_granted(cf_gateway_t *self, const cf_pending_t *take, cf_user_sockets_t *user,
                        const cf_granted_t *granted)
 {
     cf_lease_t *lease = lease_of(user, take->limit);
-    cf_lease_begin(lease, granted, take->sent_us);
-    while (user->asked && lease->tokens && goes(self, user))
-        lease->tokens--;
+    uint32_t wanted = user->wanted < granted->tokens ? user->wanted : granted->tokens;
+    cf_lease_begin(lease, granted, wanted, take->sent_us);
+    while (wanted && user->waiting && user->waiting->limit == take->limit && goes(self, user))
+        wanted--;
 }
 
 static void on_refused(cf_gateway_t *self, cf_turn_t *turn, cf_user_sockets_t *user,

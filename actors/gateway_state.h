@@ -162,6 +162,7 @@ struct cf_user_sockets {
     cf_pending_t *last;    /* of them */
     cf_pending_t *take;    /* the one TAKE on its way for the first of them; NULL: none */
     uint32_t asked;        /* of the waiting ones, those it is for */
+    uint32_t wanted;       /* how many these were when it was sent */
     UT_hash_handle hh;
 };
 

@@ -1,9 +1,11 @@
 #include "lease.h"
 
-void cf_lease_begin(cf_lease_t *self, const cf_granted_t *granted, int64_t asked_us)
+void cf_lease_begin(cf_lease_t *self, const cf_granted_t *granted, uint32_t wanted,
+                    int64_t asked_us)
 {
+    bool is_one = granted->lease && granted->tokens > wanted;
     *self = (cf_lease_t){.number = granted->lease,
-                         .tokens = granted->tokens,
+                         .tokens = is_one ? granted->tokens - wanted : 0,
                          .until_us = asked_us + granted->lease_ms * INT64_C(1000)};
 }
 
@@ -23,7 +25,7 @@ void cf_lease_spend(cf_lease_t *self, const cf_limit_t *limit, int64_t now_us)
 
 bool cf_lease_is_open(const cf_lease_t *self)
 {
-    return self->number || self->spent;
+    return self->number;
 }
 
 cf_spent_t cf_lease_spent(cf_lease_t *self, const cf_limit_t *limit, int64_t now_us)

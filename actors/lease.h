@@ -18,8 +18,9 @@ typedef struct {
     cf_bucket_t bucket; /* of what was spent, and nothing else */
 } cf_lease_t;
 
-/* In the place of one that was settled. asked_us: when the grant was asked for. */
-void cf_lease_begin(cf_lease_t *self, const cf_granted_t *granted, int64_t asked_us);
+/* In the place of one that was settled: what was granted beyond `wanted`, for which it was asked at asked_us. */
+void cf_lease_begin(cf_lease_t *self, const cf_granted_t *granted, uint32_t wanted,
+                    int64_t asked_us);
 bool cf_lease_has(const cf_lease_t *self, int64_t now_us); /* a token, and its time is not over */
 void cf_lease_spend(cf_lease_t *self, const cf_limit_t *limit,
                     int64_t now_us); /* one, if there is one */

@@ -102,10 +102,8 @@ static struct {
     bool silent, no_room, drained, closed;
     int tokens;     /* of frames: handed out and not come back, less the frames that came */
     unsigned takes; /* of frames */
-    struct {
-        unsigned wanted, leased;
-    } grants[TAKES_MAX]; /* by the number of the lease */
-    bool holds;          /* the room keeps an ATTACH to answer it later */
+    unsigned leased[TAKES_MAX]; /* by the number of the lease */
+    bool holds;                 /* the room keeps an ATTACH to answer it later */
     cf_msg_t held_request;
     cf_attach_t held; /* conn 0: none came */
     unsigned long failing;
@@ -451,16 +449,16 @@ static bool is_frames(uint32_t kind)
     return kind == CF_LIMIT_POSTS || kind == CF_LIMIT_COMMANDS;
 }
 
-/* What was not spent of a lease has come back. Wanted tokens for which there was no memory are spent like it. */
+/* What was not spent of a lease has come back. */
 static void end_lease(const cf_spent_t *spent)
 {
     if (!spent->lease)
         return;
     cr_assert(spent->lease < TAKES_MAX);
-    unsigned leased = world.grants[spent->lease].leased;
-    ensure(leased && spent->tokens <= leased + world.grants[spent->lease].wanted);
-    world.tokens -= spent->tokens < leased ? (int)(leased - spent->tokens) : 0;
-    world.grants[spent->lease].leased = 0;
+    unsigned leased = world.leased[spent->lease];
+    ensure(leased && spent->tokens <= leased);
+    world.tokens -= (int)(leased - spent->tokens);
+    world.leased[spent->lease] = 0;
 }
 
 /* Now a lease and now less than is wanted; and of frames every fifth is refused. */
@@ -484,8 +482,7 @@ static void play_limiter(const cf_msg_t *msg, const body_t *body)
     uint32_t tokens = world.takes % 2 ? take->most : 1;
     uint32_t lease = tokens > take->want ? world.takes : 0;
     world.tokens += (int)tokens;
-    world.grants[lease].wanted = take->want;
-    world.grants[lease].leased = lease ? tokens - take->want : 0;
+    world.leased[lease] = lease ? tokens - take->want : 0;
     answer(msg, CF_MSG_GRANTED, &(cf_granted_t){tokens, 1000, lease});
 }
 

@@ -2077,10 +2077,31 @@ Test(tuned_gateway, forgets_frames_of_who_went_before_they_could_go, .init = wit
     answer_post(rooms, "3", 1); /* and neither of hers */
     post(again, "4", "");
     take = expect_take(CF_LIMIT_POSTS, 1);
+    cf_take_t body;
+    cr_assert(cf_msg_body(&body, &take, &limiter->arena) == 0);
+    check_spent(&body.spent, 0); /* what was wanted is not paid for twice */
     vanish(again);
     wait_for_counter(CF_M_WEBSOCKETS, 0);
     grant_tokens(&take, 4);
     expect_settled(0);
+}
+
+/* Later it would come on top of what is in a bucket that has filled up behind it. */
+Test(tuned_gateway, keeps_no_token_of_a_frame_that_is_gone, .init = with_limited_frames)
+{
+    int ann = enter_first("ann", NULL), again = enter("ann");
+    post(ann, "1", "");
+    cf_msg_t take = expect_take(CF_LIMIT_POSTS, 1);
+    vanish(ann);
+    wait_for_counter(CF_M_WEBSOCKETS, 1);
+    peer_answer(limiter, &take, CF_MSG_GRANTED, &(cf_granted_t){1, 60000, 0});
+    request(rooms, CF_MSG_DETACH, NULL);
+    let_it_read();
+    post(again, "2", "");
+    take = expect_take(CF_LIMIT_POSTS, 1);
+    grant_tokens(&take, 1);
+    answer_post(rooms, "2", 1);
+    close(again);
 }
 
 Test(tuned_gateway, holds_a_frame_that_the_limiter_lets_go_while_its_room_moves,

@@ -6,9 +6,10 @@
 
 #define SECOND INT64_C(1000000)
 #define T0 (1000 * SECOND)
+#define WANTED 2
 
 static const cf_limit_t limit = {60, 60 * SECOND, 60}; /* one a second */
-static const cf_granted_t granted = {3, 10000, 7};
+static const cf_granted_t granted = {WANTED + 3, 10000, 7};
 
 TestSuite(lease, .timeout = 60);
 
@@ -23,7 +24,7 @@ Test(lease, has_its_tokens_until_its_time_is_over)
 {
     cf_lease_t lease = {0};
     cr_assert(not(cf_lease_has(&lease, T0)));
-    cf_lease_begin(&lease, &granted, T0);
+    cf_lease_begin(&lease, &granted, WANTED, T0);
     cr_assert(cf_lease_has(&lease, T0));
     cr_assert(cf_lease_has(&lease, T0 + 10 * SECOND - 1));
     cr_assert(not(cf_lease_has(&lease, T0 + 10 * SECOND)));
@@ -37,7 +38,7 @@ Test(lease, has_its_tokens_until_its_time_is_over)
 Test(lease, tells_how_much_has_come_back_of_what_was_spent)
 {
     cf_lease_t lease;
-    cf_lease_begin(&lease, &granted, T0);
+    cf_lease_begin(&lease, &granted, WANTED, T0);
     check(cf_lease_spent(&lease, &limit, T0), 0, 0);
     cf_lease_spend(&lease, &limit, T0 + 5 * SECOND); /* what came back before is not counted */
     check(cf_lease_spent(&lease, &limit, T0 + 5 * SECOND), 1, SECOND);
@@ -51,19 +52,18 @@ Test(lease, is_open_as_long_as_there_is_something_to_tell)
 {
     cf_lease_t lease = {0};
     cr_assert(not(cf_lease_is_open(&lease)));
-    cf_lease_begin(&lease, &granted, T0);
+    cf_lease_begin(&lease, &granted, WANTED, T0);
     cr_assert(cf_lease_is_open(&lease));
-    cf_lease_begin(&lease, &(cf_granted_t){2, 10000, 0}, T0); /* wanted ones that wait for memory */
+    cf_lease_begin(&lease, &(cf_granted_t){2, 10000, 0}, 2, T0); /* wanted ones alone */
     cr_assert(not(cf_lease_is_open(&lease)));
-    cf_lease_spend(&lease, &limit, T0);
-    cr_assert(cf_lease_is_open(&lease));
+    cr_assert(not(cf_lease_has(&lease, T0)));
 }
 
 Test(lease, takes_more_tokens_than_its_own_limit_knows)
 {
     cf_lease_t lease;
     cf_limit_t two = {1, SECOND, 2};
-    cf_lease_begin(&lease, &granted, T0);
+    cf_lease_begin(&lease, &granted, WANTED, T0);
     for (int i = 0; i < 3; i++)
         cf_lease_spend(&lease, &two, T0);
     cf_spent_t spent = cf_lease_spent(&lease, &two, T0);

@@ -375,8 +375,7 @@ static bool may_post(game_t *game, asker_t *asker)
     cf_spent_t spent = cf_lease_spent(&asker->lease, &game->limit, now_us);
     cf_granted_t granted =
         ask(asker->address, (cf_take_t){CF_LIMIT_POSTS, key_of(1), 1, MOST, spent});
-    cf_lease_begin(&asker->lease, &granted, now_us);
-    asker->lease.tokens -= granted.tokens > 0;
+    cf_lease_begin(&asker->lease, &granted, 1, now_us);
     return granted.tokens > 0;
 }
 
