@@ -48,7 +48,8 @@ static void advance_oldest(cf_client_t *client)
 static void on_ack(cf_load_t *load, cf_client_t *client, const cf_members_t *members)
 {
     cf_pending_t *pending = pending_of(client, members);
-    if (!pending || members->id.size == 0 || members->id.size >= CF_ID_TEXT_MAX) {
+    if (!pending || members->id.size == 0 || members->id.size >= CF_ID_TEXT_MAX ||
+        cf_slice_number(members->seq) == 0) {
         load->counts.ack_wrong++;
         return;
     }
@@ -100,6 +101,15 @@ static void on_error(cf_load_t *load, cf_client_t *client, const cf_members_t *m
     advance_oldest(client);
 }
 
+/* The first is the client's own. */
+static void on_joined(cf_load_t *load, cf_client_t *client)
+{
+    if (client->state == CF_CLIENT_OPEN)
+        cf_client_become_ready(load, client);
+    else
+        load->counts.told_joins++;
+}
+
 static bool take(cf_load_t *load, cf_client_t *client, const uint8_t *bytes, size_t size)
 {
     const char *json = (const char *)bytes;
@@ -114,8 +124,8 @@ static bool take(cf_load_t *load, cf_client_t *client, const uint8_t *bytes, siz
         on_ack(load, client, &members);
     else if (cf_slice_is(members.type, "error"))
         on_error(load, client, &members);
-    else if (cf_slice_is(members.type, "user_joined") && client->state == CF_CLIENT_OPEN)
-        cf_client_become_ready(load, client);
+    else if (cf_slice_is(members.type, "user_joined"))
+        on_joined(load, client);
     else
         load->counts.told_counts += cf_slice_is(members.type, "user_count_update");
     return true;

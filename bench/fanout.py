@@ -151,6 +151,7 @@ def faults(shape, reports):
         found += [] if confab["acked"] else ["no post was acknowledged"]
         found += [f"{confab['foreign']} posts came without a number"] if confab["foreign"] else []
     found += [] if confab["told_counts"] else ["nobody was told the rooms' counts"]
+    found += [] if confab["told_joins"] or shape.members == 1 else ["nobody was told who came"]
     for name, report in reports.items():
         if name != "confab":
             found += [f"{name}: {fault}" for fault in table.losses(report)]

@@ -91,6 +91,7 @@ typedef struct {
 typedef struct {
     uint64_t posts, acked, refused, deliveries, foreign, skipped, resent, upgrades;
     uint64_t told_counts; /* user counts of rooms */
+    uint64_t told_joins;  /* of others who came */
     uint64_t crossed;     /* two writers' posts in another order than elsewhere */
     uint64_t frame_bytes; /* of deliveries, without the head of the frame */
     /* what must be 0 */

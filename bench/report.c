@@ -94,10 +94,12 @@ static void write_json(FILE *out, const cf_load_t *load, bool ok)
             load->start_ns, c->posts, c->acked, c->refused, c->resent, c->skipped, c->deliveries,
             c->foreign, c->upgrades);
     fprintf(out,
-            " \"told_counts\": %" PRIu64 ", \"crossed\": %" PRIu64 ", \"frame_bytes\": %" PRIu64
+            " \"told_counts\": %" PRIu64 ", \"told_joins\": %" PRIu64 ", \"crossed\": %" PRIu64
+            ", \"frame_bytes\": %" PRIu64
             ", \"connect_s\": %.3f, \"connect_cpu_us\": %.2f, \"rss_before_kib\": %" PRId64 ",\n",
-            c->told_counts, c->crossed, c->deliveries ? c->frame_bytes / c->deliveries : 0,
-            (double)load->connect_ns / 1e9, connect_cpu_us(load), load->rss_before_kib);
+            c->told_counts, c->told_joins, c->crossed,
+            c->deliveries ? c->frame_bytes / c->deliveries : 0, (double)load->connect_ns / 1e9,
+            connect_cpu_us(load), load->rss_before_kib);
     fprintf(out,
             " \"deliveries_per_s\": %.0f, \"acked_per_s\": %.0f, \"cpu_us_per_delivery\": %.3f, "
             "\"own_cpu_share\": %.3f,\n \"faults\": {",

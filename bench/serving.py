@@ -83,9 +83,9 @@ def settings(folder, store_url=None, more=None):
             "store.url": store_url or f"sqlite:{folder}/confab.db", **(more or {})}
     shown = {key: "postgres" if value.startswith("postgres") else value for key, value in ours.items()}
     print("settings: defaults but for", ", ".join(f"{key}={value}" for key, value in shown.items()), flush=True)
-    off = [key for key, value in ours.items() if key.startswith("limits.") and value == "0"]
+    off = [key for key, value in ours.items() if key.startswith("limits.") and value == "0" or key.startswith("gateway.credits")]
     if off:
-        raise ValueError(f"{off} is off: what is measured has its limits")
+        raise ValueError(f"{off}: what is measured has its limits, and its credits by default")
     variables = {"CONFAB_" + key.upper().replace(".", "_"): value for key, value in ours.items()}
     return {key: value for key, value in os.environ.items() if not key.startswith("CONFAB_")} | variables
 

@@ -14,6 +14,7 @@ sys.path.insert(0, str(servers.ROOT / "bench"))
 
 import fanout  # noqa: E402
 import peers  # noqa: E402
+import proof  # noqa: E402
 import registry  # noqa: E402
 
 
@@ -35,7 +36,8 @@ def test_a_scenario_runs_and_its_page_is_written(tmp_path):
 
 
 REPORT = {"faults": {"lost": 0, "doubled": 0}, "ready": 4, "clients": 4, "closes": {}, "refused": 0, "skipped": 0,
-          "rss_kib": [1000], "acked": 7, "foreign": 0, "told_counts": 4, "frame_bytes": 400}
+          "rss_kib": [1000], "acked": 7, "foreign": 0, "told_counts": 4, "told_joins": 6,
+          "frame_bytes": 400}
 
 
 def faults(who, **changes):
@@ -53,6 +55,7 @@ def test_a_good_run_has_no_faults():
     ("confab", {"faults": {"lost": 1}}), ("ceiling-send", {"faults": {"lost": 1}}), ("Node ws", {"faults": {"doubled": 1}}),
     ("confab", {"ready": 3}), ("Node ws", {"ready": 3}), ("Node ws", {"closes": {"1006": 1}}), ("confab", {"refused": 1}),
     ("confab", {"skipped": 1}), ("confab", {"acked": 0}), ("confab", {"foreign": 1}), ("confab", {"told_counts": 0}),
+    ("confab", {"told_joins": 0}),
     ("confab", {"rss_kib": [1000] * 60 + [9000] * 30}), ("ceiling-send", {"frame_bytes": 128})])
 def test_what_is_wrong_is_a_fault(who, changes):
     assert len(faults(who, **changes)) == 1
@@ -76,6 +79,23 @@ def test_a_peer_that_is_not_installed_is_left_out_with_a_word(monkeypatch, capsy
     assert "nats-server is left out" in said and "Node ws is left out" in said
 
 
-def test_limits_cannot_be_switched_off(tmp_path):
+@pytest.mark.parametrize("setting", [{"limits.posts_per_minute": "0"}, {"gateway.credits_requests": "1024"}])
+def test_limits_and_credits_cannot_be_switched_off(tmp_path, setting):
     with pytest.raises(ValueError):
-        fanout.serving.settings(tmp_path, more={"limits.posts_per_minute": "0"})
+        fanout.serving.settings(tmp_path, more=setting)
+
+
+def test_a_server_that_has_its_limits_and_credits_is_measured():
+    assert proof.missing(argparse.Namespace(build=servers.BINARY.parent, unpinned=True, tls=False)) == []
+
+
+@pytest.mark.parametrize("refusals, stops, missing", [
+    ({"RATE_LIMIT_EXCEEDED": 140}, 3, 0), ({}, 3, 1), ({"ROOM_BUSY": 9}, 3, 1), ({"RATE_LIMIT_EXCEEDED": 140}, 0, 1), ({}, 0, 2)])
+def test_one_without_is_not(refusals, stops, missing):
+    assert len(proof.judge({"faults": {}, "refusals": refusals}, stops)) == missing
+
+
+def test_what_is_in_effect_is_told(capsys):
+    proof.show_settings(argparse.Namespace(build=servers.BINARY.parent), {"limits.posts_per_minute": "77"})
+    said = capsys.readouterr().out
+    assert "posts_per_minute=77 " in said and "credits_requests=32 " in said and "send_buffer_bytes=128KiB" in said

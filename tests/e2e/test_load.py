@@ -32,6 +32,7 @@ def test_an_honest_server_passes(tmp_path):
     ("drop_one_copy", "lost"), ("double_one_copy", "doubled"), ("swap_with_the_next", "lost"),
     ("swap_with_the_next", "out_of_order"), ("change_one_copy", "differing"), ("change_every_copy", "broken"),
     ("show_before_the_ack", "ack_after_copy"), ("never_ack", "unsettled"), ("ack_another_id", "ack_wrong"),
+    ("ack_without_a_number", "ack_wrong"),
     ("post_it_twice", "doubled"), ("another_room", "misrouted"), ("show_what_nobody_said", "broken")])
 def test_each_lie_is_named(tmp_path, lie, fault):
     status, faults = run_against(lie, tmp_path)

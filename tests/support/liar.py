@@ -100,6 +100,9 @@ class Liar:
     def ack_another_id(self, steps, ack, _event):
         return [(steps[0][0], {**ack, "id": str(uuid.uuid4())})] + steps[1:]
 
+    def ack_without_a_number(self, steps, ack, _event):
+        return [(steps[0][0], {key: value for key, value in ack.items() if key != "seq"})] + steps[1:]
+
     def post_it_twice(self, steps, _ack, event):
         self.seq += 1
         return steps + [(to, {**event, "seq": self.seq, "id": str(uuid.uuid4())}) for to in self.members]
