@@ -17,7 +17,7 @@ import serving
 import table
 
 WORDS = "## Where the time goes"
-UNPINNED = ("A1", "A16", "C10", "C2")
+UNPINNED = ("A1", "A16", "A64", "B", "C10", "C2", "D", "P", "R", "S")
 SWEEP_SECONDS = 4
 
 
@@ -153,7 +153,12 @@ def words_of(path):
 
 def section(title, part, name):
     """A measured scenario with what it says of itself."""
-    return [f"### {title}", "", *markdown(part["rows"]), f"[Raw](bench/{name}.json), at commit {part['commit']}", ""]
+    return [f"### {title}", "", *markdown(part["rows"]), *wrong(part), f"[Raw](bench/{name}.json), at commit {part['commit']}", ""]
+
+
+def wrong(part):
+    """What it was found to have done, which stays on the page until it is measured anew."""
+    return [f"**Failed: {'; '.join(part['faults'])}.**", ""] if part["faults"] else []
 
 
 def write_page(options, folder):
@@ -181,7 +186,7 @@ def write_page(options, folder):
         lines += section(f"{name}, not pinned", part, f"{name}-unpinned")
     lines += ["## How cost grows", ""]
     for one, part in sweeps:
-        lines += [f"![{one.title}](bench/{one.name}.svg)", "",
+        lines += [f"![{one.title}](bench/{one.name}.svg)", "", *wrong(part),
                   f"[Raw](bench/{one.name}.json), at commit {part['commit']}", ""]
     path.write_text("\n".join(lines).rstrip() + "\n")
 
@@ -215,7 +220,7 @@ def run(options, measure, names=()):
                 found.append(f"{name}{label}: {problem}")
                 continue
             write_part(folder, name + label, rows=outcome.rows, bars=[dataclasses.asdict(bar) for bar in outcome.bars],
-                       raw=outcome.raw)
+                       faults=outcome.faults, raw=outcome.raw)
             found.extend(f"{name}{label}: {fault}" for fault in outcome.faults)
 
     wanted = [name for name in registry.SCENARIOS if not names or name in names]
@@ -224,10 +229,10 @@ def run(options, measure, names=()):
     for one in SWEEPS:
         if names and one.name not in names:
             continue
-        points, wrong = sweep(registry.changed(options, peers=beside if one.peers == "all" else one.peers), one)
-        found += wrong
+        points, faults = sweep(registry.changed(options, peers=beside if one.peers == "all" else one.peers), one)
+        found += faults
         if points:
-            write_part(folder, one.name, points=points)
+            write_part(folder, one.name, faults=faults, points=points)
             draw(folder / "bench", one, points)
     write_page(options, folder)
     return found

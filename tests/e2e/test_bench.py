@@ -21,7 +21,7 @@ import registry  # noqa: E402
 def test_a_scenario_runs_and_its_page_is_written(tmp_path):
     (tmp_path / "bench.md").write_text("# Old\n\n## Where the time goes\n\nIn sends.\n\n## Scenarios\n\nOld.\n")
     (tmp_path / "bench").mkdir()
-    earlier = {"commit": "c0ffee", "rows": [["", "a"], ["earlier", "1"]], "bars": [], "raw": {}}
+    earlier = {"commit": "c0ffee", "rows": [["", "a"], ["earlier", "1"]], "bars": [], "faults": ["lost 3"], "raw": {}}
     (tmp_path / "bench" / "A1.json").write_text(json.dumps(earlier))
     ended = subprocess.run([str(servers.ROOT / "bench" / "run"), "--no-build", "--build", str(servers.BINARY.parent),
                             "--seconds", "1", "--scale", "500", "--peers", "none", "--out", str(tmp_path), "full", "C2"],
@@ -33,6 +33,7 @@ def test_a_scenario_runs_and_its_page_is_written(tmp_path):
     page = (tmp_path / "bench.md").read_text()
     assert "| confab | " in page and "In sends." in page and "Old." not in page
     assert "| earlier | 1 |" in page and "at commit c0ffee" in page, "what was not measured anew stays"
+    assert page.count("Failed") == page.count("Failed: lost 3.") == 1, "with what was wrong with it"
 
 
 REPORT = {"faults": {"lost": 0, "doubled": 0}, "ready": 4, "clients": 4, "closes": {}, "refused": 0, "skipped": 0,

@@ -161,7 +161,7 @@ def test_the_bench_finds_nothing_wrong_with_who_comes_back(store_kind, store):
 
 
 def test_the_bench_finds_nothing_wrong_with_rooms_that_are_put_away_and_come_back():
-    assert storm.run_rooms(OPTIONS).faults == []
+    assert storm.run_rooms(storm.ROOMS, OPTIONS).faults == []
 
 
 def test_the_bench_finds_nothing_wrong_with_who_comes_back_to_one_room():
