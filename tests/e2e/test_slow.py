@@ -95,6 +95,23 @@ def test_every_term_of_the_bound_on_memory_is_explained(store_kind, make_server)
     assert printed.returncode == 0 and terms == explained
 
 
+UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20}
+
+
+@pytest.mark.only_store("sqlite")
+def test_the_bound_on_memory_is_explained_with_its_figures(store_kind, make_server):
+    told = {one["term"]: one["bytes"] for one in map(json.loads, make_server().command("memory").stdout.splitlines())}
+    checked = set()
+    for line in (servers.ROOT / "docs/memory.md").read_text().splitlines():
+        names, sizes = ([cell.strip() for cell in line.split("|")[i].split(",")] for i in (1, 2)) if line.startswith("| ") else ((), ())
+        for name, size in zip(names, sizes):
+            number, _, unit = size.partition(" ")
+            if unit in UNITS:
+                assert float(number) == round(told[name] / UNITS[unit], 1), line
+                checked.add(name)
+    assert len(checked) > 30, checked
+
+
 def filled(pages):
     """What slow_bench.fill_gap() says of a client that missed posts 4 to 9, with this history."""
     sent = {(0, n): (zlib.crc32(b"pad"), 0) for n in range(1, 11)}
