@@ -14,6 +14,7 @@ import peers
 import plots
 import registry
 import serving
+import storm
 import table
 
 WORDS = "## Where the time goes"
@@ -151,6 +152,10 @@ def words_of(path):
     return found[1].strip() if found else ""
 
 
+def told(settings):
+    return ", ".join(f"`{key}={value}`" for key, value in settings.items())
+
+
 def section(title, part, name):
     """A measured scenario with what it says of itself."""
     return [f"### {title}", "", *markdown(part["rows"]), *wrong(part), f"[Raw](bench/{name}.json), at commit {part['commit']}", ""]
@@ -172,7 +177,8 @@ def write_page(options, folder):
              "figures drift with the machine; ratios to the bare loops of the same run are what counts.", ""]
     lines += [f"- {line}" for line in machine(options)]
     lines += ["- confab with default settings ([configuration.md](configuration.md)) but for "
-              + ", ".join(f"`{key}={value}`" for key, value in serving.RAISED.items()),
+              + told(serving.RAISED) + "; S, S1 and R also with "
+              + told(dict(storm.RAISED.items() - serving.RAISED.items())) + ", R with `rooms.idle` at an hour",
               "- server on the first processor, load generator on the last, unless said otherwise", ""]
     bars = [registry.Bar(**bar) for part in scenarios.values() for bar in part["bars"]]
     lines += ["## What has to be reached", ""] + markdown(registry.bar_rows(bars)) if bars else []
