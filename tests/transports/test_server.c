@@ -1796,6 +1796,35 @@ Test(server, reader_that_falls_behind_and_reads_on_gets_all_of_it_each_time)
     close(fd);
 }
 
+/* The frame that the other was sent is gone, and its memory most likely that of the one for both. */
+Test(server, reader_that_catches_up_before_a_flush_gets_what_is_its_own)
+{
+    config.flush_delay_ms = 50;
+    open_server();
+    int slow = open_websocket(), fast = open_websocket();
+    int small = 65536;
+    char secret[101];
+    size_t size;
+    memset(secret, 's', 100);
+    secret[100] = '\0';
+    setsockopt(slow, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    UNTIL(facts.sockets == 2);
+    for (int i = 0; i < 20; i++) {
+        tell(BROADCAST, 1, 1000000);
+        cr_assert(eq(int, get_frame(fast, &size), TEXT));
+        put_text(fast, secret);
+        expect_text(fast, secret);
+        tell(BROADCAST, 1, 100);
+        cr_assert(eq(int, get_frame(slow, &size), TEXT));
+        cr_assert(eq(sz, size, 1000000));
+        cr_assert(eq(int, get_frame(slow, &size), TEXT));
+        cr_assert(eq(chr, body[2], 'x'));
+        cr_assert(eq(int, get_frame(fast, &size), TEXT));
+    }
+    close(slow);
+    close(fast);
+}
+
 /* Ten of them while the socket takes nothing: one goes, behind all that was waiting. */
 Test(server, reader_that_falls_behind_gets_the_latest_alone_and_last)
 {

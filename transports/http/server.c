@@ -156,9 +156,9 @@ static void flush(cf_server_t *server)
     if (cf_ring_is_empty(&server->dirty))
         return;
     cf_gathering_flushed(&server->gathering);
-    server->gathered_count = 0; /* frames may have been freed and their addresses used again */
     while (!cf_ring_is_empty(&server->dirty))
         cf_websocket_flush(CF_RING_OWNER(server->dirty.next, cf_conn_t, dirty));
+    cf_websocket_forget_gathered(server);
 }
 
 static void on_again(uv_idle_t *idle);

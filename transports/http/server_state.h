@@ -106,11 +106,9 @@ struct cf_server {
     struct lws_vhost *vhost;
     cf_conn_t *adopting; /* the conn whose upgrade lws is doing in this very call */
     cf_frame_t *ping;
-    uint8_t *gather; /* LWS_PRE + CF_GATHER_MAX bytes */
-    cf_frame_t *
-        *gathered; /* frames whose bytes are in `gather` now: borrowed, for comparing only */
+    uint8_t *gather;       /* LWS_PRE + CF_GATHER_MAX bytes */
+    cf_frame_t **gathered; /* frames whose bytes are in `gather` now; one reference each */
     uint32_t gathered_count;
-    size_t gathered_size;
     uint8_t scratch[16384]; /* input on its way into a buffer, or thrown away */
 };
 
@@ -147,7 +145,8 @@ void cf_websocket_stop(cf_server_t *server); /* ends every WebSocket; run the lo
 void cf_websocket_free_context(cf_server_t *server);
 void cf_websocket_open(cf_conn_t *conn); /* a granted upgrade: 101 */
 void cf_websocket_flush(cf_conn_t *conn);
-void cf_websocket_cut(cf_conn_t *conn);  /* a doomed one */
+void cf_websocket_forget_gathered(cf_server_t *server); /* lets go of its frames */
+void cf_websocket_cut(cf_conn_t *conn);                 /* a doomed one */
 void cf_websocket_turn(cf_conn_t *conn); /* tells the owner of one that is being closed, once */
 void cf_websocket_second(cf_server_t *server);
 void cf_websocket_free(cf_conn_t *conn); /* what the conn holds */

@@ -226,18 +226,25 @@ static bool is_gathered(const cf_conn_t *conn, uint32_t count)
     return true;
 }
 
+void cf_websocket_forget_gathered(cf_server_t *server)
+{
+    while (server->gathered_count)
+        cf_frame_unref(&server->gathered[--server->gathered_count]);
+}
+
+/* They are kept, or one that takes the memory of another would be taken for it. */
 static void gather(cf_conn_t *conn, uint32_t count)
 {
     cf_server_t *server = conn->server;
     size_t size = 0;
+    cf_websocket_forget_gathered(server);
     for (uint32_t i = 0; i < count; i++) {
         cf_frame_t *frame = cf_outgoing_at(&conn->out, i);
         memcpy(server->gather + LWS_PRE + size, frame->bytes, frame->size);
         size += frame->size;
-        if (i < GATHERED_MAX)
-            server->gathered[i] = frame;
+        if (count <= GATHERED_MAX)
+            server->gathered[server->gathered_count++] = cf_frame_ref(frame);
     }
-    server->gathered_count = count <= GATHERED_MAX ? count : 0;
 }
 
 /* Over TLS the pair of sockets that lws has would cost two more calls for each write, so frames go
@@ -270,7 +277,6 @@ static int write_some(cf_conn_t *conn)
     uint32_t count = cf_outgoing_fit(&conn->out, conn->link ? CF_TLS_STEP : CF_GATHER_MAX, &size);
     uint8_t *bytes = server->gather + LWS_PRE;
     if (size > CF_GATHER_MAX) {
-        server->gathered_count = 0;
         bytes = cf_outgoing_at(&conn->out, 0)->bytes; /* one big frame as it is; RAW writes nothing
                                                          before it */
     } else if (!is_gathered(conn, count)) {
@@ -757,6 +763,7 @@ void cf_websocket_free_context(cf_server_t *server)
     if (server->lws)
         lws_context_destroy(server->lws);
     cf_frame_unref(&server->ping);
+    cf_websocket_forget_gathered(server);
     free(server->gather);
     free(server->gathered);
 }
