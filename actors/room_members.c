@@ -347,6 +347,8 @@ int cf_room_on_attach(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         rc = cf_room_membership(self, turn, msg, attach.user);
     if (rc != 1)
         return rc == 0 ? CF_EPERM : rc == CF_EAGAIN ? 0 : rc;
+    if (attach.resume && self->untold > self->host->config->ring_events)
+        cf_room_fan_out_all(self, turn); /* they might be more than a backlog may have */
     cf_attached_t attached = {.epoch = self->epoch,
                               .last_seq = self->committed_seq,
                               .last_n = cf_ring_last_n(self->ring)};

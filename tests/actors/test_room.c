@@ -1580,6 +1580,21 @@ Test(room, tells_who_came_and_went_before_it_leaves)
     cr_assert(eq(str, heard(), "lobby retire; gw1 event 3 joined ann; gw2 event 3 joined ann"));
 }
 
+/* They are more than an ATTACHED may carry: to be told to come again bob would have to leave, and be told of. */
+Test(room, lets_who_comes_again_to_a_crowd_stay_whatever_there_is_to_tell)
+{
+    room_config.ring_bytes = 1u << 20;
+    two_of_a_crowd_of_three();
+    for (uint64_t conn = 2; conn < 2 + CF_RUN_ROWS_MAX + 1; conn++)
+        attach(GW1, conn, "ann");
+    ignore();
+    attach_again(GW2, 2, "bob", 0, 0);
+    char *answer = strstr(heard_so_far(), "gw2 attached");
+    cr_assert(answer != NULL);
+    cr_assert(eq(ptr, strstr(answer, "reload"), NULL), "%s", answer);
+    cr_assert(not(eq(ptr, strstr(answer, "joined ann"), NULL)));
+}
+
 /* eve has asked who is here, and bob has come again after a move, of which no event tells. */
 Test(room, tells_a_crowd_who_is_here_behind_all_that_it_has_to_tell)
 {
