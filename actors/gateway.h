@@ -7,8 +7,8 @@
  *     from clients   HTTP requests (routes.h), WebSocket messages
  *     to rooms       CHECK JOIN ATTACH DETACH POST COMMAND HISTORY FLUSHED, after LOOKUP with the
  *                    lobby; what was answered MOVED is looked up and sent again in its old order
- *     from rooms     answers; EVENT, rendered once and handed to every connection in that room;
- *                    EXPELLED: that socket is closed 1008
+ *     from rooms     answers; EVENT and CHANGES, rendered once and handed to every connection in that room;
+ *                    ROSTER to those who asked; EXPELLED: that socket is closed 1008
  *     from lobby     FORGET -> FORGOTTEN; COUNTS, kept to the latest and bounded in cost
  *     from accounts  SESSION_ENDED, USER_ENDED: the sockets of that session, or of all sessions of that user,
  *                    are closed 1008

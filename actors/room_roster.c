@@ -19,7 +19,7 @@ int cf_room_roster(cf_room_t *self, cf_turn_t *turn, cf_roster_t *out)
     uint32_t n = 0;
     uint64_t number = ++self->rosters_built;
     for (const cf_attachment_t *at = self->attachments; at && n < most; at = at->hh.next) {
-        cf_membership_t *row = cf_room_find_membership(self, at->user);
+        cf_membership_t *row = at->membership;
         if (row->listed == number)
             continue;
         row->listed = number;
