@@ -72,12 +72,21 @@ def warm_up(options, folder, server, tokens, posts):
     serving.generate(options, folder, "warm-up", server, targets, 60, dict(posts=posts, window=32))
 
 
-def judge_idle(own, start_kib, report):
-    """The memory of so many clients who only came; memory.judge() of it."""
-    clients, rooms = report["clients"], report["rooms"]
-    counts = {"connection": clients, "room": rooms, "event of a room": clients, "byte of events of a room": 100 * clients,
+RING_POSTS = 128          # rooms.ring_posts, by default
+IN_FLIGHT = 1 << 20       # bytes of posts that nobody has answered, at most
+WAITING_KIB = 16 << 10    # for a moment, for those who read
+
+
+def judge_memory(own, start_kib, report):
+    """What so many clients may make the server hold; memory.judge() of it. A room's ring has those who came and, where
+    there are posts, as many of them as it may."""
+    clients, rooms, posts = report["clients"], report["rooms"], 2 * RING_POSTS * report["rooms"] if report["posts"] else 0
+    counts = {"connection": clients, "room": rooms, "event of a room": clients + posts,
+              "byte of events of a room": 100 * clients + (report["payload"] + 200) * posts,
               "membership": clients, "session": clients, "bucket": 2 * clients, "account lookup": 1000}
-    return memory.judge(own, start_kib, max(report["rss_kib"]), counts)
+    if posts:
+        counts |= {"byte of posts": IN_FLIGHT, "byte of events on the way": IN_FLIGHT}
+    return memory.judge(own, start_kib, max(report["rss_kib"]), counts, WAITING_KIB if posts else 0)
 
 
 def measure_confab(options, folder, shape, seconds, load):
@@ -95,8 +104,8 @@ def measure_confab(options, folder, shape, seconds, load):
         status = server.stop()
     if status != 0:
         report["faults"]["exit status"] = status
-    if shape.load.get("writers") == 0:
-        report["memory"] = judge_idle(own, start_kib, report)
+    if report["rss_kib"]:
+        report["memory"] = judge_memory(own, start_kib, report)
     return report, targets
 
 

@@ -13,6 +13,7 @@ import server as servers
 sys.path.insert(0, str(servers.ROOT / "bench"))
 
 import fanout  # noqa: E402
+import memory  # noqa: E402
 import peers  # noqa: E402
 import proof  # noqa: E402
 import registry  # noqa: E402
@@ -57,9 +58,22 @@ def test_a_good_run_has_no_faults():
     ("confab", {"ready": 3}), ("Node ws", {"ready": 3}), ("Node ws", {"closes": {"1006": 1}}), ("confab", {"refused": 1}),
     ("confab", {"skipped": 1}), ("confab", {"acked": 0}), ("confab", {"foreign": 1}), ("confab", {"told_counts": 0}),
     ("confab", {"told_joins": 0}),
-    ("confab", {"rss_kib": [1000] * 60 + [9000] * 30}), ("ceiling-send", {"frame_bytes": 128})])
+    ("confab", {"rss_kib": [1000] * 60 + [9000] * 30}), ("ceiling-send", {"frame_bytes": 128}),
+    ("confab", {"memory": (["too much"], "")})])
 def test_what_is_wrong_is_a_fault(who, changes):
     assert len(faults(who, **changes)) == 1
+
+
+@pytest.mark.parametrize("posts, most_kib, faults", [(0, 60_900, 0), (0, 61_000, 1), (9, 159_300, 0), (9, 159_400, 1)])
+def test_memory_is_held_to_what_so_many_may_take(posts, most_kib, faults):
+    """By a made-up bound: 20,000 KiB at start, 4 for each of 10,000 connections, 977 for who came; with posts 82 for each of
+    1,000 rings and 16,384 for who lags."""
+    names = ("link", "room", "membership", "session", "bucket", "account lookup", "byte of events on the way", *memory.NONE)
+    own = dict.fromkeys(names, (0, 0)) | {
+        "process": (20 << 20, 1), "thread": (0, 0), "deep thread": (0, 0), "connection": (4 << 10, 20_000),
+        "event of a room": (0, 0), "byte of events of a room": (1, 1 << 30)}
+    report = {"clients": 10_000, "rooms": 1000, "posts": posts, "payload": 128, "rss_kib": [most_kib]}
+    assert len(fanout.judge_memory(own, 20_000, report)[0]) == faults
 
 
 @pytest.mark.parametrize("bar, met", [
