@@ -332,31 +332,104 @@ Test(rooms, believes_no_confirmation_of_what_was_not_sent)
 /* --- crowds -------------------------------------------------------------------------------------
  */
 
-Test(rooms, tells_a_crowd_when_the_time_has_come_without_another_message)
+#define PAUSE_US 50000 /* shorter than a tick, which would tell them too */
+
+/* A room thread without its thread: time is an argument. */
+static struct {
+    cf_rooms_t *rooms;
+    cf_outbox_t *out, *scratch;
+    cf_arena_t arena;
+    int64_t now_us;
+    cf_msg_t said; /* the latest of the type that was asked for */
+} still;
+
+static cf_turn_t still_turn(void)
 {
-    cf_event_t event;
-    cf_changes_t changes;
-    config.crowd = 2; /* set before its actor has a room */
-    config.crowd_pause_us = 50000;
-    actors_stop();
-    start();
-    open_room(ROOM, 1, false);
-    attach(gw1, ROOM, 10);
-    cr_assert(peer_await(gw1, CF_MSG_EVENT, 0, &event));
-    for (uint64_t conn = 11; conn < 13; conn++) {
-        cf_attach_t body = {.conn = conn, .user = user_id(gw1), .username = cf_str("ann")};
-        ask(gw1, CF_MSG_ATTACH, ROOM, &body);
-    }
-    uint64_t told = event.n;
-    while (told < 3) { /* one of them may have been told alone, if this took long */
-        cf_msg_t msg;
-        cr_assert(peer_next(gw1, &msg));
-        if (msg.type == CF_MSG_EVENT)
-            told++;
-        if (msg.type == CF_MSG_CHANGES && cf_msg_body(&changes, &msg, &gw1->arena) == 0)
-            told += changes.changes.n;
-    }
-    cr_assert(eq(u64, told, 3));
+    return (cf_turn_t){.boot_us = still.now_us, .out = still.out, .arena = &still.arena};
+}
+
+/* How many messages of that type it has said since. */
+static int has_said(uint16_t type)
+{
+    cf_msg_t msg;
+    int n = 0;
+    while (cf_outbox_take(still.out, &msg))
+        if (msg.type == type) {
+            still.said = msg;
+            n++;
+        }
+    return n;
+}
+
+static void tell_still(uint16_t actor_kind, uint16_t type, uint64_t in_answer_to, const void *body)
+{
+    cf_turn_t turn = still_turn();
+    cf_msg_t msg, head = {.type = type,
+                          .corr = in_answer_to ? in_answer_to : ++corr,
+                          .from = {NODE, actor_kind, 0},
+                          .to = cf_outbox_address(still.out),
+                          .room = ROOM};
+    cr_assert(cf_outbox_put(still.scratch, &head, body) == 0 &&
+              cf_outbox_take(still.scratch, &msg));
+    for (const cf_handler_t *row = cf_rooms_ops.handlers; row->type; row++)
+        if (row->type == type)
+            cr_assert(eq(int, row->handle(still.rooms, &turn, &msg), 0));
+    cf_rooms_ops.after_batch(still.rooms, &turn);
+}
+
+static int64_t due_still(void)
+{
+    cf_turn_t turn = still_turn();
+    return cf_rooms_ops.due(still.rooms, &turn);
+}
+
+static void attach_still(uint64_t conn)
+{
+    tell_still(CF_ACTOR_GATEWAY, CF_MSG_ATTACH, 0,
+               &(cf_attach_t){.conn = conn, .user = {{1}}, .username = cf_str("ann")});
+}
+
+static void open_still(void)
+{
+    cf_address_t address = {NODE, CF_ACTOR_ROOMS, 0};
+    config.crowd = 2;
+    config.crowd_pause_us = PAUSE_US;
+    still.now_us = 1000000;
+    cr_assert(eq(int, cf_rooms_new(&still.rooms, &config, WINDOW_EVENTS, 1u << 20, NULL), 0));
+    cr_assert(cf_outbox_new(&still.out, NULL, address) == 0);
+    cr_assert(cf_outbox_new(&still.scratch, NULL, address) == 0);
+    tell_still(CF_ACTOR_LOBBY, CF_MSG_OPEN, 0, NULL);
+    cr_assert(eq(int, has_said(CF_MSG_ACTIVATE), 1));
+    tell_still(CF_ACTOR_STORAGE, CF_MSG_ACTIVATED, still.said.corr, &(cf_activated_t){.epoch = 1});
+    attach_still(10);
+    cr_assert(eq(int, has_said(CF_MSG_FIND_MEMBER), 1));
+    tell_still(CF_ACTOR_READER, CF_MSG_MEMBER, still.said.corr, &(cf_member_t){{{1}}, true, true});
+    cr_assert(eq(int, has_said(CF_MSG_EVENT), 1));
+    due_still(); /* the first tick */
+}
+
+static void close_still(void)
+{
+    cf_rooms_ops.destroy(still.rooms);
+    cf_outbox_destroy(&still.out);
+    cf_outbox_destroy(&still.scratch);
+    cf_arena_free(&still.arena);
+}
+
+TestSuite(still_rooms, .init = open_still, .fini = close_still, .timeout = 60);
+
+Test(still_rooms, tell_a_crowd_when_its_pause_is_over_and_no_earlier)
+{
+    int64_t told_us = still.now_us;
+    attach_still(11);
+    cr_assert(eq(int, has_said(CF_MSG_EVENT), 0));
+    cr_assert(eq(i64, due_still(), told_us + PAUSE_US)); /* it wakes for that */
+    still.now_us = told_us + PAUSE_US - 1;
+    due_still();
+    cr_assert(eq(int, has_said(CF_MSG_EVENT), 0));
+    still.now_us = told_us + PAUSE_US;
+    cr_assert(gt(i64, due_still(), still.now_us)); /* and has no reason to again */
+    cr_assert(eq(int, has_said(CF_MSG_EVENT), 1));
 }
 
 /* --- other nodes --------------------------------------------------------------------------------
