@@ -20,7 +20,6 @@ static void end(void)
     cf_arena_free(&arena);
     cf_buf_free(&report);
     cf_config_free(&config);
-    unlink(path);
 }
 
 TestSuite(config_env, .fini = end, .timeout = 10);
@@ -119,7 +118,10 @@ static int load(const char *text, const char *yaml, const char *env1, const char
     cf_buf_clear(&report);
     cf_config_sources_t sources = {
         .text = cf_str(yaml), .environment = environment, .env_file = text ? path : NULL};
-    return cf_config_load(&config, &sources, &report);
+    int rc = cf_config_load(&config, &sources, &report);
+    if (text)
+        unlink(path);
+    return rc;
 }
 
 Test(config_env, stands_between_environment_and_configuration_file)

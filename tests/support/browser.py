@@ -22,11 +22,13 @@ class Browser:
     def __init__(self, folder):
         """folder: where its profile is put, a new one."""
         self.profile = tempfile.mkdtemp(dir=folder, prefix="profile")
+        self.scratch = tempfile.mkdtemp(prefix="confab-browser-")  # its sockets go there, and their paths are short
         self.process = subprocess.Popen(
             [BINARY, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
              "--disable-background-networking", "--disable-component-update", "--disable-sync",
              "--disable-dev-shm-usage", "--window-size=1280,800", "--ignore-certificate-errors", "--remote-debugging-port=0", f"--user-data-dir={self.profile}", "about:blank"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            env=os.environ | {"TMPDIR": self.scratch})
         self.url = self._find_url()
         self.forgetting = threading.Thread(target=self._forget_output, daemon=True)
         self.forgetting.start()
@@ -93,7 +95,8 @@ class Browser:
         self.forgetting.join(LIMIT_S)
         self.process.stderr.close()
         self.loop.call_soon_threadsafe(self.loop.stop)
-        shutil.rmtree(self.profile, ignore_errors=True)
+        for folder in self.profile, self.scratch:  # killed, it takes nothing away
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class Page:
