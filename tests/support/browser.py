@@ -147,7 +147,9 @@ class Page:
                 let value;
                 try {{ value = {script}; }} catch (error) {{ value = null; }}
                 if (value) resolve(value);
-                else if (Date.now() > end) reject(new Error('waited for ' + {json.dumps(script)}));
+                else if (Date.now() > end)
+                    reject(new Error('waited for ' + {json.dumps(script)} + ' at ' + location.href + ', where there is: '
+                                     + document.body?.innerText.slice(0, 500)));
                 else setTimeout(look, 20);
             }})();
         }})"""

@@ -56,7 +56,7 @@ t,a,r):e.removeEventListener(t,a,r));else{if(i=="http://www.w3.org/2000/svg")t=t
 olSpan"&&t!="role"&&t!="popover"&&t in e)try{return void(e[t]=n??"")}catch{}if(typeof n=="function")return;n==null||n===
 !1&&t[4]!="-"?e.removeAttribute(t):e.setAttribute(t,t=="popover"&&n==1?"":n)}}function ko(e){return function(t){var n=this.
 __e;if(n){if(n=n[e],t[Te]==null)t[Te]=ot++;else if(t[Te]<this.__a[e])return;return n(w.event?w.event(t):t)}}}function it(e,t,n,o,i,r,a,l,d,f){
-var c,p,g,u,m,v,h,_,y,x,k,X,ee,S,A,W,I,z,$=t.type;if(t.constructor!==ve)return null;128&n.__u&&(d=32&n.__u,c=n.__c.__z)&&
+var c,p,g,u,m,v,h,_,y,x,k,X,ee,S,T,j,I,z,$=t.type;if(t.constructor!==ve)return null;128&n.__u&&(d=32&n.__u,c=n.__c.__z)&&
 (t.__u|=d,p=r=[],c.nodeType==8?l=Oe(c,r):r.push(c),l=r[0]||l),(c=w.__b)&&c(t);e:if(typeof $=="function"){g=a.length;try{
 if(_=t.props,y=(c=$.prototype)&&c.render,x=(c=$.contextType)&&o[c.__c],k=c?x?x.props.value:c.__:o,(u=n.__c)?(t.__c=u,2&u.
 __g&&(u.__g|=1)):(y?t.__c=u=new $(_,k):(t.__c=u=new Re(_,k),u.constructor=$,u.render=Mo),x&&x.sub(u),u.state||(u.state={}),
@@ -73,9 +73,9 @@ y&&n.__c&&u.getSnapshotBeforeUpdate&&(h=u.getSnapshotBeforeUpdate(m,v)),S=c&&c.t
 _.__P&&(c=l,i=(e=_.__P).namespaceURI,d=r=null,n.props&&n.props.__P!=e&&(n.__k.some(function(H){H&&at(H,H)}),n.__k=null),
 l=n.__k?q(n,0):null),l=Dt(e,st(S)?S:[S],t,n,o,i,r,a,l,d,f),_.__P&&(t.__e=null,l=c),t.__u&=-161,p&&p.some(ne),u.__h.length&&
 a.push(u),1&u.__g&&(u.__g&=-4)}catch(H){if(a.length=g,t.__v=null,d||r)if(H&&H.then){if(t.__u|=128|d,r){for(~(I=r.indexOf(
-l||void 0))||(I=r.length);(z=r[I-1])&&z.nodeType==8;)I--;for(;I<r.length;I++)if(z=r[I])if(r[I]=null,A){if(z==W)break}else{
-if(z.nodeType!=8)break;z.data.startsWith("$s")&&(W=Oe(A=z))}}if(!A){for(;l&&l.nodeType==8&&l.nextSibling;)l=l.nextSibling;
-A=l}(c=Oe(A=t.__c.__z||(t.__c.__z=A)))?(t.__e=A,l=c):t.__e=l,l=l&&l.nextSibling}else r&&r.some(ne);else t.__e=n.__e;t.__k||
+l||void 0))||(I=r.length);(z=r[I-1])&&z.nodeType==8;)I--;for(;I<r.length;I++)if(z=r[I])if(r[I]=null,T){if(z==j)break}else{
+if(z.nodeType!=8)break;z.data.startsWith("$s")&&(j=Oe(T=z))}}if(!T){for(;l&&l.nodeType==8&&l.nextSibling;)l=l.nextSibling;
+T=l}(c=Oe(T=t.__c.__z||(t.__c.__z=T)))?(t.__e=T,l=c):t.__e=l,l=l&&l.nextSibling}else r&&r.some(ne);else t.__e=n.__e;t.__k||
 (t.__k=n.__k||[]),H&&H.then||$t(t),w.__e(H,t,n)}}else l=t.__e=wo(n.__e,t,n,o,i,r,a,d,f,e);return(c=w.diffed)&&c(t),l}function Oe(e,t){
 if(e&&e.nodeType==8&&e.data.startsWith("$s"))for(var n=1;e=e.nextSibling;){if(e.nodeType==8){if(e.data.startsWith("$s"))
 n++;else if(e.data.startsWith("/$s")&&!--n)return e}t&&t.push(e)}}function $t(e){e&&(e.__c&&(e.__c.__g|=4),e.__k&&e.__k.
@@ -106,25 +106,25 @@ __g|=2)}catch(l){e=l}}throw Le=0,e}},Tt=0,ho=function(e){return e!=null&&e.const
 var n=this.__s;n&&n!=this.state||(n=this.__s=oe({},this.state)),typeof e=="function"&&(e=e(oe({},n),this.props)),e&&(oe(
 n,e),this.__v&&(t&&this.__k.push(t),Pt(this)))},Re.prototype.forceUpdate=function(e){this.__v&&(this.__g|=4,e&&this.__h.
 push(e),Pt(this))},Re.prototype.render=E,G=[],Le=0,At=function(e,t){return e.__v.__b-t.__v.__b},Te=Symbol(),Rt=/(PointerCapture)$|Capture$/i,
-ot=0,nt={},go=0;var le,R,lt,Wt,ct=Object.is,Ie=0,qt=[],ut=[],C=w,jt=C.__b,Ut=C.__r,Bt=C.diffed,Kt=C.__c,zt=C.unmount,Vt=C.__;function $e(e,t){
-C.__h&&C.__h(R,e,Ie||t),Ie=0;var n=R.__H||(R.__H={__:[],__h:[]});return e>=n.__.length&&n.__.push({}),n.__[e]}function M(e){
+ot=0,nt={},go=0;var le,A,lt,Wt,ct=Object.is,Ie=0,qt=[],ut=[],C=w,jt=C.__b,Ut=C.__r,Bt=C.diffed,Kt=C.__c,zt=C.unmount,Vt=C.__;function $e(e,t){
+C.__h&&C.__h(A,e,Ie||t),Ie=0;var n=A.__H||(A.__H={__:[],__h:[]});return e>=n.__.length&&n.__.push({}),n.__[e]}function M(e){
 return Ie=1,se(Yt,e)}function se(e,t,n){var o=$e(le++,2);if(o.t=e,!o.__c&&(o.__=[n?n(t):Yt(void 0,t),function(r){var a=(o.
-__N||o.__)[0],l=o.t(a,r);ct(a,l)||(o.__N=[l,o.__[1]],o.__c.setState({}))}],o.__c=R,!R.__f)){R.__f=!0;var i=R.shouldComponentUpdate;
-R.shouldComponentUpdate=function(r,a,l){var d=this.__H;if(!d)return!0;var f=!1,c=this.props!=r;if(d.__.some(function(g){
-g.__N&&(f=!0,ct(g.__[0],g.__N[0])||(c=!0))}),i){var p=i.call(this,r,a,l);return f?p||c:p}return!f||c}}return o.__}function T(e,t){
-var n=$e(le++,3);!C.__s&&ft(n.__H,t)&&(n.__P=!0,n.__=e,n.u=t,R.__H.__h.push(n))}function j(e,t){var n=$e(le++,4);!C.__s&&
-ft(n.__H,t)&&(n.__P=!1,n.__=e,n.u=t,R.__h.push(n))}function P(e){return Ie=5,xo(function(){return{current:e}},[])}function xo(e,t){var n=$e(le++,7);return ft(n.__H,t)&&(n.__=e(),n.__H=t),n.__}function So(){var e;do{for(;e=ut.shift();)try{be(e)}catch(n){C.__e(n,{__:(e=e.__P)&&e.__v})}for(;e=qt.shift();){var t=e.
+__N||o.__)[0],l=o.t(a,r);ct(a,l)||(o.__N=[l,o.__[1]],o.__c.setState({}))}],o.__c=A,!A.__f)){A.__f=!0;var i=A.shouldComponentUpdate;
+A.shouldComponentUpdate=function(r,a,l){var d=this.__H;if(!d)return!0;var f=!1,c=this.props!=r;if(d.__.some(function(g){
+g.__N&&(f=!0,ct(g.__[0],g.__N[0])||(c=!0))}),i){var p=i.call(this,r,a,l);return f?p||c:p}return!f||c}}return o.__}function L(e,t){
+var n=$e(le++,3);!C.__s&&ft(n.__H,t)&&(n.__P=!0,n.__=e,n.u=t,A.__H.__h.push(n))}function F(e,t){var n=$e(le++,4);!C.__s&&
+ft(n.__H,t)&&(n.__P=!1,n.__=e,n.u=t,A.__h.push(n))}function P(e){return Ie=5,xo(function(){return{current:e}},[])}function xo(e,t){var n=$e(le++,7);return ft(n.__H,t)&&(n.__=e(),n.__H=t),n.__}function So(){var e;do{for(;e=ut.shift();)try{be(e)}catch(n){C.__e(n,{__:(e=e.__P)&&e.__v})}for(;e=qt.shift();){var t=e.
 __H;if(e.__P&&t)try{t.__h.some(be),t.__h.some(dt),t.__h=[]}catch(n){t.__h=[],C.__e(n,e.__v)}}}while(ut.length)}C.__b=function(e){
-R=null,jt&&jt(e)},C.__=function(e,t){e&&t.__k&&t.__k.__m&&(e.__m=t.__k.__m),Vt&&Vt(e,t)},C.__r=function(e){Ut&&Ut(e),le=
-0;var t=(R=e.__c).__H;t&&(lt==R?R.__h=[]:(t.__h.some(be),t.__h.some(dt),le=0),t.__h=[],t.__.some(function(n){n.__N&&(n.__=
-n.__N),n.u=n.__N=void 0})),lt=R},C.diffed=function(e){Bt&&Bt(e);var t=e.__c;t&&t.__H&&(t.__H.__h.length&&Gt(qt.push(t)),
-t.__H.__.some(function(n){n.u&&(n.__H=n.u)})),lt=R=null},C.__c=function(e,t){t.some(function(n){try{n.__h.some(be),n.__h=
+A=null,jt&&jt(e)},C.__=function(e,t){e&&t.__k&&t.__k.__m&&(e.__m=t.__k.__m),Vt&&Vt(e,t)},C.__r=function(e){Ut&&Ut(e),le=
+0;var t=(A=e.__c).__H;t&&(lt==A?A.__h=[]:(t.__h.some(be),t.__h.some(dt),le=0),t.__h=[],t.__.some(function(n){n.__N&&(n.__=
+n.__N),n.u=n.__N=void 0})),lt=A},C.diffed=function(e){Bt&&Bt(e);var t=e.__c;t&&t.__H&&(t.__H.__h.length&&Gt(qt.push(t)),
+t.__H.__.some(function(n){n.u&&(n.__H=n.u)})),lt=A=null},C.__c=function(e,t){t.some(function(n){try{n.__h.some(be),n.__h=
 n.__h.filter(function(o){return!o.__||dt(o)})}catch(o){n.__h=[function(){throw o}]}}),Kt&&Kt(e,t)},C.unmount=function(e){
 zt&&zt(e);var t,n,o=e.__c;o&&o.__H&&(o.__H.__.some(function(i){try{if(i.__P&&i.__c){if(n===void 0){for(n=e.__;n&&(!n.__c||
 !n.__c.__P);)n=n.__;n=n&&n.__c}i.__P=n,Gt(ut.push(i))}else be(i)}catch(r){t=r}}),o.__H=void 0,t&&C.__e(t,o.__v))};var Xt=typeof requestAnimationFrame==
 "function";function Eo(e){var t,n=function(){clearTimeout(o),Xt&&cancelAnimationFrame(t),setTimeout(e)},o=setTimeout(n,35);
 Xt&&(t=requestAnimationFrame(n))}function Gt(e){e!=1&&Wt==C.requestAnimationFrame||((Wt=C.requestAnimationFrame)||Eo)(So)}
-function be(e){var t=R,n=e.__c;typeof n=="function"&&(e.__c=void 0,n()),R=t}function dt(e){var t=R;e.__c=e.__(),R=t}function ft(e,t){
+function be(e){var t=A,n=e.__c;typeof n=="function"&&(e.__c=void 0,n()),A=t}function dt(e){var t=A;e.__c=e.__(),A=t}function ft(e,t){
 return!e||e.length!=t.length||t.some(function(n,o){return!ct(n,e[o])})}function Yt(e,t){return typeof t=="function"?t(e):
 t}function Y(e){return typeof e=="object"&&e!==null&&!Array.isArray(e)}var N=e=>typeof e=="string"?e:null,ke=e=>typeof e==
 "number"&&Number.isFinite(e)&&e>=0?e:null;function Po(e){let t=/^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z$/.exec(
@@ -143,12 +143,12 @@ let t;try{t=JSON.parse(e)}catch{return null}if(!Y(t))return null;switch(t.type){
 t.client_key)}}case"user_joined":case"user_left":{let n=N(t.username);return n===null?null:{type:t.type,username:n}}case"\
 room_roster":return Array.isArray(t.members)?{type:"room_roster",members:t.members.map(To).filter(n=>n!==null),more:ke(t.
 more)??0}:null;case"user_count_update":return{type:"user_count_update",counts:Co(t.user_counts)};case"error":return{type:"\
-error",message:N(t.message)??"The server refused this",clientKey:N(t.client_key),waitMs:ke(t.retry_after_ms)};default:return null}}var Ao=2e4,nn=6e4,Ro=4,O=class extends Error{constructor(n,o,i){super(o);this.status=n;this.waitMs=i}};function Oo(e){let t=Number(
+error",message:N(t.message)??"The server refused this",clientKey:N(t.client_key),waitMs:ke(t.retry_after_ms)};default:return null}}var Ao=2e4,nn=6e4,Ro=4,R=class extends Error{constructor(n,o,i){super(o);this.status=n;this.waitMs=i}};function Oo(e){let t=Number(
 e.headers.get("Retry-After")??NaN);return Number.isFinite(t)&&t>=0?t*1e3:null}function Lo(e){let t=typeof e=="object"&&e!==
 null?e.error:null;return typeof t=="string"?t:null}async function Z(e,t,n,o=Ao){let i;try{i=await fetch(`/api/v1${t}`,{method:e,
 credentials:"same-origin",keepalive:e==="POST",signal:AbortSignal.timeout(o),...n===void 0?{}:{headers:{"Content-Type":"\
-application/json"},body:JSON.stringify(n)}})}catch{throw new O(0,"The server cannot be reached",null)}let r=await i.json().
-catch(()=>null);if(!i.ok)throw new O(i.status,Lo(r)??"Something went wrong",Oo(i));return r}function on(e){if(e===null)throw new O(
+application/json"},body:JSON.stringify(n)}})}catch{throw new R(0,"The server cannot be reached",null)}let r=await i.json().
+catch(()=>null);if(!i.ok)throw new R(i.status,Lo(r)??"Something went wrong",Oo(i));return r}function on(e){if(e===null)throw new R(
 0,"The server gave an answer that makes no sense",null);return e}var D={async register(e,t,n){await Z("POST","/auth/regi\
 ster",{username:e,email:t,password:n},nn)},async login(e,t){await Z("POST","/auth/login",{username:e,password:t},nn)},async logout(){
 await Z("POST","/auth/logout")},async me(){return on(en(await Z("GET","/auth/me")))},async rooms(e,t){let n=e===null?"":
@@ -156,7 +156,7 @@ await Z("POST","/auth/logout")},async me(){return on(en(await Z("GET","/auth/me"
 await Z("POST","/chatrooms",t?{name:e,ephemeral:t}:{name:e})))},async join(e){await Z("POST",`/chatrooms/${encodeURIComponent(
 e)}/join`)},async messages(e,t,n){let o=n===null?"":`&before=${encodeURIComponent(n)}`;return Jt(await Z("GET",`/chatroo\
 ms/${encodeURIComponent(e)}/messages?limit=${t}${o}`))}};async function He(e,t){for(let n=1;;n++)try{return await e()}catch(o){
-if(!(o instanceof O&&(o.status===429||o.status===503))||n===Ro||!t())throw o;await new Promise(r=>setTimeout(r,(o.waitMs??
+if(!(o instanceof R&&(o.status===429||o.status===503))||n===Ro||!t())throw o;await new Promise(r=>setTimeout(r,(o.waitMs??
 1e3)+Math.random()*250))}}var J=class{constructor(){this.watchers=new Set;this.planned=!1}watch(t){return this.watchers.add(t),()=>this.watchers.delete(
 t)}changed(){if(this.planned)return;this.planned=!0;let t=!1,n=()=>{if(!t){t=!0,this.planned=!1;for(let o of[...this.watchers])
 o()}};requestAnimationFrame(n),setTimeout(n,50)}};var sn="confab",we=(e,t)=>`${sn}.${e}.${t}`;function rn(e,t){try{let n=JSON.parse(sessionStorage.getItem(we(e,t))??"{}");
@@ -246,7 +246,7 @@ remember(),this.changed()}discard(n){this.timeline.discard(n),this.remember(),th
 null&&(this.trouble=null,this.changed())}async loadOlder(){let n=this.timeline.posts[0];if(this.loadingOlder||this.timeline.
 atStart||!n)return;this.loadingOlder=!0,this.olderFailed=!1,this.changed();let o=()=>this.connection.phase!=="ended"&&this.
 timeline.posts[0]?.id===n.id;try{let i=await He(()=>D.messages(this.id,50,n.id),o);o()&&this.timeline.prepend(i,i.length<
-50)}catch(i){let r=i instanceof O?i.status:0;r===401&&this.events.signedOut(),r===400&&this.timeline.prepend([],!0),this.
+50)}catch(i){let r=i instanceof R?i.status:0;r===401&&this.events.signedOut(),r===400&&this.timeline.prepend([],!0),this.
 olderFailed=r!==400}this.loadingOlder=!1,this.changed()}async loadNewest(){if(!(this.timeline.atEnd||this.connection.phase!==
 "live")){this.timeline.forgetPosts(),this.changed();try{let n=await D.messages(this.id,50,null);this.timeline.fill(n,!0,
 n.length<50)}catch{this.wake()}this.changed()}}on(n){let[o,i]=pn(this.connection,n,Date.now(),Math.random()),r=this.connection;
@@ -255,8 +255,8 @@ nded"&&o.ending==="signed-out"&&this.events.signedOut());for(let a of i)this.run
 join":this.attempt(()=>D.join(this.id),{type:"joined"});break;case"connect":this.connect();break;case"fill":this.attempt(
 ()=>Promise.all([this.confirm(),this.fill()]),{type:"filled"});break;case"drop":this.socket?.close(1e3),this.socket=null;
 break;case"wait":this.timer=setTimeout(()=>this.on({type:"due"}),n.ms);break}}attempt(n,o){let{phase:i}=this.connection,
-{socket:r}=this,a=()=>this.connection.phase===i&&this.socket===r;n().then(()=>a()&&this.on(o),l=>{let d=l instanceof O?l:
-new O(0,"",null);a()&&this.on({type:"refused",status:d.status,waitMs:d.waitMs})})}connect(){let n=location.protocol==="h\
+{socket:r}=this,a=()=>this.connection.phase===i&&this.socket===r;n().then(()=>a()&&this.on(o),l=>{let d=l instanceof R?l:
+new R(0,"",null);a()&&this.on({type:"refused",status:d.status,waitMs:d.waitMs})})}connect(){let n=location.protocol==="h\
 ttps:"?"wss":"ws",o=new WebSocket(`${n}://${location.host}/ws/chat/${encodeURIComponent(this.id)}?roster=1`);this.socket=
 o,this.early=[];let i=r=>a=>{this.socket===o&&r(a)};o.onopen=i(()=>{this.presence.reset(),this.on({type:"opened"})}),o.onmessage=
 i(({data:r})=>{let a=typeof r=="string"?tn(r):null;a&&this.take(a)}),o.onclose=i(({code:r,reason:a})=>{this.socket=null,
@@ -276,7 +276,7 @@ confirm(),!(n===null||this.socket!==n)&&(this.confirmed=n,this.timeline.unsent()
 let{timeline:n,socket:o}=this,i=n.newest?.key??null,r=i===null?50:100,a=mn;for(let d=null;n.atEnd;){let f=await this.pageOrNothing(
 r,d);if(this.socket!==o)return;let[c,p]=hn(a,f,r,i);if(a=c,!p.more){n.fill(a.posts,p.touches,p.reachedStart),i!==null&&this.
 count(a.posts,i);break}d=p.before}let{early:l}=this;this.early=[];for(let d of l)this.takePost(d);this.remember()}async pageOrNothing(n,o){
-try{return await D.messages(this.id,n,o)}catch(i){if(o!==null&&i instanceof O&&i.status===400)return[];throw i}}transmit(n){
+try{return await D.messages(this.id,n,o)}catch(i){if(o!==null&&i instanceof R&&i.status===400)return[];throw i}}transmit(n){
 this.socket===null||this.socket!==this.confirmed||this.socket.readyState===WebSocket.OPEN&&(this.socket.send(JSON.stringify(
 {type:"chat_message",content:n.content,client_key:n.key})),this.timeline.sent(n,Date.now()),this.changed())}tick(){let n=Date.
 now(),{version:o}=this.timeline,i=n-this.tickedMs>Uo;this.tickedMs=n;let r=this.connection.phase==="live"&&this.timeline.
@@ -300,7 +300,7 @@ n.wake()};this.poll=setInterval(()=>this.isVisible()&&this.refresh(),Ko),documen
 onLook),window.addEventListener("focus",this.onLook),window.addEventListener("online",this.onOnline),this.loadMore(vt)}close(){
 clearInterval(this.poll),document.removeEventListener("visibilitychange",this.onLook),window.removeEventListener("focus",
 this.onLook),window.removeEventListener("online",this.onOnline);for(let n of this.opened)this.shut(n)}logout(){this.onEnd(
-"asked")}async confirm(){if((await D.me()).id!==this.me.id)throw this.onEnd("replaced"),new O(401,"Someone else has logg\
+"asked")}async confirm(){if((await D.me()).id!==this.me.id)throw this.onEnd("replaced"),new R(401,"Someone else has logg\
 ed in",null)}get unread(){return this.opened.reduce((n,{unread:o})=>n+o,0)}openRoom(n){return this.opened.find(o=>o.id===
 n)}show(n){if(this.room?.id!==n){if(this.room?.setWatched(!1),this.room=null,n!==null){let o=this.openRoom(n),i=o&&o.connection.
 phase!=="ended"?o:new Be(n,this.me,{counts:r=>{this.list.counted(r),this.changed()},confirm:()=>this.confirm(),signedOut:()=>this.
@@ -313,7 +313,7 @@ loadMore(vt);await this.listing(async()=>{this.list.refresh(await D.rooms(null,v
 list.get(n.id)!==void 0,i=()=>this.room===n,r=this.list.cursor===void 0;for(;this.isListing;)await new Promise(a=>setTimeout(
 a,50));!r&&!o()&&i()&&await this.refresh(),await this.seek(o,i)}async seek(n,o){for(;!n()&&!this.list.isComplete&&o();)if(this.
 isListing?await new Promise(i=>setTimeout(i,50)):await this.loadMore(),this.listError!==null)return}async listing(n){this.
-isListing=!0,this.changed();try{await n(),this.listError=null}catch(o){o instanceof O&&o.status===401&&this.onEnd("ended"),
+isListing=!0,this.changed();try{await n(),this.listError=null}catch(o){o instanceof R&&o.status===401&&this.onEnd("ended"),
 this.listError=o instanceof Error?o.message:String(o)}this.isListing=!1,this.changed()}};var Xo="confab.session",Ve="confab.leaving";function Go(){try{return localStorage.getItem(Ve)!==null}catch{return!1}}function bt(e){
 try{e?localStorage.setItem(Ve,"1"):localStorage.removeItem(Ve)}catch{}}var kt=class extends J{constructor(){super();this.
 leaving=Go()?"untold":"no";this.channel="BroadcastChannel"in window?new BroadcastChannel(Xo):null;this.telling=null;window.
@@ -323,8 +323,8 @@ addEventListener("online",()=>this.isLeaving&&void this.tell())}get isLeaving(){
 o),()=>this.channel?.removeEventListener("message",o)}async login(n,o){this.isLeaving&&await this.tell(),await D.login(n,
 o),bt(!1),this.set("no")}entered(n){ht(n.id),this.say({is:"in",user:n.id})}logout(){mt(),bt(!0),this.say({is:"out"}),this.
 tell()}tell(){return this.telling??=this.tellNow().finally(()=>this.telling=null),this.telling}async tellNow(){this.set(
-"telling");try{await D.logout()}catch(n){if(!(n instanceof O)||n.status!==401)return this.set("untold")}bt(!1),this.set(
-"told")}say(n){this.channel?.postMessage(n)}set(n){this.leaving=n,this.changed()}},F=new kt;function Se(e){let t=0;for(let n of e)t++;return t}function wt(e){return e.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g,
+"telling");try{await D.logout()}catch(n){if(!(n instanceof R)||n.status!==401)return this.set("untold")}bt(!1),this.set(
+"told")}say(n){this.channel?.postMessage(n)}set(n){this.leaving=n,this.changed()}},W=new kt;function Se(e){let t=0;for(let n of e)t++;return t}function wt(e){return e.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g,
 "").replace(/[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]/g,t=>t.length===2?t:"�").replace(/^(?:[ \t]*\r?\n)+/,"").trimEnd()}
 var qo=/[\u202a-\u202e\u2066-\u2069]/g,Yo=/[\u0590-\u08ff\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufeff]|[\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
 function V(e){return Yo.test(e)?`⁨${e.replace(qo,"")}⁩`:e}function Mn(e){return([...e.trim()].find(n=>n!=="_")??"?").
@@ -342,24 +342,24 @@ test(t))&&(o.email="This does not look like an e-mail address.");let i=Qo(n);ret
 e)??"system"}catch{return"system"}}function ts(e){e==="system"?delete document.documentElement.dataset.theme:document.documentElement.
 dataset.theme=e}function An(e){try{localStorage.setItem(Cn,e)}catch{}ts(e)}var ns=Symbol.for("pv"),os=0;function s(e,t,n,o,i,r){t||(t={});var a,l,d=t;if("ref"in d&&typeof e!="function")for(l in d={},t)l=="ref"?a=t[l]:d[l]=t[l];
 var f={type:e,props:d,key:n,ref:a,__k:null,__:null,__b:0,__e:null,__c:null,constructor:ns,__v:--os,__i:-1,__u:0};return(i||
-r)&&(f.__source=i,f.__self=r),w.vnode&&w.vnode(f),f}function L(e){return({size:t=20})=>s("svg",{class:"icon",width:t,height:t,viewBox:"0 0 24 24",fill:"none",stroke:"curren\
+r)&&(f.__source=i,f.__self=r),w.vnode&&w.vnode(f),f}function O(e){return({size:t=20})=>s("svg",{class:"icon",width:t,height:t,viewBox:"0 0 24 24",fill:"none",stroke:"curren\
 tColor","stroke-width":"1.75","stroke-linecap":"round","stroke-linejoin":"round","aria-hidden":"true",focusable:"false",
-children:e})}var Rn=L(s("path",{d:"M12 5v14M5 12h14"})),On=L(s(E,{children:[s("circle",{cx:"11",cy:"11",r:"6.5"}),s("pat\
-h",{d:"m20 20-4.2-4.2"})]})),Ln=L(s(E,{children:[s("circle",{cx:"9",cy:"8",r:"3.5"}),s("path",{d:"M2.5 19.5c.6-3.4 3.2-5\
-.5 6.5-5.5s5.9 2.1 6.5 5.5M16 4.8a3.5 3.5 0 0 1 0 6.4M18 14.6c1.8.8 3.1 2.5 3.5 4.9"})]})),Nn=L(s("path",{d:"M12 19V5M5.\
-5 11.5 12 5l6.5 6.5"})),Dn=L(s("path",{d:"M12 5v14M5.5 12.5 12 19l6.5-6.5"})),In=L(s(E,{children:[s("circle",{cx:"12",cy:"\
+children:e})}var Rn=O(s("path",{d:"M12 5v14M5 12h14"})),On=O(s(E,{children:[s("circle",{cx:"11",cy:"11",r:"6.5"}),s("pat\
+h",{d:"m20 20-4.2-4.2"})]})),Ln=O(s(E,{children:[s("circle",{cx:"9",cy:"8",r:"3.5"}),s("path",{d:"M2.5 19.5c.6-3.4 3.2-5\
+.5 6.5-5.5s5.9 2.1 6.5 5.5M16 4.8a3.5 3.5 0 0 1 0 6.4M18 14.6c1.8.8 3.1 2.5 3.5 4.9"})]})),Nn=O(s("path",{d:"M12 19V5M5.\
+5 11.5 12 5l6.5 6.5"})),Dn=O(s("path",{d:"M12 5v14M5.5 12.5 12 19l6.5-6.5"})),In=O(s(E,{children:[s("circle",{cx:"12",cy:"\
 12",r:"4"}),s("path",{d:"M12 2.5v2M12 19.5v2M2.5 12h2M19.5 12h2M5.3 5.3l1.4 1.4M17.3 17.3l1.4 1.4M18.7 5.3l-1.4 1.4M6.7 \
-17.3l-1.4 1.4"})]})),$n=L(s("path",{d:"M20 14.5A8.3 8.3 0 0 1 9.5 4a8.3 8.3 0 1 0 10.5 10.500Z"})),Hn=L(s(E,{children:[s(
-"rect",{x:"3",y:"4.5",width:"18",height:"12",rx:"2"}),s("path",{d:"M9 20h6M12 16.500V20"})]})),Fn=L(s("path",{d:"M14 4H7\
-a2 2 0 0 0-2 2v12a2 2 0 0 0 2 2h7M10 12h11M17.5 8.5 21 12l-3.5 3.5"})),Wn=L(s("path",{d:"m14.5 5-7 7 7 7"})),Q=L(s("path",
-{d:"M6 6l12 12M18 6 6 18"})),jn=L(s("path",{d:"m5 12.5 4.5 4.500L19 7.5"})),Un=L(s(E,{children:[s("circle",{cx:"12",cy:"\
-12",r:"8.5"}),s("path",{d:"M12 7.500V12l3 2"})]})),ie=L(s(E,{children:[s("circle",{cx:"12",cy:"12",r:"8.5"}),s("path",{d:"\
-M12 8v4.500M12 16v.01"})]})),Xe=L(s("path",{d:"M9.5 4 7.5 20M16.5 4l-2 16M4.5 9h15.500M4 15h15.5"})),Ge=L(s("path",{d:"M\
-6.5 3.500h11M6.5 20.500h11M8 3.500c0 5 4 5.5 4 8.500s-4 3.5-4 8.500M16 3.500c0 5-4 5.5-4 8.500s4 3.5 4 8.5"})),Bn=L(s(E,
+17.3l-1.4 1.4"})]})),$n=O(s("path",{d:"M20 14.5A8.3 8.3 0 0 1 9.5 4a8.3 8.3 0 1 0 10.5 10.500Z"})),Hn=O(s(E,{children:[s(
+"rect",{x:"3",y:"4.5",width:"18",height:"12",rx:"2"}),s("path",{d:"M9 20h6M12 16.500V20"})]})),Fn=O(s("path",{d:"M14 4H7\
+a2 2 0 0 0-2 2v12a2 2 0 0 0 2 2h7M10 12h11M17.5 8.5 21 12l-3.5 3.5"})),Wn=O(s("path",{d:"m14.5 5-7 7 7 7"})),Q=O(s("path",
+{d:"M6 6l12 12M18 6 6 18"})),jn=O(s("path",{d:"m5 12.5 4.5 4.500L19 7.5"})),Un=O(s(E,{children:[s("circle",{cx:"12",cy:"\
+12",r:"8.5"}),s("path",{d:"M12 7.500V12l3 2"})]})),ie=O(s(E,{children:[s("circle",{cx:"12",cy:"12",r:"8.5"}),s("path",{d:"\
+M12 8v4.500M12 16v.01"})]})),Xe=O(s("path",{d:"M9.5 4 7.5 20M16.5 4l-2 16M4.5 9h15.500M4 15h15.5"})),Ge=O(s("path",{d:"M\
+6.5 3.500h11M6.5 20.500h11M8 3.500c0 5 4 5.5 4 8.500s-4 3.5-4 8.500M16 3.500c0 5-4 5.5-4 8.500s4 3.5 4 8.5"})),Bn=O(s(E,
 {children:[s("path",{d:"M2.5 12S6 5.5 12 5.5 21.5 12 21.5 12 18 18.5 12 18.5 2.5 12 2.5 12Z"}),s("circle",{cx:"12",cy:"1\
-2",r:"3"})]})),qe=L(s(E,{children:[s("rect",{x:"4.5",y:"8",width:"15",height:"11",rx:"3"}),s("path",{d:"M12 8V4.500M9 13\
-v1M15 13v1M2.5 12.500v3M21.5 12.500v3"})]})),Kn=L(s("path",{d:"m4 20 .9-3.700L16 5.200a1.9 1.9 0 0 1 2.7 0l.1.100a1.9 1.\
-9 0 0 1 0 2.700L7.7 19.1 4 20Z"})),zn=L(s("path",{d:"M3.5 9.500A12.5 12.5 0 0 1 8 6.800M12.5 6c3 .2 5.8 1.4 8 3.500M6.8 \
+2",r:"3"})]})),qe=O(s(E,{children:[s("rect",{x:"4.5",y:"8",width:"15",height:"11",rx:"3"}),s("path",{d:"M12 8V4.500M9 13\
+v1M15 13v1M2.5 12.500v3M21.5 12.500v3"})]})),Kn=O(s("path",{d:"m4 20 .9-3.700L16 5.200a1.9 1.9 0 0 1 2.7 0l.1.100a1.9 1.\
+9 0 0 1 0 2.700L7.7 19.1 4 20Z"})),zn=O(s("path",{d:"M3.5 9.500A12.5 12.5 0 0 1 8 6.800M12.5 6c3 .2 5.8 1.4 8 3.500M6.8 \
 13a8 8 0 0 1 3-1.800M14.5 11.400c1 .4 1.9.9 2.7 1.600M12 18v.01M4 4l16 16"}));function re({size:e=28}){return s("svg",{class:"\
 brand-mark",width:e,height:e,viewBox:"0 0 32 32","aria-hidden":"true",focusable:"false",children:[s("path",{class:"brand\
 -back",d:"M12 10.500a4.5 4.5 0 0 1 4.5-4.500h8a4.5 4.5 0 0 1 4.5 4.500v5.500a4.5 4.5 0 0 1-4.5 4.500H24v3.300a.7.7 0 0 1\
@@ -367,7 +367,7 @@ brand-mark",width:e,height:e,viewBox:"0 0 32 32","aria-hidden":"true",focusable:
 .5 4.5 0 0 1 20 14v5.500a4.5 4.5 0 0 1-4.5 4.500H13l-3.8 3.800a.7.7 0 0 1-1.2-.500V24h-.500A4.5 4.5 0 0 1 3 19.500Z"})]})}var Ye=[{theme:"system",name:"as the system",Icon:Hn},{theme:"light",name:"light",Icon:In},{theme:"dark",name:"dark",Icon:$n}];
 function Ze(){let[e,t]=M(Tn()),n=Ye.findIndex(a=>a.theme===e),{name:o,Icon:i}=Ye[n],r=Ye[(n+1)%Ye.length];return s("butt\
 on",{type:"button",class:"icon-button theme-button","data-theme-choice":e,"aria-label":`Colours: ${o}. Change to ${r.name}`,
-title:`Colours: ${o}`,onClick:()=>{An(r.theme),t(r.theme)},children:s(i,{})})}function de(e){let[,t]=se(n=>n+1,0);return j(()=>e.watch(()=>t(void 0)),[e]),e}function fe(e){let[t,n]=M(Date.now());return T(
+title:`Colours: ${o}`,onClick:()=>{An(r.theme),t(r.theme)},children:s(i,{})})}function de(e){let[,t]=se(n=>n+1,0);return F(()=>e.watch(()=>t(void 0)),[e]),e}function fe(e){let[t,n]=M(Date.now());return L(
 ()=>{if(!e)return;n(Date.now());let o=setInterval(()=>n(Date.now()),250);return()=>clearInterval(o)},[e]),t}var ss=new Intl.DateTimeFormat(void 0,{timeStyle:"short"}),is=new Intl.DateTimeFormat(void 0,{dateStyle:"full",timeStyle:"\
 medium"}),rs=new Intl.DateTimeFormat(void 0,{weekday:"long",day:"numeric",month:"long"}),as=new Intl.DateTimeFormat(void 0,
 {weekday:"long",day:"numeric",month:"long",year:"numeric"}),Xn=e=>ss.format(e),Gn=e=>is.format(e),Vn=e=>String(e).padStart(
@@ -378,12 +378,12 @@ e)})}function Yn(){return s("span",{class:"avatar avatar-medium avatar-bot","ari
 function Je({content:e}){return s("div",{class:"text",dir:"auto",children:Sn(e).map(({text:t,href:n})=>n?s("a",{href:n,target:"\
 _blank",rel:"noopener noreferrer nofollow",children:t}):t)})}function Qe({at:e}){return s("time",{dateTime:e.toISOString(),
 title:Gn(e),children:Xn(e)})}function K(){return s("span",{class:"spinner","aria-hidden":"true"})}function Ee({label:e,name:t,type:n="text",autocomplete:o,hint:i,error:r,onInput:a,autofocus:l}){let[d,f]=M(!1),c=P(null),
-p=n==="password";T(()=>{l&&c.current.focus()},[]);let g=[i&&`${t}-hint`,r&&`${t}-error`].filter(Boolean).join(" ");return s(
+p=n==="password";F(()=>{l&&c.current.focus()},[]);let g=[i&&`${t}-hint`,r&&`${t}-error`].filter(Boolean).join(" ");return s(
 "div",{class:`field ${r?"field-wrong":""}`,children:[s("label",{for:t,children:e}),s("div",{class:"field-box",children:[
 s("input",{id:t,name:t,type:p&&d?"text":n,autocomplete:o,autocapitalize:"none",spellcheck:!1,ref:c,"aria-invalid":r?"tru\
 e":void 0,"aria-describedby":g||void 0,onInput:a}),p&&s("button",{type:"button",class:"field-eye","aria-label":"Show pas\
 sword","aria-pressed":d,onClick:()=>f(!d),children:s(Bn,{})})]}),r?s("p",{class:"field-error",id:`${t}-error`,children:r}):
-i&&s("p",{class:"field-hint",id:`${t}-hint`,children:i})]})}function ls(e){return e instanceof O?e.status===400?"The ser\
+i&&s("p",{class:"field-hint",id:`${t}-hint`,children:i})]})}function ls(e){return e instanceof R?e.status===400?"The ser\
 ver does not accept this name, address or password. A longer password, unlike the name, may do.":e.status===401?"That us\
 er name and password do not match.":e.status===409?"This user name or e-mail address is taken.":e.status===429?`Too many\
  tries. Please wait ${Math.max(1,Math.ceil((e.waitMs??1e3)/1e3))} s and try again.`:e.status===0?"The server cannot be r\
@@ -393,11 +393,11 @@ onSubmit:async a=>{if(a.preventDefault(),o)return;let l=a.currentTarget,d=Object
 f,c])=>[f,String(c)]));i(!0),n({});try{await e(d)}catch(f){let c=f instanceof Pe?f.faults:{form:ls(f)};n(c);let p=["user\
 name","email","password"].find(g=>c[g])??"password";l.querySelector(`[name=${p}]`)?.focus()}i(!1)},clear:()=>Object.keys(
 t).length>0&&n({})}}var Pe=class extends Error{constructor(n){super("what was typed cannot be right");this.faults=n}};function cs(){
-let{leaving:e}=de(F);return s("div",{role:"status",id:"leaving","data-leaving":e,children:[e==="telling"&&s("p",{class:"\
+let{leaving:e}=de(W);return s("div",{role:"status",id:"leaving","data-leaving":e,children:[e==="telling"&&s("p",{class:"\
 notice",children:[s(K,{})," Logging out. The server has not confirmed it yet."]}),e==="untold"&&s("p",{class:"notice not\
 ice-warn",children:[s(ie,{size:18}),s("span",{children:["The server could not be told that you have logged out. Until it\
  is, your session goes on there."," ",s("button",{type:"button",class:"link-button",onClick:()=>{document.querySelector(
-".card input")?.focus(),F.tell()},children:"Try again"})]})]}),e==="told"&&s("p",{class:"notice",children:"You are logge\
+".card input")?.focus(),W.tell()},children:"Try again"})]})]}),e==="told"&&s("p",{class:"notice",children:"You are logge\
 d out."})]})}function Jn({id:e,title:t,lead:n,notice:o,fault:i,isBusy:r,button:a,onSubmit:l,children:d,footer:f}){return s(
 "div",{class:"account",children:[s("header",{class:"account-top",children:[s("span",{class:"brand",children:[s(re,{})," \
 confab"]}),s(Ze,{})]}),s("main",{class:"card",children:[s("h1",{children:t}),s("p",{class:"lead",children:n}),o&&s("p",{
@@ -406,12 +406,12 @@ t",children:i&&s("p",{class:"form-error",children:[s(ie,{size:18})," ",i]})}),d,
  button-wide","aria-disabled":r,children:[r&&s(K,{})," ",a]})]}),s("p",{class:"card-foot",children:f})]})]})}function Qn({
 onEntered:e,onLink:t,notice:n}){let{faults:o,isBusy:i,onSubmit:r,clear:a}=Zn(async({username:l="",password:d=""})=>{let f={};
 if(l||(f.username="Enter your user name."),d||(f.password="Enter your password."),f.username||f.password)throw new Pe(f);
-await F.login(l,d),e()});return s(Jn,{id:"login",title:"Welcome back",lead:"Log in to join the conversation.",notice:n,fault:o.
+await W.login(l,d),e()});return s(Jn,{id:"login",title:"Welcome back",lead:"Log in to join the conversation.",notice:n,fault:o.
 form,isBusy:i,button:"Log in",onSubmit:r,footer:s(E,{children:["New here?"," ",s("a",{href:"/register",onClick:t,children:"\
 Create an account"})]}),children:[s(Ee,{label:"User name",name:"username",autocomplete:"username",error:o.username,onInput:a,
 autofocus:!0}),s(Ee,{label:"Password",name:"password",type:"password",autocomplete:"current-password",error:o.password,onInput:a})]})}
 function eo({onEntered:e,onLink:t}){let{faults:n,isBusy:o,onSubmit:i,clear:r}=Zn(async({username:a="",email:l="",password:d=""})=>{
-let f=Pn(a,l,d);if(Object.keys(f).length>0)throw new Pe(f);await D.register(a,l,d),await F.login(a,d),e()});return s(Jn,
+let f=Pn(a,l,d);if(Object.keys(f).length>0)throw new Pe(f);await D.register(a,l,d),await W.login(a,d),e()});return s(Jn,
 {id:"register",title:"Create your account",lead:"A name, an address, a password. That is all.",fault:n.form,isBusy:o,button:"\
 Create account",onSubmit:i,footer:s(E,{children:["Already have an account?"," ",s("a",{href:"/login",onClick:t,children:"\
 Log in"})]}),children:[s(Ee,{label:"User name",name:"username",autocomplete:"username",hint:"Letters, digits and undersc\
@@ -420,7 +420,7 @@ email",error:n.email,onInput:r}),s(Ee,{label:"Password",name:"password",type:"pa
 At least 8 characters.",error:n.password,onInput:r})]})}var us=800,Mt="command-help",to=({insert:e})=>`${Mt}-${e.replace(/\W/g,"")}`;function ds(e,t){let{key:n,shiftKey:o,ctrlKey:i,
 altKey:r,metaKey:a}=e;if(e.isComposing)return null;if(t){if(n==="ArrowDown"||i&&n==="n")return"next";if(n==="ArrowUp"||i&&
 n==="p")return"previous";if((n==="Enter"||n==="Tab")&&!o)return"take";if(n==="Escape")return"close"}return n==="Enter"&&
-!o&&!i&&!r&&!a?"send":null}function fs(e,t){j(()=>{if(CSS.supports("field-sizing","content"))return;let n=e.current;n.style.
+!o&&!i&&!r&&!a?"send":null}function fs(e,t){F(()=>{if(CSS.supports("field-sizing","content"))return;let n=e.current;n.style.
 height="auto",n.style.height=`${n.scrollHeight}px`},t)}function ps({trouble:e,wait:t,onDismiss:n}){return s("p",{class:"\
 trouble",children:[s(ie,{size:18}),s("span",{children:[e.message,t>0&&`. You can send again in ${t} s.`]}),s("button",{type:"\
 button",class:"icon-button icon-button-small","aria-label":"Dismiss",onClick:n,children:s(Q,{size:16})})]})}function ms({
@@ -432,12 +432,12 @@ s("span",{class:"keys",children:[s("kbd",{children:"Enter"})," sends, ",s("kbd",
  line, ",s("kbd",{children:"/"})," shows commands"]}),t>=us&&s("span",{class:`counter ${t>1e3?"counter-over":""}`,id:"co\
 unter",children:[t.toLocaleString()," of ",1e3.toLocaleString()," characters"]})]})}function no({room:e,name:t,onSent:n}){
 let o=P(null),[i,r]=M(!1),[a,l]=M(0),[,d]=se(S=>S+1,0),{draft:f,trouble:c}=e;fe(c!==null&&c.untilMs>0);let p=()=>e.trouble?
-pe(e.trouble.untilMs,Date.now()):0,g=()=>i?[]:yn(e.draft),u=()=>{let S=wt(e.draft),A=Se(S);return A>0&&A<=1e3&&p()===0?S:
-null},m=p(),v=g(),h=v[Math.min(a,v.length-1)],_=h?null:vn(f),y=Se(wt(f));fs(o,[f,e]),T(()=>{matchMedia("(pointer: coarse\
-)").matches||o.current.focus({preventScroll:!0})},[e]),T(()=>{c!==null&&c.untilMs>0&&m===0&&e.dismissTrouble()},[c,m]);let x=S=>{
+pe(e.trouble.untilMs,Date.now()):0,g=()=>i?[]:yn(e.draft),u=()=>{let S=wt(e.draft),T=Se(S);return T>0&&T<=1e3&&p()===0?S:
+null},m=p(),v=g(),h=v[Math.min(a,v.length-1)],_=h?null:vn(f),y=Se(wt(f));fs(o,[f,e]),L(()=>{matchMedia("(pointer: coarse\
+)").matches||o.current.focus({preventScroll:!0})},[e]),L(()=>{c!==null&&c.untilMs>0&&m===0&&e.dismissTrouble()},[c,m]);let x=S=>{
 e.setDraft(S),r(!1),l(0),d(void 0)},k=()=>{let S=u();S!==null&&(e.send(S),e.dismissTrouble(),d(void 0),n())},X=({insert:S})=>{
-x(S),o.current.focus()},ee=S=>{let A=g(),W=ds(S,A.length>0);if(W===null)return;S.preventDefault();let I=Math.min(a,A.length-
-1);W==="next"&&l((I+1)%A.length),W==="previous"&&l((I+A.length-1)%A.length),W==="take"&&X(A[I]),W==="close"&&r(!0),W==="\
+x(S),o.current.focus()},ee=S=>{let T=g(),j=ds(S,T.length>0);if(j===null)return;S.preventDefault();let I=Math.min(a,T.length-
+1);j==="next"&&l((I+1)%T.length),j==="previous"&&l((I+T.length-1)%T.length),j==="take"&&X(T[I]),j==="close"&&r(!0),j==="\
 send"&&k()};return s("div",{class:"composer-area",children:[s("div",{role:"alert",children:c&&s(ps,{trouble:c,wait:m,onDismiss:()=>e.
 dismissTrouble()})}),h&&s(ms,{offered:v,chosen:h,onTake:X}),s("form",{class:`composer ${y>1e3?"composer-over":""}`,id:"c\
 omposer",onSubmit:S=>{S.preventDefault(),k(),o.current.focus()},children:[s("textarea",{ref:o,name:"content",rows:1,dir:"\
@@ -489,19 +489,19 @@ ssages could not be loaded."," ",s("button",{type:"button",class:"link-button",o
 y=m.current.round(),x=b=>y(b.id,b.kind==="post"?[b.post,b.leads]:[b],()=>s(io,{row:b,me:t,room:e},b.id)),k=r.current?.scrollTop??
 0,X=h.to===v.length&&i.atEnd,ee=()=>{if(g.current=null,p.current)return;let{scrollTop:b}=r.current,{top:U}=r.current.getBoundingClientRect();
 for(let te of a.current.querySelectorAll(".message")){let{bottom:_e}=te.getBoundingClientRect();if(!(_e<=U)){g.current={
-id:te.dataset.row,bottom:_e,scrollTop:b};return}}},S=b=>d(so(v,l,b)),A=b=>{p.current=b,c(b)},W=()=>{d(null),A(!0),i.atEnd||
+id:te.dataset.row,bottom:_e,scrollTop:b};return}}},S=b=>d(so(v,l,b)),T=b=>{p.current=b,c(b)},j=()=>{d(null),T(!0),i.atEnd||
 e.loadNewest()},I=()=>{h.from===0&&!i.atStart&&!e.loadingOlder&&!e.olderFailed&&e.connection.wasLive&&r.current.scrollTop<
 et&&e.loadOlder()},z=()=>{let{scrollTop:b,scrollHeight:U,clientHeight:te}=r.current,_e=U-b-te,ye=X&&_e<ws;ye!==p.current&&
-(A(ye),ye?d(null):l===null&&d(v[h.from]?.id??null)),!ye&&b<et&&h.from>0?S(-60):!ye&&_e<et&&h.to<v.length&&S(60),I(),ee()};
-j(()=>{let b=r.current,U=g.current,te=U&&a.current.querySelector(`[data-row="${CSS.escape(U.id)}"]`);p.current?b.scrollTop=
+(T(ye),ye?d(null):l===null&&d(v[h.from]?.id??null)),!ye&&b<et&&h.from>0?S(-60):!ye&&_e<et&&h.to<v.length&&S(60),I(),ee()};
+F(()=>{let b=r.current,U=g.current,te=U&&a.current.querySelector(`[data-row="${CSS.escape(U.id)}"]`);p.current?b.scrollTop=
 b.scrollHeight:te&&(b.scrollTop+=te.getBoundingClientRect().bottom-(U.bottom+U.scrollTop-k)),p.current&&(u.current=i.newest?.
-key??""),ee()}),T(()=>{I(),!p.current&&h.from>0&&r.current.scrollTop<et&&S(-60)}),j(()=>{let b=r.current,U=new ResizeObserver(
-()=>{p.current&&(b.scrollTop=b.scrollHeight)});return U.observe(b),()=>U.disconnect()},[]),T(()=>{o>0&&W()},[o]);let $=0;
+key??""),ee()}),L(()=>{I(),!p.current&&h.from>0&&r.current.scrollTop<et&&S(-60)}),F(()=>{let b=r.current,U=new ResizeObserver(
+()=>{p.current&&(b.scrollTop=b.scrollHeight)});return U.observe(b),()=>U.disconnect()},[]),L(()=>{o>0&&j()},[o]);let $=0;
 if(!f)for(let b=i.posts.length-1;b>=0&&i.posts[b].key>u.current;b--)$++;let H=!e.connection.wasLive&&i.posts.length===0;
 return s("div",{class:"messages",children:[s("div",{ref:r,class:"scroller",id:"messages",tabIndex:0,role:"log","aria-liv\
 e":"off","aria-label":`Messages in ${V(n)}`,onScroll:z,children:[s("div",{class:"filler"}),H?s(ro,{lines:8}):s(Ms,{room:e,
 name:n,isFirst:h.from===0,isEmpty:v.length===0}),s("ol",{ref:a,children:_.map(x)})]}),!f&&s("button",{type:"button",class:`\
-to-end ${$>0?"has-news":""}`,id:"to-end",onClick:W,children:[s(Dn,{size:16})," ",$>0?B($,"new message"):"To the newest"]})]})}function lo({room:e,me:t,onClose:n}){let{presence:o}=e,i=o.names(t.username);return s("aside",{class:"people",id:"people",
+to-end ${$>0?"has-news":""}`,id:"to-end",onClick:j,children:[s(Dn,{size:16})," ",$>0?B($,"new message"):"To the newest"]})]})}function lo({room:e,me:t,onClose:n}){let{presence:o}=e,i=o.names(t.username);return s("aside",{class:"people",id:"people",
 "aria-label":"Who is here",children:[s("header",{children:[s("h2",{children:"Who is here"}),s("button",{type:"button",class:"\
 icon-button","aria-label":"Close the list of people",onClick:n,children:s(Q,{})})]}),s("ul",{children:i.map(r=>s("li",{children:[
 s(me,{name:r,size:"small"}),s("span",{class:"people-name",children:r}),r===t.username&&s("span",{class:"you",children:"y\
@@ -515,7 +515,7 @@ s(K,{}),s("span",{children:[o?"The connection is lost. ":"Connecting again. ",s(
 s("button",{type:"button",class:"link-button",onClick:()=>e.wake(),children:"Try now"})]})})}function Es({room:e}){return s(
 "div",{class:"visually-hidden",id:"announcer",role:"log","aria-live":"polite","aria-label":"New messages",children:e.heard.
 posts.map(t=>s("p",{children:gn(t)},t.id))})}function co({chat:e,room:t}){de(t);let[n,o]=M(!1),[i,r]=M(0),a=e.list.get(t.
-id),l=a?.name??"",d=xs(t),f=t.presence.connections||a?.userCount||0;return T(()=>{let c=p=>{p.key==="Escape"&&!p.defaultPrevented&&
+id),l=a?.name??"",d=xs(t),f=t.presence.connections||a?.userCount||0;return L(()=>{let c=p=>{p.key==="Escape"&&!p.defaultPrevented&&
 o(!1)};return document.addEventListener("keydown",c),()=>document.removeEventListener("keydown",c)},[]),t.connection.ending===
 "gone"?s("main",{class:"room empty",children:[s("h1",{children:"This room does not exist"}),s("p",{children:"The address\
  may be mistyped."}),s("a",{class:"button",href:"#/",children:"All rooms"})]}):s(E,{children:[s("main",{class:"room","da\
@@ -527,7 +527,7 @@ n",{class:"dot"})," ",d.text]}),a?.isEphemeral&&s("span",{children:" · Nothing 
 n",class:"people-button",id:"who-is-here","aria-expanded":n,"aria-controls":"people","aria-label":`Who is here: ${B(f,"c\
 onnection")}`,title:"Who is here",onClick:()=>o(!n),children:[s(Ln,{size:18})," ",f.toLocaleString()]})]}),s(Ss,{room:t}),
 s(ao,{room:t,me:e.me,name:l,sends:i},t.id),s(no,{room:t,name:l,onSent:()=>r(i+1)}),s(Es,{room:t})]}),n&&s(lo,{room:t,me:e.
-me,onClose:()=>o(!1)})]})}function fo({chat:e,name:t,onDone:n}){let o=P(null),i=P(null),[r,a]=M(t),[l,d]=M(!1),[f,c]=M(null),[p,g]=M(!1);return j(
+me,onClose:()=>o(!1)})]})}function fo({chat:e,name:t,onDone:n}){let o=P(null),i=P(null),[r,a]=M(t),[l,d]=M(!1),[f,c]=M(null),[p,g]=M(!1);return F(
 ()=>{o.current.showModal(),i.current.focus()},[]),s("dialog",{ref:o,class:"dialog","aria-labelledby":"new-room-title",onClose:n,
 onClick:m=>{m.target===o.current&&o.current?.close()},children:s("form",{id:"create",class:"dialog-body",onSubmit:async m=>{
 if(m.preventDefault(),p)return;let v=r.replace(new RegExp("\\p{Cc}","gu")," ").trim();if(!v)return c("Give the room a na\
@@ -553,7 +553,7 @@ e.userCount,"connection")} now`,children:[s("span",{class:"dot"}),e.userCount.to
 from({length:7},()=>s("div",{class:"skeleton-room",children:[s("i",{class:"bone bone-sign"}),s("i",{class:"bone bone-lin\
 e"})]}))})}function Ts(e,t){let o=P(new ge).current.round(),i=ln(e.me.id);return t.map(r=>{let{id:a,name:l,isEphemeral:d,
 userCount:f}=r,c=e.room?.id===a,p=e.openRoom(a)?.unread??0,g=!c&&i.has(a);return o(a,[l,d,f,c,p,g],()=>s(Ps,{room:r,isOpen:c,
-unread:p,hasDraft:g},a))})}function As(e,t,n){let o=P(t);o.current=t,T(()=>{let i=new IntersectionObserver(r=>{r.some(({
+unread:p,hasDraft:g},a))})}function As(e,t,n){let o=P(t);o.current=t,L(()=>{let i=new IntersectionObserver(r=>{r.some(({
 isIntersecting:a})=>a)&&o.current()},{rootMargin:"200px"});return e.current&&i.observe(e.current),()=>i.disconnect()},n)}
 function Et({text:e,button:t,onClick:n}){return s("div",{class:"list-empty",children:[s("p",{children:e}),s("button",{type:"\
 button",class:"button",onClick:n,children:t})]})}function Rs({chat:e,wanted:t}){let n=B(e.list.rooms.length,"room");return s(
@@ -565,7 +565,7 @@ onKeyDown:i,id:"rooms",children:l}),t&&n.length===0&&d&&s(Et,{text:`No room is c
 onClick:r}),!t&&d&&f.length===0&&s(Et,{text:"No rooms yet.",button:"Create the first one",onClick:r}),e.listError&&s("di\
 v",{role:"alert",children:s(Et,{text:e.listError,button:"Try again",onClick:()=>{d?e.refresh():e.loadMore()}})}),!d&&!c&&
 !e.listError&&s(Rs,{chat:e,wanted:t}),s("div",{ref:a,class:"list-end"}),s("p",{class:"visually-hidden",role:"status",children:t&&
-!e.isListing?B(n.length,"room")+" found":""})]})}var Os=30;function Ls({query:e,field:t,onQuery:n,onArrow:o,onEnter:i}){return T(()=>{let r=a=>{(a.ctrlKey||a.metaKey)&&!a.
+!e.isListing?B(n.length,"room")+" found":""})]})}var Os=30;function Ls({query:e,field:t,onQuery:n,onArrow:o,onEnter:i}){return L(()=>{let r=a=>{(a.ctrlKey||a.metaKey)&&!a.
 altKey&&a.key.toLowerCase()==="k"&&(a.preventDefault(),t.current?.focus(),t.current?.select())};return document.addEventListener(
 "keydown",r),()=>document.removeEventListener("keydown",r)},[]),s("div",{class:"search",onKeyDown:o,children:[s(On,{size:18}),
 s("input",{ref:t,id:"search",type:"search",dir:"auto",placeholder:"Find a room","aria-label":"Find a room",autocomplete:"\
@@ -575,7 +575,7 @@ Q,{size:16})}):s("kbd",{"aria-hidden":"true",children:"Ctrl K"})]})}function Ns(
 mi",children:[s(me,{name:e.me.username,size:"small"}),s("span",{class:"whoami-name",id:"me",children:e.me.username}),s(Ze,
 {}),s("button",{type:"button",class:"icon-button",id:"logout","aria-label":"Log out",title:"Log out",onClick:()=>e.logout(),
 children:s(Fn,{})})]})}function mo({chat:e}){let[t,n]=M(""),[o,i]=M(!1),r=P(null),a=P(null),l=P("");l.current=t;let d=t.
-trim(),f=e.list.search(t);T(()=>{d&&e.seek(()=>e.list.search(d).length>=Os,()=>l.current.trim()===d)},[d,e]);let c=()=>[
+trim(),f=e.list.search(t);L(()=>{d&&e.seek(()=>e.list.search(d).length>=Os,()=>l.current.trim()===d)},[d,e]);let c=()=>[
 ...a.current?.querySelectorAll("a")??[]],p=u=>{let m=u.key==="ArrowDown"?1:u.key==="ArrowUp"?-1:0;if(m===0)return;u.preventDefault();
 let v=c(),h=v.indexOf(document.activeElement)+m;h<0?r.current?.focus():v[h]?.focus()},g=()=>i(!0);return s("nav",{class:"\
 sidebar","aria-label":"Rooms",children:[s("header",{class:"sidebar-top",children:[s("a",{class:"brand",href:"#/","aria-l\
@@ -584,8 +584,8 @@ oom","aria-label":"New room",title:"New room",onClick:g,children:s(Rn,{})})]}),s
 onEnter:()=>c()[0]?.click()}),s(po,{chat:e,wanted:d,found:f,list:a,onArrow:p,onMake:g}),s(Ns,{chat:e}),o&&s(fo,{chat:e,name:f.
 length===0?d:"",onDone:()=>i(!1)})]})}function Ds(){return/^#\/room\/([0-9a-f-]{36})$/.exec(location.hash)?.[1]??null}function Is(e){let t=e.room&&e.list.get(
 e.room.id)?.name;return`${e.unread>0?`(${e.unread}) `:""}${t?`${V(t)} · `:""}confab`}function $s({chat:e,notice:t}){de(
-e),j(()=>{let o=()=>e.show(Ds());return o(),window.addEventListener("hashchange",o),()=>window.removeEventListener("hash\
-change",o)},[e]);let n=Is(e);return j(()=>{document.title=n},[n]),s("div",{class:`chat ${e.room?"has-room":""}`,children:[
+e),F(()=>{let o=()=>e.show(Ds());return o(),window.addEventListener("hashchange",o),()=>window.removeEventListener("hash\
+change",o)},[e]);let n=Is(e);return F(()=>{document.title=n},[n]),s("div",{class:`chat ${e.room?"has-room":""}`,children:[
 s("a",{class:"skip",href:e.room?"#composer":"#search",onClick:o=>{o.preventDefault(),document.querySelector("#composer t\
 extarea, #search")?.focus()},children:"Skip to the message field"}),s(mo,{chat:e}),e.room?s(co,{chat:e,room:e.room},e.room.
 id):s("main",{class:"room empty",children:[s(re,{size:56}),s("h1",{children:"Choose a room"}),s("p",{children:"Pick one \
@@ -596,14 +596,14 @@ s("p",{role:"alert",children:e}),s("button",{type:"button",class:"button button-
 var Fs={asked:void 0,ended:"Your session has ended. Log in to go on.",elsewhere:"You have logged out in another tab.",replaced:"\
 Another account has been logged in in this browser, and this page is theirs now."};function Ws(){let[,e]=se(_=>_+1,0),[t,
 n]=M(null),o=P(null),i=P(0),[r,a]=M(null),[l,d]=M(void 0),{pathname:f}=location,c=f==="/login"||f==="/register",p=_=>{history.
-pushState(null,"",_+location.hash),e(void 0)};T(()=>{let _=()=>e(void 0);return window.addEventListener("popstate",_),()=>window.
+pushState(null,"",_+location.hash),e(void 0)};L(()=>{let _=()=>e(void 0);return window.addEventListener("popstate",_),()=>window.
 removeEventListener("popstate",_)},[]);let g=()=>{o.current?.close(),o.current=null,n(null)},u=_=>{g(),_!=="ended"&&history.
-replaceState(null,"","/"),_==="asked"&&F.logout(),d(Fs[_]),_!=="replaced"&&p("/login")},m=async()=>{if(a(null),F.isLeaving)
-return F.tell(),p("/login");let _=++i.current;try{let y=await D.me();if(_!==i.current||location.pathname!=="/"||F.isLeaving)
-return;let x=new ze(y,k=>{o.current===x&&u(k)});o.current=x,F.entered(y),n(x)}catch(y){if(_!==i.current)return;y instanceof
-O&&y.status===401?p("/login"):a(y instanceof Error?y.message:String(y))}};T(()=>(F.isLeaving&&F.tell(),F.listen(_=>{let y=o.
+replaceState(null,"","/"),_==="asked"&&W.logout(),d(Fs[_]),_!=="replaced"&&p("/login")},m=async()=>{if(a(null),W.isLeaving)
+return W.tell(),p("/login");let _=++i.current;try{let y=await D.me();if(_!==i.current||location.pathname!=="/"||W.isLeaving)
+return;let x=new ze(y,k=>{o.current===x&&u(k)});o.current=x,W.entered(y),n(x)}catch(y){if(_!==i.current)return;y instanceof
+R&&y.status===401?p("/login"):a(y instanceof Error?y.message:String(y))}};L(()=>(W.isLeaving&&W.tell(),W.listen(_=>{let y=o.
 current;!y&&location.pathname==="/"&&m(),_.is==="out"&&y&&u("elsewhere"),_.is==="in"&&y&&y.me.id!==_.user&&u("replaced")})),
-[]),T(()=>{!c&&!t&&m(),c&&t&&g(),!t&&!c&&(document.title="confab"),c&&(document.title=f==="/login"?"Log in · confab":"C\
+[]),L(()=>{!c&&!t&&m(),c&&t&&g(),!t&&!c&&(document.title="confab"),c&&(document.title=f==="/login"?"Log in · confab":"C\
 reate an account · confab")},[c,f,t]);let v=_=>{_.ctrlKey||_.metaKey||_.shiftKey||(_.preventDefault(),p(_.currentTarget.
 pathname))},h=()=>{d(void 0),p("/")};return f==="/login"?s(Qn,{onEntered:h,onLink:v,notice:l}):f==="/register"?s(eo,{onEntered:h,
 onLink:v}):t?s($s,{chat:t,notice:l}):s(Hs,{error:r,onRetry:()=>{m()}})}Ft(s(Ws,{}),document.getElementById("app"));})();

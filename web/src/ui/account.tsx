@@ -1,7 +1,7 @@
 /** The pages /login and /register. */
 
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { Refusal, api } from '../client/api.ts';
 import { session } from '../client/session.ts';
 import { faultsOf } from '../core/account.ts';
@@ -27,7 +27,8 @@ function Field({ label, name, type = 'text', autocomplete, hint, error, onInput,
   const [isShown, show] = useState(false);
   const input = useRef<HTMLInputElement>(null);
   const isPassword = type === 'password';
-  useEffect(() => {
+  /* Before the page is shown: later it would take the focus from where somebody has begun to type. */
+  useLayoutEffect(() => {
     if (autofocus) input.current!.focus();
   }, []);
   const notes = [hint && `${name}-hint`, error && `${name}-error`].filter(Boolean).join(' ');
