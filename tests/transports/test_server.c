@@ -1793,20 +1793,33 @@ Test(server, slow_reader_gets_1013_while_others_go_on)
     close(quick);
 }
 
+/* One WebSocket whose client takes little at once. */
+static int open_narrow_websocket(void)
+{
+    int fd = open_websocket(), small = 4096;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    return fd;
+}
+
+/* So many frames of 5,000 bytes that it takes no more at once; their number. */
+static int fall_behind(void)
+{
+    int sent = 0;
+    while (ask().stats.queued_bytes < 200000) {
+        tell(BROADCAST, 10, 5000);
+        sent += 10;
+        cr_assert(lt(int, sent, 1000));
+    }
+    return sent;
+}
+
 Test(server, reader_that_falls_behind_and_reads_on_gets_all_of_it_each_time)
 {
     open_server();
-    int fd = open_websocket();
-    int small = 4096;
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    int fd = open_narrow_websocket();
     UNTIL(facts.sockets == 1);
     for (int round = 0; round < 5; round++) {
-        int sent = 0;
-        while (ask().stats.queued_bytes < 200000) { /* each finds the socket full already */
-            tell(BROADCAST, 10, 5000);
-            sent += 10;
-            cr_assert(lt(int, sent, 1000));
-        }
+        int sent = fall_behind(); /* each finds the socket full already */
         for (int i = 0; i < sent; i++) {
             size_t size;
             cr_assert(eq(int, get_frame(fd, &size), TEXT));
@@ -1851,20 +1864,13 @@ Test(server, reader_that_catches_up_before_a_flush_gets_what_is_its_own)
 Test(server, reader_that_falls_behind_gets_the_latest_alone_and_last)
 {
     open_server();
-    int fd = open_websocket();
-    int small = 4096;
+    int fd = open_narrow_websocket();
     size_t size;
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     UNTIL(facts.sockets == 1);
     tell(LATEST, 1, 0); /* at once, to one that does not lag */
     cr_assert(eq(int, get_frame(fd, &size), TEXT));
     expect_body_at(0, "latest 0");
-    int sent = 0;
-    while (ask().stats.queued_bytes < 200000) {
-        tell(BROADCAST, 10, 5000);
-        sent += 10;
-        cr_assert(lt(int, sent, 1000));
-    }
+    int sent = fall_behind();
     tell(LATEST, 5, 0);
     tell(BROADCAST, 1, 5000);
     tell(LATEST, 5, 0);
@@ -1884,13 +1890,10 @@ Test(server, reader_that_falls_behind_gets_the_latest_alone_and_last)
 Test(server, latest_is_not_sent_behind_a_close)
 {
     open_server();
-    int fd = open_websocket();
-    int small = 4096;
+    int fd = open_narrow_websocket();
     size_t size;
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     UNTIL(facts.sockets == 1);
-    while (ask().stats.queued_bytes < 200000)
-        tell(BROADCAST, 10, 5000);
+    fall_behind();
     tell(LATEST, 1, 0);
     tell(CLOSE_ALL, 4000, 0);
     tell(LATEST, 1, 0);
@@ -1907,9 +1910,7 @@ Test(server, queue_that_grows_old_ends_with_1013_and_a_reset)
     config.queue_age_ms = 1000;
     config.close_ms = 1000;
     open_server();
-    int fd = open_websocket();
-    int small = 4096;
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    int fd = open_narrow_websocket();
     UNTIL(facts.sockets == 1);
     int64_t give_up_ms = now_ms() + LIMIT_MS;
     facts_t now;
