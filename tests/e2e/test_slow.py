@@ -1,7 +1,6 @@
 """P7: who does not read is closed with 1013, counted, and delays nobody."""
 
 import json
-import os
 import sys
 import zlib
 
@@ -107,11 +106,11 @@ def test_the_bound_on_memory_is_explained_with_its_figures(store_kind, make_serv
         names, sizes = ([cell.strip() for cell in line.split("|")[i].split(",")] for i in (1, 2)) if line.startswith("| ") else ((), ())
         for name, size in zip(names, sizes):
             number, _, unit = size.partition(" ")
-            is_stack = name in ("thread", "deep thread") and "TSAN_OPTIONS" in os.environ  # is deeper then
-            if unit in UNITS and not is_stack:
+            is_deeper = name in ("thread", "deep thread") and servers.built_with("libtsan")  # its stack
+            if unit in UNITS and not is_deeper:
                 assert float(number) == round(told[name] / UNITS[unit], 1), line
                 checked.add(name)
-    assert len(checked) > 30, checked
+    assert len(checked) >= 30, checked
 
 
 def filled(pages):
