@@ -2,6 +2,7 @@
 #include "gateway_routes.h"
 
 #include "clock.h"
+#include "cost.h"
 #include "crash_point.h"
 #include "err.h"
 #include "http/handshake.h"
@@ -12,8 +13,7 @@
 
 #define COUNTS_MIN_US INT64_C(100000)    /* between two counts frames of a connection */
 #define COUNTS_SAVED_US INT64_C(1000000) /* for so long what is not used may be used later */
-#define COUNTS_SEND_US INT64_C(6) /* what one send costs; measured, see docs/performance.md */
-#define COUNTS_CORE_SHARE 50      /* counts take a 50th of a core at most */
+#define COUNTS_CORE_SHARE 50             /* counts take a 50th of a core at most */
 #define COUNTS_BYTES_PER_S 10000000
 #define RECONNECT_SPREAD_MS                                                                        \
     10000 /* clients of a server that goes away come back over this time                           \
@@ -488,7 +488,7 @@ static void begin_counts_round(cf_gateway_t *self, int64_t boot_us)
  * 12,000 connections in one pass it would be 250 MB, and whoever speaks meanwhile waits for them. */
 void cf_socket_send_counts(cf_gateway_t *self, int64_t boot_us)
 {
-    int64_t by_core_us = COUNTS_SEND_US * COUNTS_CORE_SHARE;
+    int64_t by_core_us = CF_COST_SEND_US * COUNTS_CORE_SHARE;
     int64_t by_bytes_us = (int64_t)self->counts_bytes * 1000000 / COUNTS_BYTES_PER_S;
     if (!self->counts_next && self->counts)
         begin_counts_round(self, boot_us);

@@ -1,6 +1,7 @@
 /* room_fanout.c: what a room shows: events in order to every gateway with members. */
 #include "room_state.h"
 
+#include "cost.h"
 #include "crash_point.h"
 #include "err.h"
 #include "metrics.h"
@@ -9,7 +10,6 @@
 
 #include <stdlib.h>
 
-#define CROWD_SEND_US INT64_C(6) /* what one send costs; measured, see docs/performance.md */
 #define CROWD_CORE_SHARE 20 /* of a core, the part that a crowd's comings and goings take at most */
 #define READ_BACK_POSTS 100 /* at a time, for a gateway that is behind the ring */
 #define READ_RETRY_US INT64_C(500000) /* after a failure: two actors must not spin */
@@ -240,7 +240,7 @@ void cf_room_fan_out_all(cf_room_t *self, cf_turn_t *turn)
 static int64_t due_us(const cf_room_t *self)
 {
     int64_t pause_us = self->host->config->crowd_pause_us;
-    int64_t by_core_us = self->connections * CROWD_SEND_US * CROWD_CORE_SHARE;
+    int64_t by_core_us = self->connections * CF_COST_SEND_US * CROWD_CORE_SHARE;
     return self->changes_told_us + (pause_us && by_core_us > pause_us ? by_core_us : pause_us);
 }
 

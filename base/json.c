@@ -2,7 +2,6 @@
 #include "clock.h"
 #include "utf8.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -131,20 +130,26 @@ void cf_json_key(cf_json_t *json, const char *key)
     put(json, "\":", 2);
 }
 
-void cf_json_int(cf_json_t *json, int64_t value)
+/* Digit by digit: every frame has such a number, and snprintf() takes ten times as long. */
+static void put_number(cf_json_t *json, uint64_t magnitude, bool is_negative)
 {
-    char text[24];
-    put_value(json, text, (size_t)snprintf(text, sizeof text, "%" PRId64, value));
+    char text[21], *end = text + sizeof text, *at = end;
+    do
+        *--at = (char)('0' + magnitude % 10);
+    while (magnitude /= 10);
+    if (is_negative)
+        *--at = '-';
+    put_value(json, at, (size_t)(end - at));
 }
 
-/* Digit by digit: every frame has such a number, and snprintf() takes ten times as long. */
+void cf_json_int(cf_json_t *json, int64_t value)
+{
+    put_number(json, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, value < 0);
+}
+
 void cf_json_uint(cf_json_t *json, uint64_t value)
 {
-    char text[20], *end = text + sizeof text, *at = end;
-    do
-        *--at = (char)('0' + value % 10);
-    while (value /= 10);
-    put_value(json, at, (size_t)(end - at));
+    put_number(json, value, false);
 }
 
 void cf_json_bool(cf_json_t *json, bool value)

@@ -61,6 +61,17 @@ Test(json, puts_commas_between_values_only)
                  "{\"a\":-9,\"b\":[true,false,null,[],{},\"{\",18446744073709551615],\"c\":\"\"}"));
 }
 
+Test(json, writes_the_least_and_the_largest_number)
+{
+    cf_json_array(&json);
+    cf_json_int(&json, INT64_MIN);
+    cf_json_int(&json, INT64_MAX);
+    cf_json_int(&json, 0);
+    cf_json_uint(&json, 0);
+    cf_json_array_end(&json);
+    cr_assert(eq(str, written(), "[-9223372036854775808,9223372036854775807,0,0]"));
+}
+
 Test(json, starts_a_document_behind_a_line_feed)
 {
     cf_json_int(&json, 1);

@@ -3,7 +3,7 @@
  * A send costs nearly the same whatever it carries, so what counts is how many frames leave in each.
  * Where several people talk in a large room, their posts come in while the last ones are being sent
  * to all members; without waiting they go on in two or three groups that take turns, and each group
- * costs a send for every member. Waiting for an eighth of what the flush will take lets them become one. It is
+ * costs a send for every member. Waiting for a tenth of what the flush will take lets them become one. It is
  * only done when the last flush shows that it pays: one post at a time never waits. */
 #ifndef CF_GATHERING_H
 #define CF_GATHERING_H
