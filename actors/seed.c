@@ -142,8 +142,8 @@ static int add_posts(cf_store_t *store, size_t room, int64_t now_us)
 {
     cf_post_t posts[POSTS_MAX];
     cf_outcome_t outcome;
-    cf_write_t activate = {.kind = CF_WRITE_ACTIVATE, .activate = room_id(room)};
-    int rc = has_posts(store, activate.activate);
+    cf_write_t activate = {.kind = CF_WRITE_ACTIVATE, .activate.room = room_id(room)};
+    int rc = has_posts(store, activate.activate.room);
     if (rc != 0)
         return rc < 0 ? rc : 0; /* people have been here, or we were */
     rc = write_all(store, &activate, 1, &outcome);

@@ -24,5 +24,9 @@
 #define CF_DEAD_COMMAND_MAX 64 /* bytes of a command in a dead letter */
 #define CF_DEAD_REASON_MAX 200 /* bytes */
 #define CF_BODY_HASH_SIZE 16
+#define CF_NODES_MAX 64          /* of one chat */
+#define CF_NODE_NAME_MAX 63      /* bytes */
+#define CF_NODE_ENDPOINT_MAX 127 /* bytes of where a node's mesh listens */
+#define CF_NODE_KEY_SIZE 40      /* characters of a CURVE key in Z85 */
 
 #endif

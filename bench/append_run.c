@@ -401,7 +401,7 @@ static void fill_store(cf_store_t *store)
                                                  .name = {"room", 4},
                                                  .creator = number_id(1, 1),
                                                  .created_us = 1}};
-        writes[1] = (cf_write_t){.kind = CF_WRITE_ACTIVATE, .activate = number_id(2, r)};
+        writes[1] = (cf_write_t){.kind = CF_WRITE_ACTIVATE, .activate.room = number_id(2, r)};
         must(store, 2);
         last_seq[r] = 0;
     }

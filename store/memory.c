@@ -292,7 +292,7 @@ static int on_append(memory_t *self, const cf_write_t *write, cf_outcome_t *out)
 
 static int on_activate(memory_t *self, const cf_write_t *write, cf_outcome_t *out)
 {
-    room_t *room = get_room(self->db, &write->activate);
+    room_t *room = get_room(self->db, &write->activate.room);
     if (!room) {
         out->rc = CF_ENOENT;
         return 0;

@@ -357,6 +357,17 @@ int cf_pg_collect(cf_pg_link_t *link, PGresult **results, int n)
     return rc;
 }
 
+cf_pg_param_t cf_pg_text_param(cf_str_t text)
+{
+    return (cf_pg_param_t){text.bytes, (int)text.size};
+}
+
+cf_pg_param_t cf_pg_int8_param(uint64_t *wire, int64_t number)
+{
+    *wire = htobe64((uint64_t)number);
+    return (cf_pg_param_t){wire, sizeof *wire};
+}
+
 /* --- columns -----------------------------------------------------------------------------------
  */
 

@@ -36,6 +36,10 @@ typedef struct {
     int size;
 } cf_pg_param_t;
 
+/* Of a text, borrowed; and of a number, for which *wire must live until the statement was sent. */
+cf_pg_param_t cf_pg_text_param(cf_str_t text);
+cf_pg_param_t cf_pg_int8_param(uint64_t *wire, int64_t number);
+
 /* Begins a call: sets the deadline and connects if need be. 0 or CF_EIO. */
 int cf_pg_begin(cf_pg_link_t *link);
 /* The same within the call under way, after the connection was found dead: 0 or CF_EIO. */

@@ -107,7 +107,16 @@ static const char *const statements[STATEMENT_COUNT] = {
     [SET_ROOMS] = "UPDATE rooms SET last_seq = q.seq, last_us = q.at_us FROM unnest($1::uuid[],"
                   " $2::int8[], $3::int8[], $4::int8[], $5::int8[]) q (id, epoch, prev, seq, at_us)"
                   " WHERE rooms.id = q.id AND rooms.epoch = q.epoch AND rooms.last_seq = q.prev",
-    [ACTIVATE] = "UPDATE rooms SET epoch = epoch + 1 WHERE id = $1::uuid RETURNING " ROOM_COLUMNS,
+    /* One row if there is such a room: as it is now, or whose it was before, if it stays that one's. */
+    [ACTIVATE] =
+        "WITH mine AS (UPDATE rooms SET epoch = epoch + 1, owner = $2::int8"
+        " WHERE id = $1::uuid AND (owner IN (0, $2::int8, $3::int8) OR NOT EXISTS"
+        " (SELECT 1 FROM nodes WHERE number = owner AND gone_us IS NULL))"
+        " RETURNING " ROOM_COLUMNS ")"
+        " SELECT " ROOM_COLUMNS ", true, 0::int8 FROM mine UNION ALL"
+        " SELECT " ROOM_COLUMNS ", false, CASE WHEN owner = $2::int8 OR NOT EXISTS"
+        " (SELECT 1 FROM nodes WHERE number = owner AND gone_us IS NULL) THEN 0 ELSE owner END"
+        " FROM rooms WHERE id = $1::uuid AND NOT EXISTS (SELECT 1 FROM mine)",
     /* a repeat after a lost answer is not a conflict: the same id is already there */
     [PUT_USER] = "WITH put AS (INSERT INTO users (id, username, email, password_hash, created_us)"
                  " VALUES ($1::uuid, $2::text, $3::text, $4::text, $5::int8)"
@@ -250,18 +259,6 @@ static cf_pg_param_t array_param(const cf_pg_array_t *array)
 static cf_pg_param_t id_param(const cf_id_t *id)
 {
     return (cf_pg_param_t){id->bytes, CF_ID_SIZE};
-}
-
-static cf_pg_param_t text_param(cf_str_t text)
-{
-    return (cf_pg_param_t){text.bytes, (int)text.size};
-}
-
-/* wire must live until the statement is sent */
-static cf_pg_param_t int8_param(uint64_t *wire, int64_t number)
-{
-    *wire = htobe64((uint64_t)number);
-    return (cf_pg_param_t){wire, sizeof *wire};
 }
 
 /* --- a stage: writes that one pass of the two trips can carry
@@ -579,29 +576,32 @@ static int send_rows(stage_t *stage, int *sent)
 
 static int send_activate(postgres_t *self, const cf_write_t *write)
 {
-    return SEND(self, ACTIVATE, id_param(&write->activate));
+    uint64_t owner, from;
+    return SEND(self, ACTIVATE, id_param(&write->activate.room),
+                cf_pg_int8_param(&owner, write->activate.owner),
+                cf_pg_int8_param(&from, write->activate.from));
 }
 
 static int send_create_user(postgres_t *self, const cf_write_t *write)
 {
     const cf_user_t *user = &write->create_user;
     uint64_t created;
-    return SEND(self, PUT_USER, id_param(&user->id), text_param(user->username),
-                text_param(user->email), text_param(user->password_hash),
-                int8_param(&created, user->created_us));
+    return SEND(self, PUT_USER, id_param(&user->id), cf_pg_text_param(user->username),
+                cf_pg_text_param(user->email), cf_pg_text_param(user->password_hash),
+                cf_pg_int8_param(&created, user->created_us));
 }
 
 static int send_set_password(postgres_t *self, const cf_write_t *write)
 {
     return SEND(self, SET_PASSWORD, id_param(&write->set_password.user),
-                text_param(write->set_password.password_hash));
+                cf_pg_text_param(write->set_password.password_hash));
 }
 
 static int send_disable_user(postgres_t *self, const cf_write_t *write)
 {
     uint64_t at;
     return SEND(self, DISABLE_USER, id_param(&write->disable_user.user),
-                int8_param(&at, write->disable_user.at_us));
+                cf_pg_int8_param(&at, write->disable_user.at_us));
 }
 
 static int send_enable_user(postgres_t *self, const cf_write_t *write)
@@ -615,8 +615,8 @@ static int send_add_session(postgres_t *self, const cf_write_t *write)
     uint64_t created, expires;
     return SEND(self, PUT_SESSION, {session->token_hash, CF_TOKEN_HASH_SIZE},
                 id_param(&session->id), id_param(&session->user),
-                int8_param(&created, session->created_us),
-                int8_param(&expires, session->expires_us));
+                cf_pg_int8_param(&created, session->created_us),
+                cf_pg_int8_param(&expires, session->expires_us));
 }
 
 static int send_remove_session(postgres_t *self, const cf_write_t *write)
@@ -629,15 +629,16 @@ static int send_create_room(postgres_t *self, const cf_write_t *write)
     const cf_room_row_t *room = &write->create_room;
     uint8_t ephemeral = room->ephemeral;
     uint64_t created;
-    return SEND(self, PUT_ROOM, id_param(&room->id), text_param(room->name),
-                id_param(&room->creator), int8_param(&created, room->created_us), {&ephemeral, 1});
+    return SEND(self, PUT_ROOM, id_param(&room->id), cf_pg_text_param(room->name),
+                id_param(&room->creator), cf_pg_int8_param(&created, room->created_us),
+                {&ephemeral, 1});
 }
 
 static int send_add_member(postgres_t *self, const cf_write_t *write)
 {
     uint64_t at;
     return SEND(self, PUT_MEMBER, id_param(&write->member.room), id_param(&write->member.user),
-                int8_param(&at, write->member.at_us));
+                cf_pg_int8_param(&at, write->member.at_us));
 }
 
 static int send_remove_member(postgres_t *self, const cf_write_t *write)
@@ -651,16 +652,16 @@ static int send_expire(postgres_t *self, const cf_write_t *write)
                                         [CF_WRITE_EXPIRE_KEYS] = EXPIRE_KEYS,
                                         [CF_WRITE_EXPIRE_DEAD_LETTERS] = EXPIRE_DEAD_LETTERS};
     uint64_t until, limit;
-    return SEND(self, which[write->kind], int8_param(&until, write->expire.until_us),
-                int8_param(&limit, write->expire.limit));
+    return SEND(self, which[write->kind], cf_pg_int8_param(&until, write->expire.until_us),
+                cf_pg_int8_param(&limit, write->expire.limit));
 }
 
 static int send_expire_posts(postgres_t *self, const cf_write_t *write)
 {
     uint64_t until, limit;
     cf_id_t end = cf_id_least(write->expire.until_us + 1000);
-    return SEND(self, EXPIRE_POSTS, int8_param(&until, write->expire.until_us),
-                int8_param(&limit, write->expire.limit), id_param(&end));
+    return SEND(self, EXPIRE_POSTS, cf_pg_int8_param(&until, write->expire.until_us),
+                cf_pg_int8_param(&limit, write->expire.limit), id_param(&end));
 }
 
 static int send_dead_letter(postgres_t *self, const cf_write_t *write)
@@ -668,8 +669,8 @@ static int send_dead_letter(postgres_t *self, const cf_write_t *write)
     const cf_dead_letter_t *letter = &write->dead_letter;
     uint64_t at, attempts;
     return SEND(self, PUT_DEAD_LETTER, id_param(&letter->id), id_param(&letter->room),
-                int8_param(&at, letter->at_us), text_param(letter->command),
-                text_param(letter->reason), int8_param(&attempts, letter->attempts));
+                cf_pg_int8_param(&at, letter->at_us), cf_pg_text_param(letter->command),
+                cf_pg_text_param(letter->reason), cf_pg_int8_param(&attempts, letter->attempts));
 }
 
 static int send_remove_dead_letter(postgres_t *self, const cf_write_t *write)
@@ -715,16 +716,23 @@ static cf_room_row_t column_room(const PGresult *result, int row)
                            .last_us = cf_pg_int8(result, row, 7)};
 }
 
+static void take_activated(const PGresult *result, cf_outcome_t *out)
+{
+    out->rc = PQntuples(result) == 0 ? CF_ENOENT : cf_pg_bool(result, 0, 8) ? 0 : CF_EMOVED;
+    if (out->rc == 0) {
+        out->room = column_room(result, 0);
+        out->room.name = (cf_str_t){0};
+    } else if (out->rc == CF_EMOVED) {
+        out->owner = (uint32_t)cf_pg_int8(result, 0, 9);
+    }
+}
+
 static void take_single(const cf_write_t *write, const PGresult *result, cf_outcome_t *out)
 {
     static const int codes[] = {
         [DONE] = 0, [MISSING] = CF_ENOENT, [TAKEN] = CF_EEXIST, [FORBIDDEN] = CF_EPERM};
     if (write->kind == CF_WRITE_ACTIVATE) {
-        out->rc = PQntuples(result) == 1 ? 0 : CF_ENOENT;
-        if (out->rc == 0) {
-            out->room = column_room(result, 0);
-            out->room.name = (cf_str_t){0};
-        }
+        take_activated(result, out);
     } else if (is_expiry(write->kind)) {
         out->stored = (uint32_t)cf_pg_int4(result, 0, 0);
     } else {
@@ -930,7 +938,7 @@ static size_t stage_size(const cf_write_t *writes, size_t n)
     for (size_t i = 1; i < n; i++)
         for (size_t k = 0; writes[i].kind == CF_WRITE_ACTIVATE && k < i; k++)
             if (writes[k].kind == CF_WRITE_APPEND &&
-                cf_id_equal(writes[k].append.room, writes[i].activate))
+                cf_id_equal(writes[k].append.room, writes[i].activate.room))
                 return i;
     return n;
 }
@@ -1266,7 +1274,7 @@ static int postgres_list_rooms(cf_store_t *base, const cf_id_t *after, uint32_t 
 {
     postgres_t *self = (postgres_t *)base;
     uint64_t wire;
-    request_t request = {ROOMS_NEWEST, 1, {int8_param(&wire, limit)}};
+    request_t request = {ROOMS_NEWEST, 1, {cf_pg_int8_param(&wire, limit)}};
     if (after) {
         request.statement = ROOMS_AFTER;
         request.n = 2;
@@ -1380,10 +1388,10 @@ static int postgres_list_dead_letters(cf_store_t *base, const cf_dead_letter_t *
     static const cf_dead_letter_t oldest = {.at_us = INT64_MIN};
     uint64_t at, most;
     after = after ? after : &oldest;
-    request_t request = {
-        DEAD_LETTERS,
-        3,
-        {int8_param(&at, after->at_us), id_param(&after->id), int8_param(&most, limit)}};
+    request_t request = {DEAD_LETTERS,
+                         3,
+                         {cf_pg_int8_param(&at, after->at_us), id_param(&after->id),
+                          cf_pg_int8_param(&most, limit)}};
     return ask_letters((postgres_t *)base, &request, row, arg);
 }
 

@@ -606,7 +606,7 @@ static int answer(cf_outcome_t *out, int rc)
 static int on_activate(sqlite_t *self, const cf_write_t *write, cf_outcome_t *out)
 {
     sqlite3_stmt *stmt = stmt_of(self, ACTIVATE);
-    bind_id(stmt, 1, &write->activate);
+    bind_id(stmt, 1, &write->activate.room);
     int code = sqlite3_step(stmt);
     if (code == SQLITE_ROW) {
         out->room = column_room(stmt);

@@ -77,7 +77,12 @@ typedef struct {
     cf_write_kind_t kind;
     union {
         cf_run_t append;
-        cf_id_t activate;      /* room: raise its epoch by one */
+        struct {
+            cf_id_t room;
+            uint32_t owner, from; /* numbers of nodes (registry.h); 0: none */
+        } activate; /* raise its epoch by one and make it the owner's. CF_EMOVED: it is another node's, see
+                       outcome.owner, unless that is `from`, which lets it go, or gone. Only PostgreSQL has
+                       owners, the other backends are one process's own */
         cf_user_t create_user; /* id, username, email, password_hash, created_us */
         struct {
             cf_id_t user;
@@ -130,7 +135,7 @@ typedef enum {
 } cf_verdict_status_t;
 
 typedef struct {
-    int rc; /* 0, CF_ENOENT (no such room, user), CF_EEXIST (unique name, e-mail, token), CF_EPERM (see
+    int rc; /* 0, CF_ENOENT (no such room, user), CF_EEXIST (unique name, e-mail, token), CF_EPERM, CF_EMOVED (see
                the kind of write), CF_ERANGE (a value breaks base/model_limits.h), or CF_EIO. For CF_WRITE_APPEND look at status.
                With CF_EIO the write may or may not have happened; every kind but APPEND is safe to
                repeat: what is already there under the same id counts as done */
@@ -141,6 +146,8 @@ typedef struct {
     cf_id_t id;
     int64_t at_us;
     cf_room_row_t room; /* ACTIVATE: the row after raising the epoch; name is empty */
+    uint32_t
+        owner; /* ACTIVATE, CF_EMOVED: the node whose the room is; 0: it has just changed, ask again */
 } cf_outcome_t;
 
 /* --- reads -------------------------------------------------------------------------------------

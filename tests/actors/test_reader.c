@@ -67,7 +67,7 @@ static void fill(const char *where)
     write_one(store, (cf_write_t){.kind = CF_WRITE_DEAD_LETTER,
                                   .dead_letter = {id_of(5, 1), ROOM(1), T0, cf_str("/stock=A"),
                                                   cf_str("timed out"), 3}});
-    write_one(store, (cf_write_t){.kind = CF_WRITE_ACTIVATE, .activate = ROOM(1)});
+    write_one(store, (cf_write_t){.kind = CF_WRITE_ACTIVATE, .activate.room = ROOM(1)});
     cf_post_t rows[POSTS] = {0};
     for (uint32_t i = 0; i < POSTS; i++)
         rows[i] = (cf_post_t){.seq = i + 1,

@@ -30,7 +30,7 @@ static void open_filled(void)
                          .email = cf_str("ann@test.com")}},
         {.kind = CF_WRITE_CREATE_ROOM,
          .create_room = {.id = ROOM(1), .name = cf_str("one"), .creator = USER(1)}},
-        {.kind = CF_WRITE_ACTIVATE, .activate = ROOM(1)}};
+        {.kind = CF_WRITE_ACTIVATE, .activate.room = ROOM(1)}};
     cf_outcome_t outcomes[3];
     cr_assert_eq(store->ops->write(store, writes, 3, outcomes), 0);
 }
@@ -53,7 +53,7 @@ static cf_verdict_status_t append(uint64_t seq)
 
 static int activate(void)
 {
-    cf_write_t write = {.kind = CF_WRITE_ACTIVATE, .activate = ROOM(1)};
+    cf_write_t write = {.kind = CF_WRITE_ACTIVATE, .activate.room = ROOM(1)};
     cf_outcome_t outcome;
     store->ops->write(store, &write, 1, &outcome);
     return outcome.rc;

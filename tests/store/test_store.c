@@ -59,7 +59,7 @@ static cf_write_t member_write(cf_write_kind_t kind, uint64_t room, uint64_t use
 
 static cf_write_t activate_write(uint64_t room)
 {
-    return (cf_write_t){.kind = CF_WRITE_ACTIVATE, .activate = ROOM(room)};
+    return (cf_write_t){.kind = CF_WRITE_ACTIVATE, .activate.room = ROOM(room)};
 }
 
 static cf_write_t session_write(uint64_t n, uint64_t user, int64_t expires_us)

@@ -37,7 +37,7 @@ static void write_and_exit(uint64_t prev)
                          .email = cf_str("ann@test.com")}},
         {.kind = CF_WRITE_CREATE_ROOM,
          .create_room = {.id = ROOM(1), .name = cf_str("one"), .creator = USER(1)}},
-        {.kind = CF_WRITE_ACTIVATE, .activate = ROOM(1)},
+        {.kind = CF_WRITE_ACTIVATE, .activate.room = ROOM(1)},
         append_write(prev)};
     cf_outcome_t outcomes[4];
     size_t skip = prev == 0 ? 0 : 3;

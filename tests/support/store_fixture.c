@@ -14,6 +14,7 @@ backend_t every_store[4] = {{"memory"}, {"sqlite"}, {"postgres"}, {"faulty"}};
 
 static char url[1024], admin_url[512], database[64], folder[256];
 static cf_store_t *open_stores[OPEN_MAX_STORES];
+static PGconn *holder; /* of place_hold(); NULL: none */
 
 const char *place_url(void)
 {
@@ -30,11 +31,16 @@ static void be_silent(void *arg, const char *message)
     (void)arg, (void)message;
 }
 
-static void run_sql(const char *where, const char *sql, char *answer, size_t size)
+static PGconn *connect_to(const char *where)
 {
     PGconn *conn = PQconnectdb(where);
     cr_assert(PQstatus(conn) == CONNECTION_OK, "cannot connect: %s", PQerrorMessage(conn));
     PQsetNoticeProcessor(conn, be_silent, NULL);
+    return conn;
+}
+
+static void run_on(PGconn *conn, const char *sql, char *answer, size_t size)
+{
     PGresult *result = PQexec(conn, sql);
     ExecStatusType status = PQresultStatus(result);
     cr_assert(status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK, "%s: %s", sql,
@@ -42,12 +48,32 @@ static void run_sql(const char *where, const char *sql, char *answer, size_t siz
     if (answer)
         snprintf(answer, size, "%s", PQntuples(result) > 0 ? PQgetvalue(result, 0, 0) : "");
     PQclear(result);
+}
+
+static void run_sql(const char *where, const char *sql, char *answer, size_t size)
+{
+    PGconn *conn = connect_to(where);
+    run_on(conn, sql, answer, size);
     PQfinish(conn);
 }
 
 void place_sql(const char *sql, char *answer, size_t size)
 {
     run_sql(url, sql, answer, size);
+}
+
+void place_hold(const char *sql)
+{
+    place_let_go();
+    holder = connect_to(url);
+    run_on(holder, "BEGIN", NULL, 0);
+    run_on(holder, sql, NULL, 0);
+}
+
+void place_let_go(void)
+{
+    PQfinish(holder);
+    holder = NULL;
 }
 
 /* The same URL with another database: what stands between the authority and the query. */
@@ -141,6 +167,7 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 
 void place_remove(void)
 {
+    place_let_go();
     for (int i = 0; i < OPEN_MAX_STORES; i++)
         if (open_stores[i])
             place_close(open_stores[i]);

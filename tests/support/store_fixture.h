@@ -33,6 +33,9 @@ void place_forget(cf_store_t *store); /* somebody else closes it */
 /* Runs SQL on the server of a PostgreSQL place, in its database, as an administrator would. Copies
  * the first column of the first row (or "") to answer. */
 void place_sql(const char *sql, char *answer, size_t size);
+/* Runs SQL there in a transaction that stays open, with the locks it has taken, until place_let_go(). */
+void place_hold(const char *sql);
+void place_let_go(void); /* accepts that there is none */
 
 /* Rows for tests: distinct by number. */
 cf_id_t id_of(unsigned kind, uint64_t number); /* 16 bytes made of both */

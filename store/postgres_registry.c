@@ -1,0 +1,246 @@
+/* The table `nodes` on PostgreSQL. Each call is one transaction in one trip. A heartbeat takes no lock that another one
+ * waits for: rows that are locked are passed over, and what is left undone is the next heartbeat's, of whomever. */
+#include "registry.h"
+
+#include "pg_array.h"
+#include "pg_link.h"
+
+#include <stdlib.h>
+
+#define KEPT_US "86400000000" /* a day; then nobody can mistake a number for another process's */
+#define ENTER_LOCK "7309453117222" /* any number that nobody else locks */
+#define NOW "(extract(epoch FROM clock_timestamp()) * 1000000)::int8"
+#define STATEMENTS_MAX 8 /* of one call */
+
+typedef enum {
+    BEGIN,
+    END_IF_CUT_OFF,
+    COMMIT,
+    LOCK_ENTRY,
+    FORGET,
+    MARK_LATE_BEFORE,
+    MARK_REPLACED,
+    ENTER,
+    BEAT,
+    MARK_LATE,
+    MARK_CUT_OFF,
+    WHY,
+    THERE,
+    LEAVE,
+    STATEMENT_COUNT,
+} statement_t;
+
+/* What ENTER answers. */
+enum { ENTERED = 0, NAME_TAKEN = 1, CANNOT_TALK = 2, TOO_MANY = 3, NUMBER_USED = 4 };
+
+static const char *const statements[STATEMENT_COUNT] = {
+    [BEGIN] = "BEGIN",
+    /* A node that is cut off between this and its COMMIT must not keep the rows locked. */
+    [END_IF_CUT_OFF] = "SET LOCAL idle_in_transaction_session_timeout = 2000",
+    [COMMIT] = "COMMIT",
+    [LOCK_ENTRY] = "SELECT pg_advisory_xact_lock(" ENTER_LOCK ")",
+    [FORGET] = "DELETE FROM nodes WHERE gone_us < " NOW " - " KEPT_US,
+    [MARK_LATE_BEFORE] =
+        "UPDATE nodes SET gone_us = " NOW ", gone_why = 2"
+        " WHERE gone_us IS NULL AND number <> $1::int8 AND beat_us < " NOW " - $2::int8",
+    [MARK_REPLACED] = "UPDATE nodes SET gone_us = " NOW ", gone_why = 4"
+                      " WHERE gone_us IS NULL AND number <> $1::int8 AND name = $2::text"
+                      " AND endpoint = $3::text",
+    [ENTER] = "WITH others AS (SELECT name, endpoint FROM nodes WHERE gone_us IS NULL AND number "
+              "<> $1::int8),"
+              " verdict AS (SELECT CASE"
+              " WHEN EXISTS (SELECT 1 FROM nodes WHERE number = $1::int8 AND (gone_us IS NOT NULL"
+              " OR name <> $2::text OR endpoint <> $3::text)) THEN 4"
+              " WHEN EXISTS (SELECT 1 FROM others WHERE name = $2::text) THEN 1"
+              " WHEN EXISTS (SELECT 1 FROM others WHERE endpoint = '' OR $3::text = '') THEN 2"
+              " WHEN (SELECT count(*) FROM others) >= $6::int8 THEN 3"
+              " ELSE 0 END AS code),"
+              " put AS (INSERT INTO nodes (number, name, endpoint, public_key, version, "
+              "entered_us, beat_us,"
+              " steady_us) SELECT $1::int8, $2::text, $3::text, $4::text, $5::int8::int4, " NOW
+              ", " NOW ", " NOW " FROM verdict WHERE code = 0 ON CONFLICT (number) DO NOTHING)"
+              " SELECT code FROM verdict",
+    [BEAT] = "UPDATE nodes SET beat_us = " NOW ", steady_us = CASE WHEN " NOW
+             " - beat_us > $2::int8 * 2 / 3 THEN " NOW " ELSE steady_us END, unheard = $3::int8[]"
+             " WHERE number = $1::int8 AND gone_us IS NULL",
+    [MARK_LATE] = "UPDATE nodes SET gone_us = " NOW ", gone_why = 2 WHERE number IN (SELECT number"
+                  " FROM nodes WHERE gone_us IS NULL AND number <> $1::int8 AND beat_us < " NOW
+                  " - $2::int8 AND EXISTS (SELECT 1 FROM nodes WHERE number = $1::int8"
+                  " AND gone_us IS NULL AND steady_us <= " NOW " - $2::int8)"
+                  " FOR UPDATE SKIP LOCKED)",
+    [MARK_CUT_OFF] =
+        "WITH there AS (SELECT number, unheard FROM nodes WHERE gone_us IS NULL),"
+        " cut AS (SELECT a.number AS one FROM there a JOIN there b ON a.number <> b.number"
+        " AND (b.number = ANY (a.unheard) OR a.number = ANY (b.unheard))),"
+        " worst AS (SELECT one FROM cut GROUP BY one ORDER BY count(*) DESC, one DESC LIMIT 1)"
+        " UPDATE nodes SET gone_us = " NOW
+        ", gone_why = 3 WHERE number IN (SELECT number FROM nodes"
+        " WHERE number = (SELECT one FROM worst) AND gone_us IS NULL AND EXISTS (SELECT 1 FROM "
+        "there"
+        " WHERE number = $1::int8) FOR UPDATE SKIP LOCKED)",
+    [WHY] = "SELECT CASE WHEN EXISTS (SELECT 1 FROM nodes WHERE number = $1::int8)"
+            " THEN (SELECT coalesce(gone_why, 0)::int4 FROM nodes WHERE number = $1::int8)"
+            " ELSE 2 END",
+    [THERE] = "SELECT number, name, endpoint, public_key, version FROM nodes WHERE gone_us IS NULL"
+              " ORDER BY entered_us, number",
+    [LEAVE] = "UPDATE nodes SET gone_us = " NOW ", gone_why = 1 WHERE number = $1::int8"
+              " AND gone_us IS NULL",
+};
+
+typedef struct {
+    cf_registry_t base;
+    cf_store_config_t config;
+    cf_pg_link_t link;
+    cf_pg_array_t unheard;
+} registry_t;
+
+/* A transaction: statements sent one behind the other and answered in one trip. */
+typedef struct {
+    registry_t *self;
+    int sent, rc;
+    PGresult *results[STATEMENTS_MAX];
+} trip_t;
+
+static void add(trip_t *trip, statement_t which, const cf_pg_param_t *params, int n)
+{
+    if (trip->rc < 0)
+        return;
+    trip->rc = cf_pg_send(&trip->self->link, which, params, n);
+    trip->sent += trip->rc == 0;
+}
+
+static void begin(trip_t *trip, registry_t *self)
+{
+    *trip = (trip_t){.self = self, .rc = cf_pg_begin(&self->link)};
+    add(trip, BEGIN, NULL, 0);
+    add(trip, END_IF_CUT_OFF, NULL, 0);
+}
+
+static void end(trip_t *trip)
+{
+    for (int i = 0; i < trip->sent; i++)
+        PQclear(trip->results[i]);
+}
+
+/* What went wrong takes the connection with it, and so whatever transaction is open. */
+static int commit(trip_t *trip)
+{
+    registry_t *self = trip->self;
+    add(trip, COMMIT, NULL, 0);
+    if (trip->rc == 0)
+        trip->rc = cf_pg_collect(&self->link, trip->results, trip->sent);
+    bool is_done =
+        trip->rc == 0 && strcmp(PQcmdStatus(trip->results[trip->sent - 1]), "COMMIT") == 0;
+    if (!is_done && self->link.conn)
+        cf_pg_close(&self->link);
+    return is_done ? 0 : trip->rc == CF_ENOMEM ? CF_ENOMEM : CF_EIO;
+}
+
+static int postgres_enter(cf_registry_t *base, const cf_node_t *node, int64_t gone_after_us)
+{
+    static const int codes[] = {[ENTERED] = 0,
+                                [NAME_TAKEN] = CF_EEXIST,
+                                [CANNOT_TALK] = CF_EPERM,
+                                [TOO_MANY] = CF_EFULL,
+                                [NUMBER_USED] = CF_ESTALE};
+    uint64_t number, gone_after, version, most;
+    cf_pg_param_t params[] = {
+        cf_pg_int8_param(&number, node->number),   cf_pg_text_param(node->name),
+        cf_pg_text_param(node->endpoint),          cf_pg_text_param(node->public_key),
+        cf_pg_int8_param(&version, node->version), cf_pg_int8_param(&most, CF_NODES_MAX)};
+    cf_pg_param_t late[] = {params[0], cf_pg_int8_param(&gone_after, gone_after_us)};
+    trip_t trip;
+    begin(&trip, (registry_t *)base);
+    add(&trip, LOCK_ENTRY, NULL, 0);
+    add(&trip, FORGET, NULL, 0);
+    add(&trip, MARK_LATE_BEFORE, late, 2);
+    add(&trip, MARK_REPLACED, params, 3);
+    add(&trip, ENTER, params, 6);
+    int rc = commit(&trip);
+    if (rc == 0) {
+        int32_t answer = cf_pg_int4(trip.results[trip.sent - 2], 0, 0);
+        rc = answer >= ENTERED && answer <= NUMBER_USED ? codes[answer] : CF_EIO;
+    }
+    end(&trip);
+    return rc;
+}
+
+static void deliver(const PGresult *result, cf_node_row_fn *row, void *arg)
+{
+    for (int i = 0; i < PQntuples(result); i++)
+        row(arg, &(cf_node_t){.number = (uint32_t)cf_pg_int8(result, i, 0),
+                              .name = cf_pg_text(result, i, 1),
+                              .endpoint = cf_pg_text(result, i, 2),
+                              .public_key = cf_pg_text(result, i, 3),
+                              .version = (uint32_t)cf_pg_int4(result, i, 4)});
+}
+
+static int postgres_beat(cf_registry_t *base, const cf_heartbeat_t *beat, cf_node_row_fn *row,
+                         void *arg, cf_node_end_t *why)
+{
+    registry_t *self = (registry_t *)base;
+    uint64_t number, gone_after;
+    cf_pg_array_start(&self->unheard, CF_PG_INT8);
+    for (uint32_t i = 0; i < beat->unheard_count; i++)
+        cf_pg_array_int8(&self->unheard, beat->unheard[i]);
+    if (self->unheard.failed)
+        return CF_ENOMEM;
+    cf_pg_param_t params[] = {cf_pg_int8_param(&number, beat->number),
+                              cf_pg_int8_param(&gone_after, beat->gone_after_us),
+                              {self->unheard.bytes.data, (int)self->unheard.bytes.size}};
+    trip_t trip;
+    begin(&trip, self);
+    add(&trip, BEAT, params, 3);
+    add(&trip, MARK_LATE, params, 2);
+    add(&trip, MARK_CUT_OFF, params, 1);
+    add(&trip, WHY, params, 1);
+    add(&trip, THERE, NULL, 0);
+    int rc = commit(&trip);
+    int32_t gone = rc == 0 ? cf_pg_int4(trip.results[trip.sent - 3], 0, 0) : 0;
+    if (rc == 0 && gone == 0) {
+        deliver(trip.results[trip.sent - 2], row, arg);
+    } else if (rc == 0) {
+        *why = (cf_node_end_t)gone;
+        rc = CF_ESTALE;
+    }
+    end(&trip);
+    return rc;
+}
+
+static int postgres_leave(cf_registry_t *base, uint32_t number)
+{
+    uint64_t wire;
+    cf_pg_param_t param = cf_pg_int8_param(&wire, number);
+    trip_t trip;
+    begin(&trip, (registry_t *)base);
+    add(&trip, LEAVE, &param, 1);
+    int rc = commit(&trip);
+    end(&trip);
+    return rc;
+}
+
+static void postgres_close(cf_registry_t *base)
+{
+    registry_t *self = (registry_t *)base;
+    cf_pg_destroy(&self->link);
+    cf_pg_array_free(&self->unheard);
+    free(self);
+}
+
+static const cf_registry_ops_t ops = {.enter = postgres_enter,
+                                      .beat = postgres_beat,
+                                      .leave = postgres_leave,
+                                      .close = postgres_close};
+
+int cf_postgres_registry_open(cf_registry_t **out, const cf_store_config_t *config)
+{
+    registry_t *self = calloc(1, sizeof *self);
+    if (!self)
+        return CF_ENOMEM;
+    self->base.ops = &ops;
+    self->config = *config;
+    self->link = (cf_pg_link_t){
+        .statements = statements, .statement_count = STATEMENT_COUNT, .config = &self->config};
+    *out = &self->base;
+    return 0;
+}

@@ -1,0 +1,418 @@
+/* Who is a node, and whose a room is. Time passes by rows that are made older. */
+#include "registry.h"
+#include "store_fixture.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+
+#define GONE_AFTER_US INT64_C(3000000)
+#define KEY "0123456789012345678901234567890123456789"
+
+static const backend_t postgres = {"postgres"};
+static cf_registry_t *registry;
+static cf_store_t *store;
+
+/* --- a database with the tables, and room 1 of user 1 ------------------------------------------
+ */
+
+static bool open_all(void)
+{
+    if (!place_new(&postgres))
+        return false;
+    store = place_open(CF_STORE_WRITER, NULL);
+    cr_assert_not_null(store);
+    cf_write_t writes[] = {
+        {.kind = CF_WRITE_CREATE_USER,
+         .create_user = {.id = USER(1),
+                         .username = cf_str("ann"),
+                         .email = cf_str("ann@test.com")}},
+        {.kind = CF_WRITE_CREATE_ROOM,
+         .create_room = {.id = ROOM(1), .name = cf_str("one"), .creator = USER(1)}}};
+    cf_outcome_t outcomes[2];
+    cr_assert(eq(int, store->ops->write(store, writes, 2, outcomes), 0));
+    cf_store_config_t config = {.url = place_url(), .statement_ms = STATEMENT_MS};
+    cr_assert(eq(int, cf_postgres_registry_open(&registry, &config), 0));
+    return true;
+}
+
+static void close_all(void)
+{
+    if (registry)
+        registry->ops->close(registry);
+    place_remove();
+}
+
+TestSuite(registry, .fini = close_all, .timeout = 60);
+
+static int enter_as(uint32_t number, const char *name, const char *endpoint)
+{
+    cf_node_t node = {.number = number,
+                      .name = cf_str(name),
+                      .endpoint = cf_str(endpoint),
+                      .public_key = cf_str(endpoint[0] ? KEY : ""),
+                      .version = 1};
+    return registry->ops->enter(registry, &node, GONE_AFTER_US);
+}
+
+static int enter(uint32_t number)
+{
+    char name[8], endpoint[32];
+    snprintf(name, sizeof name, "n%u", number);
+    snprintf(endpoint, sizeof endpoint, "tcp://10.0.0.%u:7000", number);
+    return enter_as(number, name, endpoint);
+}
+
+static char there[256]; /* "1 n1 tcp://10.0.0.1:7000;2 .." as the latest beat() told */
+static cf_node_end_t why;
+
+static void on_node(void *arg, const cf_node_t *node)
+{
+    size_t used = strlen(there);
+    (void)arg;
+    snprintf(there + used, sizeof there - used, "%s%u", used ? " " : "", node->number);
+}
+
+static int beat_without(uint32_t number, const uint32_t *unheard, uint32_t n)
+{
+    there[0] = '\0';
+    why = 0;
+    return registry->ops->beat(registry, &(cf_heartbeat_t){number, GONE_AFTER_US, unheard, n},
+                               on_node, NULL, &why);
+}
+
+static int beat(uint32_t number)
+{
+    return beat_without(number, NULL, 0);
+}
+
+/* Time passes for these nodes: "1, 2". */
+static void wait_without_beats(const char *numbers, int64_t us)
+{
+    char sql[200];
+    snprintf(sql, sizeof sql, "UPDATE nodes SET beat_us = beat_us - %lld WHERE number IN (%s)",
+             (long long)us, numbers);
+    place_sql(sql, NULL, 0);
+}
+
+static void be_steady_for(const char *numbers, int64_t us)
+{
+    char sql[200];
+    snprintf(sql, sizeof sql, "UPDATE nodes SET steady_us = steady_us - %lld WHERE number IN (%s)",
+             (long long)us, numbers);
+    place_sql(sql, NULL, 0);
+}
+
+/* --- entering ----------------------------------------------------------------------------------
+ */
+
+static const char *first_row;
+
+static void keep_first(void *arg, const cf_node_t *node)
+{
+    static char text[256];
+    (void)arg;
+    if (first_row)
+        return;
+    snprintf(text, sizeof text, "%u %.*s %.*s %.*s %u", node->number, (int)node->name.size,
+             node->name.bytes, (int)node->endpoint.size, node->endpoint.bytes,
+             (int)node->public_key.size, node->public_key.bytes, node->version);
+    first_row = text;
+}
+
+Test(registry, a_node_that_entered_is_told_of_all)
+{
+    if (!open_all())
+        return;
+    cr_assert(eq(int, enter(1), 0));
+    cr_assert(eq(int, enter(2), 0));
+    cr_assert(eq(int, beat(2), 0));
+    cr_assert(eq(str, there, "1 2"));
+    cr_assert(eq(int,
+                 registry->ops->beat(registry, &(cf_heartbeat_t){1, GONE_AFTER_US, NULL, 0},
+                                     keep_first, NULL, &why),
+                 0));
+    cr_assert(eq(str, (char *)first_row, "1 n1 tcp://10.0.0.1:7000 " KEY " 1"));
+}
+
+Test(registry, to_enter_again_after_a_lost_answer_changes_nothing)
+{
+    if (!open_all())
+        return;
+    cr_assert(eq(int, enter(1), 0));
+    cr_assert(eq(int, enter(1), 0));
+    cr_assert(eq(int, beat(1), 0));
+    cr_assert(eq(str, there, "1"));
+}
+
+Test(registry, a_number_is_never_used_again)
+{
+    if (!open_all())
+        return;
+    cr_assert(eq(int, enter(1), 0));
+    cr_assert(eq(int, enter_as(1, "other", "tcp://10.0.0.9:7000"), CF_ESTALE));
+    cr_assert(eq(int, registry->ops->leave(registry, 1), 0));
+    cr_assert(eq(int, enter(1), CF_ESTALE));
+    cr_assert(eq(int, enter_as(2, "n1", "tcp://10.0.0.1:7000"), 0));
+}
+
+Test(registry, one_name_is_one_node)
+{
+    if (!open_all())
+        return;
+    cr_assert(eq(int, enter_as(1, "a", "tcp://10.0.0.1:7000"), 0));
+    cr_assert(eq(int, enter_as(2, "a", "tcp://10.0.0.2:7000"), CF_EEXIST));
+    wait_without_beats("1", 2 * GONE_AFTER_US);
+    cr_assert(eq(int, enter_as(2, "a", "tcp://10.0.0.2:7000"), 0));
+    cr_assert(eq(int, beat(1), CF_ESTALE));
+    cr_assert(eq(int, why, CF_NODE_LATE));
+}
+
+Test(registry, a_process_replaces_the_one_before_on_its_endpoint)
+{
+    if (!open_all())
+        return;
+    cr_assert(eq(int, enter_as(1, "a", "tcp://10.0.0.1:7000"), 0));
+    cr_assert(eq(int, enter_as(2, "a", "tcp://10.0.0.1:7000"), 0));
+    cr_assert(eq(int, beat(1), CF_ESTALE));
+    cr_assert(eq(int, why, CF_NODE_REPLACED));
+    cr_assert(eq(str, there, ""));
+    cr_assert(eq(int, beat(2), 0));
+    cr_assert(eq(str, there, "2"));
+}
+
+Test(registry, without_a_mesh_there_is_one_node)
+{
+    if (!open_all())
+        return;
+    cr_assert(eq(int, enter_as(1, "a", ""), 0));
+    cr_assert(eq(int, enter_as(2, "b", ""), CF_EPERM));
+    cr_assert(eq(int, enter_as(2, "b", "tcp://10.0.0.2:7000"), CF_EPERM));
+    cr_assert(eq(int, enter_as(3, "a", ""), 0)); /* replaces the first */
+    cr_assert(eq(int, registry->ops->leave(registry, 3), 0));
+    cr_assert(eq(int, enter_as(2, "b", "tcp://10.0.0.2:7000"), 0));
+    cr_assert(eq(int, enter_as(4, "c", ""), CF_EPERM));
+}
+
+Test(registry, has_room_for_so_many)
+{
+    if (!open_all())
+        return;
+    for (uint32_t i = 1; i <= CF_NODES_MAX; i++)
+        cr_assert(eq(int, enter(i), 0));
+    cr_assert(eq(int, enter(CF_NODES_MAX + 1), CF_EFULL));
+    cr_assert(eq(int, registry->ops->leave(registry, 7), 0));
+    cr_assert(eq(int, enter(CF_NODES_MAX + 1), 0));
+}
+
+Test(registry, forgets_those_gone_for_a_day)
+{
+    char rows[16];
+    if (!open_all())
+        return;
+    cr_assert(eq(int, enter(1), 0));
+    cr_assert(eq(int, registry->ops->leave(registry, 1), 0));
+    place_sql("UPDATE nodes SET gone_us = gone_us - 86399000000", NULL, 0);
+    cr_assert(eq(int, enter(2), 0));
+    place_sql("SELECT count(*) FROM nodes", rows, sizeof rows);
+    cr_assert(eq(str, rows, "2"));
+    place_sql("UPDATE nodes SET gone_us = gone_us - 2000000", NULL, 0);
+    cr_assert(eq(int, enter(3), 0));
+    place_sql("SELECT count(*) FROM nodes", rows, sizeof rows);
+    cr_assert(eq(str, rows, "2"));
+}
+
+/* --- heartbeats --------------------------------------------------------------------------------
+ */
+
+Test(registry, who_is_late_is_gone_for_ever)
+{
+    if (!open_all())
+        return;
+    cr_assert(eq(int, enter(1), 0));
+    cr_assert(eq(int, enter(2), 0));
+    be_steady_for("1", 2 * GONE_AFTER_US);
+    wait_without_beats("2", GONE_AFTER_US - 1000000);
+    cr_assert(eq(int, beat(1), 0));
+    cr_assert(eq(str, there, "1 2"));
+    wait_without_beats("2", 1000000);
+    cr_assert(eq(int, beat(1), 0));
+    cr_assert(eq(str, there, "1"));
+    cr_assert(eq(int, beat(2), CF_ESTALE));
+    cr_assert(eq(int, why, CF_NODE_LATE));
+    cr_assert(eq(int, beat(2), CF_ESTALE));
+    cr_assert(eq(int, beat(1), 0));
+    cr_assert(eq(str, there, "1"));
+}
+
+Test(registry, after_an_outage_the_first_does_not_sweep_the_others_away)
+{
+    if (!open_all())
+        return;
+    cr_assert(eq(int, enter(1), 0));
+    cr_assert(eq(int, enter(2), 0));
+    be_steady_for("1, 2", 100 * GONE_AFTER_US);
+    wait_without_beats("1, 2", 10 * GONE_AFTER_US);
+    cr_assert(eq(int, beat(1), 0));
+    cr_assert(eq(str, there, "1 2"));
+    cr_assert(eq(int, beat(1), 0));
+    cr_assert(eq(str, there, "1 2"));
+    be_steady_for("1", GONE_AFTER_US); /* and 2 has still not come back */
+    cr_assert(eq(int, beat(1), 0));
+    cr_assert(eq(str, there, "1"));
+}
+
+Test(registry, a_node_that_is_gone_marks_nobody)
+{
+    if (!open_all())
+        return;
+    cr_assert(eq(int, enter(1), 0));
+    cr_assert(eq(int, enter(2), 0));
+    be_steady_for("1", 2 * GONE_AFTER_US);
+    cr_assert(eq(int, registry->ops->leave(registry, 1), 0));
+    wait_without_beats("2", 2 * GONE_AFTER_US);
+    cr_assert(eq(int, beat_without(1, (const uint32_t[]){2}, 1), CF_ESTALE));
+    cr_assert(eq(int, why, CF_NODE_LEFT));
+    cr_assert(eq(int, beat(2), 0));
+    cr_assert(eq(str, there, "2"));
+}
+
+Test(registry, of_two_who_do_not_hear_each_other_the_larger_is_gone)
+{
+    if (!open_all())
+        return;
+    for (uint32_t i = 1; i <= 3; i++)
+        cr_assert(eq(int, enter(i), 0));
+    cr_assert(eq(int, beat_without(1, (const uint32_t[]){2}, 1), 0)); /* of those two the larger */
+    cr_assert(eq(str, there, "1 3"));
+    cr_assert(eq(int, beat(2), CF_ESTALE));
+    cr_assert(eq(int, why, CF_NODE_CUT_OFF));
+    cr_assert(
+        eq(int, beat_without(3, (const uint32_t[]){1, 2}, 2), CF_ESTALE)); /* 2 does not count */
+    cr_assert(eq(int, why, CF_NODE_CUT_OFF));
+    cr_assert(eq(int, beat(1), 0));
+    cr_assert(eq(str, there, "1"));
+}
+
+Test(registry, who_is_cut_off_from_most_goes_whatever_its_number)
+{
+    if (!open_all())
+        return;
+    for (uint32_t i = 1; i <= 3; i++)
+        cr_assert(eq(int, enter(i), 0));
+    place_sql("UPDATE nodes SET unheard = '{1}' WHERE number IN (2, 3)", NULL, 0);
+    cr_assert(eq(int, beat_without(2, (const uint32_t[]){1}, 1), 0));
+    cr_assert(eq(str, there, "2 3"));
+    cr_assert(eq(int, beat(1), CF_ESTALE));
+    cr_assert(eq(int, why, CF_NODE_CUT_OFF));
+}
+
+Test(registry, a_heartbeat_does_not_wait_for_rows_of_others)
+{
+    if (!open_all())
+        return;
+    cr_assert(eq(int, enter(1), 0));
+    cr_assert(eq(int, enter(2), 0));
+    be_steady_for("1", 2 * GONE_AFTER_US);
+    wait_without_beats("2", 2 * GONE_AFTER_US);
+    place_hold("SELECT 1 FROM nodes WHERE number = 2 FOR UPDATE");
+    cr_assert(eq(int, beat(1), 0));
+    cr_assert(eq(str, there, "1 2"));
+    place_let_go();
+    cr_assert(eq(int, beat(1), 0));
+    cr_assert(eq(str, there, "1"));
+}
+
+Test(registry, is_away_until_the_tables_are_made_and_then_there)
+{
+    if (!place_new(&postgres))
+        return;
+    cf_store_config_t config = {.url = place_url(), .statement_ms = STATEMENT_MS};
+    cr_assert(eq(int, cf_postgres_registry_open(&registry, &config), 0));
+    cr_assert(eq(int, enter(1), CF_EIO));
+    store = place_open(CF_STORE_WRITER, NULL);
+    int rc;
+    do /* it pauses between attempts to connect */
+        rc = enter(1);
+    while (rc == CF_EIO);
+    cr_assert(eq(int, rc, 0));
+}
+
+/* --- whose a room is ---------------------------------------------------------------------------
+ */
+
+static cf_outcome_t activate(uint32_t owner, uint32_t from)
+{
+    cf_write_t write = {.kind = CF_WRITE_ACTIVATE, .activate = {ROOM(1), owner, from}};
+    cf_outcome_t outcome;
+    memset(&outcome, 0x5a, sizeof outcome);
+    cr_assert(eq(int, store->ops->write(store, &write, 1, &outcome), 0));
+    return outcome;
+}
+
+Test(registry, a_room_is_its_owners_while_that_is_there)
+{
+    if (!open_all())
+        return;
+    cr_assert(eq(int, enter(1), 0));
+    cr_assert(eq(int, enter(2), 0));
+    cf_outcome_t outcome = activate(1, 0);
+    cr_assert(eq(int, outcome.rc, 0));
+    cr_assert(eq(u64, outcome.room.epoch, 1));
+    outcome = activate(2, 0);
+    cr_assert(eq(int, outcome.rc, CF_EMOVED));
+    cr_assert(eq(u32, outcome.owner, 1));
+    outcome = activate(1, 0); /* its own again */
+    cr_assert(eq(int, outcome.rc, 0));
+    cr_assert(eq(u64, outcome.room.epoch, 2));
+    cr_assert(eq(int, registry->ops->leave(registry, 1), 0));
+    outcome = activate(2, 0);
+    cr_assert(eq(int, outcome.rc, 0));
+    cr_assert(eq(u64, outcome.room.epoch, 3));
+}
+
+Test(registry, an_owner_may_let_a_room_go)
+{
+    if (!open_all())
+        return;
+    for (uint32_t i = 1; i <= 3; i++)
+        cr_assert(eq(int, enter(i), 0));
+    cr_assert(eq(int, activate(1, 0).rc, 0));
+    cr_assert(eq(int, activate(2, 1).rc, 0));
+    cf_outcome_t outcome = activate(3, 1); /* 1 is not whose it is any more */
+    cr_assert(eq(int, outcome.rc, CF_EMOVED));
+    cr_assert(eq(u32, outcome.owner, 2));
+}
+
+Test(registry, who_was_replaced_in_a_room_cannot_write_to_it)
+{
+    if (!open_all())
+        return;
+    cr_assert(eq(int, enter(1), 0));
+    cr_assert(eq(int, enter(2), 0));
+    uint64_t epoch = activate(1, 0).room.epoch;
+    be_steady_for("2", 2 * GONE_AFTER_US);
+    wait_without_beats("1", 2 * GONE_AFTER_US);
+    cr_assert(eq(int, beat(2), 0));
+    cr_assert(eq(int, activate(2, 0).rc, 0));
+    cf_post_t row = {.id = POST(1),
+                     .seq = 1,
+                     .sender = USER(1),
+                     .at_us = 1,
+                     .kind = CF_POST_TEXT,
+                     .text = cf_str("late")};
+    cf_write_t write = {.kind = CF_WRITE_APPEND, .append = {ROOM(1), epoch, 0, &row, 1}};
+    cf_outcome_t outcome;
+    cr_assert(eq(int, store->ops->write(store, &write, 1, &outcome), 0));
+    cr_assert(eq(int, outcome.status, CF_VERDICT_STALE_EPOCH));
+}
+
+Test(registry, there_is_no_room_to_own)
+{
+    if (!open_all())
+        return;
+    cf_write_t write = {.kind = CF_WRITE_ACTIVATE, .activate = {ROOM(9), 1, 0}};
+    cf_outcome_t outcome;
+    cr_assert(eq(int, store->ops->write(store, &write, 1, &outcome), 0));
+    cr_assert(eq(int, outcome.rc, CF_ENOENT));
+}
