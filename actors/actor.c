@@ -31,6 +31,7 @@ struct cf_actor {
     cf_sched_t sched;
     pthread_t thread;
     bool has_thread;
+    int64_t speak_until_us; /* INT64_MAX: for ever */
     bool stopping;
     bool stop_waits; /* STOP was kept for later: no handler waits any more */
     bool is_ending;  /* STOP or DRAIN has come */
@@ -56,6 +57,7 @@ int cf_actor_new(cf_actor_t **out, const cf_bus_t *bus, cf_address_t address)
         return CF_ENOMEM;
     self->address = address;
     self->watch_fd = -1;
+    self->speak_until_us = INT64_MAX;
     self->contain = bus->contain;
     int rc = cf_inbox_open(&self->inbox, bus, address);
     if (rc == 0)
@@ -87,6 +89,23 @@ void cf_actor_watch(cf_actor_t *self, int fd, void (*readable)(void *self, cf_tu
 {
     self->watch_fd = fd;
     self->watch = readable;
+}
+
+void cf_actor_speak_until(cf_actor_t *self, int64_t boot_us)
+{
+    self->speak_until_us = boot_us;
+}
+
+static bool may_speak(const cf_actor_t *self)
+{
+    return self->speak_until_us == INT64_MAX || cf_boot_us() < self->speak_until_us;
+}
+
+/* The clock is read last of all: a process may have been stopped since its turn began. */
+static void flush(cf_actor_t *self)
+{
+    if (may_speak(self))
+        cf_outbox_flush(self->out);
 }
 
 /* --- what every actor answers ------------------------------------------------------------------
@@ -293,9 +312,11 @@ int cf_actor_turn(cf_actor_t *self, int budget)
     cf_arena_reset(&self->arena);
     if (self->drained)
         cf_actor_drained(self);
-    cf_outbox_flush(self->out);
+    flush(self);
     if (!self->stopping)
         return n;
+    if (!may_speak(self))
+        cf_outbox_forget(self->out);
     cf_outbox_answer(self->out, &self->stop, CF_MSG_STOPPED, NULL);
     cf_outbox_flush(self->out);
     return CF_ECLOSING;
@@ -328,7 +349,7 @@ static void loop(cf_actor_t *self)
             cf_turn_t turn = turn_now(self);
             self->watch(self->state, &turn);
             cf_arena_reset(&self->arena);
-            cf_outbox_flush(self->out);
+            flush(self);
         }
     }
 }
@@ -387,10 +408,10 @@ static int wait_inside(cf_actor_t *self, int fd, bool for_write, int64_t until_u
         bool ready;
         bool ends = self->stop_waits || (may_end && self->is_ending);
         int left_ms = ends ? 0 : timeout_ms(until_us);
-        cf_outbox_flush(self->out); /* what was said before need not wait with it */
+        flush(self); /* what was said before need not wait with it */
         cf_inbox_wait(self->inbox, fd, for_write, left_ms, &ready);
         bool kept = keep_for_later(self);
-        cf_outbox_flush(self->out);
+        flush(self);
         if (!ready && !kept) { /* leave the inbox alone for a moment, it would wake us at once */
             int64_t retry_us = cf_boot_us() + NO_MEMORY_US;
             ready = wait_alone(fd, for_write, retry_us < until_us ? retry_us : until_us) == 0;

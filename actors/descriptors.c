@@ -21,7 +21,7 @@ long cf_descriptors_for_actors(const cf_config_t *config)
          readers = config->store_readers, hashers = config->auth_hash_workers;
     long per_room_thread = 3 + gateways + readers + 5; /* lobby, storage, bot, stats, supervisor */
     long per_gateway = 4 + rooms + readers + 6;        /* its timer; and accounts, limiter */
-    long others = 12 + readers + hashers;              /* the observer and control among them */
+    long others = 13 + readers + hashers; /* the observer, control and nodes among them */
     long per_other = 3 + rooms + gateways + readers + hashers;
     /* a socket, and two while a name is being looked up, one of which may stay a while */
     long quotes = 4L * config->stock_in_flight_max;

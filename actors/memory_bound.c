@@ -32,7 +32,7 @@
 #define THREAD (CF_SUPERVISOR_STACK + 128 * KIB)
 #define DEEP_THREAD (CF_SUPERVISOR_DEEP_STACK + 128 * KIB)
 #define OTHER_THREADS 12          /* actors there is one of, the log's, and two of libzmq */
-#define OTHER_DEEP_THREADS 4      /* the supervisor, storage, the bot, the observer */
+#define OTHER_DEEP_THREADS 5      /* the supervisor, storage, nodes, the bot, the observer */
 #define LINK (36 * KIB)           /* libzmq: two chunks of 256 messages of 64 bytes */
 #define CONNECTION (4 * KIB)      /* an idle WebSocket takes 3.5 KiB, of which libwebsockets 2 */
 #define EXCHANGE (8 * KIB)        /* a request up to 4 KiB and what its answer needs */

@@ -6,6 +6,7 @@
 #include "metrics.h"
 #include "table.h"
 #include "wire/control.h"
+#include "wire/node.h"
 #include "wire/room.h"
 
 #include <stdlib.h>
@@ -215,6 +216,16 @@ static int on_flushed(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     return 0;
 }
 
+static int on_lease(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_rooms_t *self = state;
+    cf_lease_t lease;
+    int rc = cf_msg_body(&lease, msg, turn->arena);
+    if (rc == 0)
+        cf_actor_speak_until(self->actor, lease.until_us);
+    return rc;
+}
+
 static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_rooms_t *self = state;
@@ -295,6 +306,7 @@ static const cf_handler_t handlers[] = {
     {CF_MSG_OPEN, on_open},
     {CF_MSG_RETIRED, on_retired},
     {CF_MSG_NODE_GONE, on_node_gone},
+    {CF_MSG_LEASE, on_lease},
     {0, NULL},
 };
 

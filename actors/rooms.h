@@ -4,7 +4,8 @@
  *                          cannot (no such room, no store): it is freed, as nobody knows of it
  *     RETIRED (lobby)      a room that asked to RETIRE is freed
  *     FLUSHED (gateway)    opens that gateway's window
- *     NODE_GONE            members of that node leave every room
+ *     NODE_GONE (nodes)    members of that node leave every room
+ *     LEASE (nodes)        nothing leaves this thread later than that
  *     TOP_ROOMS (control)  -> ROOMS_TOP: the busiest of the rooms here
  *     any other, with a room in its header: that room's (room.h). A request for a room that is not
  *                          here is answered MOVED, never with silence

@@ -10,6 +10,7 @@
 #include "limiter.h"
 #include "lobby.h"
 #include "log.h"
+#include "nodes.h"
 #include "reader.h"
 #include "rooms.h"
 #include "stats.h"
@@ -18,6 +19,7 @@
 #include "store_choice.h"
 #include "sweeper.h"
 #include "wire/control.h"
+#include "wire/node.h"
 #include "wire/observe.h"
 
 #include <errno.h>
@@ -30,7 +32,6 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define NODE 1
 #define SECOND_US INT64_C(1000000)
 #define OBSERVER_CONNECTIONS 64 /* scrapers and probes */
 #define SHARES 32               /* of shutdown.timeout */
@@ -51,12 +52,13 @@ static const step_t steps[] = {
     {CF_MSG_DRAIN, CF_ACTOR_STOCKBOT, 5}, /* so that no gateway waits for a slow quote service */
     {CF_MSG_DRAIN, CF_ACTOR_GATEWAY, 13},     {CF_MSG_CLOSE, CF_ACTOR_GATEWAY, 18},
     {CF_MSG_DRAIN, CF_ACTOR_ROOMS, 21},       {CF_MSG_DRAIN, CF_ACTOR_STORAGE, 24},
-    {CF_MSG_STOP, CF_ACTOR_CONTROL, SHARES},  {CF_MSG_STOP, CF_ACTOR_SWEEPER, SHARES},
-    {CF_MSG_STOP, CF_ACTOR_LOBBY, SHARES},    {CF_MSG_STOP, CF_ACTOR_ROOMS, SHARES},
-    {CF_MSG_STOP, CF_ACTOR_STOCKBOT, SHARES}, {CF_MSG_STOP, CF_ACTOR_ACCOUNTS, SHARES},
-    {CF_MSG_STOP, CF_ACTOR_HASHER, SHARES},   {CF_MSG_STOP, CF_ACTOR_READER, SHARES},
-    {CF_MSG_STOP, CF_ACTOR_STORAGE, SHARES},  {CF_MSG_STOP, CF_ACTOR_LIMITER, SHARES},
-    {CF_MSG_STOP, CF_ACTOR_STATS, SHARES},
+    {CF_MSG_DRAIN, CF_ACTOR_NODES, 26}, /* nothing is written any more: others may have the rooms */
+    {CF_MSG_STOP, CF_ACTOR_NODES, SHARES},    {CF_MSG_STOP, CF_ACTOR_CONTROL, SHARES},
+    {CF_MSG_STOP, CF_ACTOR_SWEEPER, SHARES},  {CF_MSG_STOP, CF_ACTOR_LOBBY, SHARES},
+    {CF_MSG_STOP, CF_ACTOR_ROOMS, SHARES},    {CF_MSG_STOP, CF_ACTOR_STOCKBOT, SHARES},
+    {CF_MSG_STOP, CF_ACTOR_ACCOUNTS, SHARES}, {CF_MSG_STOP, CF_ACTOR_HASHER, SHARES},
+    {CF_MSG_STOP, CF_ACTOR_READER, SHARES},   {CF_MSG_STOP, CF_ACTOR_STORAGE, SHARES},
+    {CF_MSG_STOP, CF_ACTOR_LIMITER, SHARES},  {CF_MSG_STOP, CF_ACTOR_STATS, SHARES},
 }; /* then the gateways, by join_all() */
 #define STEPS (sizeof steps / sizeof steps[0])
 
@@ -65,11 +67,13 @@ typedef struct {
     cf_bus_t bus;
     cf_actor_t **actors; /* every actor but the supervisor, in order of making */
     cf_address_t *addresses;
+    cf_address_t *told; /* of nodes that are gone; owned, borrowed by the actor that tells them */
     uint32_t count, started, cap;
     cf_actor_t *self;
     int signals;
     int port;
     uint32_t opened; /* storage and readers that have the store */
+    bool is_node;    /* the registry has this process */
     int64_t start_us;
     bool stopping;
     size_t step;
@@ -90,19 +94,25 @@ static int64_t shares_us(const supervisor_t *self, int64_t shares)
     return self->config->shutdown_timeout_ms * 1000 * shares / SHARES;
 }
 
+/* SQLite is one process's own: nobody else can be there. */
+static bool has_registry(const supervisor_t *self)
+{
+    return strncmp(self->url, "postgres", strlen("postgres")) == 0;
+}
+
 /* --- making actors -----------------------------------------------------------------------------
  */
 
-static cf_address_t address_of(uint16_t kind, uint16_t index)
+static cf_address_t address_of(const supervisor_t *self, uint16_t kind, uint16_t index)
 {
-    return (cf_address_t){NODE, kind, index};
+    return (cf_address_t){self->bus.node, kind, index};
 }
 
 /* Inboxes first: an actor may send to any other from its first turn on. */
 static int add_actors(supervisor_t *self, uint16_t kind, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
-        cf_address_t address = address_of(kind, (uint16_t)i);
+        cf_address_t address = address_of(self, kind, (uint16_t)i);
         int rc = cf_actor_new(&self->actors[self->count], &self->bus, address);
         if (rc < 0)
             return rc;
@@ -132,6 +142,7 @@ static int add_all(supervisor_t *self)
         {CF_ACTOR_HASHER, config->auth_hash_workers},
         {CF_ACTOR_ACCOUNTS, 1},
         {CF_ACTOR_SWEEPER, 1},
+        {CF_ACTOR_NODES, has_registry(self) ? 1 : 0},
         {CF_ACTOR_LOBBY, 1},
         {CF_ACTOR_LIMITER, 1},
         {CF_ACTOR_STOCKBOT, 1},
@@ -145,7 +156,8 @@ static int add_all(supervisor_t *self)
         self->cap += (uint32_t)kinds[i].n;
     self->actors = calloc(self->cap, sizeof *self->actors);
     self->addresses = calloc(self->cap, sizeof *self->addresses);
-    int rc = self->actors && self->addresses ? 0 : CF_ENOMEM;
+    self->told = calloc(self->cap, sizeof *self->told);
+    int rc = self->actors && self->addresses && self->told ? 0 : CF_ENOMEM;
     for (size_t i = 0; rc == 0 && i < n; i++)
         rc = add_actors(self, kinds[i].kind, (uint32_t)kinds[i].n);
     return rc;
@@ -264,6 +276,48 @@ static int start_sweeper(supervisor_t *self)
                   : start(self, CF_ACTOR_SWEEPER, 0, &cf_sweeper_ops, sweeper, CF_SCHED_NORMAL, 0);
 }
 
+/* Whose view of the nodes a room thread, a gateway and the lobby share. */
+static uint32_t list_told(supervisor_t *self)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < self->count; i++) {
+        uint16_t kind = self->addresses[i].kind;
+        if (kind == CF_ACTOR_LOBBY || kind == CF_ACTOR_ROOMS || kind == CF_ACTOR_GATEWAY)
+            self->told[n++] = self->addresses[i];
+    }
+    return n;
+}
+
+static int start_nodes(supervisor_t *self)
+{
+    const cf_config_t *config = self->config;
+    cf_actor_t *actor = actor_of(self, CF_ACTOR_NODES, 0);
+    if (!actor)
+        return 0;
+    cf_nodes_config_t nodes_config = {.actor = actor,
+                                      .self = {.number = self->bus.node,
+                                               .name = cf_str(config->node_name),
+                                               .version = CF_MSG_VERSION},
+                                      .beat_us = config->node_heartbeat_ms * 1000,
+                                      .gone_after_us = config->node_gone_after_ms * 1000,
+                                      .lease_us = config->node_gone_after_ms * 1000 * 5 / 6,
+                                      .told = self->told,
+                                      .told_count = list_told(self),
+                                      .room_thread = address_of(self, CF_ACTOR_ROOMS, 0),
+                                      .room_threads = (uint32_t)config->rooms_threads_max};
+    cf_store_config_t store_config = {.url = self->url,
+                                      .statement_ms = (int)config->node_heartbeat_ms,
+                                      .connection_ttl_us = config->store_connection_ttl_ms * 1000,
+                                      .wait = {cf_actor_wait, actor}};
+    cf_nodes_t *nodes;
+    int rc = cf_postgres_registry_open(&nodes_config.registry, &store_config);
+    if (rc == 0 && (rc = cf_nodes_new(&nodes, &nodes_config)) < 0)
+        nodes_config.registry->ops->close(nodes_config.registry);
+    return rc < 0 ? rc
+                  : start(self, CF_ACTOR_NODES, 0, &cf_nodes_ops, nodes, CF_SCHED_NORMAL,
+                          CF_SUPERVISOR_DEEP_STACK);
+}
+
 static int start_stockbot(supervisor_t *self)
 {
     const cf_config_t *config = self->config;
@@ -290,7 +344,7 @@ static int start_stockbot(supervisor_t *self)
                                        .cache_us = config->stock_cache_ms * 1000,
                                        .cache_not_found_us =
                                            config->stock_cache_not_found_ms * 1000,
-                                       .storage = address_of(CF_ACTOR_STORAGE, 0),
+                                       .storage = address_of(self, CF_ACTOR_STORAGE, 0),
                                        .random = randombytes_uniform,
                                        .http_ops = &cf_stockbot_http,
                                        .http = client,
@@ -322,9 +376,9 @@ static int start_lobby(supervisor_t *self)
                                 .gateway_count = (uint32_t)self->config->gateway_count,
                                 .lookups_max = CF_LOBBY_LOOKUPS_MAX};
     for (uint32_t i = 0; i < config.thread_count; i++)
-        config.threads[i] = address_of(CF_ACTOR_ROOMS, (uint16_t)i);
+        config.threads[i] = address_of(self, CF_ACTOR_ROOMS, (uint16_t)i);
     for (uint32_t i = 0; i < config.gateway_count; i++)
-        config.gateways[i] = address_of(CF_ACTOR_GATEWAY, (uint16_t)i);
+        config.gateways[i] = address_of(self, CF_ACTOR_GATEWAY, (uint16_t)i);
     int rc = cf_lobby_new(&lobby, &config);
     return rc < 0 ? rc : start(self, CF_ACTOR_LOBBY, 0, &cf_lobby_ops, lobby, CF_SCHED_NORMAL, 0);
 }
@@ -346,10 +400,10 @@ static int start_rooms(supervisor_t *self)
                              .idle_us = config->rooms_idle_ms * 1000,
                              .posts_ttl_us = config->sweeper_posts_ttl_ms * 1000,
                              .command_us = config->stock_deadline_ms * 1000,
-                             .lobby = address_of(CF_ACTOR_LOBBY, 0),
-                             .storage = address_of(CF_ACTOR_STORAGE, 0),
-                             .bot = address_of(CF_ACTOR_STOCKBOT, 0),
-                             .reader = address_of(CF_ACTOR_READER, 0),
+                             .lobby = address_of(self, CF_ACTOR_LOBBY, 0),
+                             .storage = address_of(self, CF_ACTOR_STORAGE, 0),
+                             .bot = address_of(self, CF_ACTOR_STOCKBOT, 0),
+                             .reader = address_of(self, CF_ACTOR_READER, 0),
                              .readers = (uint32_t)config->store_readers};
     int rc = 0;
     for (int i = 0; rc == 0 && i < config->rooms_threads_max; i++) {
@@ -369,12 +423,12 @@ static int start_control(supervisor_t *self)
     if (!self->control)
         return 0;
     cf_control_config_t config = {.server = self->control,
-                                  .room_thread = address_of(CF_ACTOR_ROOMS, 0),
+                                  .room_thread = address_of(self, CF_ACTOR_ROOMS, 0),
                                   .room_threads = (uint32_t)self->config->rooms_threads_max,
-                                  .accounts = address_of(CF_ACTOR_ACCOUNTS, 0),
-                                  .lobby = address_of(CF_ACTOR_LOBBY, 0),
-                                  .reader = address_of(CF_ACTOR_READER, 0),
-                                  .storage = address_of(CF_ACTOR_STORAGE, 0),
+                                  .accounts = address_of(self, CF_ACTOR_ACCOUNTS, 0),
+                                  .lobby = address_of(self, CF_ACTOR_LOBBY, 0),
+                                  .reader = address_of(self, CF_ACTOR_READER, 0),
+                                  .storage = address_of(self, CF_ACTOR_STORAGE, 0),
                                   .replay_us =
                                       self->config->stock_deadline_ms * 1000 + CF_CONTROL_REPLAY_US,
                                   .actor = actor_of(self, CF_ACTOR_CONTROL, 0)};
@@ -434,12 +488,12 @@ static cf_gateway_config_t gateway_config(supervisor_t *self, const char *listen
     const cf_config_t *config = self->config;
     return (cf_gateway_config_t){
         .server = server_config(config, listen, connections_max),
-        .lobby = address_of(CF_ACTOR_LOBBY, 0),
-        .accounts = address_of(CF_ACTOR_ACCOUNTS, 0),
-        .storage = address_of(CF_ACTOR_STORAGE, 0),
-        .stats = address_of(CF_ACTOR_STATS, 0),
-        .limiter = address_of(CF_ACTOR_LIMITER, 0),
-        .reader = address_of(CF_ACTOR_READER, 0),
+        .lobby = address_of(self, CF_ACTOR_LOBBY, 0),
+        .accounts = address_of(self, CF_ACTOR_ACCOUNTS, 0),
+        .storage = address_of(self, CF_ACTOR_STORAGE, 0),
+        .stats = address_of(self, CF_ACTOR_STATS, 0),
+        .limiter = address_of(self, CF_ACTOR_LIMITER, 0),
+        .reader = address_of(self, CF_ACTOR_READER, 0),
         .readers = (uint32_t)config->store_readers,
         .sockets_per_user = (uint32_t)config->limits_sockets_per_user,
         .answer_us = config->gateway_answer_timeout_ms * 1000,
@@ -598,8 +652,8 @@ static void begin_shutdown(supervisor_t *self, int64_t boot_us)
 static void finish(supervisor_t *self)
 {
     /* The loop ends at a STOP; this one is to ourselves */
-    cf_outbox_send(cf_actor_outbox(self->self), address_of(CF_ACTOR_SUPERVISOR, 0), CF_MSG_STOP, 0,
-                   (cf_id_t){0}, NULL);
+    cf_outbox_send(cf_actor_outbox(self->self), address_of(self, CF_ACTOR_SUPERVISOR, 0),
+                   CF_MSG_STOP, 0, (cf_id_t){0}, NULL);
 }
 
 static void next_step(supervisor_t *self)
@@ -684,10 +738,27 @@ static int exit_code_of(int rc)
 
 static bool is_open(const supervisor_t *self)
 {
-    return self->opened == 1 + (uint32_t)self->config->store_readers;
+    return self->opened == 1 + (uint32_t)self->config->store_readers &&
+           (self->is_node || !has_registry(self));
 }
 
-/* Readers come after storage, which makes the tables they look at. */
+static void say_where_if_open(const supervisor_t *self)
+{
+    if (is_open(self))
+        say_where(self);
+}
+
+/* The tables are there. */
+static void let_open(const supervisor_t *self, cf_turn_t *turn, uint16_t kind)
+{
+    for (uint32_t i = 0; i < self->count; i++)
+        if (self->addresses[i].kind == kind)
+            cf_outbox_send(turn->out, self->addresses[i], CF_MSG_STORE_OPENED, 0, (cf_id_t){0},
+                           &(cf_store_opened_t){0});
+}
+
+/* Storage makes the tables, then this process becomes a node. Readers come last: without them nobody can
+ * log in or enter a room, so a server that may not be in this database yet does nothing there. */
 static int on_store_opened(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     supervisor_t *self = state;
@@ -702,12 +773,50 @@ static int on_store_opened(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         return 0;
     }
     self->opened++;
-    for (uint32_t i = 0; i < self->count && msg->from.kind == CF_ACTOR_STORAGE; i++)
-        if (self->addresses[i].kind == CF_ACTOR_READER)
-            cf_outbox_send(turn->out, self->addresses[i], CF_MSG_STORE_OPENED, 0, (cf_id_t){0},
-                           &opened);
-    if (is_open(self))
-        say_where(self);
+    if (msg->from.kind == CF_ACTOR_STORAGE)
+        let_open(self, turn, has_registry(self) ? CF_ACTOR_NODES : CF_ACTOR_READER);
+    say_where_if_open(self);
+    return 0;
+}
+
+static int on_entered(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    supervisor_t *self = state;
+    cf_entered_t entered;
+    int rc = cf_msg_body(&entered, msg, turn->arena);
+    if (rc < 0 || self->stopping)
+        return rc;
+    if (-(int)entered.reason == CF_ESTALE) {
+        cf_log_error(
+            "drew a number that was used before; start it again"); /* one in four billion */
+        self->exit_code = CF_EXIT_UNAVAILABLE;
+        begin_shutdown(self, turn->boot_us);
+        return 0;
+    }
+    if (entered.reason) {
+        cf_log_warn("another server is in this database; waits until it leaves",
+                    CF_STR("name", self->config->node_name), CF_ERR(-(int)entered.reason));
+        return 0;
+    }
+    self->is_node = true;
+    let_open(self, turn, CF_ACTOR_READER);
+    say_where_if_open(self);
+    return 0;
+}
+
+/* Its rooms are another one's by now. */
+static int on_fenced(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    supervisor_t *self = state;
+    cf_fenced_t fenced;
+    int rc = cf_msg_body(&fenced, msg, turn->arena);
+    if (rc < 0 || self->stopping)
+        return rc;
+    cf_log_error("another server has taken over this database",
+                 CF_STR("name", self->config->node_name),
+                 CF_BOOL("same_name", fenced.why == CF_NODE_REPLACED));
+    self->exit_code = CF_EXIT_UNAVAILABLE;
+    begin_shutdown(self, turn->boot_us);
     return 0;
 }
 
@@ -720,7 +829,10 @@ static int64_t check_store(supervisor_t *self, int64_t boot_us)
     int64_t until_us = self->start_us + wait_ms * 1000;
     if (boot_us < until_us)
         return until_us;
-    cf_log_error("the store was not reachable in time", CF_INT("waited_ms", wait_ms));
+    bool is_alone = self->is_node || !self->opened;
+    cf_log_error(is_alone ? "the store was not reachable in time"
+                          : "another server did not leave this database in time",
+                 CF_INT("waited_ms", wait_ms));
     self->exit_code = CF_EXIT_UNAVAILABLE;
     begin_shutdown(self, boot_us);
     return boot_us;
@@ -740,6 +852,8 @@ static const cf_handler_t handlers[] = {
     {CF_MSG_STOPPED, on_step_answer},
     {CF_MSG_CLOSED, on_step_answer},
     {CF_MSG_STORE_OPENED, on_store_opened},
+    {CF_MSG_ENTERED, on_entered},
+    {CF_MSG_FENCED, on_fenced},
     {CF_MSG_DONE, on_reload_answer},
     {CF_MSG_REFUSED, on_reload_answer},
     {0, NULL},
@@ -764,16 +878,22 @@ static int open_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* In a database that others may enter the number is drawn by lot, and refused there if it has been used. */
+static uint32_t draw_number(const supervisor_t *self)
+{
+    return has_registry(self) ? 1 + randombytes_uniform(UINT32_MAX) : 1;
+}
+
 static int make_all(supervisor_t *self)
 {
     static int (*const starters[])(supervisor_t *) = {
-        load_pages,     start_stats,    start_storage, start_readers, start_accounts,
-        start_sweeper,  start_stockbot, start_limiter, start_lobby,   start_rooms,
-        start_observer, start_gateways, start_control};
-    int rc = cf_bus_init(&self->bus, NODE);
+        load_pages,    start_stats,    start_storage,  start_readers, start_accounts,
+        start_sweeper, start_nodes,    start_stockbot, start_limiter, start_lobby,
+        start_rooms,   start_observer, start_gateways, start_control};
+    int rc = cf_bus_init(&self->bus, draw_number(self));
     self->bus.trace = self->config->log_messages;
     if (rc == 0)
-        rc = cf_actor_new(&self->self, &self->bus, address_of(CF_ACTOR_SUPERVISOR, 0));
+        rc = cf_actor_new(&self->self, &self->bus, address_of(self, CF_ACTOR_SUPERVISOR, 0));
     if (rc == 0)
         rc = cf_control_open(&self->control, self->config); /* first: is there such an actor? */
     if (rc == 0)
@@ -854,6 +974,7 @@ int cf_supervisor_run(const cf_config_t *config)
     cf_own_pages_destroy(&self.pages);
     free(self.actors);
     free(self.addresses);
+    free(self.told);
     close(self.signals);
     cf_log_info("stopped", CF_INT("exit_code", self.exit_code));
     return self.exit_code;

@@ -5,12 +5,14 @@
 #include "config_key.h"
 #include "config_value.h"
 #include "err.h"
+#include "model_limits.h"
 #include "network.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define WHERE_MAX 320 /* bytes of a place, with NUL: a file's name and a line */
 #define ORIGIN_SOURCES_MAX 8
@@ -413,6 +415,8 @@ static void check_together(loader_t *self)
         strcmp(config->node_environment, "production") != 0)
         complain(self, "auth.cookie_name __Host-session_id needs http.tls_cert_file, or "
                        "node.environment production behind a proxy that speaks TLS");
+    if (config->node_gone_after_ms < 3 * config->node_heartbeat_ms)
+        complain(self, "node.gone_after must hold three node.heartbeat");
     if (config->gateway_pool_bytes < config->gateway_credits_bytes)
         complain(self, "gateway.pool_bytes must hold one gateway.credits_bytes");
     if (config->gateway_answer_timeout_ms + config->auth_hash_timeout_ms >=
@@ -450,6 +454,20 @@ static void check_secrets(loader_t *self)
         cf_config_key_name(key, name);
         complain(self, "%s holds the placeholder of an example", name);
     }
+}
+
+/* Servers of one name replace each other in a database: two hosts that were told nothing must not. */
+static void finish_node_name(loader_t *self)
+{
+    char host[CF_NODE_NAME_MAX + 1] = "";
+    cf_config_t *config = self->config;
+    if (config->node_name[0])
+        return;
+    gethostname(host, sizeof host - 1); /* one that is too long is cut */
+    char *name = cf_arena_take(&config->strings, sizeof host);
+    if (name)
+        config->node_name = strcpy(name, host[0] ? host : "confab");
+    self->out_of_memory |= !name;
 }
 
 /* store.url as the server uses it: a file in the data folder unless told otherwise. */
@@ -493,6 +511,7 @@ int cf_config_load(cf_config_t *out, const cf_config_sources_t *sources, cf_buf_
         read_set(&self, sources->sets[i]);
     read_foreign(&self);
     check_together(&self);
+    finish_node_name(&self);
     close_origins(&self);
     check_secrets(&self);
     finish_store_url(&self);

@@ -152,7 +152,13 @@
     X(limits, buckets_max, INT, "100000", "1000", "10000000",                                      \
       "Users, addresses and accounts whose limits are kept, 72 bytes each; past it the one not "   \
       "seen for the longest starts anew.")                                                         \
-    X(node, name, TEXT, "confab", "1", "63", "Name of this node in logs.")                         \
+    X(node, name, TEXT, "", "0", "63",                                                             \
+      "Name of this node, in logs and in the database; empty is the host's.")                      \
+    X(node, heartbeat, DURATION, "1s", "100ms", "10s",                                             \
+      "How often this node tells the database that it lives. PostgreSQL only.")                    \
+    X(node, gone_after, DURATION, "3s", "1s", "1m",                                                \
+      "A node without a heartbeat for so long is gone, and its rooms are others'; at least three " \
+      "heartbeats, and the same at all nodes.")                                                    \
     X(node, data_dir, TEXT, "./data", "1", "1024",                                                 \
       "Folder for the SQLite database and other files.")                                           \
     X(node, environment, CHOICE, "development",                                                    \
@@ -174,7 +180,8 @@
       "reader asks the store for all of a kind once in this time, or when ten wait and no more "   \
       "come. 0 is off.")                                                                           \
     X(store, connections_max, INT, "25", "2", "1000",                                              \
-      "Connections to the store at most; one is the writer's, store.readers is cut to the rest.")  \
+      "Connections to the store at most; one is the writer's, store.readers is cut to the rest. "  \
+      "On PostgreSQL heartbeats have one besides.")                                                \
     X(store, connection_ttl, DURATION, "0", "0", "24h",                                            \
       "A connection to PostgreSQL of this age is opened anew before its next use; 0 is never.")    \
     X(storage, batch_rows, INT, "500", "1", "500", "Posts written in one transaction.")            \

@@ -2,11 +2,13 @@
  * gateway of another node around it. */
 #include "rooms.h"
 
+#include "clock.h"
 #include "metrics.h"
 #include "peer.h"
 #include "store.h"
 #include "wire/append.h"
 #include "wire/control.h"
+#include "wire/node.h"
 #include "wire/read.h"
 #include "wire/room.h"
 
@@ -576,6 +578,30 @@ Test(rooms, tells_its_busiest_rooms_and_how_many_there_are)
 
 /* --- time ---------------------------------------------------------------------------------------
  */
+
+static void lease_until(int64_t until_us)
+{
+    peer_send(lobby, CF_ACTOR_ROOMS, CF_MSG_LEASE, 0, (cf_id_t){0}, &(cf_lease_t){until_us});
+}
+
+Test(rooms, says_nothing_while_it_has_no_lease_and_all_of_it_when_it_has)
+{
+    cf_rooms_top_t top;
+    lease_until(1);
+    peer_send(gw1, CF_ACTOR_ROOMS, CF_MSG_TOP_ROOMS, 1, (cf_id_t){0}, &(cf_top_rooms_t){1});
+    lease_until(cf_boot_us() + INT64_C(3600000000));
+    peer_send(gw1, CF_ACTOR_ROOMS, CF_MSG_TOP_ROOMS, 2, (cf_id_t){0}, &(cf_top_rooms_t){1});
+    cr_assert(peer_expect(gw1, CF_MSG_ROOMS_TOP, 1, &top));
+    cr_assert(peer_expect(gw1, CF_MSG_ROOMS_TOP, 2, &top));
+}
+
+Test(rooms, takes_with_it_what_it_had_no_lease_to_say)
+{
+    lease_until(1);
+    peer_send(lobby, CF_ACTOR_ROOMS, CF_MSG_TOP_ROOMS, 1, (cf_id_t){0}, &(cf_top_rooms_t){1});
+    peer_send(lobby, CF_ACTOR_ROOMS, CF_MSG_STOP, 2, (cf_id_t){0}, NULL);
+    cr_assert(peer_expect(lobby, CF_MSG_STOPPED, 2, NULL));
+}
 
 Test(rooms, runs_the_timers_of_its_rooms)
 {

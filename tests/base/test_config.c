@@ -74,6 +74,14 @@ Test(config, a_certificate_and_its_key_need_each_other)
     cr_expect(eq(str, (char *)config.http_tls_min_version, "1.2"));
 }
 
+Test(config, a_node_is_not_gone_before_three_heartbeats)
+{
+    cr_expect(eq(int, load("node: {heartbeat: 2s, gone_after: 6s}", NULL, NULL, NULL, NULL), 0));
+    cr_expect(eq(int, load("node: {heartbeat: 2s, gone_after: 5999ms}", NULL, NULL, NULL, NULL),
+                 CF_ERANGE));
+    cr_expect(strstr(said(), "node.gone_after must hold three node.heartbeat") != NULL);
+}
+
 Test(config, a_cookie_bound_to_its_host_must_be_secure)
 {
     const char *name = "auth.cookie_name=__Host-session_id";

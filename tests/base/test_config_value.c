@@ -119,7 +119,7 @@ Test(config_value, takes_text_at_its_length_and_refuses_it_beyond)
     cr_expect(eq(str, fault, "is longer than 63 bytes"));
     text[63] = '\0';
     cr_expect(eq(int, set("node.name", text), 0));
-    cr_expect(eq(int, set("node.name", ""), CF_ERANGE));
+    cr_expect(eq(int, set("node.data_dir", ""), CF_ERANGE));
     cr_expect(eq(str, (char *)config.node_name, text));
     cr_expect(eq(int, set("node.name", "a\nb"), CF_ERANGE));
     cr_expect(eq(int, set("node.name", "a\xff"), CF_ERANGE));

@@ -313,6 +313,17 @@ void cf_outbox_flush(cf_outbox_t *self)
     send_full(self);
 }
 
+void cf_outbox_forget(cf_outbox_t *self)
+{
+    cf_buf_clear(&self->frames);
+    self->taken = 0;
+    self->owed_count = 0;
+    for (; self->full; self->full = self->full->next_full)
+        cf_buf_clear(&self->full->frame);
+    self->full_end = &self->full;
+    self->full_bytes = 0;
+}
+
 size_t cf_outbox_bytes(const cf_outbox_t *self)
 {
     return self->frames.size - self->taken + self->full_bytes;

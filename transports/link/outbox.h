@@ -51,6 +51,7 @@ void cf_outbox_get_trace(const cf_outbox_t *self, uint8_t out[CF_TRACE_SIZE]);
 
 /* What there is no memory to send stays, in order, for the next flush. */
 void cf_outbox_flush(cf_outbox_t *self);
+void cf_outbox_forget(cf_outbox_t *self);         /* what waits is not sent */
 size_t cf_outbox_bytes(const cf_outbox_t *self);  /* waiting */
 bool cf_outbox_is_empty(const cf_outbox_t *self); /* nor is a refusal kept aside */
 /* For tests: take the oldest waiting message; false when there is none. Borrowed until the next

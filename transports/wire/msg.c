@@ -6,14 +6,14 @@
 #include "err.h"
 #include "hash.h"
 #include "limit.h"
+#include "little_endian.h"
+#include "node.h"
 #include "observe.h"
 #include "operate.h"
 #include "place.h"
 #include "read.h"
 #include "record.h"
 #include "room.h"
-
-#include <endian.h>
 
 typedef struct {
     uint16_t type;
@@ -81,48 +81,16 @@ const char *cf_actor_name(uint16_t kind)
     return "unknown";
 }
 
-static void put_u16(uint8_t *at, uint16_t value)
-{
-    value = htole16(value);
-    memcpy(at, &value, sizeof value);
-}
-
-static void put_u32(uint8_t *at, uint32_t value)
-{
-    value = htole32(value);
-    memcpy(at, &value, sizeof value);
-}
-
-static void put_u64(uint8_t *at, uint64_t value)
-{
-    value = htole64(value);
-    memcpy(at, &value, sizeof value);
-}
-
-static uint64_t get_u64(const uint8_t *at)
-{
-    uint64_t value;
-    memcpy(&value, at, sizeof value);
-    return le64toh(value);
-}
-
-static uint32_t get_u32(const uint8_t *at)
-{
-    uint32_t value;
-    memcpy(&value, at, sizeof value);
-    return le32toh(value);
-}
-
 static void put_head(uint8_t *at, const cf_msg_t *head, uint32_t size)
 {
     at[0] = CF_MSG_VERSION;
     at[1] = 0;
-    put_u16(at + 2, head->type);
-    put_u32(at + 4, size);
-    put_u64(at + 8, head->corr);
+    cf_put_le16(at + 2, head->type);
+    cf_put_le32(at + 4, size);
+    cf_put_le64(at + 8, head->corr);
     memcpy(at + 16, head->trace, CF_TRACE_SIZE);
-    put_u64(at + 32, cf_address_pack(head->from));
-    put_u64(at + 40, cf_address_pack(head->to));
+    cf_put_le64(at + 32, cf_address_pack(head->from));
+    cf_put_le64(at + 40, cf_address_pack(head->to));
     memcpy(at + 48, head->room.bytes, CF_ID_SIZE);
 }
 
@@ -163,7 +131,7 @@ int cf_msg_reencode(cf_buf_t *out, const cf_msg_t *msg, cf_address_t to)
 
 size_t cf_msg_frame_size(const uint8_t *frame)
 {
-    return CF_MSG_HEAD_SIZE + (size_t)get_u32(frame + 4);
+    return CF_MSG_HEAD_SIZE + (size_t)cf_get_le32(frame + 4);
 }
 
 static bool is_known_address(cf_address_t address)
@@ -176,12 +144,12 @@ int cf_msg_decode(cf_msg_t *out, const uint8_t *frame, size_t size)
     if (size < CF_MSG_HEAD_SIZE || frame[0] != CF_MSG_VERSION || frame[1] != 0)
         return CF_EPROTO;
     cf_msg_t msg = {
-        .type = (uint16_t)(frame[2] | frame[3] << 8),
-        .corr = get_u64(frame + 8),
-        .from = cf_address_unpack(get_u64(frame + 32)),
-        .to = cf_address_unpack(get_u64(frame + 40)),
+        .type = cf_get_le16(frame + 2),
+        .corr = cf_get_le64(frame + 8),
+        .from = cf_address_unpack(cf_get_le64(frame + 32)),
+        .to = cf_address_unpack(cf_get_le64(frame + 40)),
         .body = frame + CF_MSG_HEAD_SIZE,
-        .size = get_u32(frame + 4),
+        .size = cf_get_le32(frame + 4),
     };
     memcpy(msg.trace, frame + 16, CF_TRACE_SIZE);
     memcpy(msg.room.bytes, frame + 48, CF_ID_SIZE);

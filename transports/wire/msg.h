@@ -144,7 +144,13 @@
     /* operate.h */                                                                                \
     X(TOP_ROOMS, 0x0c01, top_rooms, REQUEST)                                                       \
     X(ROOMS_TOP, 0x0c02, rooms_top, ANSWER)                                                        \
-    X(REPLAY, 0x0c03, replay, REQUEST)
+    X(REPLAY, 0x0c03, replay, REQUEST)                                                             \
+    /* node.h */                                                                                   \
+    X(ENTERED, 0x0d01, entered, NOTICE)                                                            \
+    X(NODE_HERE, 0x0d02, node_here, NOTICE)                                                        \
+    X(LEASE, 0x0d03, lease, NOTICE)                                                                \
+    X(FENCED, 0x0d04, fenced, NOTICE)                                                              \
+    X(BEAT, 0x0d05, beat, NOTICE)
 
 typedef enum {
 #define X(name, number, shape, role) CF_MSG_##name = (number),

@@ -1,0 +1,295 @@
+#include "nodes.h"
+
+#include "err.h"
+#include "log.h"
+#include "metrics.h"
+#include "wire/control.h"
+#include "wire/node.h"
+#include "wire/observe.h"
+
+#include <stdlib.h>
+
+#define RETRY_US INT64_C(250000) /* after a heartbeat that was not answered */
+
+typedef struct {
+    uint32_t number;
+    bool is_here;            /* in the view that is being delivered */
+    int64_t heard_us;        /* its last BEAT; before that, when it was first seen */
+    int64_t sent_us;         /* of that BEAT, on its clock; 0: none has come */
+    int64_t echo_us;         /* on ours: what it says of itself was so then or later */
+    uint64_t unconfirmed_us; /* that the registry had not answered it for by then */
+} other_t;
+
+typedef enum { WAITING, ENTERING, THERE, GONE } phase_t;
+
+struct cf_nodes {
+    cf_nodes_config_t config;
+    phase_t phase;
+    int refused;          /* why the registry did not let it in when it last said so */
+    int64_t next_us;      /* what phase wants is done next */
+    int64_t confirmed_us; /* before the last heartbeat that was answered was sent */
+    int64_t lease_us;     /* until when this node may speak; LEASE was told of it */
+    other_t others[CF_NODES_MAX];
+    uint32_t count;
+    cf_turn_t *turn; /* of the heartbeat that is delivering its view */
+};
+
+int cf_nodes_new(cf_nodes_t **out, const cf_nodes_config_t *config)
+{
+    cf_nodes_t *self = calloc(1, sizeof *self);
+    if (!self)
+        return CF_ENOMEM;
+    self->config = *config;
+    self->next_us = INT64_MAX;
+    self->refused = CF_EIO;
+    *out = self;
+    return 0;
+}
+
+static bool has_mesh(const cf_nodes_t *self)
+{
+    return self->config.self.endpoint.size > 0;
+}
+
+static cf_address_t supervisor(const cf_turn_t *turn)
+{
+    return (cf_address_t){cf_outbox_address(turn->out).node, CF_ACTOR_SUPERVISOR, 0};
+}
+
+/* --- what others are told ----------------------------------------------------------------------
+ */
+
+/* Who is alone needs no leave to speak: an outage of the store must not silence it. */
+static void tell_lease(cf_nodes_t *self, cf_turn_t *turn, int64_t until_us)
+{
+    if (!has_mesh(self) || until_us == self->lease_us)
+        return;
+    self->lease_us = until_us;
+    for (uint32_t i = 0; i < self->config.room_threads; i++) {
+        cf_address_t thread = self->config.room_thread;
+        thread.index = (uint16_t)i;
+        cf_outbox_insist(turn->out, thread, CF_MSG_LEASE, 0, (cf_id_t){0}, &(cf_lease_t){until_us});
+    }
+}
+
+static void tell_here(cf_nodes_t *self, cf_turn_t *turn, const cf_node_t *node)
+{
+    cf_node_here_t here = {node->number, node->name, node->endpoint, node->public_key};
+    cf_log_info("a node is there", CF_UINT("node", node->number), CF_TEXT("name", node->name));
+    for (uint32_t i = 0; i < self->config.told_here_count; i++)
+        cf_outbox_send(turn->out, self->config.told_here[i], CF_MSG_NODE_HERE, 0, (cf_id_t){0},
+                       &here);
+}
+
+static void tell_gone(cf_nodes_t *self, cf_turn_t *turn, uint32_t number)
+{
+    cf_log_warn("a node is gone", CF_UINT("node", number));
+    for (uint32_t i = 0; i < self->config.told_count; i++)
+        cf_outbox_insist(turn->out, self->config.told[i], CF_MSG_NODE_GONE, 0, (cf_id_t){0},
+                         &(cf_node_gone_t){number});
+}
+
+static void tell_beat(cf_nodes_t *self, cf_turn_t *turn)
+{
+    for (uint32_t i = 0; i < self->count; i++) {
+        cf_beat_t beat = {.sent_us = turn->boot_us,
+                          .echo_us = self->others[i].sent_us,
+                          .unconfirmed_us = (uint64_t)(turn->boot_us - self->confirmed_us)};
+        cf_outbox_send(turn->out, (cf_address_t){self->others[i].number, CF_ACTOR_NODES, 0},
+                       CF_MSG_BEAT, 0, (cf_id_t){0}, &beat);
+    }
+}
+
+/* --- the view ----------------------------------------------------------------------------------
+ */
+
+static other_t *find(cf_nodes_t *self, uint32_t number)
+{
+    for (uint32_t i = 0; i < self->count; i++)
+        if (self->others[i].number == number)
+            return &self->others[i];
+    return NULL;
+}
+
+static void on_row(void *arg, const cf_node_t *node)
+{
+    cf_nodes_t *self = arg;
+    other_t *other = find(self, node->number);
+    if (node->number == self->config.self.number)
+        return;
+    if (other) {
+        other->is_here = true;
+        return;
+    }
+    if (self->count == CF_NODES_MAX) /* the registry has no room for more */
+        return;
+    self->others[self->count++] =
+        (other_t){.number = node->number, .is_here = true, .heard_us = self->turn->boot_us};
+    tell_here(self, self->turn, node);
+}
+
+static void drop_those_not_here(cf_nodes_t *self, cf_turn_t *turn)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < self->count; i++) {
+        if (self->others[i].is_here)
+            self->others[kept++] = self->others[i];
+        else
+            tell_gone(self, turn, self->others[i].number);
+    }
+    self->count = kept;
+}
+
+static uint32_t list_unheard(const cf_nodes_t *self, int64_t boot_us, uint32_t *out)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < self->count; i++)
+        if (boot_us - self->others[i].heard_us >= self->config.gone_after_us)
+            out[n++] = self->others[i].number;
+    return n;
+}
+
+static int on_beat(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_nodes_t *self = state;
+    cf_beat_t beat;
+    int rc = cf_msg_body(&beat, msg, turn->arena);
+    other_t *other = rc == 0 ? find(self, msg->from.node) : NULL;
+    if (!other)
+        return rc;
+    if (beat.echo_us > turn->boot_us)
+        return CF_ERANGE; /* nobody can have heard what was not said */
+    other->heard_us = turn->boot_us;
+    other->sent_us = beat.sent_us;
+    other->echo_us = beat.echo_us;
+    other->unconfirmed_us = beat.unconfirmed_us;
+    return 0;
+}
+
+/* --- the lease ---------------------------------------------------------------------------------
+ */
+
+/* The registry does not answer. See the head of nodes.h. */
+static void prolong(cf_nodes_t *self, cf_turn_t *turn)
+{
+    int64_t since_us = turn->boot_us;
+    for (uint32_t i = 0; i < self->count; i++) {
+        const other_t *other = &self->others[i];
+        if (other->unconfirmed_us <= (uint64_t)self->config.gone_after_us * 2 / 3)
+            return;
+        since_us = other->echo_us < since_us ? other->echo_us : since_us;
+    }
+    if (since_us + self->config.lease_us > self->lease_us)
+        tell_lease(self, turn, since_us + self->config.lease_us);
+}
+
+static void be_gone(cf_nodes_t *self, cf_turn_t *turn, cf_node_end_t why)
+{
+    self->phase = GONE;
+    cf_log_error("this node was marked gone", CF_UINT("why", why));
+    tell_lease(self, turn, turn->boot_us - 1);
+    cf_outbox_insist(turn->out, supervisor(turn), CF_MSG_FENCED, 0, (cf_id_t){0},
+                     &(cf_fenced_t){why});
+}
+
+static void beat(cf_nodes_t *self, cf_turn_t *turn)
+{
+    uint32_t unheard[CF_NODES_MAX];
+    cf_heartbeat_t heartbeat = {.number = self->config.self.number,
+                                .gone_after_us = self->config.gone_after_us,
+                                .unheard = unheard,
+                                .unheard_count = list_unheard(self, turn->boot_us, unheard)};
+    cf_node_end_t why;
+    self->turn = turn;
+    for (uint32_t i = 0; i < self->count; i++)
+        self->others[i].is_here = false;
+    int rc =
+        self->config.registry->ops->beat(self->config.registry, &heartbeat, on_row, self, &why);
+    self->next_us = turn->boot_us + (rc < 0 ? RETRY_US : self->config.beat_us);
+    if (rc == CF_ESTALE) {
+        be_gone(self, turn, why);
+        return;
+    }
+    if (rc == 0) {
+        self->confirmed_us = turn->boot_us;
+        drop_those_not_here(self, turn);
+        tell_lease(self, turn, turn->boot_us + self->config.lease_us);
+    } else {
+        prolong(self, turn);
+    }
+    tell_beat(self, turn);
+}
+
+static void enter(cf_nodes_t *self, cf_turn_t *turn)
+{
+    int rc = self->config.registry->ops->enter(self->config.registry, &self->config.self,
+                                               self->config.gone_after_us);
+    self->next_us = turn->boot_us + RETRY_US;
+    bool is_away = rc == CF_EIO || rc == CF_ENOMEM;
+    if (is_away || rc == self->refused)
+        return;
+    self->refused = rc;
+    if (rc == 0) {
+        self->phase = THERE;
+        self->confirmed_us = self->next_us = turn->boot_us;
+    } else if (rc == CF_ESTALE) {
+        self->phase = GONE; /* no other answer will ever come */
+    }
+    cf_outbox_insist(turn->out, supervisor(turn), CF_MSG_ENTERED, 0, (cf_id_t){0},
+                     &(cf_entered_t){(uint32_t)-rc});
+}
+
+/* --- messages and time -------------------------------------------------------------------------
+ */
+
+static int on_store_opened(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_nodes_t *self = state;
+    (void)msg;
+    if (self->phase == WAITING) {
+        self->phase = ENTERING;
+        self->next_us = turn->boot_us;
+    }
+    return 0;
+}
+
+static int64_t due(void *state, cf_turn_t *turn)
+{
+    cf_nodes_t *self = state;
+    if (turn->boot_us < self->next_us)
+        return self->next_us;
+    if (self->phase == ENTERING)
+        enter(self, turn);
+    else if (self->phase == THERE)
+        beat(self, turn);
+    bool has_more = self->phase == ENTERING || self->phase == THERE;
+    self->next_us = has_more ? self->next_us : INT64_MAX;
+    return self->next_us;
+}
+
+/* If the registry cannot be told, the others find out by themselves. */
+static void drain(void *state, cf_turn_t *turn)
+{
+    cf_nodes_t *self = state;
+    if (self->phase == THERE)
+        self->config.registry->ops->leave(self->config.registry, self->config.self.number);
+    (void)turn;
+    self->phase = GONE;
+    cf_actor_drained(self->config.actor);
+}
+
+static void destroy(void *state)
+{
+    cf_nodes_t *self = state;
+    self->config.registry->ops->close(self->config.registry);
+    free(self);
+}
+
+static const cf_handler_t handlers[] = {
+    {CF_MSG_STORE_OPENED, on_store_opened},
+    {CF_MSG_BEAT, on_beat},
+    {0, NULL},
+};
+
+const cf_actor_ops_t cf_nodes_ops = {
+    .handlers = handlers, .due = due, .drain = drain, .destroy = destroy};

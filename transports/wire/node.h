@@ -1,0 +1,44 @@
+/* transports/wire/node.h: who is a node of this chat, and how long this one may speak. docs/several-nodes.md.
+ *
+ *     STORE_OPENED  supervisor -> nodes   the tables are there: enter (observe.h)
+ *     ENTERED    nodes -> supervisor    this process is a node, or why it is not yet; with CF_ESTALE it never will be
+ *     NODE_HERE  nodes -> lobby, mesh   another one is there
+ *     NODE_GONE  nodes -> lobby, room threads, gateways   it is not any more (control.h)
+ *     LEASE      nodes -> room threads  nothing may leave them later than that
+ *     FENCED     nodes -> supervisor    this node was marked gone: it begins anew, or ends
+ *     BEAT       nodes -> nodes of each other node   that it lives, and for how long the store has not told so */
+#ifndef CF_NODE_H
+#define CF_NODE_H
+
+#include "model_limits.h"
+#include "msg.h"
+
+typedef struct {
+    uint32_t reason; /* 0, or a cf_err_t without its sign */
+} cf_entered_t;
+
+typedef struct {
+    uint32_t node;
+    cf_str_t name;
+    cf_str_t endpoint;   /* of its mesh */
+    cf_str_t public_key; /* Z85 */
+} cf_node_here_t;
+
+typedef struct {
+    int64_t until_us; /* cf_boot_us of this node */
+} cf_lease_t;
+
+typedef struct {
+    uint32_t why; /* cf_node_end_t of store/registry.h */
+} cf_fenced_t;
+
+typedef struct {
+    int64_t sent_us; /* cf_boot_us of who sends it */
+    int64_t echo_us; /* sent_us of the latest that it got from whom it sends this; 0: none */
+    uint64_t unconfirmed_us; /* since the heartbeat that the store confirmed last was sent */
+} cf_beat_t;
+
+extern const cf_shape_t cf_shape_entered, cf_shape_node_here, cf_shape_lease, cf_shape_fenced,
+    cf_shape_beat;
+
+#endif
