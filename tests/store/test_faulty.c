@@ -23,16 +23,7 @@ static void open_filled(void)
     cr_assert(place_new(&faulty));
     store = place_open_ms(CF_STORE_WRITER, 50, NULL);
     cr_assert(store);
-    cf_write_t writes[] = {
-        {.kind = CF_WRITE_CREATE_USER,
-         .create_user = {.id = USER(1),
-                         .username = cf_str("ann"),
-                         .email = cf_str("ann@test.com")}},
-        {.kind = CF_WRITE_CREATE_ROOM,
-         .create_room = {.id = ROOM(1), .name = cf_str("one"), .creator = USER(1)}},
-        {.kind = CF_WRITE_ACTIVATE, .activate.room = ROOM(1)}};
-    cf_outcome_t outcomes[3];
-    cr_assert_eq(store->ops->write(store, writes, 3, outcomes), 0);
+    place_fill(store);
 }
 
 TestSuite(faulty, .init = open_filled, .fini = place_remove, .timeout = 60);

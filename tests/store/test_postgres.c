@@ -85,16 +85,7 @@ static bool open_filled(int statement_ms)
         return false;
     store = open_watched(statement_ms);
     admin = PQconnectdb(place_url());
-    cf_write_t writes[] = {
-        {.kind = CF_WRITE_CREATE_USER,
-         .create_user = {.id = USER(1),
-                         .username = cf_str("ann"),
-                         .email = cf_str("ann@test.com")}},
-        {.kind = CF_WRITE_CREATE_ROOM,
-         .create_room = {.id = ROOM(1), .name = cf_str("one"), .creator = USER(1)}},
-        {.kind = CF_WRITE_ACTIVATE, .activate.room = ROOM(1)}};
-    cf_outcome_t outcomes[3];
-    cr_assert_eq(store->ops->write(store, writes, 3, outcomes), 0);
+    place_fill(store);
     return true;
 }
 

@@ -13,7 +13,7 @@ static const backend_t postgres = {"postgres"};
 static cf_registry_t *registry;
 static cf_store_t *store;
 
-/* --- a database with the tables, and room 1 of user 1 ------------------------------------------
+/* --- a database with the tables, and room 1, nobody's ------------------------------------------
  */
 
 static bool open_all(void)
@@ -22,15 +22,7 @@ static bool open_all(void)
         return false;
     store = place_open(CF_STORE_WRITER, NULL);
     cr_assert_not_null(store);
-    cf_write_t writes[] = {
-        {.kind = CF_WRITE_CREATE_USER,
-         .create_user = {.id = USER(1),
-                         .username = cf_str("ann"),
-                         .email = cf_str("ann@test.com")}},
-        {.kind = CF_WRITE_CREATE_ROOM,
-         .create_room = {.id = ROOM(1), .name = cf_str("one"), .creator = USER(1)}}};
-    cf_outcome_t outcomes[2];
-    cr_assert(eq(int, store->ops->write(store, writes, 2, outcomes), 0));
+    place_fill(store);
     cf_store_config_t config = {.url = place_url(), .statement_ms = STATEMENT_MS};
     cr_assert(eq(int, cf_postgres_registry_open(&registry, &config), 0));
     return true;
@@ -358,17 +350,17 @@ Test(registry, a_room_is_its_owners_while_that_is_there)
     cr_assert(eq(int, enter(2), 0));
     cf_outcome_t outcome = activate(1, 0);
     cr_assert(eq(int, outcome.rc, 0));
-    cr_assert(eq(u64, outcome.room.epoch, 1));
+    cr_assert(eq(u64, outcome.room.epoch, 2));
     outcome = activate(2, 0);
     cr_assert(eq(int, outcome.rc, CF_EMOVED));
     cr_assert(eq(u32, outcome.owner, 1));
     outcome = activate(1, 0); /* its own again */
     cr_assert(eq(int, outcome.rc, 0));
-    cr_assert(eq(u64, outcome.room.epoch, 2));
+    cr_assert(eq(u64, outcome.room.epoch, 3));
     cr_assert(eq(int, registry->ops->leave(registry, 1), 0));
     outcome = activate(2, 0);
     cr_assert(eq(int, outcome.rc, 0));
-    cr_assert(eq(u64, outcome.room.epoch, 3));
+    cr_assert(eq(u64, outcome.room.epoch, 4));
 }
 
 Test(registry, an_owner_may_let_a_room_go)

@@ -159,6 +159,20 @@ void place_close(cf_store_t *store)
     store->ops->close(store);
 }
 
+void place_fill(cf_store_t *store)
+{
+    cf_write_t writes[] = {
+        {.kind = CF_WRITE_CREATE_USER,
+         .create_user = {.id = USER(1),
+                         .username = cf_str("ann"),
+                         .email = cf_str("ann@test.com")}},
+        {.kind = CF_WRITE_CREATE_ROOM,
+         .create_room = {.id = ROOM(1), .name = cf_str("one"), .creator = USER(1)}},
+        {.kind = CF_WRITE_ACTIVATE, .activate.room = ROOM(1)}};
+    cf_outcome_t outcomes[3];
+    cr_assert_eq(store->ops->write(store, writes, 3, outcomes), 0);
+}
+
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *walk)
 {
     (void)st, (void)type, (void)walk;

@@ -30,6 +30,7 @@ cf_store_t *place_open(cf_store_role_t role, int *rc);
 cf_store_t *place_open_ms(cf_store_role_t role, int statement_ms, int *rc);
 void place_close(cf_store_t *store);
 void place_forget(cf_store_t *store); /* somebody else closes it */
+void place_fill(cf_store_t *store);   /* user 1, ann, and room 1 of hers, activated once */
 /* Runs SQL on the server of a PostgreSQL place, in its database, as an administrator would. Copies
  * the first column of the first row (or "") to answer. */
 void place_sql(const char *sql, char *answer, size_t size);
