@@ -8,6 +8,7 @@
 #include "model_limits.h"
 #include "network.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -497,6 +498,57 @@ static void finish_store_url(loader_t *self)
     complain(self, "store.url begins neither with sqlite: nor with postgres://");
 }
 
+/* The address in host:port; false: it is a name. */
+static bool address_of(const char *listen, uint8_t out[16])
+{
+    uint32_t bracket = listen[0] == '[';
+    uint32_t size = (uint32_t)(strrchr(listen, ':') - listen);
+    return cf_network_address(out, (cf_str_t){listen + bracket, size - 2 * bracket});
+}
+
+/* What stands for every interface says nobody how to get here. */
+static bool is_every_interface(const uint8_t address[16])
+{
+    static const uint8_t any4[16] = {[10] = 0xff, [11] = 0xff}, any6[16];
+    return memcmp(address, any4, sizeof any4) == 0 || memcmp(address, any6, sizeof any6) == 0;
+}
+
+static bool is_endpoint(const char *text)
+{
+    const char *host = text + strlen("tcp://"), *colon = strrchr(text, ':');
+    char *end;
+    if (strncmp(text, "tcp://", strlen("tcp://")) != 0 || colon <= host ||
+        !isdigit((unsigned char)colon[1]) || strpbrk(text, " ;*@"))
+        return false;
+    long port = strtol(colon + 1, &end, 10);
+    return *end == '\0' && port >= 1 && port <= 65535;
+}
+
+static void check_mesh(loader_t *self)
+{
+    const cf_config_t *config = self->config;
+    uint8_t address[16];
+    size_t gateways = (size_t)config->gateway_count, threads = (size_t)config->rooms_threads_max;
+    if (config->mesh_secret_key[0] && !cf_config_is_curve_key(config->mesh_secret_key))
+        complain(self, "mesh.secret_key is not a key of `confab token mesh-key`");
+    if (config->mesh_endpoint[0] && !is_endpoint(config->mesh_endpoint))
+        complain(self, "mesh.endpoint: '%.128s' is not tcp://HOST:PORT", config->mesh_endpoint);
+    if (!config->mesh_listen[0])
+        return;
+    if (strncmp(config->store_url, "postgres", strlen("postgres")) != 0)
+        complain(self, "mesh.listen needs store.url postgres://...: SQLite is for one server");
+    if (!config->mesh_secret_key[0])
+        complain(self, "mesh.listen needs mesh.secret_key; `confab token mesh-key` makes one");
+    if (!address_of(config->mesh_listen, address))
+        complain(self, "mesh.listen takes an IP address, not a name");
+    else if (!config->mesh_endpoint[0] && is_every_interface(address))
+        complain(self, "mesh.listen on every interface needs mesh.endpoint: how others get here");
+    if (config->mesh_queue_max_bytes / gateways <
+        config->gateway_pool_bytes + threads * config->rooms_window_bytes)
+        complain(self, "mesh.queue_max_bytes must hold, for each gateway, gateway.pool_bytes and "
+                       "one rooms.window_bytes for each room thread");
+}
+
 int cf_config_load(cf_config_t *out, const cf_config_sources_t *sources, cf_buf_t *report)
 {
     *out = (cf_config_t){0};
@@ -515,6 +567,7 @@ int cf_config_load(cf_config_t *out, const cf_config_sources_t *sources, cf_buf_
     close_origins(&self);
     check_secrets(&self);
     finish_store_url(&self);
+    check_mesh(&self);
     if (!self.out_of_memory && self.faults == 0)
         return 0;
 fail:

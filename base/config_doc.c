@@ -73,6 +73,7 @@ static const char *type_text(cf_config_type_t type)
         [CF_CONFIG_URL] = "URL",
         [CF_CONFIG_ORIGINS] = "list of origins",
         [CF_CONFIG_NETWORKS] = "list of networks",
+        [CF_CONFIG_CURVE_KEYS] = "list of keys",
     };
     return texts[type];
 }
@@ -105,6 +106,7 @@ static void print_bounds(FILE *out, const cf_config_key_t *key)
         break;
     case CF_CONFIG_ORIGINS:
     case CF_CONFIG_NETWORKS:
+    case CF_CONFIG_CURVE_KEYS:
         fprintf(out, "at most %s", key->high);
         break;
     default:

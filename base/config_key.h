@@ -16,6 +16,7 @@ typedef enum {
     CF_CONFIG_URL,
     CF_CONFIG_ORIGINS,
     CF_CONFIG_NETWORKS,
+    CF_CONFIG_CURVE_KEYS,
 } cf_config_type_t;
 
 typedef struct {

@@ -19,7 +19,8 @@
  * URL       const char *section_key      http(s)://host[:port][/path], without a slash at the end; as
  *                                       TEXT
  * ORIGINS   cf_config_list_t section_key least and most entries: http(s)://host[:port] or *
- * NETWORKS  cf_config_networks_t ...     least and most entries: address or CIDR range */
+ * NETWORKS  cf_config_networks_t ...     least and most entries: address or CIDR range
+ * CURVE_KEYS cf_config_list_t section_key least and most entries: public CURVE keys, Z85 */
 #ifndef CF_CONFIG_KEYS_H
 #define CF_CONFIG_KEYS_H
 
@@ -29,6 +30,7 @@
     X(gateway, "Gateway threads and the credit that bounds requests in flight.")                   \
     X(limits, "Limits on what one client may use.")                                                \
     X(node, "This process.")                                                                       \
+    X(mesh, "Links to the other nodes of one chat.")                                               \
     X(store, "Where posts, users and rooms stay.")                                                 \
     X(storage, "The one writer to the store.")                                                     \
     X(rooms, "Rooms and the threads that run them.")                                               \
@@ -164,6 +166,21 @@
     X(node, environment, CHOICE, "development",                                                    \
       "development|test|staging|production|prod=production", "",                                   \
       "`production` marks cookies Secure, as TLS does.")                                           \
+    X(mesh, listen, ADDRESS, "", "0", "120",                                                       \
+      "IP address and port where other nodes connect; port 0 picks a free one. Empty is none: "    \
+      "this server is alone. PostgreSQL only.")                                                    \
+    X(mesh, endpoint, TEXT, "", "0", "127",                                                        \
+      "`tcp://HOST:PORT`: how the other nodes reach this one; empty is mesh.listen.")              \
+    X(mesh, secret_key, SECRET, "", "0", "40",                                                     \
+      "This node's own CURVE key, the first line of `confab token mesh-key`. In quotes: it may "   \
+      "hold any sign.")                                                                            \
+    X(mesh, allowed_keys, CURVE_KEYS, "", "0", "64",                                               \
+      "Public keys of the nodes that may connect and are connected to, in quotes; one for each "   \
+      "node.")                                                                                     \
+    X(mesh, queue_max_bytes, SIZE, "256MiB", "8MiB", "64GiB",                                      \
+      "Bytes on the way to one other node that it has not confirmed; beyond it that node is cut "  \
+      "off. At least gateway.pool_bytes for each gateway, and rooms.window_bytes for each "        \
+      "gateway and room thread.")                                                                  \
     X(store, url, SECRET, "", "0", "2048",                                                         \
       "`sqlite:PATH` or `postgres://USER:PASSWORD@HOST/DATABASE`; empty is confab.db in "          \
       "node.data_dir.")                                                                            \

@@ -1,5 +1,6 @@
 #include "config_value.h"
 #include "err.h"
+#include "model_limits.h"
 #include "utf8.h"
 
 #include <ctype.h>
@@ -9,6 +10,7 @@
 #include <strings.h>
 
 #define LIST_MAX 64 /* entries of any list */
+_Static_assert(LIST_MAX == CF_NODES_MAX, "every node's key fits");
 
 static int refuse(char *fault, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static int refuse(char *fault, const char *format, ...)
@@ -289,6 +291,40 @@ static int set_networks(const setting_t *set)
     return 0;
 }
 
+bool cf_config_is_curve_key(const char *text)
+{
+    static const char signs[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                ".-:+=^!/*?&<>()[]{}@%$#";
+    size_t length = strlen(text);
+    uint64_t group = 0; /* five signs are four bytes */
+    for (size_t i = 0; i < length; i++) {
+        const char *sign = strchr(signs, text[i]);
+        if (!sign)
+            return false;
+        group = (i % 5 ? group * 85 : 0) + (uint64_t)(sign - signs);
+        if (group > UINT32_MAX)
+            return false;
+    }
+    return length == CF_NODE_KEY_SIZE;
+}
+
+static int set_curve_keys(const setting_t *set)
+{
+    const char **items =
+        cf_arena_take(&set->config->strings, (set->list->count + 1) * sizeof *items);
+    if (!items)
+        return CF_ENOMEM;
+    for (size_t i = 0; i < set->list->count; i++) {
+        if (!cf_config_is_curve_key(set->list->items[i]))
+            return refuse(set->fault, "'%.64s' is not a key of `confab token mesh-key`",
+                          set->list->items[i]);
+        if (!(items[i] = keep(set, set->list->items[i])))
+            return CF_ENOMEM;
+    }
+    *(cf_config_list_t *)set->member = (cf_config_list_t){items, set->list->count};
+    return 0;
+}
+
 static const struct {
     set_fn *set;
     bool is_list;
@@ -298,7 +334,7 @@ static const struct {
     [CF_CONFIG_TEXT] = {set_text, false},      [CF_CONFIG_SECRET] = {set_text, false},
     [CF_CONFIG_CHOICE] = {set_choice, false},  [CF_CONFIG_ADDRESS] = {set_address, false},
     [CF_CONFIG_ORIGINS] = {set_origins, true}, [CF_CONFIG_NETWORKS] = {set_networks, true},
-    [CF_CONFIG_URL] = {set_url, false},
+    [CF_CONFIG_URL] = {set_url, false},        [CF_CONFIG_CURVE_KEYS] = {set_curve_keys, true},
 };
 
 /* --- lists and text -------------------------------------------------------------------------- */

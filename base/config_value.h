@@ -13,6 +13,9 @@
 int cf_config_value_set(cf_config_t *config, const cf_config_key_t *key,
                         const cf_config_list_t *value, char *fault);
 
+/* A CURVE key in Z85 (ZeroMQ RFC 32): 40 of its 85 signs, which stand for 32 bytes. */
+bool cf_config_is_curve_key(const char *text);
+
 /* "90", "1500ms", "1m30s", "24h", "7d": milliseconds; a bare number is seconds. "64", "16KiB",
  * "1MiB", "4GiB": bytes. Return 0, or CF_EPROTO and leave *out as it was. */
 int cf_config_take_duration(int64_t *out, const char *text);

@@ -82,6 +82,67 @@ Test(config, a_node_is_not_gone_before_three_heartbeats)
     cr_expect(strstr(said(), "node.gone_after must hold three node.heartbeat") != NULL);
 }
 
+#define KEY "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7" /* of ZeroMQ's curve manual */
+#define MESH(listen) "mesh.listen=" listen
+#define WITH_KEY                                                                                   \
+    "store: {url: 'postgres://u@h/d'}\nmesh: {secret_key: '" KEY "', allowed_keys: ['" KEY "']}"
+
+Test(config, a_mesh_needs_a_key_and_a_store_for_several)
+{
+    cr_expect(eq(int, load(WITH_KEY, MESH("10.0.0.1:7400"), NULL, NULL, NULL), 0));
+    cr_expect(eq(str, (char *)config.mesh_secret_key, KEY));
+    cr_assert(eq(sz, config.mesh_allowed_keys.count, 1));
+    cr_expect(eq(str, (char *)config.mesh_allowed_keys.items[0], KEY));
+    cr_expect(eq(int,
+                 load("store: {url: 'postgres://u@h/d'}", MESH("10.0.0.1:7400"), NULL, NULL, NULL),
+                 CF_ERANGE));
+    cr_expect(strstr(said(), "mesh.listen needs mesh.secret_key") != NULL);
+    cr_expect(eq(int,
+                 load("mesh: {secret_key: '" KEY "'}", MESH("10.0.0.1:7400"), NULL, NULL, NULL),
+                 CF_ERANGE));
+    cr_expect(strstr(said(), "SQLite is for one server") != NULL);
+    cr_expect(eq(int, load("mesh: {secret_key: '" KEY "'}", NULL, NULL, NULL, NULL), 0));
+}
+
+Test(config, others_must_be_told_how_they_reach_a_mesh)
+{
+    cr_expect(eq(int, load(WITH_KEY, MESH("[fd00::1]:7400"), NULL, NULL, NULL), 0));
+    cr_expect(eq(int, load(WITH_KEY, MESH("0.0.0.0:7400"), NULL, NULL, NULL), CF_ERANGE));
+    cr_expect(strstr(said(), "needs mesh.endpoint") != NULL);
+    cr_expect(eq(int, load(WITH_KEY, MESH("[::]:7400"), NULL, NULL, NULL), CF_ERANGE));
+    cr_expect(eq(int, load(WITH_KEY, MESH("localhost:7400"), NULL, NULL, NULL), CF_ERANGE));
+    cr_expect(strstr(said(), "takes an IP address") != NULL);
+    cr_expect(eq(int,
+                 load(WITH_KEY, MESH("0.0.0.0:7400"),
+                      "CONFAB_MESH_ENDPOINT=tcp://chat1.example:7400", NULL, NULL),
+                 0));
+    const char *const bad[] = {"chat1:7400",        "tcp://chat1",   "tcp://:7400",
+                               "tcp://a b:7400",    "tcp://chat1:0", "tcp://chat1:65536",
+                               "tcp://chat1:7400x", "tcp://*:7400"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char set[64];
+        snprintf(set, sizeof set, "mesh.endpoint=%s", bad[i]);
+        cr_expect(eq(int, load("", set, NULL, NULL, NULL), CF_ERANGE), "%s", bad[i]);
+        cr_expect(strstr(said(), "is not tcp://HOST:PORT") != NULL);
+    }
+}
+
+Test(config, what_waits_for_another_node_holds_what_is_in_flight)
+{
+    const char *two = "CONFAB_GATEWAY_COUNT=2"; /* 2 x (64 MiB + 2 x 1 MiB) */
+    cr_expect(eq(int,
+                 load("store: {url: 'postgres://u@h/d'}\nmesh: {listen: '10.0.0.1:1', "
+                      "secret_key: '" KEY "', queue_max_bytes: 132MiB}",
+                      NULL, two, NULL, NULL),
+                 0));
+    cr_expect(eq(int,
+                 load("store: {url: 'postgres://u@h/d'}\nmesh: {listen: '10.0.0.1:1', "
+                      "secret_key: '" KEY "', queue_max_bytes: 131MiB}",
+                      NULL, two, NULL, NULL),
+                 CF_ERANGE));
+    cr_expect(strstr(said(), "mesh.queue_max_bytes must hold") != NULL);
+}
+
 Test(config, a_cookie_bound_to_its_host_must_be_secure)
 {
     const char *name = "auth.cookie_name=__Host-session_id";

@@ -247,3 +247,20 @@ Test(config_value, does_not_quote_a_secret)
     cr_expect(eq(int, set("store.url", secret), CF_ERANGE));
     cr_expect(eq(str, fault, "is longer than 2048 bytes"));
 }
+
+Test(config_value, takes_a_key_of_40_signs_that_is_32_bytes)
+{
+    const char *good = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7";
+    const char *most = "%nSc0%nSc0%nSc0%nSc0%nSc0%nSc0%nSc0%nSc0"; /* 2^256 - 1 */
+    const char *const bad[] = {
+        "", "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf", "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf77",
+        "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]y~7", "%nSc0%nSc0%nSc0%nSc0%nSc0%nSc0%nSc0%nSc1"};
+    cr_expect(cf_config_is_curve_key(good));
+    cr_expect(cf_config_is_curve_key(most));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        cr_expect(not(cf_config_is_curve_key(bad[i])), "%s", bad[i]);
+    cr_expect(eq(int, set("mesh.allowed_keys", good), 0));
+    cr_expect(eq(sz, config.mesh_allowed_keys.count, 1));
+    cr_expect(eq(int, set("mesh.allowed_keys", "good"), CF_ERANGE));
+    cr_expect(eq(sz, config.mesh_allowed_keys.count, 1));
+}
