@@ -6,6 +6,7 @@
 #include "dead_letters.h"
 #include "err.h"
 #include "import.h"
+#include "link/curve.h"
 #include "local/local_server.h"
 #include "log.h"
 #include "memory_bound.h"
@@ -177,6 +178,18 @@ static int protocol_doc(const options_t *options)
     return 0;
 }
 
+static int mesh_key(const options_t *options)
+{
+    char secret_key[CF_NODE_KEY_SIZE + 1], public_key[CF_NODE_KEY_SIZE + 1];
+    (void)options;
+    if (cf_curve_new_keys(secret_key, public_key) < 0) {
+        fputs("confab: libzmq was built without CURVE\n", stderr);
+        return CF_EXIT_FAILURE;
+    }
+    printf("%s\n%s\n", secret_key, public_key);
+    return 0;
+}
+
 static int version(const options_t *options)
 {
     (void)options;
@@ -251,6 +264,8 @@ static const struct {
     {"seed", NULL, seed, "fill the store with demonstration data: users, rooms, messages"},
     {"dead-letters", NULL, dead_letters, "print the commands that failed, one JSON object a line"},
     {"ctl", WORDS, ctl, "ask the running server; alone it says what"},
+    {"token", "mesh-key", mesh_key,
+     "print a new pair of keys for mesh: the secret one, then the public one"},
     {"version", NULL, version, "print the version"},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])

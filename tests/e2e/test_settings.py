@@ -194,6 +194,20 @@ def run(server, *command, **env):
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=servers.LIMIT_S)
 
 
+def test_a_new_pair_of_keys_is_good_for_a_mesh(store_kind, make_server):
+    server = make_server()
+    secret, public = run(server, "token", "mesh-key").stdout.split()
+    assert secret != public and run(server, "token", "mesh-key").stdout.split() != [secret, public]
+    mesh = {"CONFAB_MESH_LISTEN": "127.0.0.1:0", "CONFAB_MESH_SECRET_KEY": secret, "CONFAB_MESH_ALLOWED_KEYS": public}
+    answer = run(server, "check-config", **mesh)
+    if store_kind == "postgres":
+        assert answer.returncode == 0, answer.stdout
+    else:
+        assert answer.returncode == 78 and "SQLite is for one server" in answer.stdout
+    short = run(server, "check-config", **mesh | {"CONFAB_MESH_SECRET_KEY": secret[:-1]})
+    assert short.returncode == 78 and "mesh.secret_key is not a key" in short.stdout and secret[:-1] not in short.stdout
+
+
 def test_seed_can_be_repeated_and_gives_what_the_contract_lists(store_kind, make_server):
     server = make_server()
     for _ in range(2):
