@@ -46,7 +46,8 @@ static void gone(cf_load_t *load, cf_client_t *client, int code, const char *wha
         client->slow->ended_ns = load->now_ns - load->start_ns;
         client->slow->last_seq = client->last_seq;
     }
-    client->last_seq = client->ahead = 0;
+    client->last_seq = 0;
+    cf_ahead_clear(&client->ahead);
     client->stream.size = 0;
     client->resend_ns = 0;
     if (client->whole) {

@@ -253,7 +253,9 @@ static int read_targets(cf_load_t *load)
         return -1;
     uint8_t *in = cf_conn_reserve(lines * CF_IN_MAX), *out = cf_conn_reserve(lines * CF_OUT_MAX);
     uint8_t *part = load->options.dialect->streams ? cf_conn_reserve(lines * CF_PART_MAX) : NULL;
-    if (!in || !out || (load->options.dialect->streams && !part))
+    const size_t ahead_words = CF_AHEAD_MAX / 64;
+    uint64_t *ahead = cf_conn_reserve(lines * ahead_words * sizeof *ahead);
+    if (!in || !out || !ahead || (load->options.dialect->streams && !part))
         return -1;
     char *save = NULL;
     for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
@@ -272,6 +274,7 @@ static int read_targets(cf_load_t *load)
                      .in = in + load->client_count * (size_t)CF_IN_MAX,
                      .out = out + load->client_count * (size_t)CF_OUT_MAX},
             .stream = {.part = part ? part + load->client_count * (size_t)CF_PART_MAX : NULL},
+            .ahead = {.bits = ahead + load->client_count * ahead_words},
             .index = load->client_count,
             .room = room,
             .token = blank + 1,

@@ -7,6 +7,7 @@
 #ifndef CF_LOAD_H
 #define CF_LOAD_H
 
+#include "ahead.h"
 #include "conn.h"
 #include "frame.h"
 #include "histogram.h"
@@ -62,7 +63,7 @@ typedef struct {
     uint32_t index, room;
     const char *token;
     uint64_t last_seq; /* newest post delivered on this connection; 0: none yet */
-    uint64_t ahead;    /* bit i: so was post last_seq + 1 + i; bit 0 is never set */
+    cf_ahead_t ahead;  /* those that came before their turn; of servers that number nothing */
     cf_stream_t stream;
     bool whole; /* reads, and READY since posting began: must have got every post */
     bool dirty, close_seen;

@@ -154,22 +154,6 @@ void cf_rooms_deliver(cf_load_t *load, cf_client_t *client, const char *frame, s
  * order, too; where a server promises an order for each writer alone, others may come in between, which
  * is noted in `ahead`. */
 
-#define AHEAD_MAX 64
-
-static bool has(const cf_client_t *client, uint64_t seq)
-{
-    return seq <= client->last_seq || (seq - client->last_seq <= AHEAD_MAX &&
-                                       client->ahead >> (seq - client->last_seq - 1) & 1);
-}
-
-static void take_next(cf_client_t *client)
-{
-    do {
-        client->last_seq++;
-        client->ahead >>= 1;
-    } while (client->ahead & 1);
-}
-
 /* The post's slot, which the first copy gets; NULL if it cannot be one that comes now. */
 static cf_seen_t *find_post(cf_load_t *load, cf_room_t *room, const char *text, size_t size,
                             const cf_payload_t *payload)
@@ -199,7 +183,7 @@ void cf_rooms_deliver_text(cf_load_t *load, cf_client_t *client, const char *tex
     cf_payload_t payload;
     cf_slot_t *known = cf_order_known(&room->order, client->last_seq, text, size);
     if (known) {
-        take_next(client);
+        client->last_seq = cf_ahead_take(&client->ahead, client->last_seq, known->seq);
         count_delivery(load, client, (cf_seen_t *)(void *)known);
         return;
     }
@@ -215,24 +199,22 @@ void cf_rooms_deliver_text(cf_load_t *load, cf_client_t *client, const char *tex
     cf_seen_t *seen = find_post(load, room, text, size, &payload);
     if (!seen)
         return;
-    if (has(client, seen->slot.seq)) {
+    if (cf_ahead_has(&client->ahead, client->last_seq, seen->slot.seq)) {
         load->counts.order.doubled++;
         return;
     }
     const cf_pending_t *earlier =
         &load->clients[payload.writer].pending[(payload.n - 1) % CF_PENDING_MAX];
-    if (payload.n > 1 && earlier->n == payload.n - 1 && !has(client, earlier->seq))
+    if (payload.n > 1 && earlier->n == payload.n - 1 &&
+        !cf_ahead_has(&client->ahead, client->last_seq, earlier->seq))
         load->counts.order.disordered++;
     uint64_t gap = seen->slot.seq - client->last_seq - 1;
-    if (gap >= AHEAD_MAX) { /* what is missing so long is lost */
+    if (gap >= CF_AHEAD_MAX || gap >= room->order.count) { /* what is missing so long is lost */
         load->counts.order.lost++;
         return;
     }
     load->counts.crossed += gap > 0;
-    if (gap > 0)
-        client->ahead |= (uint64_t)1 << gap;
-    else
-        take_next(client);
+    client->last_seq = cf_ahead_take(&client->ahead, client->last_seq, seen->slot.seq);
     count_delivery(load, client, seen);
 }
 
@@ -259,6 +241,6 @@ void cf_rooms_finish(cf_load_t *load)
         if (client->whole || is_back)
             load->counts.order.lost +=
                 cf_order_missing(&load->rooms[client->room].order, client->last_seq) -
-                (uint64_t)__builtin_popcountll(client->ahead);
+                client->ahead.count;
     }
 }
