@@ -4,6 +4,7 @@ COLOURS = {"confab": "#c1272d", "ceiling-send": "#222222", "ceiling-coalesce": "
            "mosquitto": "#009e73", "nats-server": "#e69f00", "Node ws": "#56b4e9", "Socket.IO": "#cc79a7"}
 OTHER = "#000000"
 WIDE = 20  # times from the least to the greatest y: then on a logarithmic scale
+FEW = 200  # the same below which there are marks at two and five between the tens
 
 
 def short(value, _=None):
@@ -35,9 +36,11 @@ def draw(path, title, x, panels):
         heights = [height for line in lines.values() for _, height in line]
         if min(heights) > 0 and max(heights) > WIDE * min(heights):
             axis.set_yscale("log")
+            # Tens alone would leave what spans few of them with hardly a number.
+            axis.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5) if max(heights) < FEW * min(heights) else (1,)))
             axis.yaxis.set_minor_locator(ticker.NullLocator())
         else:
-            axis.set_ylim(bottom=0)
+            axis.set_ylim(0, 1.05 * max(heights))  # the greatest mark is not cut in half
         axis.yaxis.set_major_formatter(ticker.FuncFormatter(short))
         axis.set_xlabel(x)
         axis.set_ylabel(label)
