@@ -4,6 +4,8 @@ post costs an ack and one copy."""
 import contextlib
 import subprocess
 
+import fanout
+import memory
 import registry
 import scenarios
 import serving
@@ -47,8 +49,10 @@ STORES = {"sqlite": sqlite, "postgres": postgres}
 def measure(options, folder, store_url, label, writers, seconds, load):
     environment = serving.settings(folder, store_url, serving.RAISED)
     tokens = serving.import_users(options, folder, environment, writers)
+    own = memory.terms(options, environment)
     server = serving.start_confab(options, environment)
     try:
+        start_kib = memory.rss_kib(server.pid)
         targets = serving.join_all(server.url, tokens, writers, False)
         before = scenarios.scrape(server.url)
         report = serving.generate(options, folder, label, server, targets, seconds, load)
@@ -57,6 +61,9 @@ def measure(options, folder, store_url, label, writers, seconds, load):
         status = server.stop()
     if status != 0:
         report["faults"]["exit status"] = status
+    if report["rss_kib"]:
+        report["memory"] = fanout.judge_memory(own, start_kib, report)
+        print(report["memory"][1], flush=True)
     rows, commits = (scenarios.total(after, name) - scenarios.total(before, name)
                      for name in ("confab_store_posts_written_total", "confab_store_commits_total"))
     report["rows_per_commit"] = rows / commits if commits else 0

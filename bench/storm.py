@@ -16,6 +16,7 @@ import threading
 import time
 
 import durable
+import memory
 import registry
 import scenarios
 import serving
@@ -79,11 +80,6 @@ def cpu_s(pid):
         except OSError:
             pass  # a thread that has just ended
     return total / 1e9
-
-
-def rss_kib(pid):
-    pages = int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGESIZE") // 1024
 
 
 def threads(pid):
@@ -174,7 +170,7 @@ def cold(options, environment, storm, server, clients):
 
 def row_of(label, back_s, told, count, cost, cpu, pid):
     return (label, f"{back_s:.2f}", f"{count / told['joined_s']:,.0f}", f"{told['p50_ms']:,.0f}", f"{told['p99_ms']:,.0f}",
-            str(told["retries"]), str(sum(cost.values())), f"{cpu:.2f}", f"{rss_kib(pid) / 1024:.1f}")
+            str(told["retries"]), str(sum(cost.values())), f"{cpu:.2f}", f"{memory.rss_kib(pid) / 1024:.1f}")
 
 
 STORM_HEAD = ("", "all back s", "joins/s", "p50 ms", "p99 ms", "retries", "queries", "CPU s", "RSS MiB")
@@ -307,32 +303,52 @@ def await_figure(url, name, wanted):
     return []
 
 
+EVENTS, EVENT_BYTES = 4, 100  # of a room in R: its one client came and went, twice in the first wave
+
+
+def judge_memory(own, start_kib, raw):
+    """What so many rooms may make the server hold; what is wrong. The bound is that of no more rooms than connections, as
+    others are in memory only for the idle time (docs/memory.md)."""
+    rooms, wave = raw["rooms"], raw["wave"]
+    if rooms > own["room"][1]:
+        return []
+    counts = {"connection": wave, "room": rooms, "event of a room": EVENTS * rooms,
+              "byte of events of a room": EVENTS * EVENT_BYTES * rooms, "membership": rooms, "session": wave,
+              "bucket": 2 * wave, "account lookup": 1000}
+    wrong, line = memory.judge(own, start_kib, raw["rss_kib"], counts)
+    print(line, flush=True)
+    return wrong
+
+
 def measure_rooms(options, folder, environment, tokens, rooms, sample):
     """Waves through all rooms, with a long idle time; (rows, faults, bars, raw, targets)."""
+    own = memory.terms(options, environment)
     server = serving.start_confab(options, environment | {"CONFAB_ROOMS_IDLE": "1h"})
     wave, found = min(options.wave, rooms), []
     try:
+        start_kib = memory.rss_kib(server.pid)
         ids = make_rooms(server.url, tokens, rooms)
         targets = [(ids[i], tokens[i % len(tokens)]) for i in range(rooms)]
         storm = Storm(options, folder, server.url, targets, wave)
         first_s = wave_through(storm, 0, wave, wave)
         wave_through(storm, 0, wave, wave)  # now the memory of as many connections is there
         found += await_figure(server.url, "confab_rooms_active", wave)
-        rss, cpu, began = rss_kib(server.pid), cpu_s(server.pid), threads(server.pid)
+        rss, cpu, began = memory.rss_kib(server.pid), cpu_s(server.pid), threads(server.pid)
         took = wave_through(storm, wave, rooms, wave) if rooms > wave else first_s
         found += await_figure(server.url, "confab_rooms_active", rooms)
         used = cpu_s(server.pid) - cpu
         more = max(rooms - wave, 1)
-        kib = (rss_kib(server.pid) - rss) / more
+        kib = (memory.rss_kib(server.pid) - rss) / more
         idle = cpu_s(server.pid)
         time.sleep(2)
         idle = (cpu_s(server.pid) - idle) / 2
-        raw = {"rooms": rooms, "wave": wave, "rss_kib": rss_kib(server.pid), "room_kib": kib, "room_ms": took / more * 1e3,
+        raw = {"rooms": rooms, "wave": wave, "rss_kib": memory.rss_kib(server.pid), "room_kib": kib, "room_ms": took / more * 1e3,
                "room_cpu_ms": used / more * 1e3, "idle_cpu": idle, "threads": threads(server.pid),
                "descriptors": descriptors(server.pid)}
         rows = [("", "rooms", "RSS MiB", "KiB a room", "ms a room", "CPU ms a room", "idle CPU", "threads", "descriptors"),
                 ("in memory", f"{rooms:,}", f"{raw['rss_kib'] / 1024:.1f}", f"{kib:.2f}", f"{raw['room_ms']:.3f}",
                  f"{raw['room_cpu_ms']:.3f}", f"{idle:.1%}", str(raw["threads"]), str(raw["descriptors"]))]
+        found += judge_memory(own, start_kib, raw)
         if raw["threads"] != began:
             found.append(f"{began} threads have become {raw['threads']}")
         storm.do("in", 0, sample, 1)
