@@ -31,7 +31,8 @@ struct cf_nodes {
     int64_t lease_us;     /* until when this node may speak; LEASE was told of it */
     other_t others[CF_NODES_MAX];
     uint32_t count;
-    cf_turn_t *turn; /* of the heartbeat that is delivering its view */
+    cf_turn_t *turn;     /* of the heartbeat that is delivering its view, */
+    bool has_passed_own; /* in which who entered behind this node is still to come */
 };
 
 int cf_nodes_new(cf_nodes_t **out, const cf_nodes_config_t *config)
@@ -72,13 +73,18 @@ static void tell_lease(cf_nodes_t *self, cf_turn_t *turn, int64_t until_us)
     }
 }
 
-static void tell_here(cf_nodes_t *self, cf_turn_t *turn, const cf_node_t *node)
+/* 0 or CF_ENOMEM: they are told again with the next view, some perhaps a second time. */
+static int tell_here(cf_nodes_t *self, cf_turn_t *turn, const cf_node_t *node)
 {
-    cf_node_here_t here = {node->number, node->name, node->endpoint, node->public_key};
-    cf_log_info("a node is there", CF_UINT("node", node->number), CF_TEXT("name", node->name));
-    for (uint32_t i = 0; i < self->config.told_here_count; i++)
-        cf_outbox_send(turn->out, self->config.told_here[i], CF_MSG_NODE_HERE, 0, (cf_id_t){0},
-                       &here);
+    cf_node_here_t here = {node->number, node->name, node->endpoint, node->public_key,
+                           !self->has_passed_own};
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < self->config.told_here_count; i++)
+        rc = cf_outbox_send(turn->out, self->config.told_here[i], CF_MSG_NODE_HERE, 0, (cf_id_t){0},
+                            &here);
+    if (rc == 0)
+        cf_log_info("a node is there", CF_UINT("node", node->number), CF_TEXT("name", node->name));
+    return rc;
 }
 
 static void tell_gone(cf_nodes_t *self, cf_turn_t *turn, uint32_t number)
@@ -115,17 +121,19 @@ static void on_row(void *arg, const cf_node_t *node)
 {
     cf_nodes_t *self = arg;
     other_t *other = find(self, node->number);
-    if (node->number == self->config.self.number)
+    if (node->number == self->config.self.number) {
+        self->has_passed_own = true;
         return;
+    }
     if (other) {
         other->is_here = true;
         return;
     }
     if (self->count == CF_NODES_MAX) /* the registry has no room for more */
         return;
-    self->others[self->count++] =
-        (other_t){.number = node->number, .is_here = true, .heard_us = self->turn->boot_us};
-    tell_here(self, self->turn, node);
+    if (tell_here(self, self->turn, node) == 0)
+        self->others[self->count++] =
+            (other_t){.number = node->number, .is_here = true, .heard_us = self->turn->boot_us};
 }
 
 static void drop_those_not_here(cf_nodes_t *self, cf_turn_t *turn)
@@ -201,6 +209,7 @@ static void beat(cf_nodes_t *self, cf_turn_t *turn)
                                 .unheard_count = list_unheard(self, turn->boot_us, unheard)};
     cf_node_end_t why;
     self->turn = turn;
+    self->has_passed_own = false;
     for (uint32_t i = 0; i < self->count; i++)
         self->others[i].is_here = false;
     int rc =

@@ -14,7 +14,7 @@
 #define GONE_US INT64_C(3000000)
 #define LEASE_US INT64_C(2500000)
 #define LOBBY ((cf_address_t){1, CF_ACTOR_LOBBY, 0})
-#define MESH ((cf_address_t){1, CF_ACTOR_CONTROL, 0})
+#define MESH ((cf_address_t){1, CF_ACTOR_MESH, 0})
 
 static cf_nodes_t *nodes;
 static cf_outbox_t *out, *scratch;
@@ -170,8 +170,8 @@ static void show_body(const cf_msg_t *msg)
     if (msg->type == CF_MSG_ENTERED)
         snprintf(end, left, " %u", body.entered.reason);
     else if (msg->type == CF_MSG_NODE_HERE)
-        snprintf(end, left, " %u %.*s", body.here.node, (int)body.here.endpoint.size,
-                 body.here.endpoint.bytes);
+        snprintf(end, left, " %u %.*s %s", body.here.node, (int)body.here.endpoint.size,
+                 body.here.endpoint.bytes, body.here.came_before ? "before" : "behind");
     else if (msg->type == CF_MSG_NODE_GONE)
         snprintf(end, left, " %u", body.gone.node);
     else if (msg->type == CF_MSG_LEASE)
@@ -283,7 +283,7 @@ Test(nodes, tells_who_comes_and_who_is_gone)
     pass_us(0);
     THERE(1, 2);
     cr_assert(eq(str, pass_us(BEAT_US),
-                 "NODE_HERE control-0@1 2 tcp://10.0.0.2:7000\n"
+                 "NODE_HERE mesh-0@1 2 tcp://10.0.0.2:7000 behind\n"
                  "LEASE rooms-0@1 +2500\nLEASE rooms-1@1 +2500\n"
                  "BEAT nodes-0@2 echo 0 unconfirmed 0\n"));
     hear(2, 0, 0);
@@ -294,6 +294,19 @@ Test(nodes, tells_who_comes_and_who_is_gone)
     cr_assert(eq(str, pass_us(BEAT_US),
                  "NODE_GONE lobby-0@1 2\n"
                  "LEASE rooms-0@1 +2500\nLEASE rooms-1@1 +2500\n"));
+}
+
+/* The registry lists them as they came; of two the later one connects. */
+Test(nodes, says_who_came_before_this_one)
+{
+    enter();
+    THERE(3, 1, 2);
+    cr_assert(eq(str, pass_us(0),
+                 "NODE_HERE mesh-0@1 3 tcp://10.0.0.2:7000 before\n"
+                 "NODE_HERE mesh-0@1 2 tcp://10.0.0.2:7000 behind\n"
+                 "LEASE rooms-0@1 +2500\nLEASE rooms-1@1 +2500\n"
+                 "BEAT nodes-0@3 echo 0 unconfirmed 0\n"
+                 "BEAT nodes-0@2 echo 0 unconfirmed 0\n"));
 }
 
 Test(nodes, lists_whom_it_does_not_hear)
