@@ -245,6 +245,10 @@ void cf_actor_trace(cf_outbox_t *out, const uint8_t *trace)
 static void handle(cf_actor_t *self, const cf_msg_t *msg, cf_turn_t *turn)
 {
     cf_count(CF_M_INBOX_MESSAGES);
+    if (self->ops->elsewhere && msg->to.node != self->address.node) {
+        self->ops->elsewhere(self->state, msg);
+        return;
+    }
     cf_actor_trace(self->out, msg->trace);
     if (!handle_control(self, msg, turn)) {
         cf_handler_fn *handler = handler_of(self->ops, msg->type);

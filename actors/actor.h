@@ -45,6 +45,8 @@ typedef struct cf_actor cf_actor_t;
 typedef struct {
     const cf_handler_t *handlers; /* ends with a row of type 0 */
     /* All below may be NULL. */
+    /* Every message for another node, whatever its type: what the mesh's inbox gets. */
+    void (*elsewhere)(void *self, const cf_msg_t *msg);
     void (*begin)(void *self); /* on the actor's thread, before its first turn; may wait */
     void (*after_batch)(void *self, cf_turn_t *turn); /* every message of a drain was handled */
     /* Run timers; returns the boot_us of the next one, INT64_MAX for none. Called once per turn. */

@@ -195,3 +195,22 @@ Test(link, a_wait_ends_with_the_next_message)
             cf_inbox_release(inbox);
     }
 }
+
+/* A flush of messages for several nodes is one frame for the mesh, in the order in which they were put. */
+Test(link, what_is_for_other_nodes_goes_to_the_mesh)
+{
+    cf_inbox_t *mesh;
+    bus.has_mesh = true;
+    cr_assert(cf_inbox_open(&mesh, &bus, cf_bus_mesh(&bus)) == 0);
+    put((cf_address_t){2, CF_ACTOR_LOBBY, 0}, 1);
+    put((cf_address_t){3, CF_ACTOR_ROOMS, 1}, 2);
+    put(here, 3);
+    put((cf_address_t){2, CF_ACTOR_GATEWAY, 0}, 4);
+    cf_outbox_flush(out);
+    const uint64_t expected[] = {1, 2, 4};
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++)
+        cr_assert(eq(u64, next(mesh), expected[i]));
+    cr_assert(eq(u64, next(inbox), 3));
+    cr_assert(eq(int, frames_on(inbox) + frames_on(mesh), 0));
+    cf_inbox_close(&mesh);
+}

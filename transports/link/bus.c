@@ -28,11 +28,15 @@ int cf_bus_add_node(cf_bus_t *bus, uint32_t node, const char *endpoint)
     return 0;
 }
 
+static void put_local(cf_address_t address, char out[CF_ENDPOINT_MAX])
+{
+    snprintf(out, CF_ENDPOINT_MAX, "inproc://%s-%u", cf_actor_name(address.kind), address.index);
+}
+
 int cf_bus_endpoint(const cf_bus_t *bus, cf_address_t address, char out[CF_ENDPOINT_MAX])
 {
     if (address.node == bus->node) {
-        snprintf(out, CF_ENDPOINT_MAX, "inproc://%s-%u", cf_actor_name(address.kind),
-                 address.index);
+        put_local(address, out);
         return 0;
     }
     for (uint32_t i = 0; i < bus->others; i++)
@@ -40,7 +44,15 @@ int cf_bus_endpoint(const cf_bus_t *bus, cf_address_t address, char out[CF_ENDPO
             strcpy(out, bus->nodes[i].endpoint);
             return 0;
         }
-    return CF_ENOENT;
+    if (!bus->has_mesh)
+        return CF_ENOENT;
+    put_local(cf_bus_mesh(bus), out);
+    return 0;
+}
+
+cf_address_t cf_bus_mesh(const cf_bus_t *bus)
+{
+    return (cf_address_t){bus->node, CF_ACTOR_MESH, 0};
 }
 
 void cf_bus_close(cf_bus_t *bus)

@@ -1,7 +1,7 @@
 /* transports/link/bus.h: which endpoint an address stands for.
  *
  * Made before the first thread, the same for all of them, never changed while they run. An actor of
- * this node is inproc://KIND-INDEX; every actor of another node is behind that node's one endpoint.
+ * this node is inproc://KIND-INDEX; what is for other nodes goes to this one's mesh, which has links to them.
  */
 #ifndef CF_BUS_H
 #define CF_BUS_H
@@ -19,18 +19,20 @@ typedef struct {
     struct {
         uint32_t node;
         char endpoint[CF_ENDPOINT_MAX];
-    } nodes[CF_BUS_NODES_MAX]; /* the others */
+    } nodes[CF_BUS_NODES_MAX]; /* others that are reached without a mesh, for tests */
     uint32_t others;
-    bool trace;   /* log every message that passes a link, at level debug */
-    bool contain; /* for tests: a message of ours that cannot be read does not abort the process */
+    bool has_mesh; /* what is for all other nodes goes there */
+    bool trace;    /* log every message that passes a link, at level debug */
+    bool contain;  /* for tests: a message of ours that cannot be read does not abort the process */
 } cf_bus_t;
 
 /* Returns 0 or CF_ENOMEM. */
 int cf_bus_init(cf_bus_t *bus, uint32_t node);
 /* Reach another node here. CF_EFULL, CF_ERANGE (endpoint too long). */
 int cf_bus_add_node(cf_bus_t *bus, uint32_t node, const char *endpoint);
-/* Writes the endpoint of an address; CF_ENOENT for a node nobody named. */
+/* Writes the endpoint of an address; CF_ENOENT for a node nobody named, without a mesh. */
 int cf_bus_endpoint(const cf_bus_t *bus, cf_address_t address, char out[CF_ENDPOINT_MAX]);
+cf_address_t cf_bus_mesh(const cf_bus_t *bus);
 void cf_bus_close(cf_bus_t *bus); /* every socket must be closed */
 
 #endif

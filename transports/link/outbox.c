@@ -18,7 +18,8 @@
     (64u << 10) /* bytes of messages in one frame; a longer message has one of its own */
 
 typedef struct link {
-    uint64_t address; /* packed; of another node: only the node counts */
+    uint64_t
+        address; /* packed: the actor's, or the mesh's for all other nodes; without a mesh a node's */
     void *push;
     cf_buf_t frame; /* messages on their way, one behind the other */
     struct link *next_full;
@@ -189,14 +190,16 @@ int cf_outbox_forward(cf_outbox_t *self, const cf_msg_t *msg, cf_address_t to)
  * there may be later. */
 static link_t *link_to(cf_outbox_t *self, cf_address_t to, bool *no_memory)
 {
-    bool is_local = to.node == self->bus->node;
-    uint64_t key = is_local ? cf_address_pack(to) : (uint64_t)to.node << 32;
+    bool goes_to_mesh = to.node != self->bus->node && self->bus->has_mesh;
+    bool is_local = to.node == self->bus->node || goes_to_mesh;
+    cf_address_t at = goes_to_mesh ? cf_bus_mesh(self->bus) : to;
+    uint64_t key = is_local ? cf_address_pack(at) : (uint64_t)to.node << 32;
     link_t *link;
     HASH_FIND(hh, self->links, &key, sizeof key, link);
     if (link)
         return link;
     char endpoint[CF_ENDPOINT_MAX];
-    if (cf_bus_endpoint(self->bus, to, endpoint) < 0)
+    if (cf_bus_endpoint(self->bus, at, endpoint) < 0)
         return NULL;
     if (!(link = calloc(1, sizeof *link))) {
         *no_memory = true;
