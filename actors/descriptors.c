@@ -14,6 +14,16 @@ void cf_descriptors_raise(void)
     }
 }
 
+/* For each other node a socket's and a connection's, two of these while one follows another; those of who listens and
+ * of who answers for keys; handshakes; the actors that send to it, and those that it sends to. */
+static long mesh_descriptors(const cf_config_t *config)
+{
+    if (!config->mesh_listen[0])
+        return 0;
+    long here = config->rooms_threads_max + config->gateway_count + config->store_readers + 6;
+    return 3 * (long)config->mesh_allowed_keys.count + 3 + CF_DESCRIPTORS_HANDSHAKES + 3 + 2 * here;
+}
+
 /* Room threads and gateways send to nearly everybody, the rest to a few. */
 long cf_descriptors_for_actors(const cf_config_t *config)
 {
@@ -26,7 +36,7 @@ long cf_descriptors_for_actors(const cf_config_t *config)
     /* a socket, and two while a name is being looked up, one of which may stay a while */
     long quotes = 4L * config->stock_in_flight_max;
     return rooms * per_room_thread + gateways * per_gateway + others * per_other + quotes +
-           CF_LOCAL_DESCRIPTORS;
+           CF_LOCAL_DESCRIPTORS + mesh_descriptors(config);
 }
 
 int cf_descriptors_for_connections(const cf_config_t *config)

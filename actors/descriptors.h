@@ -8,8 +8,9 @@
 
 #include "config.h"
 
-#define CF_DESCRIPTORS_SPARE 200 /* store connections, log, libraries, what comes and goes */
-#define CF_DESCRIPTORS_TLS 3     /* of one client */
+#define CF_DESCRIPTORS_SPARE 200     /* store connections, log, libraries, what comes and goes */
+#define CF_DESCRIPTORS_HANDSHAKES 64 /* of nodes, or of who knocks there, at once */
+#define CF_DESCRIPTORS_TLS 3         /* of one client */
 
 /* Raise the soft limit to the hard one. Before the first socket is made. */
 void cf_descriptors_raise(void);

@@ -9,6 +9,7 @@
 #include "limiter.h"
 #include "lobby.h"
 #include "log.h"
+#include "mesh.h"
 #include "own_pages.h"
 #include "password_policy.h"
 #include "remembered.h"
@@ -48,6 +49,8 @@
 #define COMMANDS_SHARE 8 /* of gateway.pool_bytes, beside it */
 #define EVENT_COPIES 3   /* a message, its frame's text, the frame */
 #define BATCH_COPIES 3
+#define NODE_COPIES 2 /* until it is confirmed, and in libzmq */
+#define NODE_READ (CF_CURVE_FRAMES_MAX * (uint64_t)CF_MESH_GATHERED_MAX) /* not looked at yet */
 #define LOOKUP 128
 #define LOGIN (2 * KIB)
 #define ACCOUNT_LOOKUP KIB
@@ -60,6 +63,11 @@ static bool has_tls(const cf_config_t *config)
     return config->http_tls_cert_file[0] != '\0';
 }
 
+static bool has_mesh(const cf_config_t *config)
+{
+    return config->mesh_listen[0] != '\0';
+}
+
 uint32_t cf_memory_terms(const cf_config_t *config, cf_memory_term_t out[CF_MEMORY_TERMS])
 {
     int left = cf_descriptors_for_connections(config);
@@ -67,19 +75,20 @@ uint32_t cf_memory_terms(const cf_config_t *config, cf_memory_term_t out[CF_MEMO
     uint64_t gateways = (uint64_t)config->gateway_count, readers = (uint64_t)config->store_readers,
              hashers = (uint64_t)config->auth_hash_workers,
              room_threads = (uint64_t)config->rooms_threads_max;
+    uint64_t others = has_mesh(config) ? (uint64_t)config->mesh_allowed_keys.count : 0;
     uint64_t deep = OTHER_DEEP_THREADS + readers + gateways;
     uint64_t slow = config->ws_queue_max_bytes > PAGE ? config->ws_queue_max_bytes : PAGE;
     /* One active room for each connection: who asks for more than one keeps them for rooms.idle at most. */
     uint64_t rooms = connections;
     const cf_memory_term_t terms[] = {
         {"process", "", PROCESS, 1, false},
-        {"thread", "rooms.threads_max auth.hash_workers", THREAD,
-         OTHER_THREADS + room_threads + hashers, false},
+        {"thread", "rooms.threads_max auth.hash_workers mesh.listen", THREAD,
+         OTHER_THREADS + (has_mesh(config) ? 1 : 0) + room_threads + hashers, false},
         {"deep thread", "gateway.count store.readers store.connections_max", DEEP_THREAD, deep,
          false},
         {"link",
          "rooms.threads_max gateway.count store.readers store.connections_max auth.hash_workers "
-         "stock.in_flight_max",
+         "stock.in_flight_max mesh.listen mesh.allowed_keys",
          LINK, (uint64_t)cf_descriptors_for_actors(config), false},
         {"connection", "http.connections_max", CONNECTION, connections, false},
         {"exchange", "http.connections_max", EXCHANGE, connections, false},
@@ -107,6 +116,9 @@ uint32_t cf_memory_terms(const cf_config_t *config, cf_memory_term_t out[CF_MEMO
          EVENT_COPIES, gateways * room_threads * config->rooms_window_bytes, false},
         {"kept byte", "store.readers store.connections_max auth.hash_workers", 1,
          (1 + readers + hashers) * CF_ACTOR_LATER_MAX, false},
+        {"byte for another node", "mesh.listen mesh.allowed_keys mesh.queue_max_bytes", NODE_COPIES,
+         others * config->mesh_queue_max_bytes, false},
+        {"byte from another node", "mesh.listen mesh.allowed_keys", 1, others * NODE_READ, false},
         {"unsettled byte", "", 1, CF_STORAGE_UNSETTLED_MAX, false},
         {"byte of a batch", "storage.batch_bytes", BATCH_COPIES, config->storage_batch_bytes,
          false},

@@ -10,6 +10,7 @@
 #include "limiter.h"
 #include "lobby.h"
 #include "log.h"
+#include "mesh.h"
 #include "nodes.h"
 #include "reader.h"
 #include "rooms.h"
@@ -33,6 +34,7 @@
 #include <unistd.h>
 
 #define SECOND_US INT64_C(1000000)
+#define MESH_HANDSHAKE_MS 10000
 #define OBSERVER_CONNECTIONS 64 /* scrapers and probes */
 #define SHARES 32               /* of shutdown.timeout */
 #define BOT_DRAIN_SHARES 2      /* twice: for quotes under way, and for the store */
@@ -52,13 +54,15 @@ static const step_t steps[] = {
     {CF_MSG_DRAIN, CF_ACTOR_STOCKBOT, 5}, /* so that no gateway waits for a slow quote service */
     {CF_MSG_DRAIN, CF_ACTOR_GATEWAY, 13},     {CF_MSG_CLOSE, CF_ACTOR_GATEWAY, 18},
     {CF_MSG_DRAIN, CF_ACTOR_ROOMS, 21},       {CF_MSG_DRAIN, CF_ACTOR_STORAGE, 24},
+    {CF_MSG_DRAIN, CF_ACTOR_MESH, 25},  /* while the others still know this node */
     {CF_MSG_DRAIN, CF_ACTOR_NODES, 26}, /* nothing is written any more: others may have the rooms */
-    {CF_MSG_STOP, CF_ACTOR_NODES, SHARES},    {CF_MSG_STOP, CF_ACTOR_CONTROL, SHARES},
-    {CF_MSG_STOP, CF_ACTOR_SWEEPER, SHARES},  {CF_MSG_STOP, CF_ACTOR_LOBBY, SHARES},
-    {CF_MSG_STOP, CF_ACTOR_ROOMS, SHARES},    {CF_MSG_STOP, CF_ACTOR_STOCKBOT, SHARES},
-    {CF_MSG_STOP, CF_ACTOR_ACCOUNTS, SHARES}, {CF_MSG_STOP, CF_ACTOR_HASHER, SHARES},
-    {CF_MSG_STOP, CF_ACTOR_READER, SHARES},   {CF_MSG_STOP, CF_ACTOR_STORAGE, SHARES},
-    {CF_MSG_STOP, CF_ACTOR_LIMITER, SHARES},  {CF_MSG_STOP, CF_ACTOR_STATS, SHARES},
+    {CF_MSG_STOP, CF_ACTOR_NODES, SHARES},    {CF_MSG_STOP, CF_ACTOR_MESH, SHARES},
+    {CF_MSG_STOP, CF_ACTOR_CONTROL, SHARES},  {CF_MSG_STOP, CF_ACTOR_SWEEPER, SHARES},
+    {CF_MSG_STOP, CF_ACTOR_LOBBY, SHARES},    {CF_MSG_STOP, CF_ACTOR_ROOMS, SHARES},
+    {CF_MSG_STOP, CF_ACTOR_STOCKBOT, SHARES}, {CF_MSG_STOP, CF_ACTOR_ACCOUNTS, SHARES},
+    {CF_MSG_STOP, CF_ACTOR_HASHER, SHARES},   {CF_MSG_STOP, CF_ACTOR_READER, SHARES},
+    {CF_MSG_STOP, CF_ACTOR_STORAGE, SHARES},  {CF_MSG_STOP, CF_ACTOR_LIMITER, SHARES},
+    {CF_MSG_STOP, CF_ACTOR_STATS, SHARES},
 }; /* then the gateways, by join_all() */
 #define STEPS (sizeof steps / sizeof steps[0])
 
@@ -68,6 +72,8 @@ typedef struct {
     cf_actor_t **actors; /* every actor but the supervisor, in order of making */
     cf_address_t *addresses;
     cf_address_t *told; /* of nodes that are gone; owned, borrowed by the actor that tells them */
+    cf_address_t mesh;  /* which is told of nodes that are there */
+    const char *endpoint, *public_key; /* of the mesh, which owns them; empty: there is none */
     uint32_t count, started, cap;
     cf_actor_t *self;
     int signals;
@@ -143,6 +149,7 @@ static int add_all(supervisor_t *self)
         {CF_ACTOR_ACCOUNTS, 1},
         {CF_ACTOR_SWEEPER, 1},
         {CF_ACTOR_NODES, has_registry(self) ? 1 : 0},
+        {CF_ACTOR_MESH, self->bus.has_mesh ? 1 : 0},
         {CF_ACTOR_LOBBY, 1},
         {CF_ACTOR_LIMITER, 1},
         {CF_ACTOR_STOCKBOT, 1},
@@ -276,16 +283,44 @@ static int start_sweeper(supervisor_t *self)
                   : start(self, CF_ACTOR_SWEEPER, 0, &cf_sweeper_ops, sweeper, CF_SCHED_NORMAL, 0);
 }
 
-/* Whose view of the nodes a room thread, a gateway and the lobby share. */
+/* Whose view of the nodes a room thread, a gateway, the lobby and the mesh share. */
 static uint32_t list_told(supervisor_t *self)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < self->count; i++) {
         uint16_t kind = self->addresses[i].kind;
-        if (kind == CF_ACTOR_LOBBY || kind == CF_ACTOR_ROOMS || kind == CF_ACTOR_GATEWAY)
+        if (kind == CF_ACTOR_LOBBY || kind == CF_ACTOR_ROOMS || kind == CF_ACTOR_GATEWAY ||
+            kind == CF_ACTOR_MESH)
             self->told[n++] = self->addresses[i];
     }
     return n;
+}
+
+static int start_mesh(supervisor_t *self)
+{
+    const cf_config_t *config = self->config;
+    cf_mesh_t *mesh;
+    if (!self->bus.has_mesh)
+        return 0;
+    cf_mesh_config_t mesh_config = {.actor = actor_of(self, CF_ACTOR_MESH, 0),
+                                    .bus = &self->bus,
+                                    .curve = {.listen = config->mesh_listen,
+                                              .secret_key = config->mesh_secret_key,
+                                              .allowed = config->mesh_allowed_keys.items,
+                                              .allowed_count = config->mesh_allowed_keys.count,
+                                              .handshake_ms = MESH_HANDSHAKE_MS,
+                                              .heartbeat_ms = (int)config->node_heartbeat_ms,
+                                              .silence_ms = (int)config->node_gone_after_ms},
+                                    .queue_max = config->mesh_queue_max_bytes};
+    for (uint32_t i = 0; i < self->count; i++)
+        mesh_config.actors[self->addresses[i].kind]++;
+    int rc = cf_mesh_new(&mesh, &mesh_config);
+    if (rc < 0)
+        return rc;
+    self->mesh = address_of(self, CF_ACTOR_MESH, 0);
+    self->public_key = cf_mesh_public_key(mesh);
+    self->endpoint = config->mesh_endpoint[0] ? config->mesh_endpoint : cf_mesh_endpoint(mesh);
+    return start(self, CF_ACTOR_MESH, 0, &cf_mesh_ops, mesh, CF_SCHED_NORMAL, 0);
 }
 
 static int start_nodes(supervisor_t *self)
@@ -297,12 +332,16 @@ static int start_nodes(supervisor_t *self)
     cf_nodes_config_t nodes_config = {.actor = actor,
                                       .self = {.number = self->bus.node,
                                                .name = cf_str(config->node_name),
+                                               .endpoint = cf_str(self->endpoint),
+                                               .public_key = cf_str(self->public_key),
                                                .version = CF_MSG_VERSION},
                                       .beat_us = config->node_heartbeat_ms * 1000,
                                       .gone_after_us = config->node_gone_after_ms * 1000,
                                       .lease_us = config->node_gone_after_ms * 1000 * 5 / 6,
                                       .told = self->told,
                                       .told_count = list_told(self),
+                                      .told_here = &self->mesh,
+                                      .told_here_count = self->bus.has_mesh ? 1 : 0,
                                       .room_thread = address_of(self, CF_ACTOR_ROOMS, 0),
                                       .room_threads = (uint32_t)config->rooms_threads_max};
     cf_store_config_t store_config = {.url = self->url,
@@ -887,11 +926,12 @@ static uint32_t draw_number(const supervisor_t *self)
 static int make_all(supervisor_t *self)
 {
     static int (*const starters[])(supervisor_t *) = {
-        load_pages,    start_stats,    start_storage,  start_readers, start_accounts,
-        start_sweeper, start_nodes,    start_stockbot, start_limiter, start_lobby,
-        start_rooms,   start_observer, start_gateways, start_control};
+        load_pages,    start_stats, start_storage,  start_readers,  start_accounts,
+        start_sweeper, start_mesh,  start_nodes,    start_stockbot, start_limiter,
+        start_lobby,   start_rooms, start_observer, start_gateways, start_control};
     int rc = cf_bus_init(&self->bus, draw_number(self));
     self->bus.trace = self->config->log_messages;
+    self->bus.has_mesh = self->config->mesh_listen[0] != '\0';
     if (rc == 0)
         rc = cf_actor_new(&self->self, &self->bus, address_of(self, CF_ACTOR_SUPERVISOR, 0));
     if (rc == 0)
@@ -951,7 +991,11 @@ static void join_all(supervisor_t *self)
 
 int cf_supervisor_run(const cf_config_t *config)
 {
-    supervisor_t self = {.config = config, .signals = -1, .start_us = cf_boot_us()};
+    supervisor_t self = {.config = config,
+                         .endpoint = "",
+                         .public_key = "",
+                         .signals = -1,
+                         .start_us = cf_boot_us()};
     pthread_attr_t attr;
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, CF_SUPERVISOR_STACK); /* also for libzmq's own threads */

@@ -195,6 +195,15 @@
     X(CONTROL_UNSENT, COUNTER, "confab_control_unsent_total",                                      \
       "answers over the control socket that the client did not take")                              \
     X(CONTROL_CLIENTS, GAUGE, "confab_control_clients", "connections to the control socket")       \
+    X(MESH_LINKS, GAUGE, "confab_mesh_links", "other nodes heard of in the last three seconds")    \
+    X(MESH_BYTES, GAUGE, "confab_mesh_queue_bytes", "on the way to other nodes, not confirmed")    \
+    X(MESH_AGAIN, COUNTER, "confab_mesh_sent_again_total", "frames sent to another node again")    \
+    X(MESH_REFUSED, COUNTER, "confab_mesh_refused_total",                                          \
+      "connections and nodes whose key is not in mesh.allowed_keys")                               \
+    X(MESH_CUT_OFF, COUNTER, "confab_mesh_cut_off_total",                                          \
+      "other nodes given up: over mesh.queue_max_bytes, or for what they said")                    \
+    X(MESH_MALFORMED, COUNTER, "confab_mesh_malformed_total",                                      \
+      "frames of other nodes that no node sends")                                                  \
     X(LOG_DROPPED, GAUGE, "confab_log_dropped", "log lines dropped")
 
 typedef enum {

@@ -87,8 +87,10 @@ static int bind_router(cf_curve_t *self)
     size_t size = sizeof self->endpoint;
     snprintf(endpoint, sizeof endpoint, "tcp://%s", self->config.listen);
     if (zmq_bind(self->router, endpoint) == 0 &&
-        zmq_getsockopt(self->router, ZMQ_LAST_ENDPOINT, self->endpoint, &size) == 0)
+        zmq_getsockopt(self->router, ZMQ_LAST_ENDPOINT, self->endpoint, &size) == 0) {
+        cf_log_info("listening for other nodes", CF_STR("endpoint", self->endpoint));
         return 0;
+    }
     cf_log_error("cannot listen for other nodes", CF_STR("endpoint", endpoint),
                  CF_STR("reason", zmq_strerror(zmq_errno())));
     return CF_EIO;

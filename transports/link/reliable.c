@@ -236,6 +236,11 @@ int cf_reliable_read(cf_reliable_t *self, const uint8_t *frame, size_t size, int
     return take_body(self, number, boot_us);
 }
 
+uint32_t cf_reliable_from(const uint8_t *frame, size_t size)
+{
+    return size < CF_RELIABLE_HEAD ? 0 : cf_get_le32(frame + 8);
+}
+
 uint64_t cf_reliable_again(const cf_reliable_t *self)
 {
     return self->again;

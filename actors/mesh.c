@@ -1,0 +1,469 @@
+#include "mesh.h"
+
+#include "clock.h"
+#include "err.h"
+#include "log.h"
+#include "metrics.h"
+#include "wire/control.h"
+#include "wire/node.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define AGAIN_US INT64_C(500000)
+#define CONFIRM_US INT64_C(20000)
+#define IDLE_US INT64_C(500000)
+#define LINK_UP_US INT64_C(3000000) /* heard of within this */
+#define FULL_US INT64_C(5000)       /* until an accepted connection that was full is tried again */
+#define NO_MEMORY_US INT64_C(100000)
+#define FRAMES_IN_A_ROW 256       /* read before this node's own messages are looked at again, */
+#define BYTES_IN_A_ROW (4u << 20) /* or when so much waits to be handed on */
+
+typedef struct {
+    uint32_t number;
+    char key[CF_NODE_KEY_SIZE + 1];
+    cf_line_t *line; /* owned by curve; NULL: the other one connects */
+    cf_way_t way;    /* where frames go */
+    bool has_way;
+    bool is_full;            /* the way took less than it was given */
+    cf_reliable_t *reliable; /* owned; NULL: cut off */
+    cf_buf_t gathered;       /* messages that will be one frame */
+} peer_t;
+
+struct cf_mesh {
+    cf_mesh_config_t config;
+    cf_curve_t *curve;
+    cf_outbox_t *out; /* the actor's */
+    uint32_t number;
+    peer_t peers[CF_NODES_MAX];
+    uint32_t count;
+    uint64_t again;   /* frames sent again to peers that are gone or cut off */
+    uint64_t refused; /* nodes whose key is not allowed */
+    bool is_draining;
+};
+
+int cf_mesh_new(cf_mesh_t **out, const cf_mesh_config_t *config)
+{
+    cf_mesh_t *self = calloc(1, sizeof *self);
+    if (!self)
+        return CF_ENOMEM;
+    self->config = *config;
+    self->config.curve.frame_max = CF_MESH_FRAME_MAX;
+    self->out = cf_actor_outbox(config->actor);
+    self->number = cf_outbox_address(self->out).node;
+    int rc = cf_curve_open(&self->curve, config->bus, &self->config.curve);
+    if (rc < 0) {
+        free(self);
+        return rc;
+    }
+    *out = self;
+    return 0;
+}
+
+const char *cf_mesh_endpoint(const cf_mesh_t *self)
+{
+    return cf_curve_endpoint(self->curve);
+}
+
+const char *cf_mesh_public_key(const cf_mesh_t *self)
+{
+    return cf_curve_public_key(self->curve);
+}
+
+/* --- what may cross ----------------------------------------------------------------------------
+ */
+
+#define TYPES_MAX 12
+
+/* Who says what to whom on another node. Everything else stays within a node. */
+static const struct {
+    uint16_t from, to;
+    uint16_t types[TYPES_MAX]; /* the rest are 0 */
+} crossing[] = {
+    {CF_ACTOR_GATEWAY,
+     CF_ACTOR_ROOMS,
+     {CF_MSG_CHECK, CF_MSG_JOIN, CF_MSG_LEAVE, CF_MSG_ATTACH, CF_MSG_DETACH, CF_MSG_POST,
+      CF_MSG_HISTORY, CF_MSG_COMMAND, CF_MSG_FLUSHED}},
+    {CF_ACTOR_ROOMS,
+     CF_ACTOR_GATEWAY,
+     {CF_MSG_DONE, CF_MSG_REFUSED, CF_MSG_MOVED, CF_MSG_ATTACHED, CF_MSG_POSTED, CF_MSG_PAGE,
+      CF_MSG_COMMANDED, CF_MSG_EVENT, CF_MSG_CHANGES, CF_MSG_EXPELLED, CF_MSG_ROSTER}},
+    {CF_ACTOR_READER, CF_ACTOR_GATEWAY, {CF_MSG_PAGE, CF_MSG_REFUSED}},
+    {CF_ACTOR_GATEWAY, CF_ACTOR_LOBBY, {CF_MSG_LOOKUP, CF_MSG_FORGOTTEN}},
+    {CF_ACTOR_LOBBY, CF_ACTOR_GATEWAY, {CF_MSG_PLACED, CF_MSG_REFUSED, CF_MSG_FORGET}},
+    {CF_ACTOR_LOBBY, CF_ACTOR_LOBBY, {CF_MSG_LOOKUP, CF_MSG_PLACED, CF_MSG_REFUSED, CF_MSG_COUNTS}},
+    {CF_ACTOR_ACCOUNTS, CF_ACTOR_ACCOUNTS, {CF_MSG_SESSION_ENDED, CF_MSG_USER_ENDED}},
+    {CF_ACTOR_GATEWAY, CF_ACTOR_LIMITER, {CF_MSG_TAKE, CF_MSG_SETTLE, CF_MSG_GIVE_BACK}},
+    {CF_ACTOR_LIMITER, CF_ACTOR_GATEWAY, {CF_MSG_GRANTED, CF_MSG_REFUSED}},
+    {CF_ACTOR_ROOMS, CF_ACTOR_STOCKBOT, {CF_MSG_ASK_BOT}},
+    {CF_ACTOR_STOCKBOT, CF_ACTOR_ROOMS, {CF_MSG_BOT_ANSWER, CF_MSG_REFUSED}},
+    {CF_ACTOR_NODES, CF_ACTOR_NODES, {CF_MSG_BEAT}},
+};
+
+static bool may_cross(const cf_msg_t *msg)
+{
+    for (size_t i = 0; i < sizeof crossing / sizeof crossing[0]; i++)
+        if (crossing[i].from == msg->from.kind && crossing[i].to == msg->to.kind)
+            for (size_t k = 0; k < TYPES_MAX && crossing[i].types[k]; k++)
+                if (crossing[i].types[k] == msg->type)
+                    return true;
+    return false;
+}
+
+static bool is_good(const cf_mesh_t *self, const peer_t *peer, const cf_msg_t *msg)
+{
+    return msg->from.node == peer->number && msg->to.node == self->number && may_cross(msg) &&
+           msg->to.index < self->config.actors[msg->to.kind];
+}
+
+/* The next message of a frame. False: there is none that could be. */
+static bool next_message(const uint8_t *bytes, size_t size, size_t *at, cf_msg_t *msg)
+{
+    size_t left = size - *at;
+    size_t whole = left < CF_MSG_HEAD_SIZE ? 0 : cf_msg_frame_size(bytes + *at);
+    if (whole == 0 || whole > left || cf_msg_decode(msg, bytes + *at, whole) < 0)
+        return false;
+    *at += whole;
+    return true;
+}
+
+/* --- peers -------------------------------------------------------------------------------------
+ */
+
+static peer_t *find(cf_mesh_t *self, uint32_t number)
+{
+    for (uint32_t i = 0; i < self->count; i++)
+        if (self->peers[i].number == number)
+            return &self->peers[i];
+    return NULL;
+}
+
+static void let_go(cf_mesh_t *self, peer_t *peer)
+{
+    if (peer->line)
+        cf_curve_hang_up(self->curve, &peer->line);
+    if (peer->reliable)
+        self->again += cf_reliable_again(peer->reliable);
+    cf_reliable_destroy(&peer->reliable);
+    cf_buf_free(&peer->gathered);
+    peer->has_way = false;
+}
+
+/* What comes over a connection that it has made is still read, and dropped: a ROUTER cannot end it. */
+static void cut_off(cf_mesh_t *self, peer_t *peer, const char *reason)
+{
+    if (!peer->reliable)
+        return;
+    cf_count(CF_M_MESH_CUT_OFF);
+    cf_log_error("cut off another node", CF_UINT("node", peer->number), CF_STR("reason", reason));
+    let_go(self, peer);
+}
+
+static void cut_off_key(cf_mesh_t *self, const char *key, const char *reason)
+{
+    for (uint32_t i = 0; i < self->count; i++)
+        if (strcmp(self->peers[i].key, key) == 0)
+            cut_off(self, &self->peers[i], reason);
+}
+
+static void refuse(cf_mesh_t *self, const char *key, const char *reason)
+{
+    cf_count(CF_M_MESH_MALFORMED);
+    cut_off_key(self, key, reason);
+}
+
+static void copy_text(char *out, size_t size, cf_str_t text)
+{
+    snprintf(out, size, "%.*s", (int)text.size, text.bytes);
+}
+
+static int add_peer(cf_mesh_t *self, const cf_node_here_t *here, const char *key, int64_t boot_us)
+{
+    char endpoint[CF_NODE_ENDPOINT_MAX + 1];
+    cf_reliable_config_t config = {.me = self->number,
+                                   .peer = here->node,
+                                   .bytes_max = self->config.queue_max,
+                                   .again_us = AGAIN_US,
+                                   .confirm_us = CONFIRM_US,
+                                   .idle_us = IDLE_US};
+    peer_t peer = {.number = here->node};
+    memcpy(peer.key, key, sizeof peer.key);
+    copy_text(endpoint, sizeof endpoint, here->endpoint);
+    int rc = cf_reliable_new(&peer.reliable, &config, boot_us);
+    if (rc == 0 && here->came_before)
+        rc = cf_curve_dial(self->curve, &peer.line, endpoint, key);
+    if (rc < 0) {
+        cf_reliable_destroy(&peer.reliable);
+        return rc;
+    }
+    peer.way.line = peer.line;
+    peer.has_way = peer.line != NULL;
+    self->peers[self->count++] = peer;
+    return 0;
+}
+
+static int on_node_here(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_mesh_t *self = state;
+    cf_node_here_t here;
+    char key[CF_NODE_KEY_SIZE + 1];
+    int rc = cf_msg_body(&here, msg, turn->arena);
+    if (rc < 0 || here.node == self->number || find(self, here.node))
+        return rc;
+    copy_text(key, sizeof key, here.public_key);
+    if (!cf_curve_allows(self->curve, key)) {
+        self->refused++;
+        cf_log_error("a node's key is not in mesh.allowed_keys", CF_UINT("node", here.node),
+                     CF_TEXT("name", here.name));
+        return 0;
+    }
+    cut_off_key(self, key, "another node has come with its key");
+    rc = self->count == CF_NODES_MAX ? CF_EFULL : add_peer(self, &here, key, turn->boot_us);
+    if (rc < 0)
+        cf_log_error("cannot make a link to a node", CF_UINT("node", here.node),
+                     CF_TEXT("endpoint", here.endpoint), CF_ERR(rc));
+    return 0;
+}
+
+static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_mesh_t *self = state;
+    cf_node_gone_t gone;
+    int rc = cf_msg_body(&gone, msg, turn->arena);
+    peer_t *peer = rc == 0 ? find(self, gone.node) : NULL;
+    if (!peer)
+        return rc;
+    let_go(self, peer);
+    *peer = self->peers[--self->count];
+    return 0;
+}
+
+/* --- to other nodes ----------------------------------------------------------------------------
+ */
+
+static void put_gathered(cf_mesh_t *self, peer_t *peer)
+{
+    if (peer->gathered.size == 0)
+        return;
+    int rc = cf_reliable_put(peer->reliable, peer->gathered.data, peer->gathered.size);
+    cf_buf_clear(&peer->gathered);
+    if (rc < 0) /* what comes behind a gap would be worth nothing */
+        cut_off(self, peer, rc == CF_EFULL ? "mesh.queue_max_bytes" : "no memory");
+}
+
+static void elsewhere(void *state, const cf_msg_t *msg)
+{
+    cf_mesh_t *self = state;
+    peer_t *peer = find(self, msg->to.node);
+    size_t size = CF_MSG_HEAD_SIZE + (size_t)msg->size;
+    if (peer && peer->reliable && peer->gathered.size + size > CF_MESH_GATHERED_MAX)
+        put_gathered(self, peer);
+    if (!peer || !peer->reliable) {
+        cf_count(CF_M_UNDELIVERABLE);
+        return;
+    }
+    if (cf_buf_add(&peer->gathered, msg->body - CF_MSG_HEAD_SIZE, size) < 0)
+        cut_off(self, peer, "no memory");
+}
+
+static void after_batch(void *state, cf_turn_t *turn)
+{
+    cf_mesh_t *self = state;
+    (void)turn;
+    for (uint32_t i = 0; i < self->count; i++)
+        put_gathered(self, &self->peers[i]);
+}
+
+static void send_to(cf_mesh_t *self, peer_t *peer, int64_t boot_us)
+{
+    const uint8_t *frame;
+    size_t size;
+    peer->is_full = false;
+    while (peer->has_way && !peer->is_full &&
+           cf_reliable_next(peer->reliable, boot_us, &frame, &size)) {
+        int rc = cf_curve_send(self->curve, &peer->way, frame, size);
+        if (rc == 1)
+            cf_reliable_sent(peer->reliable, boot_us);
+        peer->is_full = rc == 0;
+        peer->has_way = rc != CF_ENOENT;
+    }
+}
+
+static void send_all(cf_mesh_t *self)
+{
+    int64_t boot_us = cf_boot_us();
+    for (uint32_t i = 0; i < self->count; i++)
+        if (self->peers[i].reliable)
+            send_to(self, &self->peers[i], boot_us);
+}
+
+/* --- from other nodes --------------------------------------------------------------------------
+ */
+
+/* All of a frame, or nothing. There is memory for it. */
+static bool forward(cf_mesh_t *self, const peer_t *peer, const uint8_t *bytes, size_t size)
+{
+    cf_msg_t msg;
+    for (size_t at = 0; at < size;)
+        if (!next_message(bytes, size, &at, &msg) || !is_good(self, peer, &msg))
+            return false;
+    for (size_t at = 0; next_message(bytes, size, &at, &msg);)
+        cf_outbox_forward(self->out, &msg, msg.to);
+    return true;
+}
+
+/* A node that is not known may have come before the registry told of it; it sends again. */
+static void on_frame(cf_mesh_t *self, const cf_curve_frame_t *frame)
+{
+    const uint8_t *body;
+    size_t size;
+    uint32_t from = cf_reliable_from(frame->bytes, frame->size);
+    peer_t *peer = find(self, from);
+    if (from == 0 || (peer && strcmp(peer->key, frame->key) != 0)) {
+        refuse(self, frame->key, "a frame that is none, or another node's");
+        return;
+    }
+    if (!peer || !peer->reliable || cf_outbox_reserve(self->out, frame->size) < 0)
+        return;
+    int rc =
+        cf_reliable_read(peer->reliable, frame->bytes, frame->size, cf_boot_us(), &body, &size);
+    if (rc < 0) {
+        refuse(self, frame->key, "a frame that cannot be");
+        return;
+    }
+    if (!peer->line) {
+        peer->way = frame->way;
+        peer->has_way = true;
+    }
+    if (rc == 1 && !forward(self, peer, body, size))
+        refuse(self, frame->key, "a message that may not cross");
+}
+
+/* Returns whether there may be more, and memory for it. */
+static bool read_all(cf_mesh_t *self)
+{
+    cf_curve_frame_t frame;
+    int rc = 1;
+    for (int i = 0; rc != 0 && i < FRAMES_IN_A_ROW; i++) {
+        if (cf_outbox_bytes(self->out) >= BYTES_IN_A_ROW)
+            break;
+        rc = cf_curve_read(self->curve, &frame);
+        if (rc == 1)
+            on_frame(self, &frame);
+        else if (rc < 0)
+            refuse(self, frame.key, "a message of several parts");
+    }
+    cf_outbox_flush(self->out);
+    return rc != 0 && cf_outbox_is_empty(self->out);
+}
+
+/* --- the loop ----------------------------------------------------------------------------------
+ */
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* A line that is full, and a connection that is not there, say themselves when they are again. */
+static int64_t next_us(const cf_mesh_t *self, int64_t boot_us)
+{
+    int64_t due_us = cf_outbox_is_empty(self->out) ? INT64_MAX : boot_us + NO_MEMORY_US;
+    for (uint32_t i = 0; i < self->count; i++) {
+        const peer_t *peer = &self->peers[i];
+        if (!peer->reliable || !peer->has_way || (peer->is_full && peer->line))
+            continue;
+        due_us =
+            earlier(due_us, peer->is_full ? boot_us + FULL_US : cf_reliable_due_us(peer->reliable));
+    }
+    return due_us;
+}
+
+static int timeout_ms(const cf_mesh_t *self)
+{
+    int64_t boot_us = cf_boot_us(), due_us = next_us(self, boot_us);
+    if (due_us == INT64_MAX)
+        return -1;
+    return due_us <= boot_us ? 0 : (int)((due_us - boot_us + 999) / 1000);
+}
+
+static void run(void *state, cf_actor_t *actor)
+{
+    cf_mesh_t *self = state;
+    int fd = cf_inbox_fd(cf_actor_inbox(actor)), n;
+    while ((n = cf_actor_turn(actor, CF_INBOX_BATCH_MAX)) >= 0) {
+        bool has_more = read_all(self) || n == CF_INBOX_BATCH_MAX;
+        send_all(self);
+        cf_curve_wait(self->curve, fd, has_more ? 0 : timeout_ms(self));
+    }
+}
+
+static bool is_empty(const cf_mesh_t *self)
+{
+    for (uint32_t i = 0; i < self->count; i++)
+        if (self->peers[i].reliable && cf_reliable_bytes(self->peers[i].reliable) > 0)
+            return false;
+    return true;
+}
+
+static int64_t due(void *state, cf_turn_t *turn)
+{
+    cf_mesh_t *self = state;
+    (void)turn;
+    if (self->is_draining && is_empty(self)) {
+        self->is_draining = false;
+        cf_actor_drained(self->config.actor);
+    }
+    return INT64_MAX; /* the loop has times of its own */
+}
+
+static void drain(void *state, cf_turn_t *turn)
+{
+    cf_mesh_t *self = state;
+    (void)turn;
+    self->is_draining = true;
+}
+
+static void gauges(void *state)
+{
+    cf_mesh_t *self = state;
+    uint64_t links = 0, bytes = 0, again = self->again;
+    int64_t since_us = cf_boot_us() - LINK_UP_US;
+    for (uint32_t i = 0; i < self->count; i++) {
+        const cf_reliable_t *reliable = self->peers[i].reliable;
+        if (!reliable)
+            continue;
+        int64_t heard_us = cf_reliable_heard_us(reliable);
+        links += heard_us > 0 && heard_us >= since_us;
+        bytes += cf_reliable_bytes(reliable);
+        again += cf_reliable_again(reliable);
+    }
+    cf_gauge(CF_M_MESH_LINKS, links);
+    cf_gauge(CF_M_MESH_BYTES, bytes);
+    cf_gauge(CF_M_MESH_AGAIN, again);
+    cf_gauge(CF_M_MESH_REFUSED, self->refused + cf_curve_refused(self->curve));
+}
+
+static void destroy(void *state)
+{
+    cf_mesh_t *self = state;
+    for (uint32_t i = 0; i < self->count; i++)
+        let_go(self, &self->peers[i]);
+    cf_curve_close(&self->curve);
+    free(self);
+}
+
+static const cf_handler_t handlers[] = {
+    {CF_MSG_NODE_HERE, on_node_here},
+    {CF_MSG_NODE_GONE, on_node_gone},
+    {0, NULL},
+};
+
+const cf_actor_ops_t cf_mesh_ops = {.handlers = handlers,
+                                    .elsewhere = elsewhere,
+                                    .after_batch = after_batch,
+                                    .due = due,
+                                    .drain = drain,
+                                    .gauges = gauges,
+                                    .run = run,
+                                    .destroy = destroy};

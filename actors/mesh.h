@@ -1,0 +1,43 @@
+/* actors/mesh.h: the links to the other nodes of this chat. docs/several-nodes.md, "The mesh".
+ *
+ *     NODE_HERE (nodes)        a link to that node: this one connects if the other came before it, else it is waited for
+ *     NODE_GONE (nodes)        the link, and all that waits for that node, are gone
+ *     any message for another node (all of this node)   goes over its link, in order, once
+ *     DRAIN                    DRAINED when the others have confirmed all they were sent
+ *
+ * What another node sends is forwarded to the actor of this node that it is for. It must be from an actor of that node to
+ * one that is here, and of a kind that such actors say to each other (crossing, in mesh.c). Whoever sends
+ * anything else, or leaves more than queue_max unconfirmed, is cut off: nothing is read from it nor sent to it until
+ * NODE_GONE; it is as good as not there, which nodes find out by its missing BEATs. A message for a node that is
+ * not known, or cut off, is counted (CF_M_UNDELIVERABLE).
+ *
+ * A key is one node's: who comes with the key of one that is there replaces it, as after a restart. */
+#ifndef CF_MESH_H
+#define CF_MESH_H
+
+#include "actor.h"
+#include "link/curve.h"
+#include "link/reliable.h"
+
+/* Bytes of messages that share a frame; a longer message has one of its own. */
+#define CF_MESH_GATHERED_MAX (64u << 10)
+#define CF_MESH_FRAME_MAX (CF_RELIABLE_HEAD + CF_MSG_HEAD_SIZE + (size_t)CF_MSG_BODY_MAX)
+
+typedef struct {
+    cf_actor_t *actor; /* whose state it is; borrowed */
+    const cf_bus_t *bus;
+    cf_curve_config_t curve;         /* but for frame_max */
+    size_t queue_max;                /* bytes that wait to be confirmed by one other node */
+    uint16_t actors[CF_ACTOR_KINDS]; /* how many of each kind are here */
+} cf_mesh_config_t;
+
+typedef struct cf_mesh cf_mesh_t;
+
+/* Listens from here on. 0, or an error of cf_curve_open(). */
+int cf_mesh_new(cf_mesh_t **out, const cf_mesh_config_t *config);
+/* As others see this node; for the life of the actor. */
+const char *cf_mesh_endpoint(const cf_mesh_t *self);
+const char *cf_mesh_public_key(const cf_mesh_t *self);
+extern const cf_actor_ops_t cf_mesh_ops;
+
+#endif

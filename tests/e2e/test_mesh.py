@@ -1,0 +1,72 @@
+"""Servers with a mesh on one database: they find each other, link up, and let nobody else in."""
+
+import signal
+import socket
+
+import pytest
+
+import server as servers
+
+QUICK = {"CONFAB_NODE_HEARTBEAT": "100ms", "CONFAB_NODE_GONE_AFTER": "1s", "CONFAB_MESH_LISTEN": "127.0.0.1:0"}
+LINKS, REFUSED = 'confab_mesh_links', 'confab_mesh_refused_total'
+
+pytestmark = pytest.mark.only_store("postgres")
+
+
+@pytest.fixture
+def keys(make_server):
+    """Pairs of keys: of the nodes one, two and three."""
+    plain = make_server()
+    return [plain.command("token", "mesh-key").stdout.split() for _ in range(3)]
+
+
+@pytest.fixture
+def make_node(make_server, keys):
+    def make(number, allowed, **env):
+        return make_server({**QUICK, "CONFAB_NODE_NAME": f"node-{number}", "CONFAB_MESH_SECRET_KEY": keys[number][0],
+                            "CONFAB_MESH_ALLOWED_KEYS": ",".join(keys[i][1] for i in allowed), **env})
+    return make
+
+
+def await_metric(server, name, least):
+    servers.until(lambda: server.metrics()[name] >= least, f"{name} of {least}")
+
+
+def test_three_nodes_link_up_and_miss_the_one_that_leaves(store_kind, make_node):
+    nodes = [make_node(i, allowed=range(3)).start() for i in range(3)]
+    for node in nodes:
+        await_metric(node, LINKS, 2)
+        assert node.metrics()[REFUSED] == 0
+    nodes[1].signal(signal.SIGTERM)
+    assert nodes[1].wait_exit() == 0
+    for node in (nodes[0], nodes[2]):
+        assert node.wait_log(lambda entry: entry.get("msg") == "a node is gone")
+        servers.until(lambda one=node: one.metrics()[LINKS] == 1, "one link")
+        assert node.metrics()["confab_mesh_queue_bytes"] < 1 << 16 and node.metrics()["confab_mesh_cut_off_total"] == 0
+
+
+def test_a_node_whose_key_the_others_do_not_know_has_no_link(store_kind, make_node):
+    first = make_node(0, allowed=(0, 1)).start()
+    first.allow_errors("^a node's key is not in mesh.allowed_keys$")
+    stranger = make_node(2, allowed=(0, 1, 2))
+    stranger.allow_errors("^this node was marked gone$|^another server has taken over this database$")
+    stranger.start()
+    await_metric(first, REFUSED, 2)  # what the registry tells, and who connects
+    assert first.metrics()[LINKS] == 0
+
+
+def test_bytes_from_anybody_do_not_disturb_a_node(store_kind, make_node):
+    nodes = [make_node(i, allowed=range(2)).start() for i in range(2)]
+    await_metric(nodes[0], LINKS, 1)
+    endpoint = nodes[0].wait_log(lambda entry: entry.get("msg") == "listening for other nodes")["endpoint"]
+    address = endpoint.removeprefix("tcp://").rsplit(":", 1)
+    for noise in (b"GET / HTTP/1.1\r\n\r\n", bytes(range(256)) * 16, b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(48)):
+        with socket.create_connection((address[0], int(address[1])), timeout=servers.LIMIT_S) as knocking:
+            knocking.sendall(noise)
+            try:
+                while knocking.recv(4096):
+                    pass
+            except ConnectionResetError:
+                pass
+    await_metric(nodes[0], LINKS, 1)
+    assert nodes[0].metrics()["confab_mesh_malformed_total"] == 0
