@@ -18,7 +18,7 @@
 static const char session_sql[] = "SET synchronous_commit = on;"
                                   "SET default_transaction_isolation = 'read committed';"
                                   "SET client_connection_check_interval = 1000;"
-                                  "SET idle_in_transaction_session_timeout = 10000;"
+                                  "SET idle_in_transaction_session_timeout = 3000;"
                                   "SET plan_cache_mode = force_generic_plan;"
                                   "SET enable_seqscan = off; SET enable_hashjoin = off;"
                                   "SET enable_mergejoin = off; SET jit = off";

@@ -15,6 +15,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define WINDOW_EVENTS 4
 #define FAR_CONN 30
@@ -601,6 +602,8 @@ Test(rooms, takes_with_it_what_it_had_no_lease_to_say)
     peer_send(lobby, CF_ACTOR_ROOMS, CF_MSG_TOP_ROOMS, 1, (cf_id_t){0}, &(cf_top_rooms_t){1});
     peer_send(lobby, CF_ACTOR_ROOMS, CF_MSG_STOP, 2, (cf_id_t){0}, NULL);
     cr_assert(peer_expect(lobby, CF_MSG_STOPPED, 2, NULL));
+    cf_actor_join(&actor);
+    _exit(0); /* nobody is left for actors_stop() to stop */
 }
 
 Test(rooms, runs_the_timers_of_its_rooms)

@@ -69,11 +69,13 @@ def test_memory_is_held_to_what_so_many_may_take(posts, most_kib, faults):
     """By a made-up bound: 20,000 KiB at start, 4 for each of 10,000 connections, 977 for who came; with posts 82 for each of
     1,000 rings and 16,384 for who lags."""
     names = ("link", "room", "membership", "session", "bucket", "account lookup", "byte of events on the way", *memory.NONE)
-    own = dict.fromkeys(names, (0, 0)) | {
+    own = memory.Terms(dict.fromkeys(names, (0, 0)) | {
         "process": (20 << 20, 1), "thread": (0, 0), "deep thread": (0, 0), "connection": (4 << 10, 20_000),
-        "event of a room": (0, 0), "byte of events of a room": (1, 1 << 30)}
+        "event of a room": (0, 0), "byte of events of a room": (1, 1 << 30)})
     report = {"clients": 10_000, "rooms": 1000, "posts": posts, "payload": 128, "rss_kib": [most_kib]}
     assert len(fanout.judge_memory(own, 20_000, report)[0]) == faults
+    own.is_held = False
+    assert fanout.judge_memory(own, 20_000, report)[0] == []
 
 
 @pytest.mark.parametrize("bar, met", [

@@ -72,6 +72,8 @@ void place_hold(const char *sql)
 
 void place_let_go(void)
 {
+    if (holder)
+        run_on(holder, "ROLLBACK", NULL, 0); /* its answer: the locks are free */
     PQfinish(holder);
     holder = NULL;
 }
