@@ -358,3 +358,31 @@ Test(curve, ends_who_does_not_finish_a_handshake)
     cr_expect(ends_after(AND_SIZE(CURVE_GREETING)));
     cr_expect(ends_after(AND_SIZE(GREETING)));
 }
+
+static long resident_kib(void)
+{
+    long ignored, pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    cr_assert(file && fscanf(file, "%ld %ld", &ignored, &pages) == 2);
+    fclose(file);
+    return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+/* Half of them say nothing, half begin a handshake. All are ended; none costs more than 64 KiB until then. */
+Test(curve, who_has_shown_no_key_costs_little)
+{
+    enum { MANY = 200 };
+    static const char greeting[] = CURVE_GREETING;
+    int fds[MANY];
+    long before = resident_kib();
+    for (int i = 0; i < MANY; i++) {
+        fds[i] = connect_plain();
+        if (i % 2)
+            cr_assert(send(fds[i], greeting, sizeof greeting - 1, MSG_NOSIGNAL) > 0);
+    }
+    for (int i = 0; i < MANY; i++) {
+        cr_expect(is_ended(fds[i]));
+        close(fds[i]);
+    }
+    cr_assert(le(long, resident_kib() - before, MANY * 64));
+}
