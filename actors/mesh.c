@@ -1,6 +1,7 @@
 #include "mesh.h"
 
 #include "clock.h"
+#include "crossing.h"
 #include "err.h"
 #include "log.h"
 #include "metrics.h"
@@ -35,6 +36,7 @@ struct cf_mesh {
     cf_curve_t *curve;
     cf_outbox_t *out; /* the actor's */
     uint32_t number;
+    cf_crossing_t crossing; /* of whoever speaks just now */
     peer_t peers[CF_NODES_MAX];
     uint32_t count;
     uint64_t again;   /* frames sent again to peers that are gone or cut off */
@@ -50,7 +52,8 @@ int cf_mesh_new(cf_mesh_t **out, const cf_mesh_config_t *config)
     self->config = *config;
     self->config.curve.frame_max = CF_MESH_FRAME_MAX;
     self->out = cf_actor_outbox(config->actor);
-    self->number = cf_outbox_address(self->out).node;
+    self->number = self->crossing.me = cf_outbox_address(self->out).node;
+    memcpy(self->crossing.actors, config->actors, sizeof self->crossing.actors);
     int rc = cf_curve_open(&self->curve, config->bus, &self->config.curve);
     if (rc < 0) {
         free(self);
@@ -68,63 +71,6 @@ const char *cf_mesh_endpoint(const cf_mesh_t *self)
 const char *cf_mesh_public_key(const cf_mesh_t *self)
 {
     return cf_curve_public_key(self->curve);
-}
-
-/* --- what may cross ----------------------------------------------------------------------------
- */
-
-#define TYPES_MAX 12
-
-/* Who says what to whom on another node. Everything else stays within a node. */
-static const struct {
-    uint16_t from, to;
-    uint16_t types[TYPES_MAX]; /* the rest are 0 */
-} crossing[] = {
-    {CF_ACTOR_GATEWAY,
-     CF_ACTOR_ROOMS,
-     {CF_MSG_CHECK, CF_MSG_JOIN, CF_MSG_LEAVE, CF_MSG_ATTACH, CF_MSG_DETACH, CF_MSG_POST,
-      CF_MSG_HISTORY, CF_MSG_COMMAND, CF_MSG_FLUSHED}},
-    {CF_ACTOR_ROOMS,
-     CF_ACTOR_GATEWAY,
-     {CF_MSG_DONE, CF_MSG_REFUSED, CF_MSG_MOVED, CF_MSG_ATTACHED, CF_MSG_POSTED, CF_MSG_PAGE,
-      CF_MSG_COMMANDED, CF_MSG_EVENT, CF_MSG_CHANGES, CF_MSG_EXPELLED, CF_MSG_ROSTER}},
-    {CF_ACTOR_READER, CF_ACTOR_GATEWAY, {CF_MSG_PAGE, CF_MSG_REFUSED}},
-    {CF_ACTOR_GATEWAY, CF_ACTOR_LOBBY, {CF_MSG_LOOKUP, CF_MSG_FORGOTTEN}},
-    {CF_ACTOR_LOBBY, CF_ACTOR_GATEWAY, {CF_MSG_PLACED, CF_MSG_REFUSED, CF_MSG_FORGET}},
-    {CF_ACTOR_LOBBY, CF_ACTOR_LOBBY, {CF_MSG_LOOKUP, CF_MSG_PLACED, CF_MSG_REFUSED, CF_MSG_COUNTS}},
-    {CF_ACTOR_ACCOUNTS, CF_ACTOR_ACCOUNTS, {CF_MSG_SESSION_ENDED, CF_MSG_USER_ENDED}},
-    {CF_ACTOR_GATEWAY, CF_ACTOR_LIMITER, {CF_MSG_TAKE, CF_MSG_SETTLE, CF_MSG_GIVE_BACK}},
-    {CF_ACTOR_LIMITER, CF_ACTOR_GATEWAY, {CF_MSG_GRANTED, CF_MSG_REFUSED}},
-    {CF_ACTOR_ROOMS, CF_ACTOR_STOCKBOT, {CF_MSG_ASK_BOT}},
-    {CF_ACTOR_STOCKBOT, CF_ACTOR_ROOMS, {CF_MSG_BOT_ANSWER, CF_MSG_REFUSED}},
-    {CF_ACTOR_NODES, CF_ACTOR_NODES, {CF_MSG_BEAT}},
-};
-
-static bool may_cross(const cf_msg_t *msg)
-{
-    for (size_t i = 0; i < sizeof crossing / sizeof crossing[0]; i++)
-        if (crossing[i].from == msg->from.kind && crossing[i].to == msg->to.kind)
-            for (size_t k = 0; k < TYPES_MAX && crossing[i].types[k]; k++)
-                if (crossing[i].types[k] == msg->type)
-                    return true;
-    return false;
-}
-
-static bool is_good(const cf_mesh_t *self, const peer_t *peer, const cf_msg_t *msg)
-{
-    return msg->from.node == peer->number && msg->to.node == self->number && may_cross(msg) &&
-           msg->to.index < self->config.actors[msg->to.kind];
-}
-
-/* The next message of a frame. False: there is none that could be. */
-static bool next_message(const uint8_t *bytes, size_t size, size_t *at, cf_msg_t *msg)
-{
-    size_t left = size - *at;
-    size_t whole = left < CF_MSG_HEAD_SIZE ? 0 : cf_msg_frame_size(bytes + *at);
-    if (whole == 0 || whole > left || cf_msg_decode(msg, bytes + *at, whole) < 0)
-        return false;
-    *at += whole;
-    return true;
 }
 
 /* --- peers -------------------------------------------------------------------------------------
@@ -304,10 +250,10 @@ static void send_all(cf_mesh_t *self)
 static bool forward(cf_mesh_t *self, const peer_t *peer, const uint8_t *bytes, size_t size)
 {
     cf_msg_t msg;
-    for (size_t at = 0; at < size;)
-        if (!next_message(bytes, size, &at, &msg) || !is_good(self, peer, &msg))
-            return false;
-    for (size_t at = 0; next_message(bytes, size, &at, &msg);)
+    self->crossing.peer = peer->number;
+    if (!cf_crossing_allows(&self->crossing, bytes, size))
+        return false;
+    for (size_t at = 0; cf_crossing_next(bytes, size, &at, &msg);)
         cf_outbox_forward(self->out, &msg, msg.to);
     return true;
 }

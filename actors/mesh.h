@@ -6,7 +6,7 @@
  *     DRAIN                    DRAINED when the others have confirmed all they were sent
  *
  * What another node sends is forwarded to the actor of this node that it is for. It must be from an actor of that node to
- * one that is here, and of a kind that such actors say to each other (crossing, in mesh.c). Whoever sends
+ * one that is here, and of a kind that such actors say to each other (crossing.h). Whoever sends
  * anything else, or leaves more than queue_max unconfirmed, is cut off: nothing is read from it nor sent to it until
  * NODE_GONE; it is as good as not there, which nodes find out by its missing BEATs. A message for a node that is
  * not known, or cut off, is counted (CF_M_UNDELIVERABLE).
