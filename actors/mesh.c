@@ -105,17 +105,25 @@ static void cut_off(cf_mesh_t *self, peer_t *peer, const char *reason)
     let_go(self, peer);
 }
 
-static void cut_off_key(cf_mesh_t *self, const char *key, const char *reason)
+static void refuse(cf_mesh_t *self, const char *key, const char *reason)
 {
+    cf_count(CF_M_MESH_MALFORMED);
     for (uint32_t i = 0; i < self->count; i++)
         if (strcmp(self->peers[i].key, key) == 0)
             cut_off(self, &self->peers[i], reason);
 }
 
-static void refuse(cf_mesh_t *self, const char *key, const char *reason)
+/* Who had this key is gone, though NODE_GONE has not come yet. */
+static void replace(cf_mesh_t *self, const char *key)
 {
-    cf_count(CF_M_MESH_MALFORMED);
-    cut_off_key(self, key, reason);
+    for (uint32_t i = 0; i < self->count; i++) {
+        peer_t *peer = &self->peers[i];
+        if (strcmp(peer->key, key) != 0 || !peer->reliable)
+            continue;
+        cf_log_warn("another node has come with the key of one that is there",
+                    CF_UINT("node", peer->number));
+        let_go(self, peer);
+    }
 }
 
 static void copy_text(char *out, size_t size, cf_str_t text)
@@ -163,7 +171,7 @@ static int on_node_here(void *state, cf_turn_t *turn, const cf_msg_t *msg)
                      CF_TEXT("name", here.name));
         return 0;
     }
-    cut_off_key(self, key, "another node has come with its key");
+    replace(self, key);
     rc = self->count == CF_NODES_MAX ? CF_EFULL : add_peer(self, &here, key, turn->boot_us);
     if (rc < 0)
         cf_log_error("cannot make a link to a node", CF_UINT("node", here.node),

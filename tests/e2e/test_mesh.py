@@ -1,5 +1,6 @@
 """Servers with a mesh on one database: they find each other, link up, and let nobody else in."""
 
+import pathlib
 import signal
 import socket
 
@@ -43,6 +44,35 @@ def test_three_nodes_link_up_and_miss_the_one_that_leaves(store_kind, make_node)
         assert node.wait_log(lambda entry: entry.get("msg") == "a node is gone")
         servers.until(lambda one=node: one.metrics()[LINKS] == 1, "one link")
         assert node.metrics()["confab_mesh_queue_bytes"] < 1 << 16 and node.metrics()["confab_mesh_cut_off_total"] == 0
+
+
+def test_a_node_that_was_killed_comes_back(store_kind, make_node):
+    nodes = [make_node(i, allowed=range(2)).start() for i in range(2)]
+    await_metric(nodes[0], LINKS, 1)
+    nodes[1].kill()
+    again = make_node(1, allowed=range(2)).start()  # once the one of its name is gone
+    for node in (nodes[0], again):
+        await_metric(node, LINKS, 1)
+        assert node.metrics()["confab_mesh_cut_off_total"] == 0
+
+
+def open_files(server):
+    return len(list(pathlib.Path(f"/proc/{server.pid}/fd").iterdir()))
+
+
+def connections_max(server):
+    return server.wait_log(lambda entry: entry.get("msg") == "serving")["connections_max"]
+
+
+def test_a_mesh_takes_no_more_descriptors_than_are_reckoned(store_kind, make_server, make_node):
+    alone = make_server(QUICK | {"CONFAB_MESH_LISTEN": ""}).start()
+    files, connections = open_files(alone), connections_max(alone)
+    alone.signal(signal.SIGTERM)
+    assert alone.wait_exit() == 0
+    nodes = [make_node(i, allowed=range(3)).start() for i in range(3)]
+    for node in nodes:
+        await_metric(node, LINKS, 2)
+        assert open_files(node) - files <= connections - connections_max(node)
 
 
 def test_a_node_whose_key_the_others_do_not_know_has_no_link(store_kind, make_node):
