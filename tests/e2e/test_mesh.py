@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+import planted
 import server as servers
 
 QUICK = {"CONFAB_NODE_HEARTBEAT": "100ms", "CONFAB_NODE_GONE_AFTER": "1s", "CONFAB_MESH_LISTEN": "127.0.0.1:0"}
@@ -18,7 +19,10 @@ pytestmark = pytest.mark.only_store("postgres")
 def keys(make_server):
     """Pairs of keys: of the nodes one, two and three."""
     plain = make_server()
-    return [plain.command("token", "mesh-key").stdout.split() for _ in range(3)]
+    pairs = [plain.command("token", "mesh-key").stdout.split() for _ in range(3)]
+    for secret, _ in pairs:
+        planted.plant(secret)
+    return pairs
 
 
 @pytest.fixture
