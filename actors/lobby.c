@@ -4,6 +4,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "table.h"
+#include "wire/append.h"
 #include "wire/control.h"
 #include "wire/place.h"
 
@@ -170,7 +171,8 @@ static void open_at(cf_lobby_t *self, cf_turn_t *turn, place_t *place, cf_addres
     place->open_corr = ++self->next_corr;
     place->opened_us = turn->boot_us;
     repair_at(self, turn->boot_us + OPEN_US);
-    if (cf_outbox_send(turn->out, at, CF_MSG_OPEN, place->open_corr, place->id, NULL) < 0)
+    if (cf_outbox_send(turn->out, at, CF_MSG_OPEN, place->open_corr, place->id,
+                       &(cf_activate_t){0}) < 0)
         not_opened(self, turn, place, CF_ENOMEM);
 }
 
@@ -232,6 +234,15 @@ static int on_not_opened(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     if (rc == 0 && place)
         not_opened(state, turn, place, -(int)refused.reason);
     return rc;
+}
+
+/* Nobody can be asked there yet. */
+static int on_owned(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    place_t *place = opening(state, msg);
+    if (place)
+        not_opened(state, turn, place, CF_EAGAIN);
+    return 0;
 }
 
 /* --- retiring ----------------------------------------------------------------------------------
@@ -363,7 +374,8 @@ static void repair(cf_lobby_t *self, cf_turn_t *turn)
     {
         if (place->open_corr && turn->boot_us - place->opened_us >= OPEN_US) {
             place->opened_us = turn->boot_us;
-            cf_outbox_send(turn->out, place->at, CF_MSG_OPEN, place->open_corr, place->id, NULL);
+            cf_outbox_send(turn->out, place->at, CF_MSG_OPEN, place->open_corr, place->id,
+                           &(cf_activate_t){0});
         }
         if (place->open_corr)
             repair_at(self, place->opened_us + OPEN_US);
@@ -434,11 +446,17 @@ static int on_room_list(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 }
 
 static const cf_handler_t handlers[] = {
-    {CF_MSG_LOOKUP, on_lookup},       {CF_MSG_RETIRE, on_retire},
-    {CF_MSG_FORGOTTEN, on_forgotten}, {CF_MSG_PRESENCE, on_presence},
-    {CF_MSG_MOVE, on_move},           {CF_MSG_ROOM_LIST, on_room_list},
-    {CF_MSG_NODE_GONE, on_node_gone}, {CF_MSG_DONE, on_opened},
-    {CF_MSG_REFUSED, on_not_opened},  {0, NULL},
+    {CF_MSG_LOOKUP, on_lookup},
+    {CF_MSG_RETIRE, on_retire},
+    {CF_MSG_FORGOTTEN, on_forgotten},
+    {CF_MSG_PRESENCE, on_presence},
+    {CF_MSG_MOVE, on_move},
+    {CF_MSG_ROOM_LIST, on_room_list},
+    {CF_MSG_NODE_GONE, on_node_gone},
+    {CF_MSG_DONE, on_opened},
+    {CF_MSG_REFUSED, on_not_opened},
+    {CF_MSG_OWNED, on_owned},
+    {0, NULL},
 };
 
 static int64_t due(void *state, cf_turn_t *turn)

@@ -16,11 +16,12 @@
 _Static_assert(sizeof(cf_room_t) + 2048 <= CF_ROOM_COST, "a room at rest");
 _Static_assert(sizeof(cf_membership_t) + 64 <= CF_ROOM_MEMBER_COST, "with its share of the table");
 
-static cf_handler_fn on_activated, on_refused, on_vacate;
+static cf_handler_fn on_activated, on_owned, on_refused, on_vacate;
 
 /* In every phase. */
 static const cf_handler_t always[] = {
     {CF_MSG_ACTIVATED, on_activated},
+    {CF_MSG_OWNED, on_owned},
     {CF_MSG_REFUSED, on_refused},
     {CF_MSG_MEMBER, cf_room_on_member},
     {CF_MSG_DONE, cf_room_on_done},
@@ -186,7 +187,7 @@ static uint32_t untold_max(size_t ring_bytes)
     return fit < CF_ROOM_UNTOLD_MAX ? (uint32_t)fit : CF_ROOM_UNTOLD_MAX;
 }
 
-int cf_room_new(cf_room_t **out, cf_room_host_t *host, cf_id_t id, cf_turn_t *turn)
+int cf_room_new(cf_room_t **out, cf_room_host_t *host, cf_id_t id, uint32_t from, cf_turn_t *turn)
 {
     cf_room_t *self = calloc(1, sizeof *self);
     if (!self)
@@ -204,7 +205,7 @@ int cf_room_new(cf_room_t **out, cf_room_host_t *host, cf_id_t id, cf_turn_t *tu
     self->activate_corr = cf_room_next_corr(self);
     if (rc == 0)
         rc = cf_outbox_send(turn->out, host->config->storage, CF_MSG_ACTIVATE, self->activate_corr,
-                            id, NULL);
+                            id, &(cf_activate_t){from});
     if (rc < 0) {
         cf_room_destroy(&self);
         return rc;
@@ -248,6 +249,11 @@ int cf_room_loaded(const cf_room_t *self)
     return self->phase == CF_ROOM_LOADING ? CF_EAGAIN : self->load_error;
 }
 
+uint32_t cf_room_owner(const cf_room_t *self)
+{
+    return self->owner;
+}
+
 void cf_room_quarantine(cf_room_t *self, cf_turn_t *turn)
 {
     if (self->phase == CF_ROOM_RETIRING || self->phase == CF_ROOM_NEVER)
@@ -279,6 +285,18 @@ static int on_activated(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     self->ephemeral = activated.ephemeral;
     self->phase = CF_ROOM_OPEN;
     cf_room_release(self, turn, (cf_id_t){0});
+    return 0;
+}
+
+static int on_owned(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_room_t *self = state;
+    cf_owned_t owned;
+    int rc = cf_msg_body(&owned, msg, turn->arena);
+    if (rc < 0 || self->phase != CF_ROOM_LOADING || msg->corr != self->activate_corr)
+        return rc;
+    self->owner = owned.owner;
+    cannot_load(self, turn, CF_EMOVED);
     return 0;
 }
 

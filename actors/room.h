@@ -4,7 +4,8 @@
  * messages in the outbox; time is an argument. A recorded inbox replays exactly.
  *
  *     (new)                -> ACTIVATE to storage; until ACTIVATED everything asked is held. When it
- *                             is refused so is all of that, and the room is at its end
+ *                             is refused, or the room is OWNED by another node, so is all of that, and
+ *                             the room is at its end
  *     CHECK JOIN LEAVE     -> DONE | REFUSED, by the durable membership, loaded on demand
  *     ATTACH               -> ATTACHED, with a roster if asked for, then an EVENT JOINED to every
  *                             gateway with members. Several who come or go in a row are one CHANGES, and
@@ -79,11 +80,14 @@ typedef struct cf_room cf_room_t;
 #define CF_ROOM_COST 8192
 #define CF_ROOM_MEMBER_COST 192
 
-/* Returns 0 with a room that has asked to be activated, or CF_ENOMEM. */
-int cf_room_new(cf_room_t **out, cf_room_host_t *host, cf_id_t id, cf_turn_t *turn);
+/* Returns 0 with a room that has asked to be activated, or CF_ENOMEM. `from` is the node that has let it
+ * go, 0: none. */
+int cf_room_new(cf_room_t **out, cf_room_host_t *host, cf_id_t id, uint32_t from, cf_turn_t *turn);
 /* CF_EAGAIN: it loads. 0: it is, or was, a room that serves. Else why it could not be loaded: nobody
  * was served, everybody was refused, and it is to be destroyed. */
 int cf_room_loaded(const cf_room_t *self);
+/* The node whose it is, when that was CF_EMOVED; 0: it had just changed. */
+uint32_t cf_room_owner(const cf_room_t *self);
 /* One message for this room. Answers everything it cannot carry out. A message of this node that it
  * cannot read puts the room in quarantine: the message is refused CF_EINTERNAL, posts in flight are
  * answered CF_EUNCONFIRMED, the rest MOVED, and the room RETIREs. */

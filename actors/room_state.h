@@ -96,6 +96,7 @@ struct cf_room {
     cf_room_host_t *host;
     cf_room_phase_t phase;
     int load_error;    /* NEVER: why */
+    uint32_t owner;    /* NEVER, CF_EMOVED: the node whose it is */
     int64_t active_us; /* the last request or departure */
     uint64_t activate_corr;
     int64_t phase_since_us;

@@ -5,6 +5,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "table.h"
+#include "wire/append.h"
 #include "wire/control.h"
 #include "wire/node.h"
 #include "wire/room.h"
@@ -149,7 +150,11 @@ static void settle_open(cf_rooms_t *self, cf_turn_t *turn, hosted_t *hosted)
     int rc = cf_room_loaded(hosted->room);
     if (!hosted->open.corr || rc == CF_EAGAIN)
         return;
-    if (rc < 0) {
+    if (rc == CF_EMOVED) {
+        cf_outbox_finish(turn->out, &hosted->open, CF_MSG_OWNED,
+                         &(cf_owned_t){cf_room_owner(hosted->room)});
+        free_hosted(self, hosted);
+    } else if (rc < 0) {
         cf_outbox_refuse(turn->out, &hosted->open, rc, 0);
         free_hosted(self, hosted);
     } else if (cf_outbox_answer(turn->out, &hosted->open, CF_MSG_DONE, NULL) == 0) {
@@ -160,6 +165,10 @@ static void settle_open(cf_rooms_t *self, cf_turn_t *turn, hosted_t *hosted)
 static int on_open(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_rooms_t *self = state;
+    cf_activate_t open;
+    int rc = cf_msg_body(&open, msg, turn->arena);
+    if (rc < 0)
+        return rc;
     hosted_t *hosted = find(self, msg->room);
     if (hosted) { /* the lobby's word came twice */
         hosted->open = *msg;
@@ -172,7 +181,7 @@ static int on_open(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         return CF_ENOMEM;
     hosted->id = msg->room;
     hosted->open = *msg;
-    int rc = cf_room_new(&hosted->room, &self->host, msg->room, turn);
+    rc = cf_room_new(&hosted->room, &self->host, msg->room, open.from, turn);
     if (rc == 0) {
         HASH_ADD(hh, self->rooms, id, sizeof hosted->id, hosted);
         rc = hosted->hh.tbl ? 0 : CF_ENOMEM;
@@ -295,6 +304,7 @@ static const cf_handler_t handlers[] = {
     {CF_MSG_RERUN, request_to_room},
     {CF_MSG_VERDICT, to_room},
     {CF_MSG_ACTIVATED, to_room},
+    {CF_MSG_OWNED, to_room},
     {CF_MSG_MEMBER, to_room},
     {CF_MSG_DONE, to_room},
     {CF_MSG_REFUSED, to_room},

@@ -1,7 +1,8 @@
 /* actors/rooms.h: a room thread: the rooms that live on it, each an actor with its own state.
  *
- *     OPEN (lobby)         a room starts here and loads itself -> DONE when it has; REFUSED when it
- *                          cannot (no such room, no store): it is freed, as nobody knows of it
+ *     OPEN (lobby)         a room starts here and loads itself -> DONE when it has; OWNED when it is another
+ *                          node's, REFUSED when it cannot (no such room, no store): it is freed, as
+ *                          nobody knows of it
  *     RETIRED (lobby)      a room that asked to RETIRE is freed
  *     FLUSHED (gateway)    opens that gateway's window
  *     NODE_GONE (nodes)    members of that node leave every room

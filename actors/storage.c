@@ -78,8 +78,12 @@ static void answer_activated(cf_turn_t *turn, const cf_msg_t *request, const cf_
 
 static void answer_write(cf_turn_t *turn, const cf_msg_t *request, const cf_outcome_t *outcome)
 {
-    if (outcome->rc < 0) { /* a room that has just become another node's: no lobby asks there yet */
-        refuse(turn, request, outcome->rc == CF_EMOVED ? CF_EAGAIN : outcome->rc);
+    if (outcome->rc == CF_EMOVED) {
+        answer(turn, request, CF_MSG_OWNED, &(cf_owned_t){outcome->owner});
+        return;
+    }
+    if (outcome->rc < 0) {
+        refuse(turn, request, outcome->rc);
         return;
     }
     cf_count(CF_M_WRITES);
@@ -358,9 +362,14 @@ static int on_append(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 
 static int on_activate(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
-    cf_write_t write = {
-        .kind = CF_WRITE_ACTIVATE,
-        .activate = {.room = msg->room, .owner = cf_outbox_address(turn->out).node}};
+    cf_activate_t activate;
+    int rc = cf_msg_body(&activate, msg, turn->arena);
+    if (rc < 0)
+        return rc;
+    cf_write_t write = {.kind = CF_WRITE_ACTIVATE,
+                        .activate = {.room = msg->room,
+                                     .owner = cf_outbox_address(turn->out).node,
+                                     .from = activate.from}};
     return gather(state, turn, msg, &write, 1);
 }
 

@@ -1,7 +1,7 @@
 /* actors/storage.h: the node's only writer.
  *
  *     APPEND           room thread -> VERDICT
- *     ACTIVATE         room thread -> ACTIVATED | REFUSED CF_ENOENT, CF_EIO
+ *     ACTIVATE         room thread -> ACTIVATED, and the room is this node's | OWNED by another | REFUSED CF_ENOENT, CF_EIO
  *     CREATE_USER, SET_PASSWORD, DISABLE_USER, ENABLE_USER, ADD_SESSION, REMOVE_SESSION
  *                      accounts    -> DONE | REFUSED
  *     CREATE_ROOM      gateway     -> DONE | REFUSED

@@ -498,7 +498,7 @@ static void make_rooms(void)
                                  .creator = user_row(0).id,
                                  .created_us = T0 + (int64_t)world.number};
         insist(STORAGE, CF_MSG_CREATE_ROOM, room_id(i), &room, CF_MSG_DONE);
-        insist(STORAGE, CF_MSG_ACTIVATE, room_id(i), NULL, CF_MSG_ACTIVATED);
+        insist(STORAGE, CF_MSG_ACTIVATE, room_id(i), &(cf_activate_t){0}, CF_MSG_ACTIVATED);
         world.rooms[i] = (room_t){.epoch = world.body.activated.epoch};
         ensure(world.body.activated.last_seq == 0);
     }

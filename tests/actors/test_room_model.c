@@ -613,7 +613,7 @@ static void begin(uint32_t seed)
     cr_assert(cf_outbox_new(&m.out, NULL, (cf_address_t){1, CF_ACTOR_ROOMS, 0}) == 0);
     cr_assert(cf_outbox_new(&m.scratch, NULL, (cf_address_t){1, CF_ACTOR_ROOMS, 0}) == 0);
     cf_turn_t turn = turn_now();
-    cr_assert(cf_room_new(&m.room, &m.host, (cf_id_t){{9}}, &turn) == 0);
+    cr_assert(cf_room_new(&m.room, &m.host, (cf_id_t){{9}}, 0, &turn) == 0);
     settle();
     tell((cf_address_t){1, CF_ACTOR_STORAGE, 0}, CF_MSG_ACTIVATED, m.host.next_corr,
          &(cf_activated_t){.epoch = 2});

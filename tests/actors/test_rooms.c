@@ -36,7 +36,8 @@ static cf_room_config_t config = {
     .reader = {NODE, CF_ACTOR_READER, 0},
     .readers = 1,
 };
-static uint64_t corr; /* of the latest request */
+#define NOBODY ((cf_activate_t){0}) /* has let a room go that is opened here */
+static uint64_t corr;               /* of the latest request */
 
 static void start(void)
 {
@@ -81,7 +82,7 @@ static uint64_t ask(peer_t *from, uint16_t type, cf_id_t room, const void *body)
 static void open_room(cf_id_t room, uint64_t epoch, bool ephemeral)
 {
     cf_msg_t msg;
-    uint64_t opening = ask(lobby, CF_MSG_OPEN, room, NULL);
+    uint64_t opening = ask(lobby, CF_MSG_OPEN, room, &NOBODY);
     cr_assert(peer_await_msg(storage, CF_MSG_ACTIVATE, 0, &msg, NULL));
     cf_activated_t activated = {.epoch = epoch, .ephemeral = ephemeral};
     peer_answer(storage, &msg, CF_MSG_ACTIVATED, &activated);
@@ -184,16 +185,16 @@ Test(rooms, confirms_an_open_that_comes_twice_and_activates_once)
 {
     cf_msg_t msg, other;
     const cf_activated_t activated = {.epoch = 1};
-    ask(lobby, CF_MSG_OPEN, ROOM, NULL);
-    uint64_t second = ask(lobby, CF_MSG_OPEN, ROOM, NULL);
-    ask(lobby, CF_MSG_OPEN, room_id(2), NULL);
+    ask(lobby, CF_MSG_OPEN, ROOM, &NOBODY);
+    uint64_t second = ask(lobby, CF_MSG_OPEN, ROOM, &NOBODY);
+    ask(lobby, CF_MSG_OPEN, room_id(2), &NOBODY);
     cr_assert(peer_next(storage, &msg) && msg.type == CF_MSG_ACTIVATE &&
               cf_id_equal(msg.room, ROOM));
     peer_answer(storage, &msg, CF_MSG_ACTIVATED, &activated);
     cr_assert(peer_next(storage, &other) && other.type == CF_MSG_ACTIVATE &&
               cf_id_equal(other.room, room_id(2)));
     cr_assert(peer_expect(lobby, CF_MSG_DONE, second, NULL)); /* when it has loaded, not before */
-    uint64_t third = ask(lobby, CF_MSG_OPEN, ROOM, NULL);
+    uint64_t third = ask(lobby, CF_MSG_OPEN, ROOM, &NOBODY);
     cr_assert(peer_expect(lobby, CF_MSG_DONE, third, NULL));
 }
 
@@ -202,7 +203,7 @@ Test(rooms, refuses_the_open_of_a_room_that_cannot_be_loaded_and_frees_it)
     static const int errors[] = {CF_ENOENT, CF_EIO};
     cf_msg_t msg;
     for (size_t i = 0; i < 2; i++) {
-        uint64_t opening = ask(lobby, CF_MSG_OPEN, ROOM, NULL);
+        uint64_t opening = ask(lobby, CF_MSG_OPEN, ROOM, &NOBODY);
         cr_assert(peer_await_msg(storage, CF_MSG_ACTIVATE, 0, &msg, NULL));
         peer_refuse(storage, &msg, errors[i]);
         cr_assert(eq(int, peer_await_refusal(lobby, opening), errors[i]));
@@ -210,6 +211,28 @@ Test(rooms, refuses_the_open_of_a_room_that_cannot_be_loaded_and_frees_it)
     }
     open_room(ROOM, 1, false);
     attach(gw1, ROOM, 1);
+}
+
+Test(rooms, says_whose_a_room_is_that_another_node_owns_and_frees_it)
+{
+    cf_msg_t msg;
+    cf_owned_t owned;
+    uint64_t opening = ask(lobby, CF_MSG_OPEN, ROOM, &NOBODY);
+    cr_assert(peer_await_msg(storage, CF_MSG_ACTIVATE, 0, &msg, NULL));
+    peer_answer(storage, &msg, CF_MSG_OWNED, &(cf_owned_t){OTHER_NODE});
+    cr_assert(peer_expect(lobby, CF_MSG_OWNED, opening, &owned));
+    cr_assert(eq(u32, owned.owner, OTHER_NODE));
+    cr_assert(eq(u64, actor_counter(actor, CF_M_ROOMS_ACTIVE), 0));
+    open_room(ROOM, 1, false);
+}
+
+Test(rooms, tells_storage_who_has_let_a_room_go)
+{
+    cf_msg_t msg;
+    cf_activate_t activate;
+    ask(lobby, CF_MSG_OPEN, ROOM, &(cf_activate_t){OTHER_NODE});
+    cr_assert(peer_await_msg(storage, CF_MSG_ACTIVATE, 0, &msg, &activate));
+    cr_assert(eq(u32, activate.from, OTHER_NODE));
 }
 
 Test(rooms, frees_a_room_that_has_retired_and_opens_it_anew)
@@ -401,7 +424,7 @@ static void open_still(void)
     cr_assert(eq(int, cf_rooms_new(&still.rooms, &config, WINDOW_EVENTS, 1u << 20, NULL), 0));
     cr_assert(cf_outbox_new(&still.out, NULL, address) == 0);
     cr_assert(cf_outbox_new(&still.scratch, NULL, address) == 0);
-    tell_still(CF_ACTOR_LOBBY, CF_MSG_OPEN, 0, NULL);
+    tell_still(CF_ACTOR_LOBBY, CF_MSG_OPEN, 0, &NOBODY);
     cr_assert(eq(int, has_said(CF_MSG_ACTIVATE), 1));
     tell_still(CF_ACTOR_STORAGE, CF_MSG_ACTIVATED, still.said.corr, &(cf_activated_t){.epoch = 1});
     attach_still(10);
@@ -614,7 +637,7 @@ Test(rooms, runs_the_timers_of_its_rooms)
     cr_assert(eq(int, cf_rooms_new(&state, &config, WINDOW_EVENTS, 1u << 20, hasty), 0));
     actor_run(hasty, &cf_rooms_ops, state);
     cf_address_t to = cf_actor_address(hasty);
-    cr_assert(eq(int, cf_outbox_send(lobby->out, to, CF_MSG_OPEN, 1, ROOM, NULL), 0));
+    cr_assert(eq(int, cf_outbox_send(lobby->out, to, CF_MSG_OPEN, 1, ROOM, &NOBODY), 0));
     peer_flush(lobby);
     cf_msg_t msg;
     cr_assert(peer_await_msg(storage, CF_MSG_ACTIVATE, 0, &msg, NULL));

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define T0 INT64_C(1700000000000000) /* microseconds */
+#define NOBODY ((cf_activate_t){0})  /* has let a room go that is activated here */
 
 typedef struct {
     char before[16], behind[16]; /* of the URL, around the folder */
@@ -134,7 +135,7 @@ static int create_room(uint64_t corr, uint32_t n)
 static uint64_t activate(uint64_t corr, uint32_t n)
 {
     cf_activated_t activated;
-    peer_send(room_thread, CF_ACTOR_STORAGE, CF_MSG_ACTIVATE, corr, ROOM(n), NULL);
+    peer_send(room_thread, CF_ACTOR_STORAGE, CF_MSG_ACTIVATE, corr, ROOM(n), &NOBODY);
     return peer_await(room_thread, CF_MSG_ACTIVATED, corr, &activated) ? activated.epoch : 0;
 }
 
@@ -296,7 +297,7 @@ ON_EVERY_STORE(answers_every_other_write)
 ON_EVERY_STORE(refuses_to_activate_a_room_that_is_not_there)
 {
     start(store->before, store->behind);
-    peer_send(room_thread, CF_ACTOR_STORAGE, CF_MSG_ACTIVATE, 1, ROOM(5), NULL);
+    peer_send(room_thread, CF_ACTOR_STORAGE, CF_MSG_ACTIVATE, 1, ROOM(5), &NOBODY);
     cr_assert(eq(int, peer_await_refusal(room_thread, 1), CF_ENOENT));
 }
 
@@ -472,7 +473,7 @@ Test(faults, a_room_activated_anew_hears_of_the_lost_run_all_the_same)
     set_faults("settle fail\n");
     cf_msg_t msg;
     do /* REFUSED until the store is back */
-        peer_send(room_thread, CF_ACTOR_STORAGE, CF_MSG_ACTIVATE, 2, ROOM(1), NULL);
+        peer_send(room_thread, CF_ACTOR_STORAGE, CF_MSG_ACTIVATE, 2, ROOM(1), &NOBODY);
     while (peer_next(room_thread, &msg) && msg.type == CF_MSG_REFUSED);
     cf_activated_t activated;
     cr_assert(eq(int, cf_msg_body(&activated, &msg, &room_thread->arena), 0));
@@ -673,7 +674,7 @@ static uint64_t last_seq_after_restart(void)
 {
     cf_activated_t activated;
     start("sqlite:", "/test.db");
-    peer_send(room_thread, CF_ACTOR_STORAGE, CF_MSG_ACTIVATE, 1, ROOM(1), NULL);
+    peer_send(room_thread, CF_ACTOR_STORAGE, CF_MSG_ACTIVATE, 1, ROOM(1), &NOBODY);
     cr_assert(peer_await(room_thread, CF_MSG_ACTIVATED, 1, &activated));
     return activated.last_seq;
 }

@@ -1,6 +1,10 @@
 /* Who is a node, and whose a room is. Time passes by rows that are made older. */
 #include "registry.h"
+
+#include "peer.h"
+#include "storage.h"
 #include "store_fixture.h"
+#include "wire/append.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -374,6 +378,36 @@ Test(registry, an_owner_may_let_a_room_go)
     cf_outcome_t outcome = activate(3, 1); /* 1 is not whose it is any more */
     cr_assert(eq(int, outcome.rc, CF_EMOVED));
     cr_assert(eq(u32, outcome.owner, 2));
+}
+
+Test(registry, storage_activates_for_its_own_node_and_says_whose_a_room_is)
+{
+    if (!open_all())
+        return;
+    cr_assert(eq(int, enter(NODE), 0));
+    cr_assert(eq(int, enter(OTHER_NODE), 0));
+    cr_assert(eq(int, activate(OTHER_NODE, 0).rc, 0));
+    cf_actor_t *actor = actor_at(CF_ACTOR_STORAGE, 0);
+    peer_t *rooms = peer_at(CF_ACTOR_ROOMS, 0);
+    cf_storage_t *state;
+    cf_storage_config_t config = {
+        .link = {.actor = actor, .url = place_url(), .statement_ms = STATEMENT_MS},
+        .batch_rows = 1,
+        .batch_bytes = 1024};
+    cr_assert(eq(int, cf_storage_new(&state, &config), 0));
+    actor_run(actor, &cf_storage_ops, state);
+    cf_owned_t owned;
+    cf_activated_t activated;
+    peer_send(rooms, CF_ACTOR_STORAGE, CF_MSG_ACTIVATE, 1, ROOM(1), &(cf_activate_t){0});
+    cr_assert(peer_expect(rooms, CF_MSG_OWNED, 1, &owned));
+    cr_assert(eq(u32, owned.owner, OTHER_NODE));
+    peer_send(rooms, CF_ACTOR_STORAGE, CF_MSG_ACTIVATE, 2, ROOM(1), &(cf_activate_t){OTHER_NODE});
+    cr_assert(peer_expect(rooms, CF_MSG_ACTIVATED, 2, &activated)); /* that has let it go */
+    cr_assert(eq(u64, activated.epoch, 2));
+    actors_stop();
+    cf_outcome_t outcome = activate(OTHER_NODE, 0);
+    cr_assert(eq(int, outcome.rc, CF_EMOVED));
+    cr_assert(eq(u32, outcome.owner, NODE));
 }
 
 Test(registry, who_was_replaced_in_a_room_cannot_write_to_it)

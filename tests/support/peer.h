@@ -4,7 +4,7 @@
  *     ... make its state ...
  *     actor_run(actor, &cf_storage_ops, state);
  *     peer_t *room = peer_at(CF_ACTOR_ROOMS, 0);
- *     peer_send(room, CF_ACTOR_STORAGE, CF_MSG_ACTIVATE, 1, id, NULL);
+ *     peer_send(room, CF_ACTOR_STORAGE, CF_MSG_ACTIVATE, 1, id, &(cf_activate_t){0});
  *     cr_assert(peer_await(room, CF_MSG_ACTIVATED, 1, &activated));
  *     actors_stop();
  *

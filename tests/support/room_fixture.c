@@ -77,7 +77,7 @@ void room_open(void)
     cr_assert(cf_outbox_new(&out, NULL, address) == 0);
     cr_assert(cf_outbox_new(&scratch, NULL, address) == 0);
     cf_turn_t turn = turn_now();
-    cr_assert(cf_room_new(&room, &host, THE_ROOM, &turn) == 0);
+    cr_assert(cf_room_new(&room, &host, THE_ROOM, 0, &turn) == 0);
 }
 
 void room_close(void)

@@ -3,6 +3,12 @@
 
 #define VERDICT_STATUS_MAX 8 /* cf_verdict_status_t */
 
+static const cf_field_t activate[] = {CF_F_U32(cf_activate_t, from, 0, UINT32_MAX)};
+const cf_shape_t cf_shape_activate = CF_SHAPE(cf_activate_t, activate);
+
+static const cf_field_t owned[] = {CF_F_U32(cf_owned_t, owner, 0, UINT32_MAX)};
+const cf_shape_t cf_shape_owned = CF_SHAPE(cf_owned_t, owned);
+
 static const cf_field_t activated[] = {
     CF_F_U64(cf_activated_t, epoch),
     CF_F_U64(cf_activated_t, last_seq),

@@ -1,6 +1,7 @@
 /* transports/wire/append.h: between a room and storage. The room stands in the header.
  *
- *     ACTIVATE   raise the room's epoch -> ACTIVATED | REFUSED CF_ENOENT, CF_EIO
+ *     ACTIVATE   raise the room's epoch, and make it this node's -> ACTIVATED | OWNED: it is another node's |
+ *                REFUSED CF_ENOENT, CF_EIO
  *     APPEND     one run: rows prev+1 .. -> VERDICT. A room has one run in flight at most. UNKNOWN
  * is followed by a second VERDICT, of another status, for the same correlation id */
 #ifndef CF_APPEND_H
@@ -8,6 +9,14 @@
 
 #include "model.h"
 #include "msg.h"
+
+typedef struct {
+    uint32_t from; /* the node whose it was, and that has let it go; 0: none */
+} cf_activate_t;
+
+typedef struct {
+    uint32_t owner; /* 0: it has just changed, ask again */
+} cf_owned_t;
 
 typedef struct {
     uint64_t epoch;
@@ -31,6 +40,7 @@ typedef struct {
     int64_t at_us;
 } cf_verdict_t;
 
-extern const cf_shape_t cf_shape_activated, cf_shape_append, cf_shape_verdict;
+extern const cf_shape_t cf_shape_activate, cf_shape_owned, cf_shape_activated, cf_shape_append,
+    cf_shape_verdict;
 
 #endif

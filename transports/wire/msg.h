@@ -52,7 +52,7 @@
     /* place.h */                                                                                  \
     X(LOOKUP, 0x0301, nothing, REQUEST)                                                            \
     X(PLACED, 0x0302, placed, ANSWER)                                                              \
-    X(OPEN, 0x0303, nothing, REQUEST)                                                              \
+    X(OPEN, 0x0303, activate, REQUEST)                                                             \
     X(RETIRE, 0x0304, nothing, NOTICE)                                                             \
     X(FORGET, 0x0305, nothing, NOTICE)                                                             \
     X(FORGOTTEN, 0x0306, nothing, NOTICE)                                                          \
@@ -85,10 +85,11 @@
     X(RERAN, 0x0412, reran, ANSWER)                                                                \
     X(CHANGES, 0x0413, changes, NOTICE)                                                            \
     /* append.h */                                                                                 \
-    X(ACTIVATE, 0x0501, nothing, REQUEST)                                                          \
+    X(ACTIVATE, 0x0501, activate, REQUEST)                                                         \
     X(ACTIVATED, 0x0502, activated, ANSWER)                                                        \
     X(APPEND, 0x0503, append, REQUEST)                                                             \
     X(VERDICT, 0x0504, verdict, ANSWER)                                                            \
+    X(OWNED, 0x0505, owned, ANSWER)                                                                \
     /* record.h */                                                                                 \
     X(CREATE_USER, 0x0601, create_user, REQUEST)                                                   \
     X(SET_PASSWORD, 0x0602, set_password, REQUEST)                                                 \

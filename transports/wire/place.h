@@ -2,8 +2,9 @@
  *
  *     LOOKUP     gateway -> lobby        -> PLACED address | REFUSED: it cannot be loaded. Held while
  *                the room is opening or retiring
- *     OPEN       lobby -> room thread    the room is yours; it loads itself. -> DONE when it has |
- *                REFUSED: it cannot, with the reason, and is not there
+ *     OPEN       lobby -> room thread    the room is yours; it loads itself, by ACTIVATE with the same body
+ *                (append.h). -> DONE when it has | OWNED: it is another node's | REFUSED: it cannot, with
+ *                the reason; in both cases it is not there
  *     RETIRE     room thread -> lobby    may I go? The room answers everything with MOVED from here on
  *     FORGET     lobby -> gateways       -> FORGOTTEN: nothing more from me to that address
  *     RETIRED    lobby -> room thread    all have forgotten; the room is freed
