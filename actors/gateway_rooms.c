@@ -314,16 +314,16 @@ void cf_place_lookup_refused(cf_gateway_t *self, cf_turn_t *turn, const cf_msg_t
     cf_place_drop_if_idle(self, place);
 }
 
-/* FORGOTTEN says that nothing of ours can reach the old place any more. It waits for the last answer from
- * there: a request still in the old place's inbox would otherwise meet a new room on the same thread, ahead
- * of older ones that come back MOVED. */
-static void settle_forget(cf_gateway_t *self, cf_place_t *place)
+static void say_forgotten(cf_gateway_t *self, cf_address_t lobby, cf_id_t room)
 {
-    if (!place->owes_forgotten || place->in_flight)
-        return;
-    place->owes_forgotten = false;
-    cf_outbox_insist(self->out, self->config.lobby, CF_MSG_FORGOTTEN, 0, place->room, NULL);
-    if (place->state != CF_PLACE_LOOKING || place->lookup_corr)
+    cf_outbox_insist(self->out, lobby, CF_MSG_FORGOTTEN, 0, room, NULL);
+}
+
+/* Nobody was asked where the room is, and nobody has said so. */
+static void look_up_if_wanted(cf_gateway_t *self, cf_place_t *place)
+{
+    if (place->state != CF_PLACE_LOOKING || place->at.kind || place->owes_forgotten.kind ||
+        place->lookup_corr)
         return; /* a LOOKUP that the lobby holds is answered with the new place */
     if (place->members || place->held)
         look_up(self, place);
@@ -331,21 +331,38 @@ static void settle_forget(cf_gateway_t *self, cf_place_t *place)
         place->state = CF_PLACE_UNKNOWN;
 }
 
+/* FORGOTTEN says that nothing of ours can reach the old place any more. It waits for the last answer from
+ * there: a request still in the old place's inbox would otherwise meet a new room on the same thread, ahead
+ * of older ones that come back MOVED. */
+static void settle_forget(cf_gateway_t *self, cf_place_t *place)
+{
+    if (place->owes_forgotten.kind == 0 || place->in_flight)
+        return;
+    say_forgotten(self, place->owes_forgotten, place->room);
+    place->owes_forgotten = (cf_address_t){0};
+    look_up_if_wanted(self, place);
+}
+
+/* A lobby knows the rooms of its node alone. What another has said of this room meanwhile still holds. */
 int cf_place_on_forget(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_gateway_t *self = state;
     cf_place_t *place = cf_place_find(self, msg->room);
     (void)turn;
     if (!place || place->state == CF_PLACE_UNKNOWN) {
-        cf_outbox_insist(self->out, self->config.lobby, CF_MSG_FORGOTTEN, 0, msg->room, NULL);
+        say_forgotten(self, msg->from, msg->room);
         return 0;
     }
-    place->state = CF_PLACE_LOOKING;
-    if (!place->lookup_corr)
-        place->at =
-            (cf_address_t){0}; /* where it was, or where an answer before this FORGET said */
-    place->owes_forgotten = true;
-    settle_forget(self, place);
+    if (place->at.node == msg->from.node) { /* where it was, or where an answer before this said */
+        place->state = CF_PLACE_LOOKING;
+        place->at = (cf_address_t){0};
+    }
+    if (place->in_flight && place->sent_to.node == msg->from.node) {
+        place->owes_forgotten = msg->from;
+        return 0;
+    }
+    say_forgotten(self, msg->from, msg->room);
+    look_up_if_wanted(self, place);
     cf_place_drop_if_idle(self, place);
     return 0;
 }
@@ -381,6 +398,27 @@ static void forget_seen(cf_gateway_t *self, uint32_t node)
             self->seen[i] = (cf_seen_t){.address = self->seen[i].address};
 }
 
+/* The lobby has told us, so it asks that node no more. Where a LOOKUP is that has no answer, nobody here knows: it may
+ * have gone there, so it is asked again. */
+static void place_without_node(cf_gateway_t *self, cf_place_t *place, uint32_t node)
+{
+    if (place->owes_forgotten.node == node)
+        place->owes_forgotten = (cf_address_t){0};
+    if (place->in_flight && place->sent_to.node == node)
+        recall(self, place);
+    settle_forget(self, place);
+    if (place->at.node == node) {
+        place->state = CF_PLACE_LOOKING;
+        place->at = (cf_address_t){0};
+    }
+    if (place->lookup_corr)
+        look_up(self, place);
+    else
+        look_up_if_wanted(self, place);
+    go_on(self, place); /* LOOKING, and waiting for nothing else */
+    cf_place_drop_if_idle(self, place);
+}
+
 int cf_place_on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_gateway_t *self = state;
@@ -392,17 +430,7 @@ int cf_place_on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     forget_seen(self, gone.node);
     HASH_ITER(hh, self->places, place, next)
     {
-        if (place->in_flight && place->sent_to.node == gone.node)
-            recall(self, place);
-        settle_forget(self, place);
-        if (place->at.node != gone.node) {
-            go_on(self, place); /* LOOKING, and waiting for nothing else */
-        } else if (place->members || place->held) {
-            look_up(self, place);
-        } else {
-            place->state = CF_PLACE_UNKNOWN;
-            cf_place_drop_if_idle(self, place);
-        }
+        place_without_node(self, place, gone.node);
     }
     return 0;
 }

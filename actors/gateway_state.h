@@ -76,8 +76,9 @@ struct cf_place {
     uint64_t lookup_corr; /* of the LOOKUP on its way; 0: none */
     uint32_t in_flight;   /* requests sent to sent_to and not answered */
     cf_address_t sent_to; /* where the room was when they were sent */
-    bool owes_forgotten;  /* FORGET came; answered when nothing is in flight any more */
-    cf_pending_t *held;   /* requests that wait, ascending by corr */
+    cf_address_t
+        owes_forgotten; /* the lobby whose FORGET is answered when nothing is in flight any more */
+    cf_pending_t *held; /* requests that wait, ascending by corr */
     cf_client_t *members; /* connections here, attached or attaching */
     uint32_t member_count;
     uint64_t epoch;

@@ -1244,6 +1244,81 @@ Test(gateway, asks_elsewhere_when_a_node_is_lost_and_says_which_posts_are_not_co
     close(ann);
 }
 
+Test(gateway, asks_again_where_a_room_is_when_a_node_is_lost_that_may_have_been_asked)
+{
+    cf_msg_t msg;
+    int ann = ask_to_enter("ann");
+    authenticate("ann", "ann");
+    cr_assert(peer_await_msg(lobby, CF_MSG_LOOKUP, 0, &msg, NULL));
+    uint64_t first = msg.corr;
+    cf_placed_t gone = {cf_address_pack((cf_address_t){OTHER_NODE, CF_ACTOR_ROOMS, 0})};
+    peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_NODE_GONE, 0, (cf_id_t){0},
+              &(cf_node_gone_t){OTHER_NODE});
+    cr_assert(peer_next(lobby, &msg) && msg.type == CF_MSG_LOOKUP && msg.corr != first);
+    uint64_t second = msg.corr;
+    peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_PLACED, first, ROOM, &gone); /* too late */
+    peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_PLACED, second, ROOM,
+              &(cf_placed_t){cf_address_pack(rooms->address)});
+    answer(rooms, CF_MSG_CHECK, CF_MSG_DONE, NULL);
+    cr_assert(eq(int, client_answer(ann), 101));
+    close(ann);
+}
+
+Test(gateway, forgets_for_the_lobby_of_the_node_where_the_room_was)
+{
+    peer_t *far = peer_at_other_node(CF_ACTOR_LOBBY); /* and its room threads */
+    cf_address_t thread = {OTHER_NODE, CF_ACTOR_ROOMS, 0};
+    cf_msg_t msg;
+    cf_post_msg_t body;
+    int ann = ask_to_enter("ann");
+    authenticate("ann", "ann");
+    cr_assert(peer_await_msg(lobby, CF_MSG_LOOKUP, 0, &msg, NULL));
+    peer_answer(far, &msg, CF_MSG_PLACED, &(cf_placed_t){cf_address_pack(thread)});
+    answer(far, CF_MSG_CHECK, CF_MSG_DONE, NULL);
+    cr_assert(eq(int, client_answer(ann), 101));
+    answer(far, CF_MSG_ATTACH, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 1});
+    peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_FORGET, 0, ROOM, NULL); /* not its any more */
+    cr_assert(peer_expect(lobby, CF_MSG_FORGOTTEN, 0, NULL));
+    post(ann, "a", "1");
+    msg = request(far, CF_MSG_POST, &body);
+    peer_send(far, CF_ACTOR_GATEWAY, CF_MSG_FORGET, 0, ROOM, NULL);
+    peer_answer(far, &msg, CF_MSG_MOVED, NULL);
+    cr_assert(peer_expect(far, CF_MSG_FORGOTTEN, 0, NULL));
+    place_room(rooms);
+    cf_attach_t attach;
+    msg = request(rooms, CF_MSG_ATTACH, &attach);
+    peer_answer(rooms, &msg, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 2});
+    answer_post(rooms, "a", 1);
+    cr_assert(has(client_heard(ann), "message_ack"));
+    close(ann);
+}
+
+Test(gateway, finds_the_new_owner_of_a_room_though_the_old_one_has_not_let_go_of_it_yet)
+{
+    peer_t *far = peer_at_other_node(CF_ACTOR_LOBBY); /* and its room threads */
+    cf_address_t thread = {OTHER_NODE, CF_ACTOR_ROOMS, 0};
+    cf_msg_t msg, posted;
+    int ann = ask_to_enter("ann");
+    authenticate("ann", "ann");
+    cr_assert(peer_await_msg(lobby, CF_MSG_LOOKUP, 0, &msg, NULL));
+    peer_answer(far, &msg, CF_MSG_PLACED, &(cf_placed_t){cf_address_pack(thread)});
+    answer(far, CF_MSG_CHECK, CF_MSG_DONE, NULL);
+    cr_assert(eq(int, client_answer(ann), 101));
+    answer(far, CF_MSG_ATTACH, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 1});
+    post(ann, "a", "1");
+    posted = request(far, CF_MSG_POST, NULL);
+    peer_answer(far, &posted, CF_MSG_MOVED, NULL); /* another node has the room: it goes */
+    place_room(rooms);                             /* and the lobby has found that one */
+    answer(rooms, CF_MSG_ATTACH, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 2});
+    answer_post(rooms, "a", 1);
+    peer_send(far, CF_ACTOR_GATEWAY, CF_MSG_FORGET, 0, ROOM, NULL);
+    cr_assert(peer_expect(far, CF_MSG_FORGOTTEN, 0, NULL));
+    post(ann, "b", "2"); /* still there */
+    answer_post(rooms, "b", 2);
+    cr_assert(has(client_heard_type(ann, "message_ack"), "message_ack"));
+    close(ann);
+}
+
 /* --- credits ------------------------------------------------------------------------------------
  */
 
