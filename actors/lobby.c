@@ -3,9 +3,11 @@
 #include "err.h"
 #include "log.h"
 #include "metrics.h"
+#include "rendezvous.h"
 #include "table.h"
 #include "wire/append.h"
 #include "wire/control.h"
+#include "wire/node.h"
 #include "wire/place.h"
 
 #include <stdlib.h>
@@ -17,16 +19,20 @@
 
 typedef struct lookup {
     struct lookup *next;
-    cf_msg_t request; /* head only */
+    cf_msg_t request; /* head only; from who asks, whichever lobby has sent it on */
+    uint32_t hops;    /* from lobby to lobby so far */
 } lookup_t;
 
 typedef struct place {
     cf_id_t id;
-    cf_address_t at;
+    cf_address_t at;    /* a room thread of this node; kind 0: see given_to */
+    uint32_t given_to;  /* it was let go for this node, which has not said TAKEN; 0: it was not */
+    uint32_t let_go_by; /* while it opens: the node that waits for TAKEN; 0: none */
     bool retiring;
     uint64_t open_corr;     /* of the OPEN that was not confirmed yet; 0: it was */
     int64_t opened_us;      /* when it was sent */
-    bool place_gone;        /* its node is gone: nobody to tell RETIRED */
+    uint32_t opened_from;   /* what it said of who has let it go */
+    uint64_t told;          /* bit i: gateways[i] was told where it is */
     uint64_t not_forgotten; /* bit i: gateways[i] has not confirmed FORGET */
     uint64_t not_told;      /* bit i: gateways[i] was not even told FORGET, for want of memory */
     cf_address_t target;    /* where it goes when it has retired; kind 0: nowhere */
@@ -36,14 +42,24 @@ typedef struct place {
     UT_hash_handle hh;
 } place_t;
 
+/* Where a room was last heard to be, if that is not where it would be looked for. */
+typedef struct {
+    cf_id_t id;
+    uint32_t node;
+    UT_hash_handle hh; /* insertion order: the first goes when there are too many */
+} hint_t;
+
 struct cf_lobby {
     cf_lobby_config_t config;
     uint32_t *load; /* rooms per thread */
     place_t *places;
     uint32_t lookups_waiting;
     uint64_t next_corr;
-    uint64_t gateways_gone; /* bit i: gateways[i] is on a node that is gone */
-    place_t *visited;       /* places with connections, in no order: few of 100,000 */
+    cf_address_t gateways[CF_GATEWAYS_MAX]; /* of any node, told of a room; kind 0: free */
+    uint32_t nodes[CF_NODES_MAX];           /* the others */
+    uint32_t node_count;
+    hint_t *hints;
+    place_t *visited; /* places with connections, in no order: few of 100,000 */
     uint32_t visited_count;
     bool counts_changed;
     int64_t next_counts_us;
@@ -123,31 +139,162 @@ static void drop_place(cf_lobby_t *self, place_t *place)
     free(place);
 }
 
+/* --- other nodes -------------------------------------------------------------------------------
+ */
+
+static bool knows_node(const cf_lobby_t *self, uint32_t node)
+{
+    bool known = node == self->config.node;
+    for (uint32_t i = 0; !known && i < self->node_count; i++)
+        known = self->nodes[i] == node;
+    return known;
+}
+
+static uint32_t preferred_node(const cf_lobby_t *self, cf_id_t room)
+{
+    uint32_t best = self->config.node;
+    uint64_t most = cf_rendezvous(room, best);
+    for (uint32_t i = 0; i < self->node_count; i++) {
+        uint64_t weight = cf_rendezvous(room, self->nodes[i]);
+        if (weight < most || (weight == most && self->nodes[i] < best))
+            continue;
+        best = self->nodes[i];
+        most = weight;
+    }
+    return best;
+}
+
+static void drop_hint(cf_lobby_t *self, hint_t *hint)
+{
+    HASH_DEL(self->hints, hint);
+    free(hint);
+}
+
+static hint_t *find_hint(cf_lobby_t *self, cf_id_t room)
+{
+    hint_t *hint;
+    HASH_FIND(hh, self->hints, &room, sizeof room, hint);
+    return hint;
+}
+
+/* Without memory it is not remembered, which costs a hop. */
+static void remember(cf_lobby_t *self, cf_id_t room, uint32_t node)
+{
+    hint_t *hint = find_hint(self, room);
+    if (hint)
+        drop_hint(self, hint);
+    if (node == preferred_node(self, room) || self->config.hints_max == 0)
+        return;
+    if (HASH_COUNT(self->hints) >= self->config.hints_max)
+        drop_hint(self, self->hints);
+    hint = calloc(1, sizeof *hint);
+    if (!hint)
+        return;
+    hint->id = room;
+    hint->node = node;
+    HASH_ADD(hh, self->hints, id, sizeof hint->id, hint);
+    if (!hint->hh.tbl)
+        free(hint);
+}
+
+static uint32_t node_to_ask(cf_lobby_t *self, cf_id_t room)
+{
+    const hint_t *hint = find_hint(self, room);
+    return hint ? hint->node : preferred_node(self, room);
+}
+
+/* Bit of a gateway among those that are told of rooms, made if it is new; 0: there are too many, or its node is
+ * gone or not known yet: it would never confirm. */
+static uint64_t bit_of(cf_lobby_t *self, cf_address_t gateway)
+{
+    uint32_t unused = CF_GATEWAYS_MAX;
+    for (uint32_t i = 0; i < CF_GATEWAYS_MAX; i++) {
+        if (cf_address_equal(self->gateways[i], gateway))
+            return UINT64_C(1) << i;
+        if (self->gateways[i].kind == 0 && unused == CF_GATEWAYS_MAX)
+            unused = i;
+    }
+    if (unused == CF_GATEWAYS_MAX || !knows_node(self, gateway.node))
+        return 0;
+    self->gateways[unused] = gateway;
+    return UINT64_C(1) << unused;
+}
+
+/* --- lookups -----------------------------------------------------------------------------------
+ */
+
 static void repair_at(cf_lobby_t *self, int64_t at_us)
 {
     if (at_us < self->repair_us)
         self->repair_us = at_us;
 }
 
-static void answer_placed(cf_turn_t *turn, const cf_msg_t *request, const place_t *place)
+static void answer_placed(cf_lobby_t *self, cf_turn_t *turn, const cf_msg_t *request,
+                          place_t *place)
 {
+    uint64_t bit = request->from.kind == CF_ACTOR_GATEWAY ? bit_of(self, request->from) : 0;
+    if (request->from.kind == CF_ACTOR_GATEWAY && !bit) {
+        cf_outbox_refuse(turn->out, request, CF_EFULL, 1000);
+        return;
+    }
+    place->told |= bit;
     cf_outbox_finish(turn->out, request, CF_MSG_PLACED, &(cf_placed_t){cf_address_pack(place->at)});
+}
+
+/* Take the oldest that waits for this place; false: none is left. */
+static bool take_lookup(cf_lobby_t *self, place_t *place, lookup_t *out)
+{
+    lookup_t *lookup = place->lookups;
+    if (!lookup)
+        return false;
+    *out = *lookup;
+    place->lookups = lookup->next;
+    if (!place->lookups)
+        place->lookups_end = &place->lookups;
+    self->lookups_waiting--;
+    free(lookup);
+    return true;
 }
 
 /* Answer who waits for this place: where it is, or err. */
 static void answer_lookups(cf_lobby_t *self, cf_turn_t *turn, place_t *place, int err)
 {
-    for (lookup_t *lookup = place->lookups, *next; lookup; lookup = next) {
-        next = lookup->next;
+    for (lookup_t lookup; take_lookup(self, place, &lookup);) {
         if (err < 0)
-            cf_outbox_refuse(turn->out, &lookup->request, err, err == CF_ENOENT ? 0 : 1000);
+            cf_outbox_refuse(turn->out, &lookup.request, err, err == CF_ENOENT ? 0 : 1000);
         else
-            answer_placed(turn, &lookup->request, place);
-        self->lookups_waiting--;
-        free(lookup);
+            answer_placed(self, turn, &lookup.request, place);
     }
-    place->lookups = NULL;
-    place->lookups_end = &place->lookups;
+}
+
+/* To the lobby of that node; false: who asked was refused instead. */
+static bool send_on(cf_lobby_t *self, cf_turn_t *turn, const lookup_t *lookup, uint32_t node,
+                    bool owned, bool let_go)
+{
+    cf_seek_t seek = {cf_address_pack(lookup->request.from), lookup->hops + 1, owned, let_go};
+    int rc = lookup->hops >= CF_SEEK_HOPS_MAX || !knows_node(self, node) ? CF_EAGAIN : 0;
+    if (rc == 0)
+        rc = cf_outbox_send(turn->out, (cf_address_t){node, CF_ACTOR_LOBBY, 0}, CF_MSG_SEEK,
+                            lookup->request.corr, lookup->request.room, &seek);
+    if (rc < 0)
+        cf_outbox_refuse(turn->out, &lookup->request, rc, 1000);
+    return rc == 0;
+}
+
+static void send_lookups_on(cf_lobby_t *self, cf_turn_t *turn, place_t *place, uint32_t node,
+                            bool owned)
+{
+    for (lookup_t lookup; take_lookup(self, place, &lookup);)
+        send_on(self, turn, &lookup, node, owned, false);
+}
+
+/* Whoever let this room go need not wait any more. */
+static void tell_taken(cf_turn_t *turn, cf_id_t room, uint32_t *let_go_by)
+{
+    if (*let_go_by)
+        cf_outbox_insist(turn->out, (cf_address_t){*let_go_by, CF_ACTOR_LOBBY, 0}, CF_MSG_TAKEN, 0,
+                         room, NULL);
+    *let_go_by = 0;
 }
 
 /* Nobody is told where the room is before its thread has confirmed, which it does when the room has
@@ -157,36 +304,92 @@ static void answer_lookups(cf_lobby_t *self, cf_turn_t *turn, place_t *place, in
 static void not_opened(cf_lobby_t *self, cf_turn_t *turn, place_t *place, int err)
 {
     count_load(self, place->at, -1);
+    tell_taken(turn, place->id, &place->let_go_by);
     answer_lookups(self, turn, place, err);
     drop_place(self, place);
+}
+
+static void say_open(cf_lobby_t *self, cf_turn_t *turn, place_t *place)
+{
+    place->open_corr = ++self->next_corr;
+    place->opened_us = turn->boot_us;
+    place->opened_from = place->let_go_by;
+    repair_at(self, turn->boot_us + OPEN_US);
+    if (cf_outbox_send(turn->out, place->at, CF_MSG_OPEN, place->open_corr, place->id,
+                       &(cf_activate_t){place->opened_from}) < 0)
+        not_opened(self, turn, place, CF_ENOMEM);
 }
 
 static void open_at(cf_lobby_t *self, cf_turn_t *turn, place_t *place, cf_address_t at)
 {
     place->at = at;
-    place->retiring = place->place_gone = false;
+    place->retiring = false;
     place->target = (cf_address_t){0};
+    place->told = 0;
     set_connections(self, place, 0); /* until it tells of those who came again */
     count_load(self, at, 1);
-    place->open_corr = ++self->next_corr;
-    place->opened_us = turn->boot_us;
-    repair_at(self, turn->boot_us + OPEN_US);
-    if (cf_outbox_send(turn->out, at, CF_MSG_OPEN, place->open_corr, place->id,
-                       &(cf_activate_t){0}) < 0)
-        not_opened(self, turn, place, CF_ENOMEM);
+    say_open(self, turn, place);
 }
 
-static int wait_for_place(cf_lobby_t *self, place_t *place, const cf_msg_t *msg)
+/* A gateway waits for one LOOKUP of a room at most: it has asked again, as a node was gone. */
+static bool replaces(place_t *place, const lookup_t *asked)
 {
+    for (lookup_t *at = place->lookups; at; at = at->next)
+        if (at->request.from.kind == CF_ACTOR_GATEWAY &&
+            cf_address_equal(at->request.from, asked->request.from)) {
+            at->request = asked->request;
+            at->hops = asked->hops;
+            return true;
+        }
+    return false;
+}
+
+static int wait_for_place(cf_lobby_t *self, place_t *place, const lookup_t *asked)
+{
+    if (replaces(place, asked))
+        return 0;
     if (self->lookups_waiting >= self->config.lookups_max)
         return CF_EFULL;
     lookup_t *lookup = malloc(sizeof *lookup);
     if (!lookup)
         return CF_ENOMEM;
-    *lookup = (lookup_t){.request = *msg};
+    *lookup = *asked;
+    lookup->next = NULL;
     *place->lookups_end = lookup;
     place->lookups_end = &lookup->next;
     self->lookups_waiting++;
+    return 0;
+}
+
+/* A room with a place here: where it is, once that is known. */
+static int answer_or_wait(cf_lobby_t *self, cf_turn_t *turn, place_t *place, const lookup_t *lookup)
+{
+    if (place->retiring || place->open_corr || place->given_to)
+        return wait_for_place(self, place, lookup);
+    answer_placed(self, turn, &lookup->request, place);
+    return 0;
+}
+
+/* A place with this lookup waiting; NULL: *rc says why not. */
+static place_t *add_place_for(cf_lobby_t *self, const lookup_t *lookup, int *rc)
+{
+    place_t *place = add_place(self, lookup->request.room);
+    *rc = place ? wait_for_place(self, place, lookup) : CF_ENOMEM;
+    if (place && *rc < 0) {
+        drop_place(self, place);
+        place = NULL;
+    }
+    return place;
+}
+
+static int open_here(cf_lobby_t *self, cf_turn_t *turn, const lookup_t *lookup, uint32_t let_go_by)
+{
+    int rc;
+    place_t *place = add_place_for(self, lookup, &rc);
+    if (!place)
+        return rc;
+    place->let_go_by = let_go_by;
+    open_at(self, turn, place, least_loaded(self));
     return 0;
 }
 
@@ -194,20 +397,106 @@ static int on_lookup(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_lobby_t *self = state;
     place_t *place = find(self, msg->room);
-    if (place && !place->retiring && !place->open_corr) {
-        answer_placed(turn, msg, place);
-        return 0;
-    }
-    if (!place && !(place = add_place(self, msg->room)))
-        return CF_ENOMEM;
-    bool is_new = place->at.kind == 0;
-    int rc = wait_for_place(self, place, msg);
-    if (is_new && rc == 0)
-        open_at(self, turn, place, least_loaded(self));
-    else if (is_new)
-        drop_place(self, place);
+    lookup_t lookup = {.request = *msg};
+    if (place)
+        return answer_or_wait(self, turn, place, &lookup);
+    uint32_t node = node_to_ask(self, msg->room);
+    if (node == self->config.node)
+        return open_here(self, turn, &lookup, 0);
+    send_on(self, turn, &lookup, node, false, false);
+    return 0;
+}
+
+/* --- lookups of other lobbies ------------------------------------------------------------------
+ */
+
+/* What waits for this place goes with it. It must not be opened here before the other has it, or both would: the store
+ * would find out, but not of an ephemeral room. */
+static void give(cf_lobby_t *self, cf_turn_t *turn, place_t *place, uint32_t node)
+{
+    bool was_sent = false;
+    set_connections(self, place, 0);
+    place->at = place->target = (cf_address_t){0};
+    place->retiring = false;
+    place->given_to = node;
+    remember(self, place->id, node);
+    for (lookup_t lookup; take_lookup(self, place, &lookup);)
+        was_sent = send_on(self, turn, &lookup, node, false, true) || was_sent;
+    if (!was_sent)
+        drop_place(self, place); /* nobody will say TAKEN */
+}
+
+/* The store says that the room is this node's, and it is not here. */
+static int let_go(cf_lobby_t *self, cf_turn_t *turn, const lookup_t *lookup, uint32_t node)
+{
+    int rc;
+    place_t *place = add_place_for(self, lookup, &rc);
+    if (place)
+        give(self, turn, place, node);
     return rc;
 }
+
+/* An OPEN that is under way may still use it. */
+static void take_promise(cf_turn_t *turn, place_t *place, uint32_t node)
+{
+    if (place->open_corr && (!place->let_go_by || place->let_go_by == node))
+        place->let_go_by = node;
+    else
+        tell_taken(turn, place->id, &node);
+}
+
+static int seek_here(cf_lobby_t *self, cf_turn_t *turn, const lookup_t *lookup,
+                     const cf_seek_t *seek, uint32_t by)
+{
+    place_t *place = find(self, lookup->request.room);
+    bool may_go = seek->owned && by != self->config.node && knows_node(self, by);
+    if (place && seek->let_go)
+        take_promise(turn, place, by);
+    if (place && may_go && place->given_to == by) {
+        send_on(self, turn, lookup, by, false, true); /* the same again */
+        return 0;
+    }
+    if (place)
+        return answer_or_wait(self, turn, place, lookup);
+    if (may_go)
+        return let_go(self, turn, lookup, by);
+    int rc = open_here(self, turn, lookup, seek->let_go ? by : 0);
+    if (rc < 0 && seek->let_go)
+        tell_taken(turn, lookup->request.room, &by);
+    return rc;
+}
+
+static int on_seek(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_seek_t seek;
+    int rc = cf_msg_body(&seek, msg, turn->arena);
+    if (rc < 0)
+        return rc;
+    lookup_t lookup = {.request = *msg, .hops = seek.hops};
+    lookup.request.from = cf_address_unpack(seek.asker);
+    uint16_t asker = lookup.request.from.kind;
+    if (msg->from.kind != CF_ACTOR_LOBBY || msg->corr == 0 || (seek.owned && seek.let_go) ||
+        (asker != CF_ACTOR_GATEWAY && asker != CF_ACTOR_CONTROL))
+        return CF_ERANGE;
+    rc = seek_here(state, turn, &lookup, &seek, msg->from.node);
+    if (rc < 0)
+        cf_outbox_refuse(turn->out, &lookup.request, rc, 1000);
+    return 0;
+}
+
+static int on_taken(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_lobby_t *self = state;
+    place_t *place = find(self, msg->room);
+    if (!place || place->given_to != msg->from.node)
+        return 0;
+    send_lookups_on(self, turn, place, place->given_to, false);
+    drop_place(self, place);
+    return 0;
+}
+
+/* --- opening -----------------------------------------------------------------------------------
+ */
 
 /* The place whose OPEN this answers; NULL: none. */
 static place_t *opening(cf_lobby_t *self, const cf_msg_t *msg)
@@ -222,6 +511,7 @@ static int on_opened(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     if (!place)
         return 0;
     place->open_corr = 0;
+    tell_taken(turn, place->id, &place->let_go_by);
     answer_lookups(state, turn, place, 0);
     return 0;
 }
@@ -236,12 +526,26 @@ static int on_not_opened(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     return rc;
 }
 
-/* Nobody can be asked there yet. */
 static int on_owned(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
-    place_t *place = opening(state, msg);
-    if (place)
-        not_opened(state, turn, place, CF_EAGAIN);
+    cf_lobby_t *self = state;
+    cf_owned_t owned;
+    int rc = cf_msg_body(&owned, msg, turn->arena);
+    place_t *place = rc == 0 ? opening(self, msg) : NULL;
+    if (!place)
+        return rc;
+    if (owned.owner && owned.owner == place->let_go_by && owned.owner != place->opened_from) {
+        say_open(self, turn, place); /* it has let the room go meanwhile */
+        return 0;
+    }
+    /* 0: it has just changed; the store is asked again, as often as there are hops */
+    uint32_t node = owned.owner ? owned.owner : self->config.node;
+    if (owned.owner)
+        remember(self, place->id, node);
+    count_load(self, place->at, -1);
+    tell_taken(turn, place->id, &place->let_go_by);
+    send_lookups_on(self, turn, place, node, owned.owner != 0);
+    drop_place(self, place);
     return 0;
 }
 
@@ -251,24 +555,24 @@ static int on_owned(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 /* Everybody has forgotten the room: free it, and open it anew if somebody wants it. */
 static void finish_retirement(cf_lobby_t *self, cf_turn_t *turn, place_t *place)
 {
-    if (!place->place_gone &&
-        cf_outbox_send(turn->out, place->at, CF_MSG_RETIRED, 0, place->id, NULL) < 0) {
+    if (cf_outbox_send(turn->out, place->at, CF_MSG_RETIRED, 0, place->id, NULL) < 0) {
         repair_at(self, turn->boot_us + REPAIR_US); /* it must go there before it is here again */
         return;
     }
     count_load(self, place->at, -1);
-    if (!place->lookups && place->target.kind == 0) {
+    if (place->target.kind && place->target.node != self->config.node)
+        give(self, turn, place, place->target.node);
+    else if (!place->lookups && place->target.kind == 0)
         drop_place(self, place);
-        return;
-    }
-    open_at(self, turn, place, place->target.kind ? place->target : least_loaded(self));
+    else
+        open_at(self, turn, place, place->target.kind ? place->target : least_loaded(self));
 }
 
 static void tell_forget(cf_lobby_t *self, cf_turn_t *turn, place_t *place)
 {
-    for (uint32_t i = 0; i < self->config.gateway_count; i++)
-        if (place->not_told >> i & 1 && cf_outbox_send(turn->out, self->config.gateways[i],
-                                                       CF_MSG_FORGET, 0, place->id, NULL) == 0)
+    for (uint32_t i = 0; i < CF_GATEWAYS_MAX; i++)
+        if (place->not_told >> i & 1 &&
+            cf_outbox_send(turn->out, self->gateways[i], CF_MSG_FORGET, 0, place->id, NULL) == 0)
             place->not_told &= ~(UINT64_C(1) << i);
     if (place->not_told)
         repair_at(self, turn->boot_us + REPAIR_US);
@@ -278,11 +582,8 @@ static void begin_retirement(cf_lobby_t *self, cf_turn_t *turn, place_t *place)
 {
     place->retiring = true;
     place->open_corr = 0;
-    place->not_forgotten = 0;
-    for (uint32_t i = 0; i < self->config.gateway_count; i++)
-        if (!(self->gateways_gone >> i & 1))
-            place->not_forgotten |= UINT64_C(1) << i;
-    place->not_told = place->not_forgotten;
+    tell_taken(turn, place->id, &place->let_go_by);
+    place->not_told = place->not_forgotten = place->told;
     tell_forget(self, turn, place);
     if (place->not_forgotten == 0)
         finish_retirement(self, turn, place);
@@ -306,8 +607,8 @@ static int on_forgotten(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     place_t *place = find(self, msg->room);
     if (!place || !place->retiring)
         return 0;
-    for (uint32_t i = 0; i < self->config.gateway_count; i++)
-        if (cf_address_equal(self->config.gateways[i], msg->from))
+    for (uint32_t i = 0; i < CF_GATEWAYS_MAX; i++)
+        if (cf_address_equal(self->gateways[i], msg->from))
             place->not_forgotten &= ~(UINT64_C(1) << i);
     if (place->not_forgotten == 0)
         finish_retirement(self, turn, place);
@@ -324,10 +625,10 @@ static int on_move(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     place_t *place = find(self, msg->room);
     if (!place)
         return CF_ENOENT;
-    if (place->retiring)
+    if (place->retiring || place->given_to)
         return CF_EAGAIN;
     cf_address_t target = cf_address_unpack(move.address);
-    if (target.kind != CF_ACTOR_ROOMS)
+    if (target.kind != CF_ACTOR_ROOMS || !knows_node(self, target.node))
         return CF_ERANGE;
     rc = cf_outbox_send(turn->out, place->at, CF_MSG_VACATE, 0, place->id, NULL);
     if (rc < 0)
@@ -335,6 +636,80 @@ static int on_move(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     place->target = target;
     cf_outbox_finish(turn->out, msg, CF_MSG_DONE, NULL);
     return 0;
+}
+
+static int on_node_here(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_lobby_t *self = state;
+    cf_node_here_t here;
+    int rc = cf_msg_body(&here, msg, turn->arena);
+    if (rc == 0 && !knows_node(self, here.node) && self->node_count < CF_NODES_MAX)
+        self->nodes[self->node_count++] = here.node;
+    return rc;
+}
+
+static void forget_node(cf_lobby_t *self, uint32_t node)
+{
+    uint32_t kept = 0;
+    hint_t *hint, *next;
+    for (uint32_t i = 0; i < self->node_count; i++)
+        if (self->nodes[i] != node)
+            self->nodes[kept++] = self->nodes[i];
+    self->node_count = kept;
+    HASH_ITER(hh, self->hints, hint, next)
+    {
+        if (hint->node == node)
+            drop_hint(self, hint);
+    }
+}
+
+/* Their places are free for others. Returns their bits. */
+static uint64_t forget_gateways(cf_lobby_t *self, uint32_t node)
+{
+    uint64_t gone = 0;
+    for (uint32_t i = 0; i < CF_GATEWAYS_MAX; i++)
+        if (self->gateways[i].kind && self->gateways[i].node == node) {
+            self->gateways[i] = (cf_address_t){0};
+            gone |= UINT64_C(1) << i;
+        }
+    return gone;
+}
+
+static void drop_lookups_of(cf_lobby_t *self, place_t *place, uint32_t node)
+{
+    lookup_t **at = &place->lookups;
+    while (*at) {
+        lookup_t *lookup = *at;
+        if (lookup->request.from.node != node) {
+            at = &lookup->next;
+            continue;
+        }
+        *at = lookup->next;
+        self->lookups_waiting--;
+        free(lookup);
+    }
+    place->lookups_end = at;
+}
+
+static void place_without(cf_lobby_t *self, cf_turn_t *turn, place_t *place, uint32_t node,
+                          uint64_t gateways)
+{
+    drop_lookups_of(self, place, node);
+    place->told &= ~gateways;
+    place->not_told &= ~gateways;
+    place->not_forgotten &= ~gateways;
+    if (place->target.node == node)
+        place->target = (cf_address_t){0}; /* wherever there is room instead */
+    if (place->let_go_by == node)
+        place->let_go_by = 0;
+    if (place->retiring && place->not_forgotten == 0) {
+        finish_retirement(self, turn, place);
+    } else if (place->given_to == node && !place->lookups) {
+        drop_place(self, place);
+    } else if (place->given_to == node) {
+        place->given_to = 0;
+        open_at(self, turn, place, least_loaded(self));
+    }
 }
 
 static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
@@ -345,23 +720,15 @@ static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     int rc = cf_msg_body(&gone, msg, turn->arena);
     if (rc < 0)
         return rc;
-    for (uint32_t i = 0; i < self->config.gateway_count; i++)
-        if (self->config.gateways[i].node == gone.node)
-            self->gateways_gone |= UINT64_C(1) << i;
+    forget_node(self, gone.node);
+    uint64_t gateways = forget_gateways(self, gone.node);
     HASH_ITER(hh, self->places, place, next)
     {
-        bool was_there = place->at.node == gone.node;
-        if (place->target.node == gone.node)
-            place->target = (cf_address_t){0}; /* wherever there is room instead */
-        place->place_gone = place->place_gone || was_there;
-        if (!place->retiring && was_there) {
-            begin_retirement(self, turn, place);
-        } else if (place->retiring) {
-            place->not_told &= ~self->gateways_gone;
-            if ((place->not_forgotten &= ~self->gateways_gone) == 0)
-                finish_retirement(self, turn, place);
-        }
+        place_without(self, turn, place, gone.node, gateways);
     }
+    for (uint32_t i = 0; i < self->config.gateway_count; i++)
+        cf_outbox_insist(turn->out, self->config.gateways[i], CF_MSG_NODE_GONE, 0, (cf_id_t){0},
+                         &gone);
     return 0;
 }
 
@@ -375,7 +742,7 @@ static void repair(cf_lobby_t *self, cf_turn_t *turn)
         if (place->open_corr && turn->boot_us - place->opened_us >= OPEN_US) {
             place->opened_us = turn->boot_us;
             cf_outbox_send(turn->out, place->at, CF_MSG_OPEN, place->open_corr, place->id,
-                           &(cf_activate_t){0});
+                           &(cf_activate_t){place->opened_from});
         }
         if (place->open_corr)
             repair_at(self, place->opened_us + OPEN_US);
@@ -422,8 +789,7 @@ static void tell_counts(cf_lobby_t *self, cf_turn_t *turn)
         qsort(counts, n, sizeof *counts, newest_first);
     cf_counts_t body = {{counts, n > CF_COUNTS_MAX ? CF_COUNTS_MAX : n}};
     for (uint32_t i = 0; i < self->config.gateway_count; i++)
-        if (!(self->gateways_gone >> i & 1) &&
-            cf_outbox_send(turn->out, self->config.gateways[i], CF_MSG_COUNTS, 0, (cf_id_t){0},
+        if (cf_outbox_send(turn->out, self->config.gateways[i], CF_MSG_COUNTS, 0, (cf_id_t){0},
                            &body) < 0)
             told = false;
     self->counts_changed = !told;
@@ -446,17 +812,13 @@ static int on_room_list(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 }
 
 static const cf_handler_t handlers[] = {
-    {CF_MSG_LOOKUP, on_lookup},
-    {CF_MSG_RETIRE, on_retire},
-    {CF_MSG_FORGOTTEN, on_forgotten},
-    {CF_MSG_PRESENCE, on_presence},
-    {CF_MSG_MOVE, on_move},
-    {CF_MSG_ROOM_LIST, on_room_list},
-    {CF_MSG_NODE_GONE, on_node_gone},
-    {CF_MSG_DONE, on_opened},
-    {CF_MSG_REFUSED, on_not_opened},
-    {CF_MSG_OWNED, on_owned},
-    {0, NULL},
+    {CF_MSG_LOOKUP, on_lookup},       {CF_MSG_RETIRE, on_retire},
+    {CF_MSG_FORGOTTEN, on_forgotten}, {CF_MSG_PRESENCE, on_presence},
+    {CF_MSG_MOVE, on_move},           {CF_MSG_ROOM_LIST, on_room_list},
+    {CF_MSG_NODE_GONE, on_node_gone}, {CF_MSG_DONE, on_opened},
+    {CF_MSG_REFUSED, on_not_opened},  {CF_MSG_OWNED, on_owned},
+    {CF_MSG_SEEK, on_seek},           {CF_MSG_TAKEN, on_taken},
+    {CF_MSG_NODE_HERE, on_node_here}, {0, NULL},
 };
 
 static int64_t due(void *state, cf_turn_t *turn)
@@ -476,12 +838,12 @@ static void destroy(void *state)
     place_t *place, *next;
     HASH_ITER(hh, self->places, place, next)
     {
-        for (lookup_t *lookup = place->lookups, *after; lookup; lookup = after) {
-            after = lookup->next;
-            free(lookup);
-        }
+        for (lookup_t lookup; take_lookup(self, place, &lookup);)
+            ;
         drop_place(self, place);
     }
+    while (self->hints)
+        drop_hint(self, self->hints);
     free(self->load);
     free(self);
 }

@@ -1,16 +1,25 @@
-/* actors/lobby.h: knows where every active room is, and how many connections each has.
+/* actors/lobby.h: knows where every active room of this node is, how many connections each has, and whom else to ask.
  *
  *     LOOKUP     -> PLACED. A room that is nowhere is OPENed on the least loaded room thread, which
  *                answers DONE when it has loaded; while one is opening or retiring its lookups wait.
  *                REFUSED by the thread: there is no such room, or no store; so are they, and the
  *                room is nowhere. What could not be said for want of memory is said later
- *     RETIRE     (room thread) FORGET to every gateway; when all have FORGOTTEN, RETIRED to the
- *                thread; then it is opened anew if somebody waits for it. A room that is not known
- *                to be there: RETIRED at once
- *     MOVE       VACATE to the room; when it has retired, OPEN at the address given
- *     PRESENCE   remembered; COUNTS to the gateways at most every 100 ms
+ *                With other nodes: a room that is not here is looked for (SEEK) at the node it was last heard to be at,
+ *                or else at the one with the highest rendezvous hash
+ *     SEEK       a LOOKUP that another lobby had, answered to who asked. OWNED by the thread: sent on to the owner, which
+ *                has the room, or sends it back and lets the room go, or opens it if it does not know who wants it.
+ *                Whom it was let go for says TAKEN; until then, lookups of it wait. CF_SEEK_HOPS_MAX times sent on
+ *                it is REFUSED CF_EAGAIN
+ *     RETIRE     (room thread) FORGET to every gateway that was told where it is; when all have FORGOTTEN,
+ *                RETIRED to the thread; then it is opened anew if somebody waits for it. A room that is not
+ *                known to be there: RETIRED at once
+ *     MOVE       VACATE to the room; when it has retired, OPEN at the address given, or SEEK to the lobby of that node
+ *                what waits for it
+ *     PRESENCE   remembered; COUNTS to the gateways of this node at most every 100 ms
  *     ROOM_LIST  (reader) filled with the connections, on to the gateway that asked
- *     NODE_GONE  rooms placed there are opened elsewhere; its gateways are not waited for
+ *     NODE_HERE  (nodes) its lobby may be asked
+ *     NODE_GONE  (nodes) its gateways are not waited for; rooms let go for it are opened here if somebody wants them.
+ *                Said to the gateways of this node, so that what they ask then meets a lobby that knows it
  *
  * It never starts a thread and never touches the store. */
 #ifndef CF_LOBBY_H
@@ -19,14 +28,17 @@
 #include "actor.h"
 #include "windows.h"
 
+#define CF_LOBBY_HINTS_MAX 16384 /* rooms that are not at the node that would be asked */
 #define CF_LOBBY_LOOKUPS_MAX                                                                       \
     65536 /* every room of a reconnect storm is opening at once; 100 bytes each */
 
 typedef struct {
     cf_address_t threads[CF_ROOM_THREADS_MAX]; /* room threads, of this node */
     uint32_t thread_count;
-    cf_address_t gateways[CF_GATEWAYS_MAX]; /* of all nodes */
+    cf_address_t gateways[CF_GATEWAYS_MAX]; /* of this node */
     uint32_t gateway_count;
+    uint32_t node; /* this one */
+    uint32_t hints_max;
     uint32_t lookups_max; /* that may wait for opening and retiring rooms, all together */
 } cf_lobby_config_t;
 

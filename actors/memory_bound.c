@@ -52,6 +52,7 @@
 #define NODE_COPIES 2 /* until it is confirmed, and in libzmq */
 #define NODE_READ (CF_CURVE_FRAMES_MAX * (uint64_t)CF_MESH_GATHERED_MAX) /* not looked at yet */
 #define LOOKUP 128
+#define HINT 128 /* with its share of the table */
 #define LOGIN (2 * KIB)
 #define ACCOUNT_LOOKUP KIB
 #define WAITING_QUOTE KIB
@@ -134,6 +135,7 @@ uint32_t cf_memory_terms(const cf_config_t *config, cf_memory_term_t out[CF_MEMO
         {"bucket", "limits.buckets_max", CF_LIMITER_BUCKET_COST,
          (uint64_t)config->limits_buckets_max, false},
         {"room lookup", "", LOOKUP, CF_LOBBY_LOOKUPS_MAX, false},
+        {"room hint", "", HINT, CF_LOBBY_HINTS_MAX, false},
         {"quote", "stock.in_flight_max stock.body_max_bytes",
          QUOTE + CF_HTTP_HEAD_MAX + config->stock_body_max_bytes,
          (uint64_t)config->stock_in_flight_max, false},

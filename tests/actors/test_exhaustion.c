@@ -515,8 +515,11 @@ static void world_begin(bool ephemeral)
     cf_rooms_t *rooms;
     cf_accounts_t *accounts;
     memset(&world, 0, sizeof world);
-    lobby_config = (cf_lobby_config_t){
-        .threads = {rooms_at}, .thread_count = 1, .gateway_count = GATEWAYS, .lookups_max = 16};
+    lobby_config = (cf_lobby_config_t){.threads = {rooms_at},
+                                       .thread_count = 1,
+                                       .gateway_count = GATEWAYS,
+                                       .node = NODE,
+                                       .lookups_max = 16};
     for (uint16_t i = 0; i < GATEWAYS; i++)
         lobby_config.gateways[i] = (cf_address_t){NODE, CF_ACTOR_GATEWAY, i};
     cr_assert(cf_lobby_new(&lobby, &lobby_config) == 0);

@@ -1,9 +1,12 @@
-/* The lobby by messages alone, time as an argument: two gateways here and one of another node, three
- * room threads. */
+/* The lobby by messages alone, time as an argument: two gateways here, three room threads, and other nodes, each with
+ * a lobby and a gateway. */
 #include "lobby.h"
 
 #include "err.h"
+#include "rendezvous.h"
+#include "wire/append.h"
 #include "wire/control.h"
+#include "wire/node.h"
 #include "wire/place.h"
 
 #include <criterion/criterion.h>
@@ -16,6 +19,8 @@
 #define FAR ((cf_address_t){2, CF_ACTOR_GATEWAY, 0})
 #define THREAD(i) ((cf_address_t){1, CF_ACTOR_ROOMS, (i)})
 #define FAR_THREAD ((cf_address_t){2, CF_ACTOR_ROOMS, 5})
+#define GATEWAY_OF(node) ((cf_address_t){(node), CF_ACTOR_GATEWAY, 0})
+#define LOBBY_OF(node) ((cf_address_t){(node), CF_ACTOR_LOBBY, 0})
 #define READER ((cf_address_t){1, CF_ACTOR_READER, 0})
 #define SUPERVISOR ((cf_address_t){1, CF_ACTOR_SUPERVISOR, 0})
 
@@ -34,8 +39,10 @@ static void open_lobby(void)
     cf_address_t address = {1, CF_ACTOR_LOBBY, 0};
     config = (cf_lobby_config_t){.threads = {THREAD(0), THREAD(1), THREAD(2)},
                                  .thread_count = 3,
-                                 .gateways = {GW1, GW2, FAR},
-                                 .gateway_count = 3,
+                                 .gateways = {GW1, GW2},
+                                 .gateway_count = 2,
+                                 .node = 1,
+                                 .hints_max = 2,
                                  .lookups_max = 3};
     cr_assert(cf_lobby_new(&lobby, &config) == 0);
     cr_assert(cf_outbox_new(&out, NULL, address) == 0);
@@ -120,6 +127,46 @@ static void node_gone(uint32_t node)
     tell(SUPERVISOR, CF_MSG_NODE_GONE, UINT64_MAX, 0, &(cf_node_gone_t){node});
 }
 
+static void node_here(uint32_t node)
+{
+    cf_node_here_t here = {node, cf_str("n"), cf_str("tcp://10.0.0.1:7000"),
+                           cf_str("0123456789012345678901234567890123456789"), false};
+    tell(SUPERVISOR, CF_MSG_NODE_HERE, UINT64_MAX, 0, &here);
+}
+
+typedef enum { OWNED = 1, LET_GO = 2 } seek_flags_t;
+
+/* A LOOKUP of that node's gateway, sent on by its lobby. */
+static int seek(uint32_t node, uint32_t room, uint32_t hops, int flags)
+{
+    cf_seek_t body = {cf_address_pack(GATEWAY_OF(node)), hops, flags & OWNED, flags & LET_GO};
+    return tell(LOBBY_OF(node), CF_MSG_SEEK, 0, room, &body);
+}
+
+static void taken(uint32_t room, uint32_t by)
+{
+    tell(LOBBY_OF(by), CF_MSG_TAKEN, UINT64_MAX, room, NULL);
+}
+
+static void owned(uint32_t room, cf_address_t thread, uint32_t owner)
+{
+    tell(thread, CF_MSG_OWNED, open_corr[room], room, &(cf_owned_t){owner});
+}
+
+/* The first room past n whose node that is, of nodes 1 and 2 (and 3). */
+static uint32_t room_of(uint32_t node, uint32_t n, uint32_t nodes)
+{
+    for (;;) {
+        uint32_t best = 1;
+        n++;
+        for (uint32_t i = 2; i <= nodes; i++)
+            if (cf_rendezvous(room_id(n), i) > cf_rendezvous(room_id(n), best))
+                best = i;
+        if (best == node)
+            return n;
+    }
+}
+
 /* --- what it says ------------------------------------------------------------------------------
  */
 
@@ -139,7 +186,9 @@ static void show_address(cf_address_t at)
     const char *kind = at.kind == CF_ACTOR_GATEWAY ? "gw"
                        : at.kind == CF_ACTOR_ROOMS ? "thread"
                                                    : cf_actor_name(at.kind);
-    show("%s%s%u", at.node == 1 ? "" : "far-", kind, at.index);
+    if (at.node > 2)
+        show("%u:", at.node);
+    show("%s%s%u", at.node == 2 ? "far-" : "", kind, at.index);
 }
 
 static void show_counts(const cf_counts_t *counts)
@@ -156,6 +205,9 @@ typedef union {
     cf_counts_t counts;
     cf_refused_t refused;
     cf_room_list_t list;
+    cf_activate_t open;
+    cf_seek_t seek;
+    cf_node_gone_t gone;
 } body_t;
 
 static void show_msg(const cf_msg_t *msg)
@@ -170,13 +222,20 @@ static void show_msg(const cf_msg_t *msg)
     if (msg->type == CF_MSG_COUNTS)
         show_counts(&body.counts);
     else if (msg->type == CF_MSG_PLACED || msg->type == CF_MSG_ROOM_LIST ||
-             msg->type == CF_MSG_DONE || msg->type == CF_MSG_REFUSED)
+             msg->type == CF_MSG_DONE || msg->type == CF_MSG_REFUSED || msg->type == CF_MSG_SEEK)
         show(" #%llu", (unsigned long long)msg->corr);
     else
         show(" %u", room);
     if (msg->type == CF_MSG_PLACED) {
         show(" ");
         show_address(cf_address_unpack(body.placed.address));
+    }
+    if (msg->type == CF_MSG_OPEN && body.open.from)
+        show(" from %u", body.open.from);
+    if (msg->type == CF_MSG_SEEK) {
+        show(" %u hops=%u%s%s for ", room, body.seek.hops, body.seek.owned ? " owned" : "",
+             body.seek.let_go ? " let go" : "");
+        show_address(cf_address_unpack(body.seek.asker));
     }
     const cf_room_entry_t *rooms = body.list.rooms.items;
     for (uint32_t i = 0; msg->type == CF_MSG_ROOM_LIST && i < body.list.rooms.n; i++)
@@ -207,12 +266,22 @@ static char *due_at(int64_t ms)
     return said;
 }
 
-/* Room n is open on a thread, nothing of it is left to hear. */
+/* Room n is open on a thread, both gateways know it, nothing of it is left to hear. */
 static void with_room(uint32_t n, cf_address_t at)
 {
     look_up(GW1, n);
     heard();
     opened(n, at);
+    look_up(GW2, n);
+    heard();
+    asked = 0;
+}
+
+/* And that of node 2. */
+static void with_far(uint32_t n)
+{
+    node_here(2);
+    seek(2, n, 1, 0);
     heard();
     asked = 0;
 }
@@ -227,8 +296,8 @@ Test(lobby, opens_a_room_and_says_where_it_is_once_its_thread_has_it)
     cr_assert(eq(str, heard(), "thread0 OPEN 1"));
     opened(1, THREAD(0));
     cr_assert(eq(str, heard(), "gw0 PLACED #1 thread0; gw1 PLACED #2 thread0"));
-    look_up(FAR, 1);
-    cr_assert(eq(str, heard(), "far-gw0 PLACED #3 thread0"));
+    look_up(GW2, 1);
+    cr_assert(eq(str, heard(), "gw1 PLACED #3 thread0"));
     opened(1, THREAD(0)); /* twice */
     cr_assert(eq(str, heard(), ""));
 }
@@ -243,8 +312,6 @@ Test(lobby, places_rooms_on_the_least_loaded_thread)
     heard();
     retire(2, THREAD(1));
     forgotten(2, GW1);
-    forgotten(2, GW2);
-    forgotten(2, FAR);
     heard();
     look_up(GW1, 4);
     cr_assert(eq(str, heard(), "thread1 OPEN 4")); /* where a room has gone */
@@ -269,6 +336,7 @@ Test(lobby, bounds_the_lookups_that_wait)
 Test(lobby, frees_a_room_when_every_gateway_of_every_node_has_forgotten_it)
 {
     with_room(1, THREAD(0));
+    with_far(1);
     retire(1, THREAD(0));
     cr_assert(eq(str, heard(), "gw0 FORGET 1; gw1 FORGET 1; far-gw0 FORGET 1"));
     forgotten(1, GW1);
@@ -277,10 +345,47 @@ Test(lobby, frees_a_room_when_every_gateway_of_every_node_has_forgotten_it)
     cr_assert(eq(str, heard(), ""));
     forgotten(1, GW2);
     cr_assert(eq(str, heard(), "thread0 RETIRED 1"));
-    look_up(GW1, 1);
-    cr_assert(eq(str, heard(), "thread0 OPEN 1"));
 }
 
+Test(lobby, tells_forget_to_nobody_who_was_not_told_where_the_room_is)
+{
+    with_room(1, THREAD(0));
+    look_up(GW2, 2);
+    heard();
+    opened(2, THREAD(1));
+    heard();
+    retire(2, THREAD(1));
+    cr_assert(eq(str, heard(), "gw1 FORGET 2"));
+    forgotten(2, GW2);
+    cr_assert(eq(str, heard(), "thread1 RETIRED 2"));
+    tell(SUPERVISOR, CF_MSG_LOOKUP, 0, 3, NULL); /* no gateway, which nobody needs to forget */
+    heard();
+    opened(3, THREAD(1));
+    heard();
+    retire(3, THREAD(1));
+    cr_assert(eq(str, heard(), "thread1 RETIRED 3"));
+}
+
+/* Gateway i of 64 looks room n up, which is open. */
+static void look_up_as(uint16_t i, uint32_t n)
+{
+    look_up((cf_address_t){1, CF_ACTOR_GATEWAY, i}, n);
+}
+
+Test(lobby, tells_as_many_gateways_as_it_can_count_and_those_of_others_when_a_node_is_gone)
+{
+    with_room(1, THREAD(0));
+    with_far(1);
+    for (uint16_t i = 2; i < CF_GATEWAYS_MAX - 1; i++)
+        look_up_as(i, 1);
+    heard();
+    look_up_as(CF_GATEWAYS_MAX, 1);
+    cr_assert(eq(str, strchr(heard(), ' '), " REFUSED #62"));
+    node_gone(2);
+    heard();
+    look_up_as(CF_GATEWAYS_MAX, 1);
+    cr_assert(eq(str, heard(), "gw64 PLACED #63 thread0"));
+}
 Test(lobby, holds_lookups_while_a_room_retires_and_answers_with_its_new_place)
 {
     with_room(1, THREAD(0));
@@ -292,9 +397,8 @@ Test(lobby, holds_lookups_while_a_room_retires_and_answers_with_its_new_place)
     look_up(GW1, 1);
     look_up(GW2, 1);
     forgotten(1, GW1);
-    forgotten(1, GW2);
     cr_assert(eq(str, heard(), ""));
-    forgotten(1, FAR);
+    forgotten(1, GW2);
     cr_assert(eq(str, heard(), "thread0 RETIRED 1; thread0 OPEN 1"));
     opened(1, THREAD(0));
     cr_assert(eq(str, heard(), "gw0 PLACED #1 thread0; gw1 PLACED #2 thread0"));
@@ -308,7 +412,7 @@ Test(lobby, lets_only_the_owner_retire_a_room)
     cr_assert(eq(str, heard(), "thread1 RETIRED 1; thread0 RETIRED 9"));
     retire(1, THREAD(0));
     retire(1, THREAD(0));
-    cr_assert(eq(str, heard(), "gw0 FORGET 1; gw1 FORGET 1; far-gw0 FORGET 1"));
+    cr_assert(eq(str, heard(), "gw0 FORGET 1; gw1 FORGET 1"));
 }
 
 Test(lobby, refuses_whoever_waits_for_a_room_that_cannot_be_loaded_and_opens_it_once)
@@ -328,18 +432,11 @@ Test(lobby, takes_a_thread_at_its_word_that_cannot_open_a_room)
 {
     look_up(GW1, 1);
     heard();
-    retire(1, THREAD(0)); /* instead of DONE */
-    cr_assert(eq(str, heard(), "gw0 FORGET 1; gw1 FORGET 1; far-gw0 FORGET 1"));
-    opened(1, THREAD(0));
-    cr_assert(eq(str, heard(), ""));
-    forgotten(1, GW1);
-    forgotten(1, GW2);
-    forgotten(1, FAR);
-    cr_assert(eq(str, heard(), "thread0 RETIRED 1; thread0 OPEN 1")); /* the lookup still waits */
+    retire(1, THREAD(0)); /* instead of DONE; nobody was told, and the lookup still waits */
+    cr_assert(eq(str, heard(), "thread0 RETIRED 1; thread0 OPEN 1"));
     opened(1, THREAD(0));
     cr_assert(eq(str, heard(), "gw0 PLACED #1 thread0"));
 }
-
 /* --- moving -------------------------------------------------------------------------------------
  */
 
@@ -347,7 +444,6 @@ static void all_forget(uint32_t room)
 {
     forgotten(room, GW1);
     forgotten(room, GW2);
-    forgotten(room, FAR);
 }
 
 Test(lobby, moves_a_room_to_another_thread)
@@ -366,24 +462,45 @@ Test(lobby, moves_a_room_to_another_thread)
     cr_assert(eq(str, heard(), "gw0 PLACED #3 thread2"));
 }
 
-Test(lobby, moves_a_room_to_another_node_though_nobody_waits_for_it)
+Test(lobby, moves_a_room_to_another_node_with_those_who_wait_for_it)
 {
     with_room(1, THREAD(0));
+    node_here(2);
     move(1, FAR_THREAD);
     retire(1, THREAD(0));
     heard();
-    all_forget(1);
-    cr_assert(eq(str, heard(), "thread0 RETIRED 1; far-thread5 OPEN 1"));
-    opened(1, FAR_THREAD);
+    asked = 0;
     look_up(GW1, 1);
-    cr_assert(not(eq(ptr, strstr(heard(), "PLACED #2 far-thread5"), NULL)));
+    look_up(GW2, 1);
+    all_forget(1);
+    cr_assert(eq(str, heard(),
+                 "thread0 RETIRED 1; far-lobby0 SEEK #1 1 hops=1 let go for gw0; "
+                 "far-lobby0 SEEK #2 1 hops=1 let go for gw1"));
+    look_up(GW1, 1); /* not here, before the other says so */
+    cr_assert(eq(str, heard(), ""));
+    taken(1, 2);
+    cr_assert(eq(str, heard(), "far-lobby0 SEEK #3 1 hops=1 for gw0"));
 }
 
+Test(lobby, lets_a_room_that_moves_be_opened_elsewhere_later_if_nobody_waits_for_it)
+{
+    uint32_t n = room_of(1, 0, 2);
+    with_room(n, THREAD(0));
+    node_here(2);
+    move(n, FAR_THREAD);
+    retire(n, THREAD(0));
+    heard();
+    all_forget(n);
+    cr_assert(eq(str, heard(), "thread0 RETIRED 3"));
+    look_up(GW1, n);
+    cr_assert(eq(str, heard(), "far-lobby0 SEEK #2 3 hops=1 for gw0"));
+}
 Test(lobby, refuses_to_move_what_is_not_there_or_to_where_no_rooms_are)
 {
     cr_assert(eq(int, move(1, THREAD(1)), CF_ENOENT));
     with_room(1, THREAD(0));
     cr_assert(eq(int, move(1, GW1), CF_ERANGE));
+    cr_assert(eq(int, move(1, FAR_THREAD), CF_ERANGE)); /* of a node that nobody knows */
     retire(1, THREAD(0));
     cr_assert(eq(int, move(1, THREAD(1)), CF_EAGAIN));
     heard();
@@ -397,39 +514,34 @@ Test(lobby, refuses_to_move_what_is_not_there_or_to_where_no_rooms_are)
 Test(lobby, waits_for_no_gateway_of_a_lost_node)
 {
     with_room(1, THREAD(0));
+    with_far(1);
     retire(1, THREAD(0));
     forgotten(1, GW1);
     forgotten(1, GW2);
     heard();
     node_gone(2);
-    cr_assert(eq(str, heard(), "thread0 RETIRED 1"));
+    cr_assert(eq(str, heard(), "thread0 RETIRED 1; gw0 NODE_GONE 0; gw1 NODE_GONE 0"));
     with_room(2, THREAD(0));
+    seek(2, 2, 1, 0); /* what it asked before it was gone */
+    cr_assert(eq(str, heard(), "far-gw0 REFUSED #1"));
     retire(2, THREAD(0));
     cr_assert(eq(str, heard(), "gw0 FORGET 2; gw1 FORGET 2"));
 }
-
 Test(lobby, opens_a_lost_nodes_rooms_here)
 {
-    with_room(1, THREAD(0));
-    move(1, FAR_THREAD);
-    retire(1, THREAD(0));
-    all_forget(1);
-    opened(1, FAR_THREAD);
-    heard();
-    asked = 0;
+    uint32_t n = room_of(2, 0, 2);
+    node_here(2);
+    look_up(GW1, n);
+    cr_assert(eq(int, strncmp(heard(), "far-lobby0 SEEK #1", 18), 0));
     node_gone(2);
-    cr_assert(eq(str, heard(), "gw0 FORGET 1; gw1 FORGET 1"));
-    look_up(GW1, 1);
-    forgotten(1, GW1);
-    forgotten(1, GW2);
-    cr_assert(eq(str, heard(), "thread0 OPEN 1")); /* nobody is left to be told RETIRED */
-    opened(1, THREAD(0));
-    cr_assert(eq(str, heard(), "gw0 PLACED #1 thread0"));
+    cr_assert(eq(str, heard(), "gw0 NODE_GONE 0; gw1 NODE_GONE 0")); /* so that they ask again */
+    look_up(GW1, n);
+    cr_assert(eq(int, strncmp(heard(), "thread0 OPEN", 12), 0));
 }
-
 Test(lobby, opens_no_room_on_a_lost_node)
 {
     with_room(1, THREAD(0));
+    node_here(2);
     move(1, FAR_THREAD);
     heard();
     node_gone(2);
@@ -440,6 +552,279 @@ Test(lobby, opens_no_room_on_a_lost_node)
     cr_assert(not(eq(ptr, strstr(heard(), "thread0 RETIRED 1; thread0 OPEN 1"), NULL)));
 }
 
+/* --- other nodes --------------------------------------------------------------------------------
+ */
+
+Test(lobby, asks_the_preferred_node_for_a_room_that_is_not_here)
+{
+    uint32_t far = room_of(2, 0, 2), near = room_of(1, 0, 2);
+    char expected[100];
+    node_here(2);
+    look_up(GW1, far);
+    snprintf(expected, sizeof expected, "far-lobby0 SEEK #1 %u hops=1 for gw0", far);
+    cr_assert(eq(str, heard(), expected));
+    look_up(GW1, near);
+    snprintf(expected, sizeof expected, "thread0 OPEN %u", near);
+    cr_assert(eq(str, heard(), expected));
+}
+
+Test(lobby, spreads_rooms_evenly_and_moves_those_of_a_lost_node_alone)
+{
+    uint32_t rooms[4] = {0};
+    for (uint32_t n = 1; n <= 30000; n++) {
+        cf_id_t id = cf_id_new(INT64_C(1700000000000000) + n * 1000);
+        uint32_t best = 1, without = 2;
+        for (uint32_t i = 2; i <= 3; i++)
+            if (cf_rendezvous(id, i) > cf_rendezvous(id, best))
+                best = i;
+        rooms[best]++;
+        if (cf_rendezvous(id, 3) > cf_rendezvous(id, 2))
+            without = 3;
+        cr_assert(best == 1 || best == without);
+    }
+    for (uint32_t i = 1; i <= 3; i++)
+        cr_assert(rooms[i] > 9000 && rooms[i] < 11000, "%u", rooms[i]);
+}
+
+Test(lobby, opens_a_room_that_another_lobby_asks_for_and_answers_who_wants_it)
+{
+    uint32_t n = room_of(2, 0, 2); /* also one that it would look for there itself */
+    char expected[100];
+    node_here(2);
+    seek(2, n, 1, 0);
+    heard();
+    opened(n, THREAD(0));
+    cr_assert(eq(str, heard(), "far-gw0 PLACED #1 thread0"));
+    seek(2, n, 1, 0);
+    cr_assert(eq(str, heard(), "far-gw0 PLACED #2 thread0"));
+    look_up(GW1, n);
+    retire(n, THREAD(0));
+    snprintf(expected, sizeof expected, "gw0 PLACED #3 thread0; far-gw0 FORGET %u; gw0 FORGET %u",
+             n, n);
+    cr_assert(eq(str, heard(), expected));
+}
+
+Test(lobby, sends_a_lookup_on_to_the_owner_that_the_store_names_and_asks_there_the_next_time)
+{
+    uint32_t n = room_of(1, 0, 3);
+    node_here(2);
+    node_here(3);
+    look_up(GW1, n);
+    seek(3, n, 2, 0);
+    heard();
+    owned(n, THREAD(0), 2);
+    cr_assert(eq(str, heard(),
+                 "far-lobby0 SEEK #1 6 hops=1 owned for gw0; "
+                 "far-lobby0 SEEK #2 6 hops=3 owned for 3:gw0"));
+    look_up(GW1, n);
+    cr_assert(eq(str, heard(), "far-lobby0 SEEK #3 6 hops=1 for gw0"));
+    node_gone(2);
+    heard();
+    look_up(GW1, n);
+    cr_assert(eq(str, heard(), "thread0 OPEN 6")); /* where no room is left */
+}
+
+Test(lobby, finds_the_new_owner_for_who_was_in_a_room_that_was_taken_over)
+{
+    with_room(1, THREAD(0));
+    node_here(2);
+    retire(1, THREAD(0)); /* its epoch was stale */
+    heard();
+    asked = 0;
+    look_up(GW1, 1);
+    all_forget(1);
+    cr_assert(eq(str, heard(), "thread0 RETIRED 1; thread0 OPEN 1"));
+    owned(1, THREAD(0), 2);
+    cr_assert(eq(str, heard(), "far-lobby0 SEEK #1 1 hops=1 owned for gw0"));
+}
+
+Test(lobby,
+     lets_go_what_the_store_says_is_its_and_it_has_not_and_opens_it_no_more_before_it_is_taken)
+{
+    node_here(2);
+    seek(2, 1, 2, OWNED);
+    cr_assert(eq(str, heard(), "far-lobby0 SEEK #1 1 hops=3 let go for far-gw0"));
+    look_up(GW1, 1);
+    cr_assert(eq(str, heard(), ""));
+    seek(2, 1, 2, OWNED); /* another that waited there */
+    cr_assert(eq(str, heard(), "far-lobby0 SEEK #3 1 hops=3 let go for far-gw0"));
+    cr_assert(eq(int, move(1, THREAD(1)), CF_EAGAIN));
+    taken(1, 3); /* nobody it was let go for */
+    cr_assert(eq(str, heard(), ""));
+    taken(1, 2);
+    cr_assert(eq(str, heard(), "far-lobby0 SEEK #2 1 hops=1 for gw0"));
+    taken(1, 2);
+    cr_assert(eq(str, heard(), ""));
+}
+
+Test(lobby, opens_what_it_let_go_if_who_wanted_it_is_gone)
+{
+    node_here(2);
+    seek(2, 1, 2, OWNED);
+    look_up(GW1, 1);
+    heard();
+    node_gone(2);
+    cr_assert(eq(str, heard(), "thread0 OPEN 1; gw0 NODE_GONE 0; gw1 NODE_GONE 0"));
+    opened(1, THREAD(0));
+    cr_assert(eq(str, heard(), "gw0 PLACED #2 thread0"));
+    node_here(3);
+    seek(3, 2, 2, OWNED);
+    heard();
+    node_gone(3);
+    heard();
+    look_up(GW1, 2);
+    cr_assert(eq(str, heard(), "thread1 OPEN 2"));
+}
+
+Test(lobby, does_not_let_a_room_go_that_it_has_or_for_a_node_that_it_does_not_know)
+{
+    with_room(1, THREAD(0));
+    node_here(2);
+    seek(2, 1, 2, OWNED);
+    cr_assert(eq(str, heard(), "far-gw0 PLACED #1 thread0"));
+    seek(3, 2, 2, OWNED);
+    cr_assert(eq(str, heard(), "thread1 OPEN 2"));
+}
+
+Test(lobby, opens_what_was_let_go_for_it_and_says_when_it_has_it)
+{
+    node_here(2);
+    seek(2, 1, 3, LET_GO);
+    cr_assert(eq(str, heard(), "thread0 OPEN 1 from 2"));
+    due_at(4900);
+    cr_assert(eq(str, heard(), ""));
+    cr_assert(eq(str, due_at(5100), "thread0 OPEN 1 from 2")); /* again, for want of an answer */
+    opened(1, THREAD(0));
+    cr_assert(eq(str, heard(), "far-lobby0 TAKEN 1; far-gw0 PLACED #1 thread0"));
+    seek(2, 1, 3, LET_GO); /* it has it already */
+    cr_assert(eq(str, heard(), "far-lobby0 TAKEN 1; far-gw0 PLACED #2 thread0"));
+}
+
+Test(lobby, says_taken_also_when_it_could_not_open_the_room)
+{
+    node_here(2);
+    node_here(3);
+    seek(2, 1, 3, LET_GO);
+    heard();
+    tell(THREAD(0), CF_MSG_REFUSED, open_corr[1], 1, &(cf_refused_t){.reason = -CF_EIO});
+    cr_assert(eq(str, heard(), "far-lobby0 TAKEN 1; far-gw0 REFUSED #1"));
+    seek(2, 2, 3, LET_GO);
+    heard();
+    owned(2, THREAD(0), 3); /* somebody else was faster */
+    cr_assert(eq(str, heard(), "far-lobby0 TAKEN 2; 3:lobby0 SEEK #2 2 hops=4 owned for far-gw0"));
+    for (uint32_t n = 3; n <= 5; n++)
+        seek(2, n, 1, 0);
+    heard();
+    seek(2, 6, 1, LET_GO); /* no room for one more that waits */
+    cr_assert(eq(str, heard(), "far-lobby0 TAKEN 6; far-gw0 REFUSED #6"));
+}
+
+Test(lobby, opens_a_room_again_that_was_let_go_while_the_store_was_asked)
+{
+    uint32_t n = room_of(1, 0, 3);
+    node_here(2);
+    node_here(3);
+    look_up(GW1, n);
+    heard();
+    seek(2, n, 3, LET_GO);
+    seek(3, n, 3, LET_GO); /* which cannot both have been right */
+    cr_assert(eq(str, heard(), "3:lobby0 TAKEN 6"));
+    owned(n, THREAD(0), 2);
+    cr_assert(eq(str, heard(), "thread0 OPEN 6 from 2"));
+    owned(n, THREAD(0), 3);
+    cr_assert(eq(int, strncmp(heard(), "far-lobby0 TAKEN 6; 3:lobby0 SEEK", 33), 0));
+}
+
+Test(lobby, sends_no_lookup_on_for_ever)
+{
+    uint32_t n = room_of(1, 0, 2);
+    node_here(2);
+    seek(2, n, CF_SEEK_HOPS_MAX - 1, 0);
+    heard();
+    owned(n, THREAD(0), 2);
+    cr_assert(eq(str, heard(), "far-lobby0 SEEK #1 3 hops=8 owned for far-gw0"));
+    seek(2, n, CF_SEEK_HOPS_MAX, 0);
+    heard();
+    owned(n, THREAD(0), 2);
+    cr_assert(eq(str, heard(), "far-gw0 REFUSED #2"));
+    seek(2, n, CF_SEEK_HOPS_MAX, OWNED); /* nor is it let go for nobody */
+    cr_assert(eq(str, heard(), "far-gw0 REFUSED #3"));
+    seek(2, n, 1, 0);
+    cr_assert(eq(str, heard(), "thread0 OPEN 3"));
+}
+
+Test(lobby, asks_the_store_again_whose_owner_has_just_changed)
+{
+    node_here(2);
+    seek(2, 1, CF_SEEK_HOPS_MAX - 1, 0);
+    heard();
+    owned(1, THREAD(0), 0);
+    cr_assert(eq(str, heard(), "lobby0 SEEK #1 1 hops=8 for far-gw0"));
+}
+
+Test(lobby, sends_nothing_to_an_owner_that_it_does_not_know_yet)
+{
+    look_up(GW1, 1);
+    heard();
+    owned(1, THREAD(0), 9);
+    cr_assert(eq(str, heard(), "gw0 REFUSED #1"));
+}
+
+Test(lobby, forgets_the_oldest_hint)
+{
+    uint32_t rooms[3] = {0};
+    char expected[60];
+    node_here(2);
+    for (uint32_t i = 0; i < 3; i++) {
+        rooms[i] = room_of(1, i ? rooms[i - 1] : 0, 2);
+        look_up(GW1, rooms[i]);
+        heard();
+        owned(rooms[i], THREAD(0), 2);
+        heard();
+    }
+    for (uint32_t i = 3; i-- > 0;) {
+        look_up(GW1, rooms[i]);
+        if (i)
+            snprintf(expected, sizeof expected, "far-lobby0 SEEK #%u %u hops=1 for gw0", 6 - i,
+                     rooms[i]);
+        else
+            snprintf(expected, sizeof expected, "thread0 OPEN %u", rooms[i]);
+        cr_assert(eq(str, heard(), expected));
+    }
+}
+
+Test(lobby, answers_who_asks_again_once)
+{
+    look_up(GW1, 1);
+    look_up(GW1, 1); /* a node was gone */
+    heard();
+    opened(1, THREAD(0));
+    cr_assert(eq(str, heard(), "gw0 PLACED #2 thread0"));
+}
+
+Test(lobby, drops_what_a_lost_node_waits_for)
+{
+    node_here(2);
+    seek(2, 1, 1, 0);
+    look_up(GW1, 1);
+    heard();
+    node_gone(2);
+    heard();
+    opened(1, THREAD(0));
+    cr_assert(eq(str, heard(), "gw0 PLACED #2 thread0"));
+}
+
+Test(lobby, refuses_what_no_lobby_says)
+{
+    cf_seek_t body = {cf_address_pack(GATEWAY_OF(2)), 1, false, false};
+    node_here(2);
+    cr_assert(eq(int, tell(GATEWAY_OF(2), CF_MSG_SEEK, 0, 1, &body), CF_ERANGE));
+    cr_assert(eq(int, seek(2, 1, 1, OWNED | LET_GO), CF_ERANGE));
+    body.asker = cf_address_pack(THREAD(0));
+    cr_assert(eq(int, tell(LOBBY_OF(2), CF_MSG_SEEK, 0, 1, &body), CF_ERANGE));
+    cr_assert(eq(str, heard(), ""));
+}
+
 /* --- counts -------------------------------------------------------------------------------------
  */
 
@@ -448,14 +833,12 @@ Test(lobby, tells_counts_of_a_tenth_of_a_second_at_once)
     with_room(1, THREAD(0));
     with_room(2, THREAD(1));
     presence(1, THREAD(0), 1);
-    cr_assert(eq(str, due_at(0), "gw0 COUNTS [1:1]; gw1 COUNTS [1:1]; far-gw0 COUNTS [1:1]"));
+    cr_assert(eq(str, due_at(0), "gw0 COUNTS [1:1]; gw1 COUNTS [1:1]"));
     presence(1, THREAD(0), 2);
     presence(2, THREAD(1), 7);
     cr_assert(eq(str, due_at(99), ""));
     presence(1, THREAD(0), 3);
-    cr_assert(eq(str, due_at(100),
-                 "gw0 COUNTS [1:3 2:7]; gw1 COUNTS [1:3 2:7]; "
-                 "far-gw0 COUNTS [1:3 2:7]"));
+    cr_assert(eq(str, due_at(100), "gw0 COUNTS [1:3 2:7]; gw1 COUNTS [1:3 2:7]"));
     cr_assert(eq(str, due_at(300), "")); /* nothing has changed */
     presence(1, THREAD(0), 3);
     cr_assert(eq(str, due_at(500), ""));
@@ -481,7 +864,7 @@ Test(lobby, counts_nobody_in_a_room_that_has_gone_or_moved)
     heard();
     all_forget(1);
     heard();
-    cr_assert(eq(str, due_at(200), "gw0 COUNTS []; gw1 COUNTS []; far-gw0 COUNTS []"));
+    cr_assert(eq(str, due_at(200), "gw0 COUNTS []; gw1 COUNTS []"));
 }
 
 Test(lobby, names_the_newest_500_rooms)

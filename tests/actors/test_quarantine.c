@@ -61,6 +61,7 @@ static void start_rooms(void)
                                 .thread_count = 1,
                                 .gateways = {{NODE, CF_ACTOR_GATEWAY, 0}},
                                 .gateway_count = 1,
+                                .node = NODE,
                                 .lookups_max = 10};
     cf_actor_t *actor = actor_at(CF_ACTOR_LOBBY, 0);
     cr_assert(eq(int, cf_lobby_new(&lobby, &config), 0));

@@ -67,7 +67,7 @@ static void start_lobby(void)
 {
     cf_lobby_t *state;
     cf_lobby_config_t config = {
-        .thread_count = THREADS, .gateway_count = GATEWAYS, .lookups_max = 1000};
+        .thread_count = THREADS, .gateway_count = GATEWAYS, .node = NODE, .lookups_max = 1000};
     for (uint16_t i = 0; i < THREADS; i++)
         config.threads[i] = (cf_address_t){NODE, CF_ACTOR_ROOMS, i};
     for (uint16_t i = 0; i < GATEWAYS; i++)

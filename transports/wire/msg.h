@@ -64,6 +64,8 @@
     X(COUNTS, 0x030c, counts, NOTICE)                                                              \
     X(LIST_ROOMS, 0x030d, list_rooms, REQUEST)                                                     \
     X(ROOM_LIST, 0x030e, room_list, ANSWER)                                                        \
+    X(SEEK, 0x030f, seek, NOTICE)                                                                  \
+    X(TAKEN, 0x0310, nothing, NOTICE)                                                              \
     /* room.h */                                                                                   \
     X(CHECK, 0x0401, check, REQUEST)                                                               \
     X(JOIN, 0x0402, join, REQUEST)                                                                 \

@@ -3,6 +3,14 @@
 static const cf_field_t placed[] = {CF_F_U64(cf_placed_t, address)};
 const cf_shape_t cf_shape_placed = CF_SHAPE(cf_placed_t, placed);
 
+static const cf_field_t seek[] = {
+    CF_F_U64(cf_seek_t, asker),
+    CF_F_U32(cf_seek_t, hops, 1, CF_SEEK_HOPS_MAX),
+    CF_F_BOOL(cf_seek_t, owned),
+    CF_F_BOOL(cf_seek_t, let_go),
+};
+const cf_shape_t cf_shape_seek = CF_SHAPE(cf_seek_t, seek);
+
 static const cf_field_t move[] = {CF_F_U64(cf_move_t, address)};
 const cf_shape_t cf_shape_move = CF_SHAPE(cf_move_t, move);
 
