@@ -17,8 +17,8 @@
  *                what waits for it
  *     PRESENCE   remembered; COUNTS to the gateways of this node at most every 100 ms
  *     ROOM_LIST  (reader) filled with the connections, on to the gateway that asked
- *     NODE_HERE  (nodes) its lobby may be asked
- *     NODE_GONE  (nodes) its gateways are not waited for; rooms let go for it are opened here if somebody wants them.
+ *     NODE_HERE  (mesh) its lobby may be asked
+ *     NODE_GONE  (mesh; nodes, if there is none) its gateways are not waited for; rooms let go for it are opened here if somebody wants them.
  *                Said to the gateways of this node, so that what they ask then meets a lobby that knows it
  *
  * It never starts a thread and never touches the store. */

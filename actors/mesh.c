@@ -156,6 +156,12 @@ static int add_peer(cf_mesh_t *self, const cf_node_here_t *here, const char *key
     return 0;
 }
 
+/* The lobby says nothing to a node before there is a way, and nothing more when there is none. */
+static void tell_lobby(cf_mesh_t *self, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_outbox_forward(turn->out, msg, (cf_address_t){self->number, CF_ACTOR_LOBBY, 0});
+}
+
 static int on_node_here(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_mesh_t *self = state;
@@ -176,6 +182,8 @@ static int on_node_here(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     if (rc < 0)
         cf_log_error("cannot make a link to a node", CF_UINT("node", here.node),
                      CF_TEXT("endpoint", here.endpoint), CF_ERR(rc));
+    else
+        tell_lobby(self, turn, msg);
     return 0;
 }
 
@@ -185,6 +193,8 @@ static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     cf_node_gone_t gone;
     int rc = cf_msg_body(&gone, msg, turn->arena);
     peer_t *peer = rc == 0 ? find(self, gone.node) : NULL;
+    if (rc == 0)
+        tell_lobby(self, turn, msg);
     if (!peer)
         return rc;
     let_go(self, peer);

@@ -72,7 +72,7 @@ typedef struct {
     cf_actor_t **actors; /* every actor but the supervisor, in order of making */
     cf_address_t *addresses;
     cf_address_t *told; /* of nodes that are gone; owned, borrowed by the actor that tells them */
-    cf_address_t told_here[2]; /* of those that are there; likewise */
+    cf_address_t mesh;  /* which is told of nodes that are there */
     const char *endpoint, *public_key; /* of the mesh, which owns them; empty: there is none */
     uint32_t count, started, cap;
     cf_actor_t *self;
@@ -283,13 +283,13 @@ static int start_sweeper(supervisor_t *self)
                   : start(self, CF_ACTOR_SWEEPER, 0, &cf_sweeper_ops, sweeper, CF_SCHED_NORMAL, 0);
 }
 
-/* Whose view of the nodes a room thread, the lobby and the mesh share; the lobby tells the gateways. */
+/* Whose view of the nodes a room thread and the mesh share; that tells the lobby, and the lobby the gateways. */
 static uint32_t list_told(supervisor_t *self)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < self->count; i++) {
         uint16_t kind = self->addresses[i].kind;
-        if (kind == CF_ACTOR_LOBBY || kind == CF_ACTOR_ROOMS || kind == CF_ACTOR_MESH)
+        if (kind == CF_ACTOR_ROOMS || kind == (self->bus.has_mesh ? CF_ACTOR_MESH : CF_ACTOR_LOBBY))
             self->told[n++] = self->addresses[i];
     }
     return n;
@@ -327,8 +327,7 @@ static int start_nodes(supervisor_t *self)
     cf_actor_t *actor = actor_of(self, CF_ACTOR_NODES, 0);
     if (!actor)
         return 0;
-    self->told_here[0] = address_of(self, CF_ACTOR_MESH, 0); /* so that what the lobby says has a way */
-    self->told_here[1] = address_of(self, CF_ACTOR_LOBBY, 0);
+    self->mesh = address_of(self, CF_ACTOR_MESH, 0);
     cf_nodes_config_t nodes_config = {.actor = actor,
                                       .self = {.number = self->bus.node,
                                                .name = cf_str(config->node_name),
@@ -340,8 +339,8 @@ static int start_nodes(supervisor_t *self)
                                       .lease_us = config->node_gone_after_ms * 1000 * 5 / 6,
                                       .told = self->told,
                                       .told_count = list_told(self),
-                                      .told_here = self->told_here,
-                                      .told_here_count = self->bus.has_mesh ? 2 : 0,
+                                      .told_here = &self->mesh,
+                                      .told_here_count = self->bus.has_mesh ? 1 : 0,
                                       .room_thread = address_of(self, CF_ACTOR_ROOMS, 0),
                                       .room_threads = (uint32_t)config->rooms_threads_max};
     cf_store_config_t store_config = {.url = self->url,

@@ -2,8 +2,8 @@
  *
  *     STORE_OPENED  supervisor -> nodes   the tables are there: enter (observe.h)
  *     ENTERED    nodes -> supervisor    this process is a node, or why it is not yet; with CF_ESTALE it never will be
- *     NODE_HERE  nodes -> lobby, mesh   another one is there
- *     NODE_GONE  nodes -> lobby, room threads, mesh; lobby -> gateways   it is not any more (control.h)
+ *     NODE_HERE  nodes -> mesh -> lobby   another one is there, and can be spoken to
+ *     NODE_GONE  nodes -> room threads, mesh -> lobby -> gateways   it is not any more (control.h)
  *     LEASE      nodes -> room threads  nothing may leave them later than that
  *     FENCED     nodes -> supervisor    this node was marked gone: it begins anew, or ends
  *     BEAT       nodes -> nodes of each other node   that it lives, and for how long the store has not told so */

@@ -1,0 +1,57 @@
+"""Several servers on one database are one chat: whoever is in a room hears the others, whichever node they are on."""
+
+import pytest
+
+import ws
+from test_mesh import LINKS, await_metric, keys, make_node  # noqa: F401 (fixtures)
+
+pytestmark = pytest.mark.only_store("postgres")
+ROOMS = 6  # one node is asked first for all of them once in 32 runs
+
+
+@pytest.fixture
+def pair(store_kind, make_node):  # noqa: F811
+    nodes = [make_node(i, allowed=range(2)).start() for i in range(2)]
+    for node in nodes:
+        await_metric(node, LINKS, 1)
+    return nodes
+
+
+def say(chat, content):
+    """Again, with the same key, while it is not confirmed: it may have gone to a node that was dead already."""
+    kind = "error"
+    while kind == "error":
+        chat.post(content, key=content)
+        while (kind := chat.recv()["type"]) not in ("error", "message_ack"):
+            pass
+
+
+def test_who_is_on_one_node_hears_who_is_on_the_other(pair):
+    ann, bob = pair[0].user("ann"), pair[1].user("bob")
+    for number in range(ROOMS):
+        room = ann.create_room(f"room {number}")
+        bob.join(room)
+        here, there = ws.Chat(ann, room), ws.Chat(bob, room)
+        here.post("from ann")
+        there.until("chat_message", content="from ann")
+        there.post("from bob")
+        here.until("chat_message", content="from bob")
+        here.close()
+        there.close()
+
+
+def test_a_room_of_a_node_that_dies_goes_on_with_all_that_was_said(pair):
+    ann, bob = pair[0].user("ann"), pair[1].user("bob")
+    rooms = [ann.create_room(f"room {number}") for number in range(ROOMS)]
+    chats = []
+    for room in rooms:
+        bob.join(room)
+        here, there = ws.Chat(ann, room), ws.Chat(bob, room)
+        here.post("before")
+        there.until("chat_message", content="before")
+        chats.append(there)
+    pair[0].kill()
+    assert pair[1].wait_log(lambda entry: entry.get("msg") == "a node is gone")
+    for room, there in zip(rooms, chats):
+        say(there, "behind")
+        assert [post["content"] for post in bob.history(room)] == ["before", "behind"]
