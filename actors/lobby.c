@@ -49,6 +49,20 @@ typedef struct {
     UT_hash_handle hh; /* insertion order: the first goes when there are too many */
 } hint_t;
 
+/* Connections of a room at another node. */
+typedef struct away {
+    cf_id_t id;
+    uint32_t node;
+    uint32_t connections; /* not 0 */
+    UT_hash_handle hh;
+} away_t;
+
+/* A room whose connections have changed since the other lobbies were told. */
+typedef struct {
+    cf_id_t id;
+    UT_hash_handle hh;
+} untold_t;
+
 struct cf_lobby {
     cf_lobby_config_t config;
     uint32_t *load; /* rooms per thread */
@@ -59,6 +73,9 @@ struct cf_lobby {
     uint32_t nodes[CF_NODES_MAX];           /* the others */
     uint32_t node_count;
     hint_t *hints;
+    away_t *away; /* at most config.away_max */
+    untold_t *untold;
+    bool tell_all;    /* not only what is untold: there was no memory to note it, or to say it */
     place_t *visited; /* places with connections, in no order: few of 100,000 */
     uint32_t visited_count;
     bool counts_changed;
@@ -119,9 +136,29 @@ static place_t *add_place(cf_lobby_t *self, cf_id_t id)
     return NULL;
 }
 
+/* For the other lobbies. */
+static void note_change(cf_lobby_t *self, cf_id_t room)
+{
+    untold_t *untold;
+    HASH_FIND(hh, self->untold, &room, sizeof room, untold);
+    if (untold || self->node_count == 0)
+        return;
+    if ((untold = calloc(1, sizeof *untold))) {
+        untold->id = room;
+        HASH_ADD(hh, self->untold, id, sizeof untold->id, untold);
+    }
+    if (!untold || !untold->hh.tbl) {
+        free(untold);
+        self->tell_all = true;
+    }
+}
+
 static void set_connections(cf_lobby_t *self, place_t *place, uint32_t connections)
 {
-    self->counts_changed = self->counts_changed || place->connections != connections;
+    if (place->connections == connections)
+        return;
+    self->counts_changed = true;
+    note_change(self, place->id);
     if (connections && !place->connections) {
         DL_APPEND(self->visited, place);
         self->visited_count++;
@@ -141,6 +178,11 @@ static void drop_place(cf_lobby_t *self, place_t *place)
 
 /* --- other nodes -------------------------------------------------------------------------------
  */
+
+static cf_address_t lobby_of(uint32_t node)
+{
+    return (cf_address_t){node, CF_ACTOR_LOBBY, 0};
+}
 
 static bool knows_node(const cf_lobby_t *self, uint32_t node)
 {
@@ -274,8 +316,8 @@ static bool send_on(cf_lobby_t *self, cf_turn_t *turn, const lookup_t *lookup, u
     cf_seek_t seek = {cf_address_pack(lookup->request.from), lookup->hops + 1, owned, let_go};
     int rc = lookup->hops >= CF_SEEK_HOPS_MAX || !knows_node(self, node) ? CF_EAGAIN : 0;
     if (rc == 0)
-        rc = cf_outbox_send(turn->out, (cf_address_t){node, CF_ACTOR_LOBBY, 0}, CF_MSG_SEEK,
-                            lookup->request.corr, lookup->request.room, &seek);
+        rc = cf_outbox_send(turn->out, lobby_of(node), CF_MSG_SEEK, lookup->request.corr,
+                            lookup->request.room, &seek);
     if (rc < 0)
         cf_outbox_refuse(turn->out, &lookup->request, rc, 1000);
     return rc == 0;
@@ -292,8 +334,7 @@ static void send_lookups_on(cf_lobby_t *self, cf_turn_t *turn, place_t *place, u
 static void tell_taken(cf_turn_t *turn, cf_id_t room, uint32_t *let_go_by)
 {
     if (*let_go_by)
-        cf_outbox_insist(turn->out, (cf_address_t){*let_go_by, CF_ACTOR_LOBBY, 0}, CF_MSG_TAKEN, 0,
-                         room, NULL);
+        cf_outbox_insist(turn->out, lobby_of(*let_go_by), CF_MSG_TAKEN, 0, room, NULL);
     *let_go_by = 0;
 }
 
@@ -638,20 +679,234 @@ static int on_move(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     return 0;
 }
 
+/* What could not be said is said now; an OPEN that nobody answered is said again. */
+static void repair(cf_lobby_t *self, cf_turn_t *turn)
+{
+    place_t *place, *next;
+    self->repair_us = INT64_MAX;
+    HASH_ITER(hh, self->places, place, next)
+    {
+        if (place->open_corr && turn->boot_us - place->opened_us >= OPEN_US) {
+            place->opened_us = turn->boot_us;
+            cf_outbox_send(turn->out, place->at, CF_MSG_OPEN, place->open_corr, place->id,
+                           &(cf_activate_t){place->opened_from});
+        }
+        if (place->open_corr)
+            repair_at(self, place->opened_us + OPEN_US);
+        if (!place->retiring)
+            continue;
+        tell_forget(self, turn, place);
+        if (place->not_forgotten == 0)
+            finish_retirement(self, turn, place);
+    }
+}
+
+/* --- counts ------------------------------------------------------------------------------------
+ */
+
+static int on_presence(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_lobby_t *self = state;
+    cf_presence_t presence;
+    int rc = cf_msg_body(&presence, msg, turn->arena);
+    place_t *place = rc == 0 ? find(self, msg->room) : NULL;
+    if (!place || !cf_address_equal(place->at, msg->from))
+        return rc;
+    set_connections(self, place, presence.connections);
+    return 0;
+}
+
+/* --- counts of other nodes ---------------------------------------------------------------------
+ */
+
+static away_t *find_away(cf_lobby_t *self, cf_id_t room)
+{
+    away_t *away;
+    HASH_FIND(hh, self->away, &room, sizeof room, away);
+    return away;
+}
+
+static void drop_away(cf_lobby_t *self, away_t *away)
+{
+    HASH_DEL(self->away, away);
+    free(away);
+    self->counts_changed = true;
+}
+
+/* The latest owner to speak is right: who had the room before has said that nobody is there, or will. */
+static void set_away(cf_lobby_t *self, const cf_count_t *count, uint32_t node)
+{
+    away_t *away = find_away(self, count->room);
+    if (count->connections == 0) {
+        if (away && away->node == node)
+            drop_away(self, away);
+        return;
+    }
+    if (!away) {
+        if (HASH_COUNT(self->away) >= self->config.away_max || !(away = calloc(1, sizeof *away)))
+            return; /* shown as empty */
+        away->id = count->room;
+        HASH_ADD(hh, self->away, id, sizeof away->id, away);
+        if (!away->hh.tbl) {
+            free(away);
+            return;
+        }
+    }
+    away->node = node;
+    away->connections = count->connections;
+    self->counts_changed = true;
+}
+
+static int on_counts(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_lobby_t *self = state;
+    cf_counts_t counts;
+    int rc = cf_msg_body(&counts, msg, turn->arena);
+    if (rc < 0)
+        return rc;
+    if (msg->from.kind != CF_ACTOR_LOBBY || msg->from.node == self->config.node)
+        return CF_ERANGE;
+    const cf_count_t *count = counts.counts.items;
+    for (uint32_t i = 0; i < counts.counts.n && knows_node(self, msg->from.node); i++)
+        set_away(self, &count[i], msg->from.node);
+    return 0;
+}
+
+static uint32_t connections_of(cf_lobby_t *self, cf_id_t room)
+{
+    const place_t *place = find(self, room);
+    const away_t *away = place ? NULL : find_away(self, room);
+    return place ? place->connections : away ? away->connections : 0;
+}
+
+static int say_counts(cf_turn_t *turn, uint32_t node, cf_count_t *counts, uint32_t n)
+{
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < n; i += CF_COUNTS_MAX) {
+        cf_counts_t body = {{counts + i, n - i > CF_COUNTS_MAX ? CF_COUNTS_MAX : n - i}};
+        rc = cf_outbox_send(turn->out, lobby_of(node), CF_MSG_COUNTS, 0, (cf_id_t){0}, &body);
+    }
+    return rc;
+}
+
+/* Every room with connections here. */
+static cf_count_t *list_visited(const cf_lobby_t *self, cf_turn_t *turn, uint32_t more)
+{
+    uint32_t n = 0;
+    cf_count_t *counts =
+        cf_arena_take(turn->arena, ((size_t)self->visited_count + more + 1) * sizeof *counts);
+    for (const place_t *place = self->visited; counts && place; place = place->next)
+        counts[n++] = (cf_count_t){place->id, place->connections};
+    return counts;
+}
+
+static cf_count_t *list_untold(cf_lobby_t *self, cf_turn_t *turn)
+{
+    uint32_t n = 0;
+    cf_count_t *counts =
+        cf_arena_take(turn->arena, ((size_t)HASH_COUNT(self->untold) + 1) * sizeof *counts);
+    for (const untold_t *at = self->untold; counts && at; at = at->hh.next) {
+        const place_t *place = find(self, at->id);
+        counts[n++] = (cf_count_t){at->id, place ? place->connections : 0};
+    }
+    return counts;
+}
+
+static void drop_untold(cf_lobby_t *self)
+{
+    untold_t *at, *next;
+    HASH_ITER(hh, self->untold, at, next)
+    {
+        HASH_DEL(self->untold, at);
+        free(at);
+    }
+}
+
+/* What could not be said stays untold. */
+static void tell_lobbies(cf_lobby_t *self, cf_turn_t *turn)
+{
+    cf_count_t *changed = list_untold(self, turn);
+    cf_count_t *all = self->tell_all ? list_visited(self, turn, 0) : NULL;
+    int rc = changed && (all || !self->tell_all) ? 0 : CF_ENOMEM;
+    for (uint32_t i = 0; rc == 0 && i < self->node_count; i++) {
+        rc = say_counts(turn, self->nodes[i], changed, HASH_COUNT(self->untold));
+        if (rc == 0 && all)
+            rc = say_counts(turn, self->nodes[i], all, self->visited_count);
+    }
+    if (rc < 0)
+        return;
+    self->tell_all = false;
+    drop_untold(self);
+}
+
+/* --- counts for gateways -----------------------------------------------------------------------
+ */
+
+/* Ids of version 7 sort by creation: the newest rooms first. */
+static int newest_first(const void *a, const void *b)
+{
+    return -cf_id_compare(((const cf_count_t *)a)->room, ((const cf_count_t *)b)->room);
+}
+
+static void tell_counts(cf_lobby_t *self, cf_turn_t *turn)
+{
+    uint32_t n = self->visited_count;
+    bool told = true;
+    self->next_counts_us = turn->boot_us + COUNTS_EVERY_US; /* also after a failure */
+    cf_count_t *counts = list_visited(self, turn, HASH_COUNT(self->away));
+    if (!counts)
+        return;
+    for (const away_t *away = self->away; away; away = away->hh.next)
+        if (!find(self, away->id))
+            counts[n++] = (cf_count_t){away->id, away->connections};
+    if (n > CF_COUNTS_MAX)
+        qsort(counts, n, sizeof *counts, newest_first);
+    cf_counts_t body = {{counts, n > CF_COUNTS_MAX ? CF_COUNTS_MAX : n}};
+    for (uint32_t i = 0; i < self->config.gateway_count; i++)
+        if (cf_outbox_send(turn->out, self->config.gateways[i], CF_MSG_COUNTS, 0, (cf_id_t){0},
+                           &body) < 0)
+            told = false;
+    if (self->untold || self->tell_all)
+        tell_lobbies(self, turn);
+    self->counts_changed = !told || self->untold || self->tell_all;
+}
+
+static int on_room_list(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_lobby_t *self = state;
+    cf_room_list_t list;
+    int rc = cf_msg_body(&list, msg, turn->arena);
+    if (rc < 0)
+        return rc;
+    cf_room_entry_t *rooms = list.rooms.items;
+    for (uint32_t i = 0; i < list.rooms.n; i++)
+        rooms[i].connections = connections_of(self, rooms[i].id);
+    return cf_outbox_send(turn->out, cf_address_unpack(list.gateway), CF_MSG_ROOM_LIST, msg->corr,
+                          msg->room, &list);
+}
+
+/* --- nodes -------------------------------------------------------------------------------------
+ */
+
 static int on_node_here(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_lobby_t *self = state;
     cf_node_here_t here;
     int rc = cf_msg_body(&here, msg, turn->arena);
-    if (rc == 0 && !knows_node(self, here.node) && self->node_count < CF_NODES_MAX)
-        self->nodes[self->node_count++] = here.node;
-    return rc;
+    if (rc < 0 || knows_node(self, here.node) || self->node_count == CF_NODES_MAX)
+        return rc;
+    self->nodes[self->node_count++] = here.node;
+    cf_count_t *counts = list_visited(self, turn, 0);
+    if (!counts || say_counts(turn, here.node, counts, self->visited_count) < 0)
+        self->tell_all = self->counts_changed = true;
+    return 0;
 }
 
 static void forget_node(cf_lobby_t *self, uint32_t node)
 {
     uint32_t kept = 0;
     hint_t *hint, *next;
+    away_t *away, *after;
     for (uint32_t i = 0; i < self->node_count; i++)
         if (self->nodes[i] != node)
             self->nodes[kept++] = self->nodes[i];
@@ -660,6 +915,11 @@ static void forget_node(cf_lobby_t *self, uint32_t node)
     {
         if (hint->node == node)
             drop_hint(self, hint);
+    }
+    HASH_ITER(hh, self->away, away, after)
+    {
+        if (away->node == node)
+            drop_away(self, away);
     }
 }
 
@@ -732,93 +992,12 @@ static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     return 0;
 }
 
-/* What could not be said is said now; an OPEN that nobody answered is said again. */
-static void repair(cf_lobby_t *self, cf_turn_t *turn)
-{
-    place_t *place, *next;
-    self->repair_us = INT64_MAX;
-    HASH_ITER(hh, self->places, place, next)
-    {
-        if (place->open_corr && turn->boot_us - place->opened_us >= OPEN_US) {
-            place->opened_us = turn->boot_us;
-            cf_outbox_send(turn->out, place->at, CF_MSG_OPEN, place->open_corr, place->id,
-                           &(cf_activate_t){place->opened_from});
-        }
-        if (place->open_corr)
-            repair_at(self, place->opened_us + OPEN_US);
-        if (!place->retiring)
-            continue;
-        tell_forget(self, turn, place);
-        if (place->not_forgotten == 0)
-            finish_retirement(self, turn, place);
-    }
-}
-
-/* --- counts ------------------------------------------------------------------------------------
- */
-
-static int on_presence(void *state, cf_turn_t *turn, const cf_msg_t *msg)
-{
-    cf_lobby_t *self = state;
-    cf_presence_t presence;
-    int rc = cf_msg_body(&presence, msg, turn->arena);
-    place_t *place = rc == 0 ? find(self, msg->room) : NULL;
-    if (!place || !cf_address_equal(place->at, msg->from))
-        return rc;
-    set_connections(self, place, presence.connections);
-    return 0;
-}
-
-/* Ids of version 7 sort by creation: the newest rooms first. */
-static int newest_first(const void *a, const void *b)
-{
-    return -cf_id_compare(((const cf_count_t *)a)->room, ((const cf_count_t *)b)->room);
-}
-
-static void tell_counts(cf_lobby_t *self, cf_turn_t *turn)
-{
-    uint32_t n = 0;
-    bool told = true;
-    self->next_counts_us = turn->boot_us + COUNTS_EVERY_US; /* also after a failure */
-    cf_count_t *counts = cf_arena_take(turn->arena, (self->visited_count + 1) * sizeof *counts);
-    if (!counts)
-        return;
-    for (const place_t *place = self->visited; place; place = place->next)
-        counts[n++] = (cf_count_t){place->id, place->connections};
-    if (n > CF_COUNTS_MAX)
-        qsort(counts, n, sizeof *counts, newest_first);
-    cf_counts_t body = {{counts, n > CF_COUNTS_MAX ? CF_COUNTS_MAX : n}};
-    for (uint32_t i = 0; i < self->config.gateway_count; i++)
-        if (cf_outbox_send(turn->out, self->config.gateways[i], CF_MSG_COUNTS, 0, (cf_id_t){0},
-                           &body) < 0)
-            told = false;
-    self->counts_changed = !told;
-}
-
-static int on_room_list(void *state, cf_turn_t *turn, const cf_msg_t *msg)
-{
-    cf_lobby_t *self = state;
-    cf_room_list_t list;
-    int rc = cf_msg_body(&list, msg, turn->arena);
-    if (rc < 0)
-        return rc;
-    cf_room_entry_t *rooms = list.rooms.items;
-    for (uint32_t i = 0; i < list.rooms.n; i++) {
-        const place_t *place = find(self, rooms[i].id);
-        rooms[i].connections = place ? place->connections : 0;
-    }
-    return cf_outbox_send(turn->out, cf_address_unpack(list.gateway), CF_MSG_ROOM_LIST, msg->corr,
-                          msg->room, &list);
-}
-
 static const cf_handler_t handlers[] = {
-    {CF_MSG_LOOKUP, on_lookup},       {CF_MSG_RETIRE, on_retire},
-    {CF_MSG_FORGOTTEN, on_forgotten}, {CF_MSG_PRESENCE, on_presence},
-    {CF_MSG_MOVE, on_move},           {CF_MSG_ROOM_LIST, on_room_list},
-    {CF_MSG_NODE_GONE, on_node_gone}, {CF_MSG_DONE, on_opened},
-    {CF_MSG_REFUSED, on_not_opened},  {CF_MSG_OWNED, on_owned},
-    {CF_MSG_SEEK, on_seek},           {CF_MSG_TAKEN, on_taken},
-    {CF_MSG_NODE_HERE, on_node_here}, {0, NULL},
+    {CF_MSG_LOOKUP, on_lookup},       {CF_MSG_RETIRE, on_retire}, {CF_MSG_FORGOTTEN, on_forgotten},
+    {CF_MSG_PRESENCE, on_presence},   {CF_MSG_MOVE, on_move},     {CF_MSG_ROOM_LIST, on_room_list},
+    {CF_MSG_NODE_GONE, on_node_gone}, {CF_MSG_DONE, on_opened},   {CF_MSG_REFUSED, on_not_opened},
+    {CF_MSG_OWNED, on_owned},         {CF_MSG_SEEK, on_seek},     {CF_MSG_TAKEN, on_taken},
+    {CF_MSG_NODE_HERE, on_node_here}, {CF_MSG_COUNTS, on_counts}, {0, NULL},
 };
 
 static int64_t due(void *state, cf_turn_t *turn)
@@ -844,6 +1023,9 @@ static void destroy(void *state)
     }
     while (self->hints)
         drop_hint(self, self->hints);
+    while (self->away)
+        drop_away(self, self->away);
+    drop_untold(self);
     free(self->load);
     free(self);
 }

@@ -15,9 +15,11 @@
  *                known to be there: RETIRED at once
  *     MOVE       VACATE to the room; when it has retired, OPEN at the address given, or SEEK to the lobby of that node
  *                what waits for it
- *     PRESENCE   remembered; COUNTS to the gateways of this node at most every 100 ms
+ *     PRESENCE   remembered; COUNTS to the gateways of this node at most every 100 ms, of the rooms of all nodes; and to
+ *                the other lobbies, of those here that have changed
+ *     COUNTS     (lobby of another node) remembered; 0: nobody is there any more
  *     ROOM_LIST  (reader) filled with the connections, on to the gateway that asked
- *     NODE_HERE  (mesh) its lobby may be asked
+ *     NODE_HERE  (mesh) its lobby may be asked, and gets COUNTS of all rooms here
  *     NODE_GONE  (mesh; nodes, if there is none) its gateways are not waited for; rooms let go for it are opened here if somebody wants them.
  *                Said to the gateways of this node, so that what they ask then meets a lobby that knows it
  *
@@ -29,6 +31,7 @@
 #include "windows.h"
 
 #define CF_LOBBY_HINTS_MAX 16384 /* rooms that are not at the node that would be asked */
+#define CF_LOBBY_AWAY_MAX 65536  /* rooms with connections at other nodes; others look empty */
 #define CF_LOBBY_LOOKUPS_MAX                                                                       \
     65536 /* every room of a reconnect storm is opening at once; 100 bytes each */
 
@@ -39,6 +42,7 @@ typedef struct {
     uint32_t gateway_count;
     uint32_t node; /* this one */
     uint32_t hints_max;
+    uint32_t away_max;    /* rooms of other nodes whose connections are counted */
     uint32_t lookups_max; /* that may wait for opening and retiring rooms, all together */
 } cf_lobby_config_t;
 

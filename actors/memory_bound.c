@@ -136,6 +136,7 @@ uint32_t cf_memory_terms(const cf_config_t *config, cf_memory_term_t out[CF_MEMO
          (uint64_t)config->limits_buckets_max, false},
         {"room lookup", "", LOOKUP, CF_LOBBY_LOOKUPS_MAX, false},
         {"room hint", "", HINT, CF_LOBBY_HINTS_MAX, false},
+        {"room elsewhere", "", HINT, CF_LOBBY_AWAY_MAX, false},
         {"quote", "stock.in_flight_max stock.body_max_bytes",
          QUOTE + CF_HTTP_HEAD_MAX + config->stock_body_max_bytes,
          (uint64_t)config->stock_in_flight_max, false},

@@ -414,6 +414,7 @@ static int start_lobby(supervisor_t *self)
                                 .gateway_count = (uint32_t)self->config->gateway_count,
                                 .node = self->bus.node,
                                 .hints_max = CF_LOBBY_HINTS_MAX,
+                                .away_max = CF_LOBBY_AWAY_MAX,
                                 .lookups_max = CF_LOBBY_LOOKUPS_MAX};
     for (uint32_t i = 0; i < config.thread_count; i++)
         config.threads[i] = address_of(self, CF_ACTOR_ROOMS, (uint16_t)i);

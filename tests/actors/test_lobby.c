@@ -43,6 +43,7 @@ static void open_lobby(void)
                                  .gateway_count = 2,
                                  .node = 1,
                                  .hints_max = 2,
+                                 .away_max = 2,
                                  .lookups_max = 3};
     cr_assert(cf_lobby_new(&lobby, &config) == 0);
     cr_assert(cf_outbox_new(&out, NULL, address) == 0);
@@ -895,4 +896,90 @@ Test(lobby, fills_connections_into_a_room_list_and_sends_it_to_who_asked)
     cf_room_list_t list = {cf_address_pack(GW2), true, {rooms, 2}};
     cr_assert(eq(int, tell(READER, CF_MSG_ROOM_LIST, 77, 0, &list), 0));
     cr_assert(eq(str, heard(), "gw1 ROOM_LIST #77 2:0 1:4"));
+}
+
+/* Rooms first and up of another node, each with so many connections. */
+static int away(uint32_t node, uint32_t first, uint32_t n, uint32_t connections)
+{
+    cf_count_t counts[3];
+    cf_counts_t body = {{counts, n}};
+    for (uint32_t i = 0; i < n; i++)
+        counts[i] = (cf_count_t){room_id(first + i), connections};
+    return tell(LOBBY_OF(node), CF_MSG_COUNTS, UINT64_MAX, 0, &body);
+}
+
+Test(lobby, counts_the_rooms_of_all_nodes)
+{
+    with_room(1, THREAD(0));
+    presence(1, THREAD(0), 4);
+    node_here(2);
+    cr_assert(eq(str, heard(), "far-lobby0 COUNTS [1:4]")); /* all that is here */
+    away(2, 7, 1, 5);
+    cr_assert(eq(str, due_at(0), "gw0 COUNTS [1:4 7:5]; gw1 COUNTS [1:4 7:5]"));
+    presence(1, THREAD(0), 6);
+    cr_assert(eq(str, due_at(100),
+                 "gw0 COUNTS [1:6 7:5]; gw1 COUNTS [1:6 7:5]; far-lobby0 COUNTS [1:6]"));
+    cr_assert(eq(str, due_at(200), ""));
+    cf_room_entry_t rooms[] = {{.id = room_id(7), .name = cf_str("b")},
+                               {.id = room_id(1), .name = cf_str("a")}};
+    cf_room_list_t list = {cf_address_pack(GW2), true, {rooms, 2}};
+    tell(READER, CF_MSG_ROOM_LIST, 77, 0, &list);
+    cr_assert(eq(str, heard(), "gw1 ROOM_LIST #77 7:5 1:6"));
+    away(2, 7, 1, 0);
+    cr_assert(eq(str, due_at(300), "gw0 COUNTS [1:6]; gw1 COUNTS [1:6]"));
+}
+
+Test(lobby, tells_other_lobbies_that_nobody_is_in_a_room_that_has_gone)
+{
+    node_here(2);
+    seek(2, 1, 1, 0);
+    heard();
+    opened(1, THREAD(0));
+    presence(1, THREAD(0), 4);
+    due_at(0);
+    retire(1, THREAD(0));
+    forgotten(1, FAR);
+    heard();
+    cr_assert(eq(str, due_at(100), "gw0 COUNTS []; gw1 COUNTS []; far-lobby0 COUNTS [1:0]"));
+}
+
+Test(lobby, counts_a_room_that_moves_once_whoever_is_heard_first)
+{
+    node_here(2);
+    node_here(3);
+    away(2, 7, 1, 5);
+    away(3, 7, 1, 6); /* it has it now */
+    away(2, 7, 1, 0);
+    cr_assert(eq(str, due_at(0), "gw0 COUNTS [7:6]; gw1 COUNTS [7:6]"));
+    node_gone(2);
+    heard();
+    cr_assert(eq(str, due_at(100), ""));
+    node_gone(3);
+    heard();
+    cr_assert(eq(str, due_at(200), "gw0 COUNTS []; gw1 COUNTS []"));
+}
+
+Test(lobby, counts_as_many_rooms_of_others_as_it_may)
+{
+    node_here(2);
+    away(2, 7, 3, 5);
+    cr_assert(eq(str, due_at(0), "gw0 COUNTS [7:5 8:5]; gw1 COUNTS [7:5 8:5]"));
+    away(2, 7, 1, 0);
+    away(2, 9, 1, 5);
+    cr_assert(eq(str, due_at(100), "gw0 COUNTS [8:5 9:5]; gw1 COUNTS [8:5 9:5]"));
+    cr_assert(eq(int, away(1, 7, 1, 5), CF_ERANGE)); /* its own */
+    away(3, 9, 1, 1);                                /* and those of a node that it does not know */
+    cr_assert(eq(str, due_at(200), ""));
+}
+
+Test(lobby, tells_a_new_node_of_all_rooms_in_pieces)
+{
+    for (uint32_t n = 1; n <= 600; n++) {
+        with_room(n, THREAD((uint16_t)((n - 1) % 3)));
+        presence(n, THREAD((uint16_t)((n - 1) % 3)), n);
+    }
+    node_here(2);
+    cr_assert(eq(str, heard(),
+                 "far-lobby0 COUNTS [1:1 2:2 3:3 4:4 5:5]...; "
+                 "far-lobby0 COUNTS [501:501 502:502 503:503 504:504 505:505]..."));
 }

@@ -55,3 +55,15 @@ def test_a_room_of_a_node_that_dies_goes_on_with_all_that_was_said(pair):
     for room, there in zip(rooms, chats):
         say(there, "behind")
         assert [post["content"] for post in bob.history(room)] == ["before", "behind"]
+
+
+def test_every_node_counts_the_rooms_of_all(pair):
+    ann, bob = pair[0].user("ann"), pair[1].user("bob")
+    rooms = [ann.create_room(f"room {number}") for number in range(ROOMS)]
+    chats = []
+    for room in rooms:
+        bob.join(room)
+        chats += [ws.Chat(ann, room), ws.Chat(bob, room)]
+    for chat in chats[:2]:
+        while chat.recv().get("user_counts") != dict.fromkeys(rooms, 2):
+            pass

@@ -17,7 +17,8 @@
  *     MOVED      room thread -> whoever  answer to any request for a room that is not (or no longer)
  *                here: look it up again. Nothing of the request was done
  *     PRESENCE   room thread -> lobby    so many connections are in this room now
- *     COUNTS     lobby -> gateways of its node   rooms with connections; at most CF_COUNTS_MAX, the newest
+ *     COUNTS     lobby -> gateways of its node   rooms with connections; at most CF_COUNTS_MAX, the newest.
+ *                lobby -> lobby of another node   rooms here whose connections have changed
  *     LIST_ROOMS gateway -> reader       which sends ROOM_LIST to the lobby, which fills in the
  *                connections and sends ROOM_LIST on to the gateway named in it; or reader -> gateway
  *                REFUSED */
