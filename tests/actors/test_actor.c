@@ -257,9 +257,8 @@ Test(actor, ends_after_stop_and_handles_what_came_before)
     peer_flush(peer);
     cr_assert(peer_expect(peer, CF_MSG_DONE, 1, NULL));
     cr_assert(peer_expect(peer, CF_MSG_STOPPED, 2, NULL));
-    cf_actor_join(&state.actor); /* returns: the thread has ended */
+    actor_join(state.actor); /* returns: the thread has ended */
     cr_assert(eq(u64, state.after_destroy, 1));
-    _exit(0); /* nobody is left for actors_stop() to stop */
 }
 
 Test(actor, is_drained_at_once_when_it_has_nothing_to_finish)
@@ -337,8 +336,7 @@ Test(actor, stops_though_nothing_more_can_be_kept)
     actor_counter(state.actor, CF_M_INBOX_MESSAGES);
     peer_send(peer, CF_ACTOR_LOBBY, CF_MSG_STOP, 2 + n, ID, NULL);
     cr_assert(peer_await(peer, CF_MSG_STOPPED, 2 + n, NULL));
-    cf_actor_join(&state.actor);
-    _exit(0);
+    actor_join(state.actor);
 }
 
 Test(actor, ends_every_wait_at_a_stop_and_handles_what_came_before_it)
@@ -352,8 +350,7 @@ Test(actor, ends_every_wait_at_a_stop_and_handles_what_came_before_it)
     cr_assert(peer_expect(peer, CF_MSG_DONE, 2, NULL));
     cr_assert(eq(int, peer_await_refusal(peer, 3), CF_ECLOSING));
     cr_assert(peer_expect(peer, CF_MSG_STOPPED, 4, NULL));
-    cf_actor_join(&state.actor);
-    _exit(0);
+    actor_join(state.actor);
 }
 
 /* --- what no peer should send ------------------------------------------------------------------

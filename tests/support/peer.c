@@ -193,6 +193,15 @@ uint64_t actor_observed(cf_actor_t *actor, cf_histogram_t histogram)
     return n;
 }
 
+void actor_join(cf_actor_t *actor)
+{
+    for (int i = 0; i < n_actors; i++)
+        if (actors[i] == actor) {
+            running[i] = false;
+            cf_actor_join(&actors[i]);
+        }
+}
+
 void actors_stop(void)
 {
     for (int i = 0; i < n_actors; i++) {

@@ -64,6 +64,8 @@ void actor_run(cf_actor_t *actor, const cf_actor_ops_t *ops, void *state);
 uint64_t actor_counter(cf_actor_t *actor, size_t slot);
 /* How often something was observed for a histogram of base/metrics.h. */
 uint64_t actor_observed(cf_actor_t *actor, cf_histogram_t histogram);
+/* Wait for the end of one that has said STOPPED to the test. */
+void actor_join(cf_actor_t *actor);
 /* Stop every actor, wait for the threads, close the peers and the bus. */
 void actors_stop(void);
 
