@@ -35,7 +35,8 @@ static void judge(cf_store_link_t *self)
     bool well = self->up && !self->failing;
     if (self->well != well && well)
         cf_log_info("the store is there", CF_INT("latency_us", self->latency_us));
-    else if (self->well != well)
+    else if (self->well != well &&
+             !cf_actor_is_ending(self->config.actor)) /* a call that STOP ended says nothing */
         cf_log_error("the store is away");
     self->well = well;
     if (!self->has_told || self->told_up != well)
