@@ -326,16 +326,6 @@ int cf_actor_turn(cf_actor_t *self, int budget)
     return CF_ECLOSING;
 }
 
-static int timeout_ms(int64_t until_us)
-{
-    if (until_us == INT64_MAX)
-        return -1;
-    int64_t left_us = until_us - cf_boot_us();
-    if (left_us <= 0)
-        return 0;
-    return left_us > INT64_C(3600000000) ? 3600000 : (int)((left_us + 999) / 1000);
-}
-
 static void loop(cf_actor_t *self)
 {
     for (;;) {
@@ -348,7 +338,8 @@ static void loop(cf_actor_t *self)
         int64_t until_us = self->next_due_us, retry_us = cf_boot_us() + NO_MEMORY_US;
         if ((self->drained || !cf_outbox_is_empty(self->out)) && retry_us < until_us)
             until_us = retry_us;
-        cf_inbox_wait(self->inbox, self->watch_fd, false, timeout_ms(until_us), &watched_ready);
+        cf_inbox_wait(self->inbox, self->watch_fd, false, cf_boot_timeout_ms(until_us),
+                      &watched_ready);
         if (watched_ready) {
             cf_turn_t turn = turn_now(self);
             self->watch(self->state, &turn);
@@ -397,7 +388,7 @@ static int wait_alone(int fd, bool for_write, int64_t until_us)
 {
     struct pollfd one = {.fd = fd, .events = for_write ? POLLOUT : POLLIN};
     for (;;) {
-        int left_ms = timeout_ms(until_us);
+        int left_ms = cf_boot_timeout_ms(until_us);
         int n = poll(&one, fd < 0 ? 0 : 1, left_ms);
         if (n > 0)
             return 0;
@@ -411,7 +402,7 @@ static int wait_inside(cf_actor_t *self, int fd, bool for_write, int64_t until_u
     for (;;) {
         bool ready;
         bool ends = self->stop_waits || (may_end && self->is_ending);
-        int left_ms = ends ? 0 : timeout_ms(until_us);
+        int left_ms = ends ? 0 : cf_boot_timeout_ms(until_us);
         flush(self); /* what was said before need not wait with it */
         cf_inbox_wait(self->inbox, fd, for_write, left_ms, &ready);
         bool kept = keep_for_later(self);

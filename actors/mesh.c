@@ -324,11 +324,6 @@ static bool read_all(cf_mesh_t *self)
 /* --- the loop ----------------------------------------------------------------------------------
  */
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* A line that is full, and a connection that is not there, say themselves when they are again. */
 static int64_t next_us(const cf_mesh_t *self, int64_t boot_us)
 {
@@ -337,18 +332,10 @@ static int64_t next_us(const cf_mesh_t *self, int64_t boot_us)
         const peer_t *peer = &self->peers[i];
         if (!peer->reliable || !peer->has_way || (peer->is_full && peer->line))
             continue;
-        due_us =
-            earlier(due_us, peer->is_full ? boot_us + FULL_US : cf_reliable_due_us(peer->reliable));
+        due_us = cf_earlier_us(due_us, peer->is_full ? boot_us + FULL_US
+                                                     : cf_reliable_due_us(peer->reliable));
     }
     return due_us;
-}
-
-static int timeout_ms(const cf_mesh_t *self)
-{
-    int64_t boot_us = cf_boot_us(), due_us = next_us(self, boot_us);
-    if (due_us == INT64_MAX)
-        return -1;
-    return due_us <= boot_us ? 0 : (int)((due_us - boot_us + 999) / 1000);
 }
 
 static void run(void *state, cf_actor_t *actor)
@@ -358,7 +345,8 @@ static void run(void *state, cf_actor_t *actor)
     while ((n = cf_actor_turn(actor, CF_INBOX_BATCH_MAX)) >= 0) {
         bool has_more = read_all(self) || n == CF_INBOX_BATCH_MAX;
         send_all(self);
-        cf_curve_wait(self->curve, fd, has_more ? 0 : timeout_ms(self));
+        cf_curve_wait(self->curve, fd,
+                      has_more ? 0 : cf_boot_timeout_ms(next_us(self, cf_boot_us())));
     }
 }
 

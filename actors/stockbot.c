@@ -229,21 +229,16 @@ static int64_t drain_further(cf_stockbot_t *self, cf_turn_t *turn)
     return INT64_MAX;
 }
 
-static int64_t earlier(int64_t a_us, int64_t b_us)
-{
-    return a_us < b_us ? a_us : b_us;
-}
-
 static int64_t due(void *state, cf_turn_t *turn)
 {
     cf_stockbot_t *self = state;
     self->turn = turn;
     self->config.http_ops->run(self->config.http); /* an answer that is there is in time */
     int64_t next_us = fail_late(self, turn);
-    next_us = earlier(next_us, cf_bot_go_on(self, turn));
-    next_us = earlier(next_us, cf_bot_send_letters(self, turn));
+    next_us = cf_earlier_us(next_us, cf_bot_go_on(self, turn));
+    next_us = cf_earlier_us(next_us, cf_bot_send_letters(self, turn));
     if (self->owes_drained)
-        next_us = earlier(next_us, drain_further(self, turn));
+        next_us = cf_earlier_us(next_us, drain_further(self, turn));
     self->turn = NULL;
     return next_us;
 }

@@ -28,6 +28,16 @@ int64_t cf_boot_us(void)
     return read_clock(CLOCK_BOOTTIME);
 }
 
+int cf_boot_timeout_ms(int64_t until_us)
+{
+    if (until_us == INT64_MAX)
+        return -1;
+    int64_t left_us = until_us - cf_boot_us();
+    if (left_us <= 0)
+        return 0;
+    return left_us > INT64_C(3600000000) ? 3600000 : (int)((left_us + 999) / 1000);
+}
+
 /* Writes so many decimal digits and what follows them; returns the end. */
 static char *put_digits(char *out, int value, int digits, char behind)
 {

@@ -8,6 +8,14 @@
 int64_t cf_wall_us(void);
 /* Time since boot, suspended time included (CLOCK_BOOTTIME), microseconds. For every timer. */
 int64_t cf_boot_us(void);
+/* The earlier of two times. */
+static inline int64_t cf_earlier_us(int64_t a_us, int64_t b_us)
+{
+    return a_us < b_us ? a_us : b_us;
+}
+/* How long poll(2) may wait until that boot time: milliseconds, rounded up; 0 when it is over, -1 (for ever) for
+ * INT64_MAX. At most an hour: who waits looks again. */
+int cf_boot_timeout_ms(int64_t until_us);
 /* Writes at_us as RFC 3339 in UTC, fraction up to microseconds without trailing zeros, suffix Z
  * (rooms contract, 3.8). out takes 28 bytes. at_us outside years 0001..9999 is clamped. */
 #define CF_TIME_TEXT 27

@@ -1,5 +1,6 @@
 #include "link/reliable.h"
 
+#include "clock.h"
 #include "err.h"
 #include "little_endian.h"
 #include "wire/msg.h"
@@ -165,19 +166,14 @@ void cf_reliable_sent(cf_reliable_t *self, int64_t boot_us)
     self->unsent = self->given->next;
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 int64_t cf_reliable_due_us(const cf_reliable_t *self)
 {
-    int64_t due_us = earlier(self->said_us + self->config.idle_us, self->confirm_us);
+    int64_t due_us = cf_earlier_us(self->said_us + self->config.idle_us, self->confirm_us);
     if (self->unsent && !self->stalled)
         return 0;
     if (self->is_missing)
-        due_us = earlier(due_us, self->missing_us);
-    return earlier(due_us, self->again_us);
+        due_us = cf_earlier_us(due_us, self->missing_us);
+    return cf_earlier_us(due_us, self->again_us);
 }
 
 /* --- reading -----------------------------------------------------------------------------------
@@ -205,7 +201,7 @@ static int take_body(cf_reliable_t *self, uint64_t number, int64_t boot_us)
     if (number == self->read + 1) {
         self->read = number;
         self->is_missing = false;
-        self->confirm_us = earlier(self->confirm_us, boot_us + self->config.confirm_us);
+        self->confirm_us = cf_earlier_us(self->confirm_us, boot_us + self->config.confirm_us);
         return 1;
     }
     if (number > self->read)
