@@ -103,7 +103,7 @@ static int64_t shares_us(const supervisor_t *self, int64_t shares)
 /* SQLite is one process's own: nobody else can be there. */
 static bool has_registry(const supervisor_t *self)
 {
-    return strncmp(self->url, "postgres", strlen("postgres")) == 0;
+    return cf_config_is_shared_store(self->url);
 }
 
 /* --- making actors -----------------------------------------------------------------------------
@@ -690,6 +690,13 @@ static void begin_shutdown(supervisor_t *self, int64_t boot_us)
     begin_step(self);
 }
 
+/* Nothing more is to be done here: drain, and exit with this code. */
+static void end_with(supervisor_t *self, int exit_code, int64_t boot_us)
+{
+    self->exit_code = exit_code;
+    begin_shutdown(self, boot_us);
+}
+
 static void finish(supervisor_t *self)
 {
     /* The loop ends at a STOP; this one is to ourselves */
@@ -809,8 +816,7 @@ static int on_store_opened(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         return rc;
     if (opened.reason) {
         cf_log_error("cannot start", CF_ERR(-(int)opened.reason));
-        self->exit_code = exit_code_of(-(int)opened.reason);
-        begin_shutdown(self, turn->boot_us);
+        end_with(self, exit_code_of(-(int)opened.reason), turn->boot_us);
         return 0;
     }
     self->opened++;
@@ -830,8 +836,7 @@ static int on_entered(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     if (-(int)entered.reason == CF_ESTALE) {
         cf_log_error(
             "drew a number that was used before; start it again"); /* one in four billion */
-        self->exit_code = CF_EXIT_UNAVAILABLE;
-        begin_shutdown(self, turn->boot_us);
+        end_with(self, CF_EXIT_UNAVAILABLE, turn->boot_us);
         return 0;
     }
     if (entered.reason) {
@@ -856,8 +861,7 @@ static int on_fenced(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     cf_log_error("another server has taken over this database",
                  CF_STR("name", self->config->node_name),
                  CF_BOOL("same_name", fenced.why == CF_NODE_REPLACED));
-    self->exit_code = CF_EXIT_UNAVAILABLE;
-    begin_shutdown(self, turn->boot_us);
+    end_with(self, CF_EXIT_UNAVAILABLE, turn->boot_us);
     return 0;
 }
 
@@ -874,8 +878,7 @@ static int64_t check_store(supervisor_t *self, int64_t boot_us)
     cf_log_error(is_alone ? "the store was not reachable in time"
                           : "another server did not leave this database in time",
                  CF_INT("waited_ms", wait_ms));
-    self->exit_code = CF_EXIT_UNAVAILABLE;
-    begin_shutdown(self, boot_us);
+    end_with(self, CF_EXIT_UNAVAILABLE, boot_us);
     return boot_us;
 }
 

@@ -524,6 +524,11 @@ static bool is_endpoint(const char *text)
     return *end == '\0' && port >= 1 && port <= 65535;
 }
 
+bool cf_config_is_shared_store(const char *url)
+{
+    return strncmp(url, "postgres", strlen("postgres")) == 0;
+}
+
 static void check_mesh(loader_t *self)
 {
     const cf_config_t *config = self->config;
@@ -535,7 +540,7 @@ static void check_mesh(loader_t *self)
         complain(self, "mesh.endpoint: '%.128s' is not tcp://HOST:PORT", config->mesh_endpoint);
     if (!config->mesh_listen[0])
         return;
-    if (strncmp(config->store_url, "postgres", strlen("postgres")) != 0)
+    if (!cf_config_is_shared_store(config->store_url))
         complain(self, "mesh.listen needs store.url postgres://...: SQLite is for one server");
     if (!config->mesh_secret_key[0])
         complain(self, "mesh.listen needs mesh.secret_key; `confab token mesh-key` makes one");

@@ -60,6 +60,9 @@ typedef struct {
     const char *env_file; /* path of a file with more variables; NULL: none; see config_env.h */
 } cf_config_sources_t;
 
+/* Is a store with this URL one that several servers may share? PostgreSQL is; SQLite is one process's own. */
+bool cf_config_is_shared_store(const char *url);
+
 /* Reads the settings. Faults and warnings are appended to report, one per line. Returns 0 and a
  * config to be freed; or CF_ERANGE (the report says why) or CF_ENOMEM, and *out is empty. */
 int cf_config_load(cf_config_t *out, const cf_config_sources_t *sources, cf_buf_t *report);
