@@ -1264,12 +1264,11 @@ Test(gateway, asks_again_where_a_room_is_when_a_node_is_lost_that_may_have_been_
     close(ann);
 }
 
-Test(gateway, forgets_for_the_lobby_of_the_node_where_the_room_was)
+/* Ann, in a room of the other node. */
+static int enter_at(peer_t *far)
 {
-    peer_t *far = peer_at_other_node(CF_ACTOR_LOBBY); /* and its room threads */
     cf_address_t thread = {OTHER_NODE, CF_ACTOR_ROOMS, 0};
     cf_msg_t msg;
-    cf_post_msg_t body;
     int ann = ask_to_enter("ann");
     authenticate("ann", "ann");
     cr_assert(peer_await_msg(lobby, CF_MSG_LOOKUP, 0, &msg, NULL));
@@ -1277,6 +1276,15 @@ Test(gateway, forgets_for_the_lobby_of_the_node_where_the_room_was)
     answer(far, CF_MSG_CHECK, CF_MSG_DONE, NULL);
     cr_assert(eq(int, client_answer(ann), 101));
     answer(far, CF_MSG_ATTACH, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 1});
+    return ann;
+}
+
+Test(gateway, forgets_for_the_lobby_of_the_node_where_the_room_was)
+{
+    peer_t *far = peer_at_other_node(CF_ACTOR_LOBBY); /* and its room threads */
+    cf_msg_t msg;
+    cf_post_msg_t body;
+    int ann = enter_at(far);
     peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_FORGET, 0, ROOM, NULL); /* not its any more */
     cr_assert(peer_expect(lobby, CF_MSG_FORGOTTEN, 0, NULL));
     post(ann, "a", "1");
@@ -1296,17 +1304,9 @@ Test(gateway, forgets_for_the_lobby_of_the_node_where_the_room_was)
 Test(gateway, finds_the_new_owner_of_a_room_though_the_old_one_has_not_let_go_of_it_yet)
 {
     peer_t *far = peer_at_other_node(CF_ACTOR_LOBBY); /* and its room threads */
-    cf_address_t thread = {OTHER_NODE, CF_ACTOR_ROOMS, 0};
-    cf_msg_t msg, posted;
-    int ann = ask_to_enter("ann");
-    authenticate("ann", "ann");
-    cr_assert(peer_await_msg(lobby, CF_MSG_LOOKUP, 0, &msg, NULL));
-    peer_answer(far, &msg, CF_MSG_PLACED, &(cf_placed_t){cf_address_pack(thread)});
-    answer(far, CF_MSG_CHECK, CF_MSG_DONE, NULL);
-    cr_assert(eq(int, client_answer(ann), 101));
-    answer(far, CF_MSG_ATTACH, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 1});
+    int ann = enter_at(far);
     post(ann, "a", "1");
-    posted = request(far, CF_MSG_POST, NULL);
+    cf_msg_t posted = request(far, CF_MSG_POST, NULL);
     peer_answer(far, &posted, CF_MSG_MOVED, NULL); /* another node has the room: it goes */
     place_room(rooms);                             /* and the lobby has found that one */
     answer(rooms, CF_MSG_ATTACH, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 2});
