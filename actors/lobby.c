@@ -1,6 +1,8 @@
 #include "lobby.h"
 
+#include "clock.h"
 #include "err.h"
+#include "lobby_counts.h"
 #include "log.h"
 #include "metrics.h"
 #include "rendezvous.h"
@@ -11,9 +13,8 @@
 #include "wire/place.h"
 
 #include <stdlib.h>
-#include <utlist.h>
+#include <string.h>
 
-#define COUNTS_EVERY_US INT64_C(100000)
 #define REPAIR_US INT64_C(1000000) /* after something could not be said */
 #define OPEN_US INT64_C(5000000)   /* an OPEN that nobody answered is said again */
 
@@ -23,7 +24,7 @@ typedef struct lookup {
     uint32_t hops;    /* from lobby to lobby so far */
 } lookup_t;
 
-typedef struct place {
+typedef struct {
     cf_id_t id;
     cf_address_t at;    /* a room thread of this node; kind 0: see given_to */
     uint32_t given_to;  /* it was let go for this node, which has not said TAKEN; 0: it was not */
@@ -37,8 +38,6 @@ typedef struct place {
     uint64_t not_told;      /* bit i: gateways[i] was not even told FORGET, for want of memory */
     cf_address_t target;    /* where it goes when it has retired; kind 0: nowhere */
     lookup_t *lookups, **lookups_end;
-    uint32_t connections;
-    struct place *prev, *next; /* among those with connections */
     UT_hash_handle hh;
 } place_t;
 
@@ -48,20 +47,6 @@ typedef struct {
     uint32_t node;
     UT_hash_handle hh; /* insertion order: the first goes when there are too many */
 } hint_t;
-
-/* Connections of a room at another node. */
-typedef struct away {
-    cf_id_t id;
-    uint32_t node;
-    uint32_t connections; /* not 0 */
-    UT_hash_handle hh;
-} away_t;
-
-/* A room whose connections have changed since the other lobbies were told. */
-typedef struct {
-    cf_id_t id;
-    UT_hash_handle hh;
-} untold_t;
 
 struct cf_lobby {
     cf_lobby_config_t config;
@@ -73,20 +58,20 @@ struct cf_lobby {
     uint32_t nodes[CF_NODES_MAX];           /* the others */
     uint32_t node_count;
     hint_t *hints;
-    away_t *away; /* at most config.away_max */
-    untold_t *untold;
-    bool tell_all;    /* not only what is untold: there was no memory to note it, or to say it */
-    place_t *visited; /* places with connections, in no order: few of 100,000 */
-    uint32_t visited_count;
-    bool counts_changed;
-    int64_t next_counts_us;
+    cf_lobby_counts_t *counts;
     int64_t repair_us; /* when to look for what was not said or not answered; INT64_MAX: nothing */
 };
 
 int cf_lobby_new(cf_lobby_t **out, const cf_lobby_config_t *config)
 {
     cf_lobby_t *self = calloc(1, sizeof *self);
-    if (!self || !(self->load = calloc(config->thread_count, sizeof *self->load))) {
+    cf_lobby_counts_config_t counts = {.gateway_count = config->gateway_count,
+                                       .away_max = config->away_max};
+    memcpy(counts.gateways, config->gateways, sizeof counts.gateways);
+    if (!self || !(self->load = calloc(config->thread_count, sizeof *self->load)) ||
+        cf_lobby_counts_new(&self->counts, &counts) < 0) {
+        if (self)
+            free(self->load);
         free(self);
         return CF_ENOMEM;
     }
@@ -136,42 +121,9 @@ static place_t *add_place(cf_lobby_t *self, cf_id_t id)
     return NULL;
 }
 
-/* For the other lobbies. */
-static void note_change(cf_lobby_t *self, cf_id_t room)
-{
-    untold_t *untold;
-    HASH_FIND(hh, self->untold, &room, sizeof room, untold);
-    if (untold || self->node_count == 0)
-        return;
-    if ((untold = calloc(1, sizeof *untold))) {
-        untold->id = room;
-        HASH_ADD(hh, self->untold, id, sizeof untold->id, untold);
-    }
-    if (!untold || !untold->hh.tbl) {
-        free(untold);
-        self->tell_all = true;
-    }
-}
-
-static void set_connections(cf_lobby_t *self, place_t *place, uint32_t connections)
-{
-    if (place->connections == connections)
-        return;
-    self->counts_changed = true;
-    note_change(self, place->id);
-    if (connections && !place->connections) {
-        DL_APPEND(self->visited, place);
-        self->visited_count++;
-    } else if (place->connections && !connections) {
-        DL_DELETE(self->visited, place);
-        self->visited_count--;
-    }
-    place->connections = connections;
-}
-
 static void drop_place(cf_lobby_t *self, place_t *place)
 {
-    set_connections(self, place, 0);
+    cf_lobby_counts_set_here(self->counts, place->id, 0);
     HASH_DEL(self->places, place);
     free(place);
 }
@@ -367,7 +319,8 @@ static void open_at(cf_lobby_t *self, cf_turn_t *turn, place_t *place, cf_addres
     place->retiring = false;
     place->target = (cf_address_t){0};
     place->told = 0;
-    set_connections(self, place, 0); /* until it tells of those who came again */
+    cf_lobby_counts_set_here(self->counts, place->id,
+                             0); /* until it tells of those who came again */
     count_load(self, at, 1);
     say_open(self, turn, place);
 }
@@ -456,7 +409,7 @@ static int on_lookup(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 static void give(cf_lobby_t *self, cf_turn_t *turn, place_t *place, uint32_t node)
 {
     bool was_sent = false;
-    set_connections(self, place, 0);
+    cf_lobby_counts_set_here(self->counts, place->id, 0);
     place->at = place->target = (cf_address_t){0};
     place->retiring = false;
     place->given_to = node;
@@ -712,49 +665,8 @@ static int on_presence(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     place_t *place = rc == 0 ? find(self, msg->room) : NULL;
     if (!place || !cf_address_equal(place->at, msg->from))
         return rc;
-    set_connections(self, place, presence.connections);
+    cf_lobby_counts_set_here(self->counts, place->id, presence.connections);
     return 0;
-}
-
-/* --- counts of other nodes ---------------------------------------------------------------------
- */
-
-static away_t *find_away(cf_lobby_t *self, cf_id_t room)
-{
-    away_t *away;
-    HASH_FIND(hh, self->away, &room, sizeof room, away);
-    return away;
-}
-
-static void drop_away(cf_lobby_t *self, away_t *away)
-{
-    HASH_DEL(self->away, away);
-    free(away);
-    self->counts_changed = true;
-}
-
-/* The latest owner to speak is right: who had the room before has said that nobody is there, or will. */
-static void set_away(cf_lobby_t *self, const cf_count_t *count, uint32_t node)
-{
-    away_t *away = find_away(self, count->room);
-    if (count->connections == 0) {
-        if (away && away->node == node)
-            drop_away(self, away);
-        return;
-    }
-    if (!away) {
-        if (HASH_COUNT(self->away) >= self->config.away_max || !(away = calloc(1, sizeof *away)))
-            return; /* shown as empty */
-        away->id = count->room;
-        HASH_ADD(hh, self->away, id, sizeof away->id, away);
-        if (!away->hh.tbl) {
-            free(away);
-            return;
-        }
-    }
-    away->node = node;
-    away->connections = count->connections;
-    self->counts_changed = true;
 }
 
 static int on_counts(void *state, cf_turn_t *turn, const cf_msg_t *msg)
@@ -768,107 +680,8 @@ static int on_counts(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         return CF_ERANGE;
     const cf_count_t *count = counts.counts.items;
     for (uint32_t i = 0; i < counts.counts.n && knows_node(self, msg->from.node); i++)
-        set_away(self, &count[i], msg->from.node);
+        cf_lobby_counts_set_away(self->counts, &count[i], msg->from.node);
     return 0;
-}
-
-static uint32_t connections_of(cf_lobby_t *self, cf_id_t room)
-{
-    const place_t *place = find(self, room);
-    const away_t *away = place ? NULL : find_away(self, room);
-    return place ? place->connections : away ? away->connections : 0;
-}
-
-static int say_counts(cf_turn_t *turn, uint32_t node, cf_count_t *counts, uint32_t n)
-{
-    int rc = 0;
-    for (uint32_t i = 0; rc == 0 && i < n; i += CF_COUNTS_MAX) {
-        cf_counts_t body = {{counts + i, n - i > CF_COUNTS_MAX ? CF_COUNTS_MAX : n - i}};
-        rc = cf_outbox_send(turn->out, lobby_of(node), CF_MSG_COUNTS, 0, (cf_id_t){0}, &body);
-    }
-    return rc;
-}
-
-/* Every room with connections here. */
-static cf_count_t *list_visited(const cf_lobby_t *self, cf_turn_t *turn, uint32_t more)
-{
-    uint32_t n = 0;
-    cf_count_t *counts =
-        cf_arena_take(turn->arena, ((size_t)self->visited_count + more + 1) * sizeof *counts);
-    for (const place_t *place = self->visited; counts && place; place = place->next)
-        counts[n++] = (cf_count_t){place->id, place->connections};
-    return counts;
-}
-
-static cf_count_t *list_untold(cf_lobby_t *self, cf_turn_t *turn)
-{
-    uint32_t n = 0;
-    cf_count_t *counts =
-        cf_arena_take(turn->arena, ((size_t)HASH_COUNT(self->untold) + 1) * sizeof *counts);
-    for (const untold_t *at = self->untold; counts && at; at = at->hh.next) {
-        const place_t *place = find(self, at->id);
-        counts[n++] = (cf_count_t){at->id, place ? place->connections : 0};
-    }
-    return counts;
-}
-
-static void drop_untold(cf_lobby_t *self)
-{
-    untold_t *at, *next;
-    HASH_ITER(hh, self->untold, at, next)
-    {
-        HASH_DEL(self->untold, at);
-        free(at);
-    }
-}
-
-/* What could not be said stays untold. */
-static void tell_lobbies(cf_lobby_t *self, cf_turn_t *turn)
-{
-    cf_count_t *changed = list_untold(self, turn);
-    cf_count_t *all = self->tell_all ? list_visited(self, turn, 0) : NULL;
-    int rc = changed && (all || !self->tell_all) ? 0 : CF_ENOMEM;
-    for (uint32_t i = 0; rc == 0 && i < self->node_count; i++) {
-        rc = say_counts(turn, self->nodes[i], changed, HASH_COUNT(self->untold));
-        if (rc == 0 && all)
-            rc = say_counts(turn, self->nodes[i], all, self->visited_count);
-    }
-    if (rc < 0)
-        return;
-    self->tell_all = false;
-    drop_untold(self);
-}
-
-/* --- counts for gateways -----------------------------------------------------------------------
- */
-
-/* Ids of version 7 sort by creation: the newest rooms first. */
-static int newest_first(const void *a, const void *b)
-{
-    return -cf_id_compare(((const cf_count_t *)a)->room, ((const cf_count_t *)b)->room);
-}
-
-static void tell_counts(cf_lobby_t *self, cf_turn_t *turn)
-{
-    uint32_t n = self->visited_count;
-    bool told = true;
-    self->next_counts_us = turn->boot_us + COUNTS_EVERY_US; /* also after a failure */
-    cf_count_t *counts = list_visited(self, turn, HASH_COUNT(self->away));
-    if (!counts)
-        return;
-    for (const away_t *away = self->away; away; away = away->hh.next)
-        if (!find(self, away->id))
-            counts[n++] = (cf_count_t){away->id, away->connections};
-    if (n > CF_COUNTS_MAX)
-        qsort(counts, n, sizeof *counts, newest_first);
-    cf_counts_t body = {{counts, n > CF_COUNTS_MAX ? CF_COUNTS_MAX : n}};
-    for (uint32_t i = 0; i < self->config.gateway_count; i++)
-        if (cf_outbox_send(turn->out, self->config.gateways[i], CF_MSG_COUNTS, 0, (cf_id_t){0},
-                           &body) < 0)
-            told = false;
-    if (self->untold || self->tell_all)
-        tell_lobbies(self, turn);
-    self->counts_changed = !told || self->untold || self->tell_all;
 }
 
 static int on_room_list(void *state, cf_turn_t *turn, const cf_msg_t *msg)
@@ -880,7 +693,7 @@ static int on_room_list(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         return rc;
     cf_room_entry_t *rooms = list.rooms.items;
     for (uint32_t i = 0; i < list.rooms.n; i++)
-        rooms[i].connections = connections_of(self, rooms[i].id);
+        rooms[i].connections = cf_lobby_counts_of(self->counts, rooms[i].id);
     return cf_outbox_send(turn->out, cf_address_unpack(list.gateway), CF_MSG_ROOM_LIST, msg->corr,
                           msg->room, &list);
 }
@@ -896,9 +709,7 @@ static int on_node_here(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     if (rc < 0 || knows_node(self, here.node) || self->node_count == CF_NODES_MAX)
         return rc;
     self->nodes[self->node_count++] = here.node;
-    cf_count_t *counts = list_visited(self, turn, 0);
-    if (!counts || say_counts(turn, here.node, counts, self->visited_count) < 0)
-        self->tell_all = self->counts_changed = true;
+    cf_lobby_counts_node_here(self->counts, turn, here.node);
     return 0;
 }
 
@@ -906,7 +717,6 @@ static void forget_node(cf_lobby_t *self, uint32_t node)
 {
     uint32_t kept = 0;
     hint_t *hint, *next;
-    away_t *away, *after;
     for (uint32_t i = 0; i < self->node_count; i++)
         if (self->nodes[i] != node)
             self->nodes[kept++] = self->nodes[i];
@@ -916,11 +726,7 @@ static void forget_node(cf_lobby_t *self, uint32_t node)
         if (hint->node == node)
             drop_hint(self, hint);
     }
-    HASH_ITER(hh, self->away, away, after)
-    {
-        if (away->node == node)
-            drop_away(self, away);
-    }
+    cf_lobby_counts_node_gone(self->counts, node);
 }
 
 /* Their places are free for others. Returns their bits. */
@@ -1003,12 +809,10 @@ static const cf_handler_t handlers[] = {
 static int64_t due(void *state, cf_turn_t *turn)
 {
     cf_lobby_t *self = state;
-    if (self->counts_changed && turn->boot_us >= self->next_counts_us)
-        tell_counts(self, turn);
+    int64_t counts_us = cf_lobby_counts_due(self->counts, turn, self->nodes, self->node_count);
     if (turn->boot_us >= self->repair_us)
         repair(self, turn);
-    int64_t counts_us = self->counts_changed ? self->next_counts_us : INT64_MAX;
-    return counts_us < self->repair_us ? counts_us : self->repair_us;
+    return cf_earlier_us(counts_us, self->repair_us);
 }
 
 static void destroy(void *state)
@@ -1023,9 +827,7 @@ static void destroy(void *state)
     }
     while (self->hints)
         drop_hint(self, self->hints);
-    while (self->away)
-        drop_away(self, self->away);
-    drop_untold(self);
+    cf_lobby_counts_destroy(&self->counts);
     free(self->load);
     free(self);
 }

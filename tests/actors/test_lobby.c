@@ -912,21 +912,22 @@ Test(lobby, counts_the_rooms_of_all_nodes)
 {
     with_room(1, THREAD(0));
     presence(1, THREAD(0), 4);
+    due_at(0);
     node_here(2);
     cr_assert(eq(str, heard(), "far-lobby0 COUNTS [1:4]")); /* all that is here */
     away(2, 7, 1, 5);
-    cr_assert(eq(str, due_at(0), "gw0 COUNTS [1:4 7:5]; gw1 COUNTS [1:4 7:5]"));
+    cr_assert(eq(str, due_at(100), "gw0 COUNTS [1:4 7:5]; gw1 COUNTS [1:4 7:5]"));
     presence(1, THREAD(0), 6);
-    cr_assert(eq(str, due_at(100),
+    cr_assert(eq(str, due_at(200),
                  "gw0 COUNTS [1:6 7:5]; gw1 COUNTS [1:6 7:5]; far-lobby0 COUNTS [1:6]"));
-    cr_assert(eq(str, due_at(200), ""));
+    cr_assert(eq(str, due_at(300), ""));
     cf_room_entry_t rooms[] = {{.id = room_id(7), .name = cf_str("b")},
                                {.id = room_id(1), .name = cf_str("a")}};
     cf_room_list_t list = {cf_address_pack(GW2), true, {rooms, 2}};
     tell(READER, CF_MSG_ROOM_LIST, 77, 0, &list);
     cr_assert(eq(str, heard(), "gw1 ROOM_LIST #77 7:5 1:6"));
     away(2, 7, 1, 0);
-    cr_assert(eq(str, due_at(300), "gw0 COUNTS [1:6]; gw1 COUNTS [1:6]"));
+    cr_assert(eq(str, due_at(400), "gw0 COUNTS [1:6]; gw1 COUNTS [1:6]"));
 }
 
 Test(lobby, tells_other_lobbies_that_nobody_is_in_a_room_that_has_gone)
