@@ -77,6 +77,7 @@ void cf_gateway_drop_pending(cf_gateway_t *self, cf_pending_t *pending)
         cf_limits_drop(pending);
     if (pending->typed)
         cf_command_over(self, pending);
+    bool was_lost = pending->was_lost && client;
     forget_client(pending);
     HASH_DEL(self->pendings, pending);
     free_pending(pending);
@@ -84,6 +85,8 @@ void cf_gateway_drop_pending(cf_gateway_t *self, cf_pending_t *pending)
         self->pool_used -= credit;
         cf_socket_give_credit(self, client, credit);
     }
+    if (was_lost)
+        cf_socket_lost_post_over(self, client);
 }
 
 int cf_gateway_ask_for(cf_gateway_t *self, cf_client_t *client, cf_address_t to, uint16_t type,
@@ -572,7 +575,7 @@ static void on_second(void *owner, int64_t boot_us)
 {
     cf_gateway_t *self = owner;
     give_up_old(self, boot_us);
-    cf_place_try_again(self);
+    cf_place_second(self, boot_us);
     cf_limits_second(self, boot_us);
     cf_socket_second(self, cf_wall_us());
     cf_socket_send_counts(self, boot_us);

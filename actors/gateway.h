@@ -36,9 +36,10 @@ typedef struct {
     cf_address_t lobby, accounts, storage, stats, limiter;
     cf_address_t reader; /* index 0 */
     uint32_t readers;
-    int64_t hash_us;           /* what a registration or a login may take besides */
-    int64_t answer_us;         /* every actor answers earlier by itself; this is the net below */
-    int64_t lease_kept_us;     /* a lease that is over waits so long for a TAKE to settle it */
+    int64_t hash_us;       /* what a registration or a login may take besides */
+    int64_t answer_us;     /* every actor answers earlier by itself; this is the net below */
+    int64_t lookup_us;     /* the lobby is asked again where a room is, up to half as much later */
+    int64_t lease_kept_us; /* a lease that is over waits so long for a TAKE to settle it */
     uint32_t credits_requests; /* in flight per connection before its socket is not read */
     size_t credits_bytes;
     uint32_t
@@ -66,6 +67,8 @@ typedef struct {
     const cf_network_t *metrics_allow; /* who may read /metrics besides loopback; borrowed */
     size_t metrics_allow_count;
 } cf_gateway_config_t;
+
+#define CF_GATEWAY_LOOKUP_MS 2000 /* for lookup_us: a room that loads takes less, as a rule */
 
 typedef struct cf_gateway cf_gateway_t;
 

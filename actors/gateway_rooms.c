@@ -6,9 +6,11 @@
  * sent. */
 #include "gateway_state.h"
 
+#include "clock.h"
 #include "err.h"
 #include "wire/place.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 
 #define REQUEST_SIZE                                                                               \
@@ -45,10 +47,21 @@ void cf_place_drop_if_idle(cf_gateway_t *self, cf_place_t *place)
     free(place);
 }
 
+static void ask_again_later(cf_gateway_t *self, cf_place_t *place, int64_t boot_us)
+{
+    int64_t later_us = self->config.lookup_us;
+    place->ask_again_us = boot_us + later_us + randombytes_uniform((uint32_t)(later_us / 2));
+    self->places_sought = true;
+}
+
 static void look_up(cf_gateway_t *self, cf_place_t *place)
 {
+    int64_t boot_us = cf_boot_us();
     place->state = CF_PLACE_LOOKING;
     place->at = (cf_address_t){0};
+    if (!place->sought_us)
+        place->sought_us = boot_us;
+    ask_again_later(self, place, boot_us);
     place->lookup_corr = ++self->next_corr;
     cf_outbox_insist(self->out, self->config.lobby, CF_MSG_LOOKUP, place->lookup_corr, place->room,
                      NULL);
@@ -119,6 +132,7 @@ static void go_on(cf_gateway_t *self, cf_place_t *place)
     cf_pending_t *held = place->held;
     place->held = NULL;
     place->state = CF_PLACE_KNOWN;
+    place->sought_us = 0;
     for (cf_client_t *client = place->members; client; client = client->next_here)
         if (client->phase == CF_CLIENT_ATTACHED)
             attach_again(self, client);
@@ -295,14 +309,26 @@ int cf_place_on_placed(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     return 0;
 }
 
+/* While nodes come and go nobody may know for a moment whose the room is. */
+static bool may_ask_again(const cf_gateway_t *self, const cf_place_t *place, int err)
+{
+    return err == CF_EAGAIN && cf_boot_us() - place->sought_us < self->config.answer_us;
+}
+
 /* The lobby would not say where the room is: nothing that waits for it can be carried out. */
 void cf_place_lookup_refused(cf_gateway_t *self, cf_turn_t *turn, const cf_msg_t *msg)
 {
+    uint32_t retry_after_ms;
     cf_place_t *place = cf_place_find(self, msg->room);
     if (!place || place->lookup_corr != msg->corr)
         return;
     place->lookup_corr = 0;
+    if (may_ask_again(self, place, cf_gateway_refusal(turn, msg, &retry_after_ms))) {
+        place->ask_again_us = 0; /* by cf_place_second() */
+        return;
+    }
     place->state = CF_PLACE_UNKNOWN;
+    place->sought_us = 0;
     while (place->held) {
         cf_pending_t *pending = place->held;
         unhold(place, pending);
@@ -367,27 +393,72 @@ int cf_place_on_forget(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     return 0;
 }
 
-/* Posts in flight to a lost node may or may not be stored: their senders are told so. All else is
- * asked again at the new place. */
+/* Neither held nor in flight: nobody will answer it. */
+static void forsake(cf_gateway_t *self, cf_pending_t *pending)
+{
+    pending->place = NULL;
+    cf_gateway_drop_pending(self, pending);
+}
+
+static void mark_lost(cf_pending_t *post)
+{
+    if (post->client && !post->was_lost)
+        post->client->lost_posts++;
+    post->was_lost = true;
+}
+
+/* Under a client's key a post is sent again: the store knows it if it has it. One without may or may not be
+ * stored, and whoever sends it again must not find their later words stored before it. */
+static void recall_post(cf_gateway_t *self, cf_place_t *place, cf_pending_t *post,
+                        bool was_in_flight)
+{
+    bool is_in_order = !post->client || !post->client->has_lost_order;
+    if (is_in_order && !was_in_flight)
+        return; /* it was not sent yet */
+    if (was_in_flight)
+        mark_lost(post);
+    if (is_in_order && post->client_key[0]) {
+        hold(place, post);
+        return;
+    }
+    if (!was_in_flight)
+        unhold(place, post);
+    if (post->client)
+        post->client->has_lost_order = true;
+    cf_socket_post_failed(self, post, post->was_lost ? CF_EUNCONFIRMED : CF_EIO, 1000);
+    forsake(self, post);
+}
+
+/* Who is in the room comes again anyway. */
+static bool is_of_member(const cf_pending_t *pending, uint16_t type)
+{
+    return type == CF_MSG_ATTACH && pending->client && pending->client->phase == CF_CLIENT_ATTACHED;
+}
+
+/* What was in flight to a lost node is asked again at the new place, in its old order. */
 static void recall(cf_gateway_t *self, cf_place_t *place)
 {
     cf_pending_t *pending, *next;
-    HASH_ITER(hh, self->pendings, pending, next)
+    HASH_ITER(hh, self->pendings, pending, next) /* in order of sending */
     {
-        if (pending->place != place || !pending->is_in_flight)
-            continue;
-        place->in_flight--;
-        pending->is_in_flight = false;
         cf_msg_t msg;
-        if (cf_msg_decode(&msg, pending->frame.data, pending->frame.size) == 0 &&
-            msg.type != CF_MSG_POST) {
-            hold(place, pending);
+        if (pending->place != place ||
+            cf_msg_decode(&msg, pending->frame.data, pending->frame.size) < 0)
             continue;
+        bool was_in_flight = pending->is_in_flight;
+        place->in_flight -= was_in_flight;
+        pending->is_in_flight = false;
+        if (msg.type == CF_MSG_POST) {
+            recall_post(self, place, pending, was_in_flight);
+        } else if (is_of_member(pending, msg.type)) {
+            unhold(place, pending);
+            forsake(self, pending);
+        } else if (was_in_flight) {
+            hold(place, pending);
         }
-        pending->place = NULL;
-        cf_socket_post_failed(self, pending, CF_EUNCONFIRMED, 1000);
-        cf_gateway_drop_pending(self, pending);
     }
+    for (cf_client_t *client = place->members; client; client = client->next_here)
+        client->has_lost_order = false;
 }
 
 /* Room threads of a node that comes back count from nothing. */
@@ -402,16 +473,17 @@ static void forget_seen(cf_gateway_t *self, uint32_t node)
  * have gone there, so it is asked again. */
 static void place_without_node(cf_gateway_t *self, cf_place_t *place, uint32_t node)
 {
+    bool was_asked = place->lookup_corr;
     if (place->owes_forgotten.node == node)
         place->owes_forgotten = (cf_address_t){0};
-    if (place->in_flight && place->sent_to.node == node)
-        recall(self, place);
-    settle_forget(self, place);
     if (place->at.node == node) {
         place->state = CF_PLACE_LOOKING;
         place->at = (cf_address_t){0};
     }
-    if (place->lookup_corr)
+    if (place->in_flight && place->sent_to.node == node)
+        recall(self, place);
+    settle_forget(self, place);
+    if (was_asked)
         look_up(self, place);
     else
         look_up_if_wanted(self, place);
@@ -435,15 +507,40 @@ int cf_place_on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     return 0;
 }
 
-void cf_place_try_again(cf_gateway_t *self)
+/* A LOOKUP may be lost with the node that it was sent on to, and a room's owner may not be known for a while. What waits for
+ * the room has a time limit of its own, but not the members who are in it: they would hear nothing, and not know. */
+static void seek_further(cf_gateway_t *self, cf_place_t *place, int64_t boot_us)
+{
+    if (place->state != CF_PLACE_LOOKING || !place->sought_us || place->at.kind)
+        return;
+    self->places_sought = true;
+    if (boot_us - place->sought_us >= self->config.answer_us) {
+        cf_place_close(place, 1013, "try again later");
+        place->sought_us = boot_us;
+    }
+    if (!place->members && !place->held) {
+        place->state = CF_PLACE_UNKNOWN;
+        place->lookup_corr = 0;
+        place->sought_us = 0;
+        cf_place_drop_if_idle(self, place);
+    } else if (boot_us >= place->ask_again_us && place->owes_forgotten.kind == 0) {
+        look_up(self, place);
+    }
+}
+
+void cf_place_second(cf_gateway_t *self, int64_t boot_us)
 {
     cf_place_t *place, *next;
-    if (!self->places_wait)
+    bool waits = self->places_wait, sought = self->places_sought;
+    if (!waits && !sought)
         return;
-    self->places_wait = false;
+    self->places_wait = self->places_sought = false;
     HASH_ITER(hh, self->places, place, next)
     {
-        go_on(self, place);
+        if (waits)
+            go_on(self, place);
+        if (sought)
+            seek_further(self, place, boot_us);
     }
 }
 

@@ -167,6 +167,10 @@ static void on_attached(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pendi
                         cf_err_text(err));
         return;
     }
+    if (client->place && client->place->epoch < attached.epoch)
+        client->place->epoch = attached.epoch;
+    if (pending->only_speaks)
+        return;
     bool is_again = client->phase == CF_CLIENT_ATTACHED;
     if (!is_again) {
         client->seen_seq = attached.last_seq;
@@ -179,8 +183,6 @@ static void on_attached(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pendi
     client->seen_n = attached.last_n;
     if (attached.own_n)
         show_own(client, attached.own_n);
-    if (client->place && client->place->epoch < attached.epoch)
-        client->place->epoch = attached.epoch;
     show_backlog(client, &attached);
     if (client->phase == CF_CLIENT_CLOSING)
         return;
@@ -193,17 +195,34 @@ static void on_attached(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pendi
         cf_conn_pause(client->conn, false);
 }
 
+/* With posts that were lost on their way: at first only so that they may be sent again. They are acknowledged
+ * before it is told what it has missed, as that may be these posts. */
 int cf_socket_attach(cf_gateway_t *self, cf_client_t *client, bool again)
 {
+    bool only_speaks = again && client->lost_posts;
+    cf_pending_t *pending;
     cf_attach_t attach = {.conn = client->number,
                           .user = client->user,
                           .username = cf_str(client->username),
                           .roster = client->wants_roster,
                           .again = again,
-                          .resume = again,
+                          .resume = again && !only_speaks,
                           .epoch = client->seen_epoch,
                           .since = client->seen_seq};
-    return cf_place_ask(self, client, client->room, CF_MSG_ATTACH, &attach, on_attached, NULL);
+    int rc =
+        cf_place_ask(self, client, client->room, CF_MSG_ATTACH, &attach, on_attached, &pending);
+    if (rc == 0)
+        pending->only_speaks = only_speaks;
+    return rc;
+}
+
+void cf_socket_lost_post_over(cf_gateway_t *self, cf_client_t *client)
+{
+    bool is_there =
+        client->place && client->place->state == CF_PLACE_KNOWN; /* else it comes again */
+    if (--client->lost_posts == 0 && is_there && client->phase == CF_CLIENT_ATTACHED &&
+        cf_socket_attach(self, client, true) < 0)
+        cf_socket_no_memory(client);
 }
 
 void cf_socket_opened(cf_gateway_t *self, cf_client_t *client)

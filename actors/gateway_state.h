@@ -55,6 +55,8 @@ struct cf_pending {
     cf_place_t *place; /* the room it is for; NULL: another actor */
     bool is_in_flight; /* to the place's address; else it is held there */
     bool is_for_room;  /* DETACH: wanted also when its client has gone */
+    bool was_lost;     /* a post that was on its way to a node that is gone: it may be stored */
+    bool only_speaks;  /* an ATTACH for what was lost to be sent again; another one follows */
     cf_buf_t frame;    /* of a room request: to be sent again when the room has moved */
     char client_key[CF_CLIENT_KEY_MAX + 1];
     cf_limit_kind_t limit; /* of a frame, a TAKE or a login: the kind of bucket it spends of */
@@ -74,6 +76,8 @@ struct cf_place {
     cf_place_state_t state;
     cf_address_t at;      /* LOOKING: what PLACED said, if it has come; kind 0: not yet */
     uint64_t lookup_corr; /* of the LOOKUP on its way; 0: none */
+    int64_t sought_us;    /* LOOKING: since when; 0: it has not been asked for yet */
+    int64_t ask_again_us; /* if it is not known by then */
     uint32_t in_flight;   /* requests sent to sent_to and not answered */
     cf_address_t sent_to; /* where the room was when they were sent */
     cf_address_t
@@ -142,6 +146,8 @@ struct cf_client {
     cf_client_t *prev_here, *next_here;     /* in place->members */
     uint64_t seen_seq, seen_n;              /* newest post and event handed over */
     uint64_t seen_epoch;
+    uint32_t lost_posts; /* sent again and not answered: what it has missed is shown behind that */
+    bool has_lost_order; /* a post of it was lost, so those behind it are not sent */
     cf_pending_t *pendings;
     uint32_t requests; /* credits in use */
     size_t bytes;
@@ -185,6 +191,7 @@ struct cf_gateway {
     cf_pending_t *pendings; /* by corr; also in order of sending */
     cf_place_t *places;
     bool places_wait;         /* some place is known and lacks the memory to go on there */
+    bool places_sought;       /* some place may be LOOKING */
     cf_user_sockets_t *users; /* that have sockets here */
     size_t pool_used;
     size_t command_bytes;                /* of commands that wait for the bot; not of the pool */
@@ -261,7 +268,8 @@ void cf_socket_expel(cf_gateway_t *self, cf_id_t room, uint64_t conn);
 void cf_socket_second(cf_gateway_t *self, int64_t wall_us);
 void cf_socket_post_failed(cf_gateway_t *self, cf_pending_t *pending, int err,
                            uint32_t retry_after_ms);
-void cf_socket_gave_up(cf_gateway_t *self, cf_pending_t *pending); /* nobody answered it */
+void cf_socket_gave_up(cf_gateway_t *self, cf_pending_t *pending);      /* nobody answered it */
+void cf_socket_lost_post_over(cf_gateway_t *self, cf_client_t *client); /* one of lost_posts */
 void cf_socket_close_all(cf_gateway_t *self);
 void cf_socket_give_credit(cf_gateway_t *self, cf_client_t *client, uint32_t bytes);
 /* Send what a writer has put into text; rc is what it returned. Frees text. Counted under type. */
@@ -317,7 +325,7 @@ int cf_place_prepare(cf_gateway_t *self, cf_client_t *client, cf_id_t room, uint
                      const void *body, cf_answer_fn *answer, cf_pending_t **out);
 int cf_place_send(cf_gateway_t *self, cf_place_t *place, cf_pending_t *pending);
 cf_place_t *cf_place_find(cf_gateway_t *self, cf_id_t room);
-void cf_place_try_again(cf_gateway_t *self); /* what waits for memory, once a second */
+void cf_place_second(cf_gateway_t *self, int64_t boot_us); /* once a second */
 cf_place_t *cf_place_of(cf_gateway_t *self, cf_id_t room); /* made if need be; NULL: no memory */
 void cf_place_answered(cf_gateway_t *self, cf_pending_t *pending, bool moved);
 void cf_place_enter(cf_gateway_t *self, cf_place_t *place, cf_client_t *client);

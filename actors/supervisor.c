@@ -538,6 +538,7 @@ static cf_gateway_config_t gateway_config(supervisor_t *self, const char *listen
         .readers = (uint32_t)config->store_readers,
         .sockets_per_user = (uint32_t)config->limits_sockets_per_user,
         .answer_us = config->gateway_answer_timeout_ms * 1000,
+        .lookup_us = CF_GATEWAY_LOOKUP_MS * INT64_C(1000),
         .lease_kept_us = CF_LEASE_KEPT_MS * INT64_C(1000),
         .hash_us = config->auth_hash_timeout_ms * 1000,
         .credits_requests = (uint32_t)config->gateway_credits_requests,

@@ -1081,6 +1081,7 @@ static cf_gateway_config_t config(void)
                                  .reader = played_at[READER],
                                  .readers = 1,
                                  .answer_us = 15000000,
+                                 .lookup_us = 2000000,
                                  .credits_requests = 32,
                                  .credits_bytes = 131072,
                                  .pool_bytes = 1u << 20,

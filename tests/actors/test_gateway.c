@@ -56,6 +56,7 @@ static cf_gateway_config_t config = {
     .reader = {NODE, CF_ACTOR_READER, 0},
     .readers = 1,
     .answer_us = 15000000,
+    .lookup_us = 2000000,
     .credits_requests = 32,
     .credits_bytes = 131072,
     .pool_bytes = 1u << 20,
@@ -1218,32 +1219,6 @@ Test(gateway, closes_the_socket_of_somebody_who_is_no_member_any_more)
     close(bob);
 }
 
-Test(gateway, asks_elsewhere_when_a_node_is_lost_and_says_which_posts_are_not_confirmed)
-{
-    peer_t *far = peer_at_other_node(CF_ACTOR_ROOMS);
-    cf_post_msg_t body;
-    int ann = ask_to_enter("ann");
-    authenticate("ann", "ann");
-    place_room(far);
-    answer(far, CF_MSG_CHECK, CF_MSG_DONE, NULL);
-    cr_assert(eq(int, client_answer(ann), 101));
-    answer(far, CF_MSG_ATTACH, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 1});
-    post(ann, "a", "1");
-    request(far, CF_MSG_POST, &body);
-    peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_NODE_GONE, 0, (cf_id_t){0},
-              &(cf_node_gone_t){OTHER_NODE});
-    cr_assert(has(client_heard_type(ann, "error"), "NOT_CONFIRMED"));
-    place_room(rooms);
-    cf_attach_t attach;
-    cf_msg_t msg = request(rooms, CF_MSG_ATTACH, &attach);
-    cr_assert(attach.again);
-    peer_answer(rooms, &msg, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 2});
-    post(ann, "a", "1");
-    answer_post(rooms, "a", 1);
-    cr_assert(has(client_heard(ann), "message_ack"));
-    close(ann);
-}
-
 Test(gateway, asks_again_where_a_room_is_when_a_node_is_lost_that_may_have_been_asked)
 {
     cf_msg_t msg;
@@ -1277,6 +1252,226 @@ static int enter_at(peer_t *far)
     cr_assert(eq(int, client_answer(ann), 101));
     answer(far, CF_MSG_ATTACH, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 1});
     return ann;
+}
+
+static void lose_node(void)
+{
+    peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_NODE_GONE, 0, (cf_id_t){0},
+              &(cf_node_gone_t){OTHER_NODE});
+}
+
+/* She comes again: to be shown what she has missed, or only to have sent again what was lost. */
+static cf_msg_t expect_again(peer_t *at, bool resume)
+{
+    cf_attach_t attach;
+    cf_msg_t msg = request(at, CF_MSG_ATTACH, &attach);
+    cr_assert(attach.again);
+    cr_assert(eq(int, attach.resume, resume));
+    cr_assert(eq(u64, attach.epoch, 1));
+    return msg;
+}
+
+Test(gateway, asks_elsewhere_when_a_node_is_lost_and_says_which_posts_are_not_confirmed)
+{
+    peer_t *far = peer_at_other_node(CF_ACTOR_ROOMS);
+    int ann = enter_at(far);
+    post(ann, "a", "");
+    request(far, CF_MSG_POST, NULL);
+    lose_node();
+    cr_assert(has(client_heard_type(ann, "error"), "NOT_CONFIRMED"));
+    place_room(rooms);
+    cf_msg_t msg = expect_again(rooms, true);
+    peer_answer(rooms, &msg, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 2});
+    post(ann, "a", "");
+    answer_post(rooms, "a", 1);
+    cr_assert(has(client_heard(ann), "message_ack"));
+    close(ann);
+}
+
+Test(gateway, sends_keyed_posts_of_a_lost_node_again_and_acknowledges_them_before_it_shows_them)
+{
+    peer_t *far = peer_at_other_node(CF_ACTOR_ROOMS);
+    cf_event_t missed[] = {{.epoch = 2, .n = 0, .kind = CF_EVENT_POST},
+                           {.epoch = 2, .n = 0, .kind = CF_EVENT_POST}};
+    int ann = enter_at(far);
+    post(ann, "a", "1");
+    request(far, CF_MSG_POST, NULL);
+    post(ann, "b", "2");
+    request(far, CF_MSG_POST, NULL);
+    lose_node();
+    post(ann, "c", "3"); /* later: behind those */
+    let_it_read();
+    place_room(rooms);
+    cf_msg_t msg = expect_again(rooms, false);
+    peer_answer(rooms, &msg, CF_MSG_ATTACHED,
+                &(cf_attached_t){.epoch = 2, .last_seq = 1, .last_n = 1});
+    answer_post(rooms, "a", 1); /* was stored */
+    answer_post(rooms, "b", 2);
+    msg = request(rooms, CF_MSG_POST, NULL);
+    tell_event(rooms, 2, 2, 2, "b");
+    cf_msg_t resumes = expect_again(rooms, true);
+    for (uint64_t i = 0; i < 2; i++)
+        missed[i].post = (cf_post_t){.seq = i + 1,
+                                     .kind = CF_POST_TEXT,
+                                     .username = cf_str("ann"),
+                                     .text = cf_str(i ? "b" : "a")};
+    peer_answer(rooms, &msg, CF_MSG_POSTED, &(cf_posted_t){{{3}}, 3, 3});
+    peer_answer(rooms, &resumes, CF_MSG_ATTACHED,
+                &(cf_attached_t){.epoch = 2, .last_seq = 2, .last_n = 2, .backlog = {missed, 2}});
+    tell_event(rooms, 2, 3, 3, "c");
+    cr_assert(has(client_heard(ann), "\"client_key\":\"1\""));
+    cr_assert(has(client_heard(ann), "\"client_key\":\"2\""));
+    cr_assert(has(client_heard(ann), "\"client_key\":\"3\""));
+    cr_assert(has(client_heard(ann), "\"content\":\"a\""));
+    cr_assert(has(client_heard(ann), "\"content\":\"b\""));
+    cr_assert(has(client_heard(ann), "\"content\":\"c\""));
+    close(ann);
+}
+
+Test(gateway, sends_nothing_again_that_stands_behind_a_post_which_cannot_be)
+{
+    peer_t *far = peer_at_other_node(CF_ACTOR_LOBBY); /* and its room threads */
+    int ann = enter_at(far);
+    post(ann, "a", "1");
+    request(far, CF_MSG_POST, NULL);
+    post(ann, "b", "");
+    request(far, CF_MSG_POST, NULL);
+    post(ann, "c", "3");
+    request(far, CF_MSG_POST, NULL);
+    peer_send(far, CF_ACTOR_GATEWAY, CF_MSG_FORGET, 0, ROOM, NULL);
+    post(ann, "d", "4"); /* was not sent */
+    let_it_read();
+    lose_node();
+    cr_assert(has(client_heard_type(ann, "error"), "NOT_CONFIRMED"));
+    const char *heard = client_heard_type(ann, "error");
+    cr_assert(has(heard, "NOT_CONFIRMED") && has(heard, "\"client_key\":\"3\""));
+    heard = client_heard_type(ann, "error");
+    cr_assert(has(heard, "NOT_SAVED") && has(heard, "\"client_key\":\"4\""));
+    place_room(rooms);
+    cf_msg_t msg = expect_again(rooms, false);
+    peer_answer(rooms, &msg, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 2});
+    answer_post(rooms, "a", 1);
+    expect_again(rooms, true);
+    cr_assert(has(client_heard(ann), "\"client_key\":\"1\""));
+    close(ann);
+}
+
+Test(gateway, sends_a_post_again_that_meets_the_end_of_a_second_node)
+{
+    peer_t *far = peer_at_other_node(CF_ACTOR_ROOMS);
+    int ann = enter_at(far);
+    post(ann, "a", "1");
+    for (int i = 0; i < 2; i++) {
+        request(far, CF_MSG_POST, NULL);
+        lose_node();
+        if (i == 0) {
+            place_room(far);
+            expect_again(far, false);
+        }
+    }
+    place_room(rooms);
+    cf_msg_t msg = expect_again(rooms, false); /* the one before went with its node */
+    peer_answer(rooms, &msg, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 3});
+    answer_post(rooms, "a", 1);
+    expect_again(rooms, true);
+    cr_assert(has(client_heard(ann), "message_ack"));
+    close(ann);
+}
+
+static void with_credit_for_two(void)
+{
+    config.credits_requests = 2;
+    start();
+}
+
+Test(tuned_gateway, holds_the_credit_of_posts_that_it_sends_again, .init = with_credit_for_two)
+{
+    peer_t *far = peer_at_other_node(CF_ACTOR_ROOMS);
+    int ann = enter_at(far);
+    for (int i = 0; i < 3; i++)
+        post(ann, "a", (const char *[]){"1", "2", "3"}[i]);
+    request(far, CF_MSG_POST, NULL);
+    request(far, CF_MSG_POST, NULL);
+    lose_node();
+    place_room(rooms);
+    cf_msg_t msg = expect_again(rooms, false);
+    peer_answer(rooms, &msg, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 2});
+    answer_post(rooms, "a", 1);
+    answer_post(rooms, "a", 2);
+    cf_post_msg_t body;
+    do /* between them she comes again */
+        cr_assert(peer_next(rooms, &msg));
+    while (msg.type != CF_MSG_POST);
+    cr_assert(cf_msg_body(&body, &msg, &rooms->arena) == 0 &&
+              cf_str_equal(body.client_key, cf_str("3"))); /* was not read before */
+    close(ann);
+}
+
+static void with_little_patience(void)
+{
+    config.answer_us = 1000000;
+    config.lookup_us = 2;
+    start();
+}
+
+Test(tuned_gateway, gives_a_post_up_that_nobody_answers_though_it_was_sent_again,
+     .init = with_little_patience)
+{
+    peer_t *far = peer_at_other_node(CF_ACTOR_ROOMS);
+    int ann = enter_at(far);
+    post(ann, "a", "1");
+    request(far, CF_MSG_POST, NULL);
+    lose_node();
+    place_room(rooms);
+    cf_msg_t msg = expect_again(rooms, false);
+    peer_answer(rooms, &msg, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 2});
+    request(rooms, CF_MSG_POST, NULL);
+    cr_assert(has(client_heard_type(ann, "error"), "NOT_CONFIRMED"));
+    expect_again(rooms, true); /* what she has missed may be the same post */
+    close(ann);
+}
+
+Test(tuned_gateway, asks_again_where_a_room_is_when_nobody_says, .init = with_little_patience)
+{
+    cf_msg_t msg;
+    int ann = enter_first("ann", NULL);
+    peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_FORGET, 0, ROOM, NULL);
+    cr_assert(peer_await_msg(lobby, CF_MSG_LOOKUP, 0, &msg, NULL));
+    uint64_t first = msg.corr;
+    cr_assert(peer_await_msg(lobby, CF_MSG_LOOKUP, 0, &msg, NULL));
+    cr_assert(ne(u64, msg.corr, first));
+    cr_assert(eq(str, client_heard(ann), "close 1013 try again later")); /* nor does it then */
+    close(ann);
+}
+
+Test(tuned_gateway, sends_those_in_a_room_away_whose_owner_nobody_knows_for_long,
+     .init = with_little_patience)
+{
+    cf_msg_t msg;
+    int ann = enter_first("ann", NULL), bob = ask_to_enter("bob");
+    peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_FORGET, 0, ROOM, NULL);
+    authenticate("bob", "bob");
+    cr_assert(peer_await_msg(lobby, CF_MSG_LOOKUP, 0, &msg, NULL));
+    peer_refuse(lobby, &msg, CF_EAGAIN);
+    cr_assert(eq(str, client_heard(ann), "close 1013 try again later"));
+    cr_assert(eq(int, client_answer(bob), 503)); /* was not in it yet */
+    close(ann);
+    close(bob);
+}
+
+Test(gateway, asks_again_where_a_room_is_when_it_is_told_to)
+{
+    cf_msg_t msg;
+    int ann = enter_first("ann", NULL);
+    peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_FORGET, 0, ROOM, NULL);
+    cr_assert(peer_await_msg(lobby, CF_MSG_LOOKUP, 0, &msg, NULL));
+    peer_refuse(lobby, &msg, CF_EAGAIN);
+    place_room(rooms);
+    cf_msg_t again = expect_again(rooms, true);
+    peer_answer(rooms, &again, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 2});
+    tell_event(rooms, 2, 1, 1, "a");
+    cr_assert(has(client_heard(ann), "\"content\":\"a\""));
+    close(ann);
 }
 
 Test(gateway, forgets_for_the_lobby_of_the_node_where_the_room_was)

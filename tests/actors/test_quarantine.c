@@ -98,6 +98,7 @@ static void start_gateway(void)
                                   .reader = {NODE, CF_ACTOR_READER, 0},
                                   .readers = 1,
                                   .answer_us = 15000000,
+                                  .lookup_us = 2000000,
                                   .credits_requests = 32,
                                   .credits_bytes = 131072,
                                   .pool_bytes = 1u << 20,
