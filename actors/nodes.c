@@ -29,6 +29,8 @@ struct cf_nodes {
     int64_t next_us;      /* what phase wants is done next */
     int64_t confirmed_us; /* before the last heartbeat that was answered was sent */
     int64_t lease_us;     /* until when this node may speak; LEASE was told of it */
+    bool has_view;        /* who was there before this node is among the others, or gone */
+    bool has_joined;      /* JOINED was said */
     other_t others[CF_NODES_MAX];
     uint32_t count;
     cf_turn_t *turn;     /* of the heartbeat that is delivering its view, */
@@ -148,6 +150,22 @@ static void drop_those_not_here(cf_nodes_t *self, cf_turn_t *turn)
     self->count = kept;
 }
 
+static bool hears_all(const cf_nodes_t *self)
+{
+    for (uint32_t i = 0; i < self->count; i++)
+        if (self->others[i].echo_us == 0)
+            return false;
+    return true;
+}
+
+static void tell_joined(cf_nodes_t *self, cf_turn_t *turn)
+{
+    if (!self->has_view || self->has_joined || !has_mesh(self) || !hears_all(self))
+        return;
+    self->has_joined = true;
+    cf_outbox_insist(turn->out, self->config.stats, CF_MSG_JOINED, 0, (cf_id_t){0}, NULL);
+}
+
 static uint32_t list_unheard(const cf_nodes_t *self, int64_t boot_us, uint32_t *out)
 {
     uint32_t n = 0;
@@ -171,6 +189,7 @@ static int on_beat(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     other->sent_us = beat.sent_us;
     other->echo_us = beat.echo_us;
     other->unconfirmed_us = beat.unconfirmed_us;
+    tell_joined(self, turn);
     return 0;
 }
 
@@ -221,8 +240,10 @@ static void beat(cf_nodes_t *self, cf_turn_t *turn)
     }
     if (rc == 0) {
         self->confirmed_us = turn->boot_us;
+        self->has_view = true;
         drop_those_not_here(self, turn);
         tell_lease(self, turn, turn->boot_us + self->config.lease_us);
+        tell_joined(self, turn);
     } else {
         prolong(self, turn);
     }

@@ -8,6 +8,9 @@
  *     BEAT (another node)        it is heard
  *     DRAIN                      the others are told at once that this node is gone: its rooms are nobody's
  *
+ * JOINED to stats when all of the first view have heard this node and were heard: only then are its clients in one chat with
+ * theirs. With one that cannot be heard it takes until one of the two is gone.
+ *
  * FENCED to the supervisor, and a LEASE that is over to the room threads, when this node was marked gone.
  *
  * A lease is counted from before its heartbeat was sent, and shorter than others wait to mark this node gone. It is
@@ -32,6 +35,7 @@ typedef struct {
     uint32_t told_count;
     const cf_address_t *told_here; /* who is told of NODE_HERE; borrowed */
     uint32_t told_here_count;
+    cf_address_t stats;
     cf_address_t room_thread; /* index 0 */
     uint32_t room_threads;
 } cf_nodes_config_t;

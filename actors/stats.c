@@ -179,9 +179,18 @@ static cf_health_state_t health_of(const cf_stats_t *self, int64_t now_us)
 {
     cf_health_state_t health = {.live = is_live(self, now_us), .draining = self->draining};
     add_store(self, now_us, &health);
-    health.ready = health.store_up && !self->draining;
+    health.ready = health.store_up && !self->draining && !self->config.is_joining;
     health.quotes_up = !is_any_breaker_open(self);
     return health;
+}
+
+static int on_joined(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_stats_t *self = state;
+    (void)turn;
+    (void)msg;
+    self->config.is_joining = false;
+    return 0;
 }
 
 static int on_health(void *state, cf_turn_t *turn, const cf_msg_t *msg)
@@ -303,11 +312,8 @@ int cf_stats_new(cf_stats_t **out, const cf_stats_config_t *config)
 }
 
 static const cf_handler_t handlers[] = {
-    {CF_MSG_PROBED, on_probed},
-    {CF_MSG_STORE_STATE, on_store_state},
-    {CF_MSG_METRICS, on_metrics},
-    {CF_MSG_HEALTH, on_health},
-    {0, NULL},
+    {CF_MSG_PROBED, on_probed},   {CF_MSG_STORE_STATE, on_store_state}, {CF_MSG_JOINED, on_joined},
+    {CF_MSG_METRICS, on_metrics}, {CF_MSG_HEALTH, on_health},           {0, NULL},
 };
 
 const cf_actor_ops_t cf_stats_ops = {

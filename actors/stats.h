@@ -4,7 +4,8 @@
  *                  who has lost a message of our own (actor.h, quarantine)
  *     PROBED       target -> stats: its counters; the newest are kept
  *     STORE_STATE  storage, readers -> stats. Not heard for 5 s counts as down. The node is ready while
- *                  storage can write and one reader can read
+ *                  storage can write and one reader can read, and it is not alone where it should not be:
+ *     JOINED       nodes, with is_joining -> from here on it may be
  *     METRICS      gateway -> METRICS_TEXT: Prometheus text format 0.0.4, rendered at most once a
  *                  second
  *     HEALTH       gateway -> HEALTH_STATE
@@ -21,6 +22,7 @@ typedef struct {
     const cf_address_t *targets; /* every actor but stats itself; copied */
     uint32_t n;
     const char *version; /* of confab; borrowed for life */
+    bool is_joining;     /* other nodes: it is not ready before JOINED */
 } cf_stats_config_t;
 
 typedef struct cf_stats cf_stats_t;

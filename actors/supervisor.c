@@ -199,7 +199,8 @@ static int start_stats(supervisor_t *self)
     cf_stats_config_t config = {.actor = actor_of(self, CF_ACTOR_STATS, 0),
                                 .targets = self->addresses + 1, /* stats itself is the first */
                                 .n = self->count - 1,
-                                .version = CF_VERSION};
+                                .version = CF_VERSION,
+                                .is_joining = self->bus.has_mesh};
     int rc = cf_stats_new(&stats, &config);
     return rc < 0 ? rc : start(self, CF_ACTOR_STATS, 0, &cf_stats_ops, stats, CF_SCHED_NORMAL, 0);
 }
@@ -341,6 +342,7 @@ static int start_nodes(supervisor_t *self)
                                       .told_count = list_told(self),
                                       .told_here = &self->mesh,
                                       .told_here_count = self->bus.has_mesh ? 1 : 0,
+                                      .stats = address_of(self, CF_ACTOR_STATS, 0),
                                       .room_thread = address_of(self, CF_ACTOR_ROOMS, 0),
                                       .room_threads = (uint32_t)config->rooms_threads_max};
     cf_store_config_t store_config = {.url = self->url,

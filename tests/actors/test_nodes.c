@@ -14,6 +14,7 @@
 #define GONE_US INT64_C(3000000)
 #define LEASE_US INT64_C(2500000)
 #define LOBBY ((cf_address_t){1, CF_ACTOR_LOBBY, 0})
+#define STATS ((cf_address_t){1, CF_ACTOR_STATS, 0})
 #define MESH ((cf_address_t){1, CF_ACTOR_MESH, 0})
 
 static cf_nodes_t *nodes;
@@ -21,6 +22,7 @@ static cf_outbox_t *out, *scratch;
 static cf_arena_t arena;
 static int64_t now_us;
 static char shown[4000];
+static int joined; /* how often it was said */
 
 /* --- the registry ------------------------------------------------------------------------------
  */
@@ -109,6 +111,7 @@ static void open_as(const char *endpoint)
                                 .told_count = 1,
                                 .told_here = told_here,
                                 .told_here_count = 1,
+                                .stats = STATS,
                                 .room_thread = {1, CF_ACTOR_ROOMS, 0},
                                 .room_threads = 2};
     cf_address_t address = {1, CF_ACTOR_NODES, 0};
@@ -183,12 +186,17 @@ static void show_body(const cf_msg_t *msg)
                  (unsigned long long)body.beat.unconfirmed_us / 1000);
 }
 
-/* What has been put, one message a line: "LEASE rooms-0 +2500"; times in ms from now. */
+/* What has been put, one message a line: "LEASE rooms-0 +2500"; times in ms from now. JOINED is counted alone. */
 static char *what_was_said(void)
 {
     cf_msg_t msg;
     shown[0] = '\0';
     while (cf_outbox_take(out, &msg)) {
+        if (msg.type == CF_MSG_JOINED) {
+            cr_assert(cf_address_equal(msg.to, STATS));
+            joined++;
+            continue;
+        }
         snprintf(shown + strlen(shown), sizeof shown - strlen(shown), "%s %s-%u@%u",
                  cf_msg_name(msg.type), cf_actor_name(msg.to.kind), msg.to.index, msg.to.node);
         show_body(&msg);
@@ -309,6 +317,53 @@ Test(nodes, says_who_came_before_this_one)
                  "BEAT nodes-0@2 echo 0 unconfirmed 0\n"));
 }
 
+/* --- joining -----------------------------------------------------------------------------------
+ */
+
+Test(nodes, who_comes_first_has_joined_with_its_first_view)
+{
+    registry.beat_rc = CF_EIO;
+    enter();
+    pass_us(0);
+    cr_assert(eq(int, joined, 0));
+    registry.beat_rc = 0;
+    pass_us(BEAT_US);
+    cr_assert(eq(int, joined, 1));
+    THERE(1, 2);
+    pass_us(BEAT_US);
+    hear(2, 0, 0);
+    pass_us(BEAT_US);
+    cr_assert(eq(int, joined, 1)); /* once */
+}
+
+Test(nodes, has_joined_when_all_have_heard_it)
+{
+    enter();
+    THERE(2, 3, 1);
+    pass_us(0);
+    hear(2, 0, 0); /* is heard, but has not heard this one */
+    hear(3, now_us, 0);
+    what_was_said();
+    cr_assert(eq(int, joined, 0));
+    hear(2, now_us, 0);
+    what_was_said();
+    cr_assert(eq(int, joined, 1));
+}
+
+Test(nodes, waits_for_nobody_who_is_gone)
+{
+    enter();
+    THERE(2, 1);
+    pass_us(0);
+    cr_assert(eq(int, joined, 0));
+    THERE(1);
+    pass_us(BEAT_US);
+    cr_assert(eq(int, joined, 1));
+}
+
+/* --- who is not heard ---------------------------------------------------------------------------
+ */
+
 Test(nodes, lists_whom_it_does_not_hear)
 {
     enter();
@@ -405,4 +460,5 @@ Test(nodes_alone, who_has_no_mesh_needs_no_lease)
     registry.beat_rc = CF_ESTALE;
     registry.why = CF_NODE_REPLACED;
     cr_assert(eq(str, pass_us(BEAT_US), "FENCED supervisor-0@1 4\n"));
+    cr_assert(eq(int, joined, 0)); /* whom? */
 }

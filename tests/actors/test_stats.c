@@ -32,7 +32,7 @@ static void start(void)
     gateway = peer_at(CF_ACTOR_GATEWAY, 0);
     for (int i = 0; i < TARGETS; i++)
         peer_at(targets[i].kind, targets[i].index);
-    cf_stats_config_t config = {actor, targets, TARGETS, "1.2.3"};
+    cf_stats_config_t config = {actor, targets, TARGETS, "1.2.3", false};
     cr_assert(eq(int, cf_stats_new(&state, &config), 0));
     actor_run(actor, &cf_stats_ops, state);
 }
@@ -311,11 +311,16 @@ static cf_outbox_t *out;
 static cf_arena_t arena;
 static cf_buf_t frame;
 
-static void make_machine(void)
+static void make_machine_that(bool is_joining)
 {
-    cf_stats_config_t config = {NULL, targets, TARGETS, "1.2.3"};
+    cf_stats_config_t config = {NULL, targets, TARGETS, "1.2.3", is_joining};
     cr_assert(eq(int, cf_stats_new(&machine, &config), 0));
     cr_assert(eq(int, cf_outbox_new(&out, NULL, (cf_address_t){NODE, CF_ACTOR_STATS, 0}), 0));
+}
+
+static void make_machine(void)
+{
+    make_machine_that(false);
 }
 
 static void free_machine(void)
@@ -407,6 +412,20 @@ Test(stats_time, one_reader_that_can_read_will_do)
     cr_assert(health_at(SECOND_US).ready);
     tell(SECOND_US, second, CF_MSG_STORE_STATE, 0, &down);
     cr_assert(eq(int, health_at(SECOND_US).ready, false));
+}
+
+TestSuite(stats_joining, .fini = free_machine, .timeout = 60);
+
+Test(stats_joining, a_node_among_others_is_not_ready_before_it_has_joined_them)
+{
+    static const cf_store_state_t up = {true, false, 1};
+    make_machine_that(true);
+    tell(SECOND_US, targets[0], CF_MSG_STORE_STATE, 0, &up);
+    tell(SECOND_US, targets[1], CF_MSG_STORE_STATE, 0, &up);
+    cr_assert(health_at(SECOND_US).store_up);
+    cr_assert(eq(int, health_at(SECOND_US).ready, false));
+    tell(SECOND_US, (cf_address_t){NODE, CF_ACTOR_NODES, 0}, CF_MSG_JOINED, 0, NULL);
+    cr_assert(health_at(SECOND_US).ready);
 }
 
 Test(stats_time, every_round_probes_all_but_those_that_still_owe_an_answer)

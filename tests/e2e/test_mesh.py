@@ -50,6 +50,21 @@ def test_three_nodes_link_up_and_miss_the_one_that_leaves(store_kind, make_node)
         assert node.metrics()["confab_mesh_queue_bytes"] < 1 << 16 and node.metrics()["confab_mesh_cut_off_total"] == 0
 
 
+def is_ready(server):
+    return server.client().raw("GET", "/readyz")[0] == 200
+
+
+def test_a_node_is_ready_when_it_hears_the_others_and_they_hear_it(store_kind, make_node):
+    patient = {"CONFAB_NODE_GONE_AFTER": "60s"}
+    nodes = [make_node(i, allowed=range(2), **patient).start() for i in range(2)]
+    for node in nodes:
+        node.allow_errors("^a node's key is not in mesh.allowed_keys$")
+        servers.until(lambda one=node: is_ready(one), "readiness")
+    unheard = make_node(2, allowed=range(3), **patient).start()  # the others do not know its key
+    assert unheard.wait_log(lambda entry: entry.get("msg") == "a node is there")
+    assert not is_ready(unheard) and all(is_ready(node) for node in nodes)
+
+
 def test_a_node_that_was_killed_comes_back(store_kind, make_node):
     nodes = [make_node(i, allowed=range(2)).start() for i in range(2)]
     await_metric(nodes[0], LINKS, 1)

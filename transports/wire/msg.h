@@ -153,7 +153,8 @@
     X(NODE_HERE, 0x0d02, node_here, NOTICE)                                                        \
     X(LEASE, 0x0d03, lease, NOTICE)                                                                \
     X(FENCED, 0x0d04, fenced, NOTICE)                                                              \
-    X(BEAT, 0x0d05, beat, NOTICE)
+    X(BEAT, 0x0d05, beat, NOTICE)                                                                  \
+    X(JOINED, 0x0d06, nothing, NOTICE)
 
 typedef enum {
 #define X(name, number, shape, role) CF_MSG_##name = (number),

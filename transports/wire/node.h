@@ -6,7 +6,8 @@
  *     NODE_GONE  nodes -> room threads, mesh -> lobby -> gateways   it is not any more (control.h)
  *     LEASE      nodes -> room threads  nothing may leave them later than that
  *     FENCED     nodes -> supervisor    this node was marked gone: it begins anew, or ends
- *     BEAT       nodes -> nodes of each other node   that it lives, and for how long the store has not told so */
+ *     BEAT       nodes -> nodes of each other node   that it lives, and for how long the store has not told so
+ *     JOINED     nodes -> stats         once: every node that was there when this one entered has heard it, and was heard, or is gone */
 #ifndef CF_NODE_H
 #define CF_NODE_H
 
