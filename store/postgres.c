@@ -12,6 +12,7 @@
  * The locks come before anything that can commit, and settle() takes the same locks. So a server
  * process that was cut off from us, however long it hangs, has either ended its transaction when
  * settle() answers, or never can commit. */
+#include "postgres.h"
 #include "append.h"
 #include "bounds.h"
 #include "clock.h"
@@ -104,8 +105,10 @@ static const char *const statements[STATEMENT_COUNT] = {
                  " $6::int8[], $7::bytea[]) ON CONFLICT (room, sender, client_key) DO UPDATE SET"
                  " seq = excluded.seq, id = excluded.id, at_us = excluded.at_us,"
                  " body_hash = excluded.body_hash",
-    [SET_ROOMS] = "UPDATE rooms SET last_seq = q.seq, last_us = q.at_us FROM unnest($1::uuid[],"
-                  " $2::int8[], $3::int8[], $4::int8[], $5::int8[]) q (id, epoch, prev, seq, at_us)"
+    [SET_ROOMS] = "UPDATE rooms SET last_seq = q.seq, last_us = q.at_us, oldest_us = CASE"
+                  " WHEN rooms.oldest_us = 0 THEN q.first_us ELSE rooms.oldest_us END"
+                  " FROM unnest($1::uuid[], $2::int8[], $3::int8[], $4::int8[], $5::int8[],"
+                  " $6::int8[]) q (id, epoch, prev, seq, at_us, first_us)"
                   " WHERE rooms.id = q.id AND rooms.epoch = q.epoch AND rooms.last_seq = q.prev",
     /* One row if there is such a room: as it is now, or whose it was before, if it stays that one's. */
     [ACTIVATE] =
@@ -170,13 +173,25 @@ static const char *const statements[STATEMENT_COUNT] = {
     [EXPIRE_DEAD_LETTERS] = "WITH gone AS (DELETE FROM dead_letters WHERE ctid = ANY (ARRAY (SELECT"
                             " ctid FROM dead_letters WHERE at_us <= $1::int8 ORDER BY at_us"
                             " LIMIT $2::int8)) RETURNING 1) SELECT count(*)::int4 FROM gone",
-    /* found by their ids, whose order is that of time: an index on the time would cost every append
-     * a page. ids of before the time may belong to later posts where the clock was stepped back */
+    /* A room that is written to just now is the next sweep's. If it got a post that this statement
+     * cannot see yet, its row says so all the same: it is read when it is locked */
     [EXPIRE_POSTS] =
-        "WITH old AS MATERIALIZED (SELECT room, max(seq) AS last FROM (SELECT room, seq, at_us"
-        " FROM posts WHERE id < $3::uuid ORDER BY id LIMIT $2::int8) o WHERE at_us <= $1::int8"
-        " GROUP BY room), gone AS (DELETE FROM posts p USING old WHERE p.room = old.room"
-        " AND p.seq <= old.last RETURNING 1) SELECT count(*)::int4 FROM gone",
+        "WITH due AS MATERIALIZED (SELECT id AS room FROM rooms WHERE oldest_us <> 0"
+        " AND oldest_us <= $1::int8 ORDER BY oldest_us LIMIT $2::int8 FOR NO KEY UPDATE SKIP "
+        "LOCKED),"
+        " old AS MATERIALIZED (SELECT room, max(seq) AS last FROM (SELECT due.room, p.seq FROM due"
+        " CROSS JOIN LATERAL (SELECT seq, at_us FROM posts WHERE posts.room = due.room"
+        " ORDER BY posts.seq LIMIT $2::int8) p WHERE p.at_us <= $1::int8 LIMIT $2::int8) o"
+        " GROUP BY room),"
+        " gone AS (DELETE FROM posts p USING old WHERE p.room = old.room AND p.seq <= old.last"
+        " RETURNING 1),"
+        " kept AS MATERIALIZED (SELECT due.room, old.last, (SELECT at_us FROM posts"
+        " WHERE posts.room = due.room AND posts.seq > coalesce(old.last, 0) ORDER BY posts.seq"
+        " LIMIT 1) AS oldest_us FROM due LEFT JOIN old ON old.room = due.room),"
+        " marked AS (UPDATE rooms SET oldest_us = CASE WHEN kept.oldest_us IS NOT NULL"
+        " THEN kept.oldest_us WHEN last_seq <= coalesce(kept.last, 0) THEN 0 ELSE last_us END"
+        " FROM kept WHERE rooms.id = kept.room)"
+        " SELECT count(*)::int4 FROM gone",
     [USERS_BY_ID] = "SELECT k.place, " USER_COLUMNS " FROM unnest($1::uuid[], $2::int4[])"
                     " k (id, place) JOIN users u ON u.id = k.id",
     [USERS_BY_NAME] = "SELECT k.place, " USER_COLUMNS " FROM unnest($1::text[], $2::int4[])"
@@ -233,14 +248,19 @@ static const char *const statements[STATEMENT_COUNT] = {
     [PING] = "SELECT 1",
 };
 
+const char *cf_postgres_sql(size_t i)
+{
+    return i < STATEMENT_COUNT ? statements[i] : NULL;
+}
+
 /* Arrays of the statements under construction; memory is kept between calls. */
 typedef struct {
-    cf_pg_array_t rooms;                                                    /* LOCK_ROOMS */
-    cf_pg_array_t find_room, find_sender, find_key;                         /* FIND_KEYS */
-    cf_pg_array_t post_room, seq, id, sender, at_us, kind, text;            /* PUT_POSTS */
-    cf_pg_array_t key_room, key_sender, key, key_seq, key_id, key_at, hash; /* PUT_KEYS */
-    cf_pg_array_t set_room, set_epoch, set_prev, set_seq, set_at;           /* SET_ROOMS */
-    cf_pg_array_t a, b, c, d, e, f;                                         /* reads */
+    cf_pg_array_t rooms;                                                     /* LOCK_ROOMS */
+    cf_pg_array_t find_room, find_sender, find_key;                          /* FIND_KEYS */
+    cf_pg_array_t post_room, seq, id, sender, at_us, kind, text;             /* PUT_POSTS */
+    cf_pg_array_t key_room, key_sender, key, key_seq, key_id, key_at, hash;  /* PUT_KEYS */
+    cf_pg_array_t set_room, set_epoch, set_prev, set_seq, set_at, set_first; /* SET_ROOMS */
+    cf_pg_array_t a, b, c, d, e, f;                                          /* reads */
 } arrays_t;
 
 typedef struct {
@@ -267,6 +287,7 @@ static cf_pg_param_t id_param(const cf_id_t *id)
 typedef struct {
     cf_append_room_t row;
     uint64_t was_seq; /* last_seq as locked */
+    int64_t first_us; /* time of the first row taken */
 } stage_room_t;
 
 /* A client key of the stage: looked up before, or taken in it. Compared as bytes up to `kept`. */
@@ -469,6 +490,13 @@ static void take_key(stage_t *stage, const cf_run_t *run, const cf_post_t *row)
     cf_pg_array_bytes(&arrays->hash, row->body_hash, CF_BODY_HASH_SIZE);
 }
 
+static void note_first(stage_t *stage, const cf_run_t *run, const cf_post_t *row)
+{
+    stage_room_t *room = stage_room(stage, run->room);
+    if (row->seq == room->was_seq + 1)
+        room->first_us = row->at_us;
+}
+
 static int take_row(void *arg, const cf_run_t *run, const cf_post_t *row)
 {
     stage_t *stage = arg;
@@ -482,6 +510,8 @@ static int take_row(void *arg, const cf_run_t *run, const cf_post_t *row)
     cf_pg_array_bytes(&arrays->text, row->text.bytes, row->text.size);
     if (has_key(row))
         take_key(stage, run, row);
+    if (row->seq == run->prev + 1)
+        note_first(stage, run, row);
     stage->rows++;
     return 0;
 }
@@ -491,9 +521,9 @@ static void start_rows(arrays_t *arrays)
     cf_pg_array_t *ids[] = {&arrays->post_room, &arrays->id,         &arrays->sender,
                             &arrays->key_room,  &arrays->key_sender, &arrays->key_id,
                             &arrays->set_room};
-    cf_pg_array_t *numbers[] = {&arrays->seq,       &arrays->at_us,   &arrays->key_seq,
-                                &arrays->key_at,    &arrays->set_seq, &arrays->set_at,
-                                &arrays->set_epoch, &arrays->set_prev};
+    cf_pg_array_t *numbers[] = {&arrays->seq,       &arrays->at_us,    &arrays->key_seq,
+                                &arrays->key_at,    &arrays->set_seq,  &arrays->set_at,
+                                &arrays->set_epoch, &arrays->set_prev, &arrays->set_first};
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++)
         cf_pg_array_start(ids[i], CF_PG_UUID);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
@@ -547,16 +577,18 @@ static int send_rows(stage_t *stage, int *sent)
         cf_pg_array_int8(&a->set_prev, (int64_t)room->was_seq);
         cf_pg_array_int8(&a->set_seq, (int64_t)room->row.last_seq);
         cf_pg_array_int8(&a->set_at, room->row.last_us);
+        cf_pg_array_int8(&a->set_first, room->first_us);
     }
     cf_pg_array_t *posts[] = {&a->post_room, &a->seq,  &a->id,  &a->sender,
                               &a->at_us,     &a->kind, &a->text};
     cf_pg_array_t *keys[] = {&a->key_room, &a->key_sender, &a->key, &a->key_seq,
                              &a->key_id,   &a->key_at,     &a->hash};
-    cf_pg_array_t *rooms[] = {&a->set_room, &a->set_epoch, &a->set_prev, &a->set_seq, &a->set_at};
+    cf_pg_array_t *rooms[] = {&a->set_room, &a->set_epoch, &a->set_prev,
+                              &a->set_seq,  &a->set_at,    &a->set_first};
     int rc = send_arrays(stage->self, PUT_POSTS, posts, 7);
     *sent = 1;
     if (rc == 0) {
-        rc = send_arrays(stage->self, SET_ROOMS, rooms, 5);
+        rc = send_arrays(stage->self, SET_ROOMS, rooms, 6);
         *sent = 2;
     }
     if (rc == 0 && a->key.length > 0) {
@@ -650,18 +682,11 @@ static int send_expire(postgres_t *self, const cf_write_t *write)
 {
     static const statement_t which[] = {[CF_WRITE_EXPIRE_SESSIONS] = EXPIRE_SESSIONS,
                                         [CF_WRITE_EXPIRE_KEYS] = EXPIRE_KEYS,
-                                        [CF_WRITE_EXPIRE_DEAD_LETTERS] = EXPIRE_DEAD_LETTERS};
+                                        [CF_WRITE_EXPIRE_DEAD_LETTERS] = EXPIRE_DEAD_LETTERS,
+                                        [CF_WRITE_EXPIRE_POSTS] = EXPIRE_POSTS};
     uint64_t until, limit;
     return SEND(self, which[write->kind], cf_pg_int8_param(&until, write->expire.until_us),
                 cf_pg_int8_param(&limit, write->expire.limit));
-}
-
-static int send_expire_posts(postgres_t *self, const cf_write_t *write)
-{
-    uint64_t until, limit;
-    cf_id_t end = cf_id_least(write->expire.until_us + 1000);
-    return SEND(self, EXPIRE_POSTS, cf_pg_int8_param(&until, write->expire.until_us),
-                cf_pg_int8_param(&limit, write->expire.limit), id_param(&end));
 }
 
 static int send_dead_letter(postgres_t *self, const cf_write_t *write)
@@ -695,7 +720,7 @@ static int (*const send_single[])(postgres_t *self, const cf_write_t *write) = {
     [CF_WRITE_DEAD_LETTER] = send_dead_letter,
     [CF_WRITE_REMOVE_DEAD_LETTER] = send_remove_dead_letter,
     [CF_WRITE_EXPIRE_DEAD_LETTERS] = send_expire,
-    [CF_WRITE_EXPIRE_POSTS] = send_expire_posts,
+    [CF_WRITE_EXPIRE_POSTS] = send_expire,
 };
 
 static bool is_expiry(cf_write_kind_t kind)

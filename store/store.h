@@ -115,10 +115,10 @@ typedef struct {
  * CF_EPERM, and find_users delivers the user with an empty password_hash. SET_PASSWORD works, and counts
  * once the user is enabled again. */
 
-/* EXPIRE_POSTS cuts histories off at their beginning: posts up to until_us go, in order of their ids,
- * which rise with time (cf_id_new). A post takes every older one of its room with it, so no history
- * ever has a hole, and a few more than `limit` may go where the clock was stepped back. Numbers stay
- * used: the rooms' rows are not touched. */
+/* EXPIRE_POSTS cuts histories off at their beginning: posts up to until_us go, the rooms with the oldest
+ * first (SQLite: in order of the posts' ids, which rise with time, cf_id_new). A post takes every older one of
+ * its room with it, so no history ever has a hole, and a few more than `limit` may go where the clock was stepped back.
+ * Numbers stay used: last_seq and last_us of the rooms are not touched. */
 
 typedef enum {
     CF_VERDICT_STORED = 1,   /* all rows are durable */

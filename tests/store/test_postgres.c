@@ -255,7 +255,7 @@ Test(postgres, settles_nothing_while_a_hanging_commit_may_still_come)
     if (!open_filled(500))
         return;
     /* an open transaction holds the id of our first row: the insert waits, the room is locked */
-    do_sql("BEGIN; INSERT INTO posts VALUES ('00000000-0000-0000-0000-000000000000', 1,"
+    do_sql("BEGIN; INSERT INTO posts VALUES ('02000000-0000-0000-0000-000000000001', 9,"
            " '03000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000000', 1, 1,"
            " 'x')");
     disturbance = STOP;

@@ -12,7 +12,7 @@
 #define ON_EVERY_STORE(name)                                                                       \
     ParameterizedTestParameters(store, name)                                                       \
     {                                                                                              \
-        return cr_make_param_array(backend_t, every_store, 4);                                     \
+        return cr_make_param_array(backend_t, every_store, 5);                                     \
     }                                                                                              \
     ParameterizedTest(backend_t *backend, store, name, .fini = place_remove, .timeout = 120)
 
@@ -980,6 +980,13 @@ ON_EVERY_STORE(goes_on_numbering_and_reading_behind_what_has_expired)
     outcome = do_write(activate_write(1));
     cr_assert_eq(outcome.room.last_seq, 7);
     cr_assert_eq(outcome.room.last_us, T0 + 9000000);
+    cf_post_t row;
+    cf_run_t run = make_run(&row, 1, 7, 1);
+    row.at_us = T0 + 20000000;
+    run.epoch = outcome.room.epoch;
+    expect(append(run), CF_VERDICT_STORED, 1);
+    cr_assert_eq(expire_posts(T0 + 19999999, 100), 0);
+    cr_assert_eq(expire_posts(T0 + 20000000, 100), 1);
 }
 
 ON_EVERY_STORE(leaves_no_hole_where_the_clock_was_stepped_back)

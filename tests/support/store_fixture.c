@@ -10,7 +10,7 @@
 
 #define OPEN_MAX_STORES 16
 
-backend_t every_store[4] = {{"memory"}, {"sqlite"}, {"postgres"}, {"faulty"}};
+backend_t every_store[5] = {{"memory"}, {"sqlite"}, {"postgres"}, {"faulty"}, {"partitioned"}};
 
 static char url[1024], admin_url[512], database[64], folder[256];
 static cf_store_t *open_stores[OPEN_MAX_STORES];
@@ -109,6 +109,17 @@ static bool new_database(void)
     return true;
 }
 
+/* As an operator would: a server makes the tables, then posts becomes a table of partitions. */
+static bool new_partitioned(void)
+{
+    int rc;
+    if (!new_database())
+        return false;
+    place_close(place_open(CF_STORE_WRITER, &rc));
+    place_sql("SELECT partition_posts(5)", NULL, 0);
+    return true;
+}
+
 bool place_new(const backend_t *backend)
 {
     snprintf(folder, sizeof folder, "%s/confab-test-XXXXXX",
@@ -116,6 +127,8 @@ bool place_new(const backend_t *backend)
     cr_assert(mkdtemp(folder), "cannot make '%s'", folder);
     if (strcmp(backend->name, "postgres") == 0)
         return new_database();
+    if (strcmp(backend->name, "partitioned") == 0)
+        return new_partitioned();
     if (strcmp(backend->name, "sqlite") == 0)
         snprintf(url, sizeof url, "sqlite:%s/chat.db", folder);
     else if (strcmp(backend->name, "memory") == 0)

@@ -10,11 +10,11 @@
 #include "store.h"
 
 typedef struct {
-    char name[16]; /* memory, sqlite, postgres, faulty (around memory) */
+    char name[16]; /* memory, sqlite, postgres, faulty (around memory), partitioned (postgres) */
 } backend_t;
 
-/* The four of them, and how many; for ParameterizedTestParameters. */
-extern backend_t every_store[4];
+/* The five of them, and how many; for ParameterizedTestParameters. */
+extern backend_t every_store[5];
 
 #define KEY_TTL_US (INT64_C(600) * 1000000)
 #define STATEMENT_MS 4000
