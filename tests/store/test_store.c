@@ -983,6 +983,7 @@ ON_EVERY_STORE(goes_on_numbering_and_reading_behind_what_has_expired)
     cf_post_t row;
     cf_run_t run = make_run(&row, 1, 7, 1);
     row.at_us = T0 + 20000000;
+    row.id = cf_id_new(row.at_us);
     run.epoch = outcome.room.epoch;
     expect(append(run), CF_VERDICT_STORED, 1);
     cr_assert_eq(expire_posts(T0 + 19999999, 100), 0);
