@@ -131,6 +131,20 @@ static void copy_text(char *out, size_t size, cf_str_t text)
     snprintf(out, size, "%.*s", (int)text.size, text.bytes);
 }
 
+/* What the configuration says of it, or else it itself. */
+static void endpoint_of(const cf_mesh_t *self, const cf_node_here_t *here,
+                        char out[CF_NODE_ENDPOINT_MAX + 1])
+{
+    const cf_config_list_t *peers = &self->config.peers;
+    copy_text(out, CF_NODE_ENDPOINT_MAX + 1, here->endpoint);
+    for (size_t i = 0; i < peers->count; i++) {
+        const char *equals = strchr(peers->items[i], '=');
+        cf_str_t name = {peers->items[i], (uint32_t)(equals - peers->items[i])};
+        if (cf_str_equal(name, here->name))
+            copy_text(out, CF_NODE_ENDPOINT_MAX + 1, cf_str(equals + 1));
+    }
+}
+
 static int add_peer(cf_mesh_t *self, const cf_node_here_t *here, const char *key, int64_t boot_us)
 {
     char endpoint[CF_NODE_ENDPOINT_MAX + 1];
@@ -142,7 +156,7 @@ static int add_peer(cf_mesh_t *self, const cf_node_here_t *here, const char *key
                                    .idle_us = IDLE_US};
     peer_t peer = {.number = here->node};
     memcpy(peer.key, key, sizeof peer.key);
-    copy_text(endpoint, sizeof endpoint, here->endpoint);
+    endpoint_of(self, here, endpoint);
     int rc = cf_reliable_new(&peer.reliable, &config, boot_us);
     if (rc == 0 && here->came_before)
         rc = cf_curve_dial(self->curve, &peer.line, endpoint, key);

@@ -17,6 +17,7 @@
 #define CF_MESH_H
 
 #include "actor.h"
+#include "config.h"
 #include "link/curve.h"
 #include "link/reliable.h"
 
@@ -27,8 +28,9 @@
 typedef struct {
     cf_actor_t *actor; /* whose state it is; borrowed */
     const cf_bus_t *bus;
-    cf_curve_config_t curve;         /* but for frame_max */
-    size_t queue_max;                /* bytes that wait to be confirmed by one other node */
+    cf_curve_config_t curve; /* but for frame_max */
+    cf_config_list_t peers;  /* NAME=ENDPOINT, in the stead of what NODE_HERE says; borrowed */
+    size_t queue_max;        /* bytes that wait to be confirmed by one other node */
     uint16_t actors[CF_ACTOR_KINDS]; /* how many of each kind are here */
 } cf_mesh_config_t;
 

@@ -311,6 +311,7 @@ static int start_mesh(supervisor_t *self)
                                               .handshake_ms = MESH_HANDSHAKE_MS,
                                               .heartbeat_ms = (int)config->node_heartbeat_ms,
                                               .silence_ms = (int)config->node_gone_after_ms},
+                                    .peers = config->mesh_peers,
                                     .queue_max = config->mesh_queue_max_bytes};
     for (uint32_t i = 0; i < self->count; i++)
         mesh_config.actors[self->addresses[i].kind]++;

@@ -513,17 +513,6 @@ static bool is_every_interface(const uint8_t address[16])
     return memcmp(address, any4, sizeof any4) == 0 || memcmp(address, any6, sizeof any6) == 0;
 }
 
-static bool is_endpoint(const char *text)
-{
-    const char *host = text + strlen("tcp://"), *colon = strrchr(text, ':');
-    char *end;
-    if (strncmp(text, "tcp://", strlen("tcp://")) != 0 || colon <= host ||
-        !isdigit((unsigned char)colon[1]) || strpbrk(text, " ;*@"))
-        return false;
-    long port = strtol(colon + 1, &end, 10);
-    return *end == '\0' && port >= 1 && port <= 65535;
-}
-
 bool cf_config_is_shared_store(const char *url)
 {
     return strncmp(url, "postgres", strlen("postgres")) == 0;
@@ -536,7 +525,7 @@ static void check_mesh(loader_t *self)
     size_t gateways = (size_t)config->gateway_count, threads = (size_t)config->rooms_threads_max;
     if (config->mesh_secret_key[0] && !cf_config_is_curve_key(config->mesh_secret_key))
         complain(self, "mesh.secret_key is not a key of `confab token mesh-key`");
-    if (config->mesh_endpoint[0] && !is_endpoint(config->mesh_endpoint))
+    if (config->mesh_endpoint[0] && !cf_config_is_endpoint(config->mesh_endpoint))
         complain(self, "mesh.endpoint: '%.128s' is not tcp://HOST:PORT", config->mesh_endpoint);
     if (!config->mesh_listen[0])
         return;

@@ -40,6 +40,7 @@ typedef struct {
 #define CF_CONFIG_MEMBER_ORIGINS(name) cf_config_list_t name;
 #define CF_CONFIG_MEMBER_NETWORKS(name) cf_config_networks_t name;
 #define CF_CONFIG_MEMBER_CURVE_KEYS(name) cf_config_list_t name;
+#define CF_CONFIG_MEMBER_PEERS(name) cf_config_list_t name;
 
 /* One member per key: http_listen, shutdown_timeout_ms, ... Strings are never NULL and live as long
  * as the struct. */

@@ -74,6 +74,7 @@ static const char *type_text(cf_config_type_t type)
         [CF_CONFIG_ORIGINS] = "list of origins",
         [CF_CONFIG_NETWORKS] = "list of networks",
         [CF_CONFIG_CURVE_KEYS] = "list of keys",
+        [CF_CONFIG_PEERS] = "list",
     };
     return texts[type];
 }
@@ -107,6 +108,7 @@ static void print_bounds(FILE *out, const cf_config_key_t *key)
     case CF_CONFIG_ORIGINS:
     case CF_CONFIG_NETWORKS:
     case CF_CONFIG_CURVE_KEYS:
+    case CF_CONFIG_PEERS:
         fprintf(out, "at most %s", key->high);
         break;
     default:

@@ -16,6 +16,7 @@
 #define CF_CONFIG_NAME_ORIGINS(name) name
 #define CF_CONFIG_NAME_NETWORKS(name) name
 #define CF_CONFIG_NAME_CURVE_KEYS(name) name
+#define CF_CONFIG_NAME_PEERS(name) name
 
 const cf_config_key_t cf_config_keys[CF_CONFIG_KEY_COUNT] = {
 #define X(section_, name_, type_, standard_, low_, high_, doc_)                                    \

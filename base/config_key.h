@@ -17,6 +17,7 @@ typedef enum {
     CF_CONFIG_ORIGINS,
     CF_CONFIG_NETWORKS,
     CF_CONFIG_CURVE_KEYS,
+    CF_CONFIG_PEERS,
 } cf_config_type_t;
 
 typedef struct {

@@ -20,7 +20,8 @@
  *                                       TEXT
  * ORIGINS   cf_config_list_t section_key least and most entries: http(s)://host[:port] or *
  * NETWORKS  cf_config_networks_t ...     least and most entries: address or CIDR range
- * CURVE_KEYS cf_config_list_t section_key least and most entries: public CURVE keys, Z85 */
+ * CURVE_KEYS cf_config_list_t section_key least and most entries: public CURVE keys, Z85
+ * PEERS    cf_config_list_t  section_key    least and most entries: NAME=ENDPOINT */
 #ifndef CF_CONFIG_KEYS_H
 #define CF_CONFIG_KEYS_H
 
@@ -177,6 +178,10 @@
     X(mesh, allowed_keys, CURVE_KEYS, "", "0", "64",                                               \
       "Public keys of the nodes that may connect and are connected to, in quotes; one for each "   \
       "node.")                                                                                     \
+    X(mesh, peers, PEERS, "", "0", "64",                                                           \
+      "`NAME=tcp://HOST:PORT`: where this node reaches the one of that node.name, in the stead "   \
+      "of "                                                                                        \
+      "where it says itself; for networks in which the two differ.")                               \
     X(mesh, queue_max_bytes, SIZE, "256MiB", "8MiB", "64GiB",                                      \
       "Bytes on the way to one other node that it has not confirmed; beyond it that node is cut "  \
       "off. At least gateway.pool_bytes for each gateway, and rooms.window_bytes for each "        \

@@ -243,21 +243,31 @@ static bool is_origin(const char *text)
     return !colon || port_of(host) > 0;
 }
 
-static int set_origins(const setting_t *set)
+/* A list of texts that are each `what`. */
+static int set_texts(const setting_t *set, bool (*is_one)(const char *text), const char *what)
 {
     const char **items =
         cf_arena_take(&set->config->strings, (set->list->count + 1) * sizeof *items);
     if (!items)
         return CF_ENOMEM;
     for (size_t i = 0; i < set->list->count; i++) {
-        if (strcmp(set->list->items[i], "*") != 0 && !is_origin(set->list->items[i]))
-            return refuse(set->fault, "'%.64s' is not an origin (https://chat.example.org)",
-                          set->list->items[i]);
+        if (!is_one(set->list->items[i]))
+            return refuse(set->fault, "'%.64s' is not %s", set->list->items[i], what);
         if (!(items[i] = keep(set, set->list->items[i])))
             return CF_ENOMEM;
     }
     *(cf_config_list_t *)set->member = (cf_config_list_t){items, set->list->count};
     return 0;
+}
+
+static bool is_origin_or_any(const char *text)
+{
+    return strcmp(text, "*") == 0 || is_origin(text);
+}
+
+static int set_origins(const setting_t *set)
+{
+    return set_texts(set, is_origin_or_any, "an origin (https://chat.example.org)");
 }
 
 /* An origin and perhaps a path, of which slashes at the end are dropped. */
@@ -310,19 +320,27 @@ bool cf_config_is_curve_key(const char *text)
 
 static int set_curve_keys(const setting_t *set)
 {
-    const char **items =
-        cf_arena_take(&set->config->strings, (set->list->count + 1) * sizeof *items);
-    if (!items)
-        return CF_ENOMEM;
-    for (size_t i = 0; i < set->list->count; i++) {
-        if (!cf_config_is_curve_key(set->list->items[i]))
-            return refuse(set->fault, "'%.64s' is not a key of `confab token mesh-key`",
-                          set->list->items[i]);
-        if (!(items[i] = keep(set, set->list->items[i])))
-            return CF_ENOMEM;
-    }
-    *(cf_config_list_t *)set->member = (cf_config_list_t){items, set->list->count};
-    return 0;
+    return set_texts(set, cf_config_is_curve_key, "a key of `confab token mesh-key`");
+}
+
+bool cf_config_is_endpoint(const char *text)
+{
+    const char *host = text + strlen("tcp://"), *colon = strrchr(text, ':');
+    if (strncmp(text, "tcp://", strlen("tcp://")) != 0 || colon <= host || strpbrk(text, " ;*@"))
+        return false;
+    return port_of(host) > 0 && strlen(text) <= CF_NODE_ENDPOINT_MAX;
+}
+
+static bool is_peer(const char *text)
+{
+    size_t name = strcspn(text, "=");
+    return name > 0 && name <= CF_NODE_NAME_MAX && text[name] == '=' &&
+           cf_config_is_endpoint(text + name + 1);
+}
+
+static int set_peers(const setting_t *set)
+{
+    return set_texts(set, is_peer, "NAME=tcp://HOST:PORT");
 }
 
 static const struct {
@@ -335,6 +353,7 @@ static const struct {
     [CF_CONFIG_CHOICE] = {set_choice, false},  [CF_CONFIG_ADDRESS] = {set_address, false},
     [CF_CONFIG_ORIGINS] = {set_origins, true}, [CF_CONFIG_NETWORKS] = {set_networks, true},
     [CF_CONFIG_URL] = {set_url, false},        [CF_CONFIG_CURVE_KEYS] = {set_curve_keys, true},
+    [CF_CONFIG_PEERS] = {set_peers, true},
 };
 
 /* --- lists and text -------------------------------------------------------------------------- */

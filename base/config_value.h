@@ -15,6 +15,8 @@ int cf_config_value_set(cf_config_t *config, const cf_config_key_t *key,
 
 /* A CURVE key in Z85 (ZeroMQ RFC 32): 40 of its 85 signs, which stand for 32 bytes. */
 bool cf_config_is_curve_key(const char *text);
+/* tcp://HOST:PORT, up to CF_NODE_ENDPOINT_MAX bytes. */
+bool cf_config_is_endpoint(const char *text);
 
 /* "90", "1500ms", "1m30s", "24h", "7d": milliseconds; a bare number is seconds. "64", "16KiB",
  * "1MiB", "4GiB": bytes. Return 0, or CF_EPROTO and leave *out as it was. */

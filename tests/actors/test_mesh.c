@@ -41,6 +41,7 @@ typedef struct {
 } node_t;
 
 static node_t one = {.number = 1}, two = {.number = 2};
+static cf_config_list_t peers; /* of whoever is opened */
 
 static cf_curve_config_t curve_of(const keys_t *own)
 {
@@ -74,6 +75,7 @@ static void open_node(node_t *self, const keys_t *own)
         .actor = self->actor,
         .bus = &self->bus,
         .curve = curve_of(own),
+        .peers = peers,
         .queue_max = QUEUE_MAX,
         .actors = {[CF_ACTOR_LOBBY] = 1, [CF_ACTOR_GATEWAY] = GATEWAYS, [CF_ACTOR_ROOMS] = 1}};
     cr_assert(eq(int, cf_mesh_new(&mesh, &config), 0));
@@ -332,6 +334,20 @@ Test(mesh, carries_messages_both_ways_in_order_each_once)
     cr_assert(eq(u64, counter(&one, CF_M_UNDELIVERABLE), 0));
     cf_msg_t msg;
     cr_assert(eq(int, cf_inbox_read(one.lobby, &msg) + cf_inbox_read(two.lobby, &msg), 0));
+}
+
+Test(mesh, connects_to_where_the_configuration_says_a_node_is)
+{
+    char peer[CF_ENDPOINT_MAX + 8];
+    const char *items[] = {"another=tcp://127.0.0.1:2", peer};
+    snprintf(peer, sizeof peer, "other=%s", one.endpoint);
+    peers = (cf_config_list_t){items, 2};
+    open_node(&two, &keys[TWO]);
+    tell_here(&one, two.number, two.endpoint, two.key, false);
+    tell_here(&two, one.number, "tcp://127.0.0.1:1", one.key, true);
+    look_up(&two, 1, 1);
+    cf_outbox_flush(two.gateway_out);
+    cr_assert(is_next(&one, 2, 1));
 }
 
 Test(mesh, what_is_said_before_the_other_is_there_comes_when_it_is)

@@ -248,6 +248,35 @@ Test(config_value, does_not_quote_a_secret)
     cr_expect(eq(str, fault, "is longer than 2048 bytes"));
 }
 
+Test(config_value, takes_where_peers_are)
+{
+    char longest[256], longer[256];
+    snprintf(longest, sizeof longest, "node-2=tcp://%0116d:7000", 1); /* 127 bytes of endpoint */
+    snprintf(longer, sizeof longer, "node-2=tcp://%0117d:7000", 1);
+    const char *const good[] = {"b=tcp://10.0.0.2:7000", "b=tcp://[::1]:1",
+                                "b.c=tcp://b.example:65535", longest};
+    const char *const bad[] = {
+        "b",
+        "=tcp://10.0.0.2:7000",
+        "b=10.0.0.2:7000",
+        "b=tcp://:7",
+        "b=tcp://10.0.0.2",
+        "b=tcp://10.0.0.2:0",
+        "b=tcp://h:65536",
+        "b=tcp://h :7",
+        "b=tcp://*:7000",
+        "0123456789012345678901234567890123456789012345678901234567890123=tcp://h:7"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        cr_expect(eq(int, set("mesh.peers", good[i]), 0), "%s", good[i]);
+    cr_expect(eq(str, (char *)config.mesh_peers.items[0], longest));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        cr_expect(eq(int, set("mesh.peers", bad[i]), CF_ERANGE), "%s", bad[i]);
+    cr_expect(eq(str, fault,
+                 "'0123456789012345678901234567890123456789012345678901234567890123' is not "
+                 "NAME=tcp://HOST:PORT"));
+    cr_expect(eq(int, set("mesh.peers", longer), CF_ERANGE));
+}
+
 Test(config_value, takes_a_key_of_40_signs_that_is_32_bytes)
 {
     const char *good = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7";
