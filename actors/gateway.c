@@ -312,14 +312,17 @@ static cf_pending_t *give_up(cf_gateway_t *self, cf_pending_t *pending)
 static int on_close(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_gateway_t *self = state;
-    (void)turn;
+    cf_close_t how;
+    int rc = cf_msg_body(&how, msg, turn->arena);
+    if (rc < 0)
+        return rc;
     self->close = *msg;
     for (cf_pending_t *pending = self->pendings, *next; pending; pending = next) {
         bool is_attach = pending->client && !pending->client->exchange && !pending->credit &&
                          !pending->typed; /* nobody was told anything of it */
         next = pending->client && !is_attach ? give_up(self, pending) : pending->hh.next;
     }
-    cf_socket_close_all(self);
+    cf_socket_close_all(self, how.begins_anew);
     return 0;
 }
 

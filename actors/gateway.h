@@ -16,7 +16,7 @@
  *                    or does not answer for does not pass
  *     RELOAD         -> DONE or REFUSED: certificate and key are read again
  *     DRAIN          stops listening and reading; DRAINED when nothing is in flight
- *     CLOSE          closes all with 1001; CLOSED when nobody is left. Behind DRAIN, whether that was
+ *     CLOSE          closes all with 1001 or 1012; CLOSED when nobody is left. Behind DRAIN, whether that was
  *                    answered or not: how long to wait is the supervisor's business
  *
  * A command may wait for the bot for half a minute. It holds no credit and none of the pool

@@ -565,14 +565,15 @@ void cf_socket_second(cf_gateway_t *self, int64_t wall_us)
             cf_socket_close(client, 1008, "session expired");
 }
 
-void cf_socket_close_all(cf_gateway_t *self)
+void cf_socket_close_all(cf_gateway_t *self, bool begins_anew)
 {
     char reason[64];
     for (cf_client_t *client = self->clients; client; client = client->hh.next) {
         if (!client->conn || client->phase < CF_CLIENT_ATTACHING)
             continue;
-        snprintf(reason, sizeof reason, "going away; retry_after_ms=%u",
+        snprintf(reason, sizeof reason, "%s; retry_after_ms=%u",
+                 begins_anew ? "restarting" : "going away",
                  randombytes_uniform(RECONNECT_SPREAD_MS));
-        cf_socket_close(client, 1001, reason);
+        cf_socket_close(client, begins_anew ? 1012 : 1001, reason);
     }
 }

@@ -1,4 +1,5 @@
 /* confab: the commands. */
+#include "anew.h"
 #include "clock.h"
 #include "config.h"
 #include "control.h"
@@ -34,6 +35,7 @@ typedef struct {
     const char *sessions; /* user import --sessions FILE */
     char **words;         /* of a command that takes them: what is no option */
     int word_count;
+    char **argv; /* all of them, as the process got them */
 } options_t;
 
 typedef int command_fn(const options_t *options);
@@ -106,10 +108,15 @@ static int serve(const options_t *options)
     log_report(&report);
     cf_buf_free(&report);
     keep_memory_private(&config);
+    int64_t began_us = cf_boot_us(), pause_us = 0;
     int code = cf_supervisor_run(&config);
+    if (code == CF_SUPERVISOR_ANEW) {
+        pause_us = cf_anew_pause_us(cf_boot_us() - began_us, randombytes_random());
+        cf_log_info("begins anew", CF_INT("pause_ms", pause_us / 1000));
+    }
     cf_log_stop(1000);
     cf_config_free(&config);
-    return code;
+    return code == CF_SUPERVISOR_ANEW ? cf_anew_begin(options->argv, pause_us) : code;
 }
 
 static int check_certificate(const cf_config_t *config, cf_buf_t *report)
@@ -313,7 +320,7 @@ static bool read_options(options_t *options, char **at, bool takes_words)
 
 int main(int argc, char **argv)
 {
-    options_t options = {.file = getenv("CONFAB_CONFIG")};
+    options_t options = {.file = getenv("CONFAB_CONFIG"), .argv = argv};
     if (argc < 2)
         return usage(stderr, 2);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)

@@ -82,6 +82,7 @@ typedef struct {
     bool is_node;    /* the registry has this process */
     int64_t start_us;
     bool stopping;
+    bool begins_anew; /* behind that */
     size_t step;
     uint32_t awaited;                        /* answers to the current step */
     uint64_t reload;                         /* number of the newest SIGHUP */
@@ -672,12 +673,15 @@ static void begin_step(supervisor_t *self)
     cf_outbox_t *out = cf_actor_outbox(self->self);
     for (self->awaited = 0; self->step < STEPS && self->awaited == 0;) {
         const step_t *step = &steps[self->step];
+        cf_close_t how = {self->begins_anew};
         for (uint32_t i = 0; i < self->count; i++)
             if (self->addresses[i].kind == step->kind) {
                 cf_outbox_send(out, self->addresses[i], step->type, 1 + self->step, (cf_id_t){0},
-                               NULL);
+                               step->type == CF_MSG_CLOSE ? &how : NULL);
                 self->awaited++;
             }
+        if (self->begins_anew && step->type == CF_MSG_DRAIN)
+            self->awaited = 0; /* rooms are silent: nothing would be finished */
         if (self->awaited == 0)
             self->step++;
     }
@@ -753,6 +757,9 @@ static void on_signal(void *state, cf_turn_t *turn)
         reload(self);
     } else if (!self->stopping) {
         begin_shutdown(self, turn->boot_us);
+    } else if (self->begins_anew) {
+        cf_log_info("does not begin anew, as it is told to end");
+        self->begins_anew = false;
     } else {
         cf_log_warn("ended at once by a second signal");
         cf_log_stop(1000);
@@ -854,7 +861,18 @@ static int on_entered(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     return 0;
 }
 
-/* Its rooms are another one's by now. */
+/* Its rooms are another one's by now. Who was replaced would replace the other in turn, and so for ever. */
+static const struct {
+    uint32_t why; /* cf_node_end_t */
+    const char *text;
+    bool begins_anew;
+} fences[] = {
+    {CF_NODE_LATE, "was late for the others, and is gone; begins anew", true},
+    {CF_NODE_CUT_OFF, "was cut off from the others, and is gone; begins anew", true},
+    {CF_NODE_REPLACED, "another server has taken over this database", false},
+    {0, "has left this database", false}, /* any other */
+};
+
 static int on_fenced(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     supervisor_t *self = state;
@@ -862,10 +880,12 @@ static int on_fenced(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     int rc = cf_msg_body(&fenced, msg, turn->arena);
     if (rc < 0 || self->stopping)
         return rc;
-    cf_log_error("another server has taken over this database",
-                 CF_STR("name", self->config->node_name),
-                 CF_BOOL("same_name", fenced.why == CF_NODE_REPLACED));
-    end_with(self, CF_EXIT_UNAVAILABLE, turn->boot_us);
+    size_t i = 0;
+    while (fences[i].why && fences[i].why != fenced.why)
+        i++;
+    cf_log_error(fences[i].text, CF_STR("name", self->config->node_name));
+    self->begins_anew = fences[i].begins_anew;
+    end_with(self, self->begins_anew ? 0 : CF_EXIT_UNAVAILABLE, turn->boot_us);
     return 0;
 }
 
@@ -1030,5 +1050,5 @@ int cf_supervisor_run(const cf_config_t *config)
     free(self.told);
     close(self.signals);
     cf_log_info("stopped", CF_INT("exit_code", self.exit_code));
-    return self.exit_code;
+    return self.begins_anew ? CF_SUPERVISOR_ANEW : self.exit_code;
 }

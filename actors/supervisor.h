@@ -9,7 +9,10 @@
  *     DRAINED, STOPPED  the answers
  *     STORE_OPENED      storage has the store: to the readers, which open it then. When all have it the
  *                       log says "serving". Who can never have it ends the process, and so does
- *                       store.start_wait, then with CF_EXIT_UNAVAILABLE */
+ *                       store.start_wait, then with CF_EXIT_UNAVAILABLE
+ *     FENCED            this node is gone for the others: what it knew is worth nothing, and it may write
+ *                       nothing. CLOSE to the gateways (1012), STOP to all, and the process begins anew; or ends, with
+ *                       CF_EXIT_UNAVAILABLE, if another process of its name is there */
 #ifndef CF_SUPERVISOR_H
 #define CF_SUPERVISOR_H
 
@@ -18,6 +21,7 @@
 
 #define CF_EXIT_FAILURE 1
 #define CF_EXIT_UNAVAILABLE 69 /* EX_UNAVAILABLE of sysexits.h */
+#define CF_SUPERVISOR_ANEW (-1) /* not an exit code */
 #define CF_VERSION "0.1.0"
 
 #ifdef __SANITIZE_THREAD__
@@ -30,7 +34,8 @@
 
 /* How the gateways speak TLS; cert_file is NULL when they do not. Borrows from config. */
 cf_certificate_config_t cf_supervisor_certificate(const cf_config_t *config);
-/* Run the server until it is told to stop. Returns the exit code of the process. */
+/* Run the server until it is told to stop. Returns the exit code of the process, or CF_SUPERVISOR_ANEW: it is to
+ * begin anew. */
 int cf_supervisor_run(const cf_config_t *config);
 
 #endif

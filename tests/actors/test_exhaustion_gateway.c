@@ -1139,7 +1139,7 @@ static void drain(void)
     enter(&world.people[BOB]);
     failing_malloc_resume();
     say(&played_at[SUPERVISOR], CF_MSG_DRAIN, 1, (cf_id_t){0}, NULL);
-    say(&played_at[SUPERVISOR], CF_MSG_CLOSE, 2, (cf_id_t){0}, NULL);
+    say(&played_at[SUPERVISOR], CF_MSG_CLOSE, 2, (cf_id_t){0}, &(cf_close_t){0});
     for (int64_t ahead_us = SECOND_US; ahead_us < GIVES_UP_US && !(world.drained && world.closed);
          ahead_us += SECOND_US) {
         pump();

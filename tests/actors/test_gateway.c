@@ -2502,7 +2502,7 @@ Test(gateway, drains_when_what_was_asked_is_answered_and_closes_1001)
     peer_answer(rooms, &msg, CF_MSG_POSTED, &(cf_posted_t){{{3}}, 1, 1});
     cr_assert(has(client_heard_type(ann, "message_ack"), "message_ack"));
     cr_assert(peer_await(supervisor, CF_MSG_DRAINED, 77, NULL));
-    peer_send(supervisor, CF_ACTOR_GATEWAY, CF_MSG_CLOSE, 78, (cf_id_t){0}, NULL);
+    peer_send(supervisor, CF_ACTOR_GATEWAY, CF_MSG_CLOSE, 78, (cf_id_t){0}, &(cf_close_t){0});
     cr_assert(has(client_heard_type(ann, "none"), "close 1001 going away; retry_after_ms="));
     cr_assert(has(client_heard_type(bob, "none"), "close 1001 going away; retry_after_ms="));
     close(ann);
@@ -2519,7 +2519,7 @@ Test(gateway, tells_whoever_waits_at_the_end_that_it_closes)
     post(ann, "a", "1");
     expect_post(rooms, "a", &msg);
     peer_send(supervisor, CF_ACTOR_GATEWAY, CF_MSG_DRAIN, 77, (cf_id_t){0}, NULL);
-    peer_send(supervisor, CF_ACTOR_GATEWAY, CF_MSG_CLOSE, 78, (cf_id_t){0}, NULL);
+    peer_send(supervisor, CF_ACTOR_GATEWAY, CF_MSG_CLOSE, 78, (cf_id_t){0}, &(cf_close_t){0});
     cr_assert(eq(int, client_answer(bob), 503));
     cr_assert(has(client_heard_type(ann, "error"), "\"code\":\"NOT_CONFIRMED\""));
     cr_assert(has(client_heard_type(ann, "none"), "close 1001 going away; retry_after_ms="));

@@ -1,9 +1,12 @@
 """Several servers on one database are one chat: whoever is in a room hears the others, whichever node they are on."""
 
+import signal
+
 import pytest
 
+import server as servers
 import ws
-from test_mesh import LINKS, await_metric, keys, make_node  # noqa: F401 (fixtures)
+from test_mesh import LINKS, await_metric, keys, make_node, open_files  # noqa: F401 (fixtures)
 
 pytestmark = pytest.mark.only_store("postgres")
 ROOMS = 6  # one node is asked first for all of them once in 32 runs
@@ -60,3 +63,39 @@ def test_every_node_counts_the_rooms_of_all(pair):
     for chat in chats[:2]:
         while chat.recv().get("user_counts") != dict.fromkeys(rooms, 2):
             pass
+
+
+GONE = "^this node was marked gone$|^was (late for|cut off from) the others, and is gone; begins anew$|^the store is away$"
+
+
+def freeze_until_gone(node, other):
+    node.freeze()
+    assert other.wait_log(lambda entry: entry.get("msg") == "a node is gone")
+    node.thaw()
+
+
+def test_a_node_that_was_away_begins_anew_as_the_same_process(pair):
+    ann, bob = pair[0].user("ann"), pair[1].user("bob")
+    room = ann.create_room()
+    bob.join(room)
+    here, there = ws.Chat(ann, room), ws.Chat(bob, room)
+    pid, files = pair[0].pid, open_files(pair[0])
+    pair[0].allow_errors(GONE)
+    freeze_until_gone(*pair)
+    assert here.wait_closed() == 1012
+    there.post("meanwhile", key="1")
+    there.until("message_ack")
+    pair[0].wait_anew()
+    await_metric(pair[0], LINKS, 1)
+    again = pair[0].client(token=ann.token)
+    assert [post["content"] for post in again.history(room)] == ["meanwhile"]
+    servers.until(lambda: open_files(pair[0]) <= files, "no more open files than before")
+    assert pair[0].pid == pid and pair[0].terminate() == 0
+
+
+def test_a_node_that_is_about_to_begin_anew_ends_when_it_is_told_to(pair):
+    pair[0].allow_errors(GONE)
+    freeze_until_gone(*pair)
+    assert pair[0].wait_log(lambda entry: entry.get("msg") == "begins anew")["pause_ms"] > 0
+    pair[0].signal(signal.SIGTERM)
+    assert pair[0].wait_exit() == 0

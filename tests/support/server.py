@@ -110,6 +110,13 @@ class Server:
             self.port.tls = self.certificate.context()
         return self
 
+    def wait_anew(self):
+        """Until it serves in the next life of its process, perhaps on another port."""
+        line = self.wait_log(lambda entry: entry.get("msg") == "begins anew", since=self._first)
+        assert line, f"does not begin anew: exit {self.process.poll()}, log {self.lines[self._first:][-20:]}"
+        self._first = self.lines.index(line)
+        return self.wait_serving()
+
     def command_line(self):
         """What any user of the machine can read of the process."""
         try:

@@ -38,7 +38,7 @@
     X(REFUSED, 0x0106, refused, ANSWER)                                                            \
     X(NODE_GONE, 0x0107, node_gone, NOTICE)                                                        \
     X(RELOAD, 0x0108, nothing, REQUEST)                                                            \
-    X(CLOSE, 0x0109, nothing, REQUEST)                                                             \
+    X(CLOSE, 0x0109, close, REQUEST)                                                             \
     X(CLOSED, 0x010a, nothing, ANSWER)                                                             \
     /* observe.h */                                                                                \
     X(PROBE, 0x0201, nothing, REQUEST)                                                             \
