@@ -3,6 +3,7 @@
 #include "bucket.h"
 #include "log.h"
 #include "metrics.h"
+#include "others.h"
 #include "secret.h"
 #include "session_cache.h"
 #include "store.h"
@@ -19,6 +20,7 @@
 #define TELL_AGAIN_US INT64_C(100000)
 #define FULL_RETRY_MS 1000
 #define HASHER_DEPTH 2 /* operations of one hasher: the one it works on and the next */
+#define TOLD_ENDS 256  /* what comes again by another way finds them here */
 #define TOKEN_BYTES 32
 #define TOKEN_TEXT 43 /* characters of 32 bytes in base64 without padding */
 
@@ -67,15 +69,23 @@ typedef struct operation {
     step_t step;
     cf_msg_t request; /* its head; the body is gone */
     int64_t deadline_us;
-    cf_session_t session;       /* as far as it is known; of DISABLE and ENABLE the user alone */
+    cf_session_t session;       /* as far as it is known; of DISABLE and ENABLE the user, and
+                                   when it was asked as created_us */
     credentials_t *credentials; /* owned; of REGISTER and LOGIN */
     int hasher;                 /* which one works on it; -1: none */
     bool is_waiting;            /* for a hasher, in its share's list */
     struct operation *prev, *next;
     uint16_t told;     /* gateways that know the session, or the user's sessions, have ended */
-    bool is_overtaken; /* a FINDING_SESSION: what the reader answers may be of before an end */
+    bool is_overtaken; /* a FINDING_SESSION: what the reader answers may be of before an end; an
+                          ADDING_SESSION: another node has ended what it has added, or will not have added */
     UT_hash_handle hh;
 } operation_t;
+
+/* A session, or all that a user had at a time. */
+typedef struct {
+    cf_id_t id;
+    int64_t asked_us; /* of a session: 0 */
+} told_t;
 
 struct cf_accounts {
     cf_accounts_config_t config;
@@ -89,6 +99,9 @@ struct cf_accounts {
     cf_limit_t limit; /* of registrations and logins */
     cf_bucket_t permits;
     cf_session_cache_t cache;
+    cf_others_t others;
+    told_t told[TOLD_ENDS]; /* what every gateway of this node knows to be over for good */
+    uint32_t told_next;     /* the oldest of them */
 };
 
 static cf_address_t address(cf_turn_t *turn, uint16_t kind, uint32_t index)
@@ -178,19 +191,45 @@ static void finish(cf_accounts_t *self, operation_t *op)
     free(op);
 }
 
+static int say_ended(cf_turn_t *turn, cf_address_t to, const operation_t *op)
+{
+    bool is_user = op->request.type == CF_MSG_DISABLE;
+    cf_session_ended_t session = {.session = op->session.id};
+    cf_user_ended_t user = {op->session.user, op->session.created_us};
+    memcpy(session.token_hash, op->session.token_hash, sizeof session.token_hash);
+    return cf_outbox_send(turn->out, to, is_user ? CF_MSG_USER_ENDED : CF_MSG_SESSION_ENDED, 0,
+                          (cf_id_t){0}, is_user ? (const void *)&user : &session);
+}
+
 /* Sockets opened with a session end with it; also when the store did not say whether it is gone: whoever
  * is still logged in connects again. */
 static bool tell_ended(const cf_accounts_t *self, cf_turn_t *turn, operation_t *op)
 {
-    bool is_user = op->request.type == CF_MSG_DISABLE;
-    cf_session_ended_t session = {op->session.id};
-    cf_user_ended_t user = {op->session.user};
     for (; op->told < self->config.gateways; op->told++)
-        if (cf_outbox_send(turn->out, address(turn, CF_ACTOR_GATEWAY, op->told),
-                           is_user ? CF_MSG_USER_ENDED : CF_MSG_SESSION_ENDED, 0, (cf_id_t){0},
-                           is_user ? (const void *)&user : &session) < 0)
+        if (say_ended(turn, address(turn, CF_ACTOR_GATEWAY, op->told), op) < 0)
             return false; /* no memory; told is where to go on */
     return true;
+}
+
+/* It is durable. A node that is missed here reads it in the store. */
+static void tell_others(cf_accounts_t *self, cf_turn_t *turn, const operation_t *op)
+{
+    for (uint32_t i = 0; i < self->others.count; i++)
+        say_ended(turn, (cf_address_t){self->others.nodes[i], CF_ACTOR_ACCOUNTS, 0}, op);
+}
+
+static bool was_told(const cf_accounts_t *self, told_t end)
+{
+    for (uint32_t i = 0; i < TOLD_ENDS; i++)
+        if (self->told[i].asked_us == end.asked_us && cf_id_equal(self->told[i].id, end.id))
+            return true;
+    return false;
+}
+
+static void note_told(cf_accounts_t *self, told_t end)
+{
+    self->told[self->told_next] = end;
+    self->told_next = (self->told_next + 1) % TOLD_ENDS;
 }
 
 /* Nothing that is known here of a user's sessions counts any more, nor what a reader may have seen of them
@@ -570,6 +609,11 @@ static void on_session_added(cf_accounts_t *self, cf_turn_t *turn, operation_t *
 {
     (void)msg;
     const credentials_t *person = op->credentials;
+    if (op->is_overtaken) {
+        cf_count(CF_M_LOGINS_FAILED);
+        fail(self, turn, op, CF_EAUTH);
+        return;
+    }
     cf_user_t user = {
         .id = person->user,
         .username = text_of(person->username, person->username_size),
@@ -769,15 +813,25 @@ static void on_no_ended(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, c
 }
 
 /* Answers behind the notices: whoever gets the answer may rely on them. */
-static void end_by_telling(cf_accounts_t *self, cf_turn_t *turn, operation_t *op)
+static void finish_told(cf_accounts_t *self, cf_turn_t *turn, operation_t *op)
 {
-    if (!tell_ended(self, turn, op)) {
-        op->step = TELLING_GATEWAYS;
-        self->telling++;
-        return;
-    }
+    if (op->request.type == CF_MSG_DISABLE)
+        note_told(self, (told_t){op->session.user, op->session.created_us});
+    else
+        note_told(self, (told_t){.id = op->session.id});
+    tell_others(self, turn, op);
     cf_outbox_finish(turn->out, &op->request, CF_MSG_DONE, NULL);
     finish(self, op);
+}
+
+static void end_by_telling(cf_accounts_t *self, cf_turn_t *turn, operation_t *op)
+{
+    if (tell_ended(self, turn, op)) {
+        finish_told(self, turn, op);
+        return;
+    }
+    op->step = TELLING_GATEWAYS;
+    self->telling++;
 }
 
 static void on_session_removed(cf_accounts_t *self, cf_turn_t *turn, operation_t *op,
@@ -814,6 +868,7 @@ static void on_named_user(cf_accounts_t *self, cf_turn_t *turn, operation_t *op,
         return;
     }
     op->session.user = user.id;
+    op->session.created_us = turn->wall_us;
     if (op->request.type == CF_MSG_DISABLE)
         ask_storage(self, turn, op, DISABLING, CF_MSG_DISABLE_USER,
                     &(cf_disable_user_t){user.id, turn->wall_us});
@@ -829,6 +884,15 @@ static void on_disabled(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, c
     end_by_telling(self, turn, op);
 }
 
+/* Nothing that is known of it counts any more, nor what a reader may have seen and not told yet. */
+static void forget_session(cf_accounts_t *self, const uint8_t token_hash[CF_TOKEN_HASH_SIZE])
+{
+    cf_session_cache_drop(&self->cache, token_hash);
+    for (operation_t *op = self->operations; op; op = op->hh.next)
+        op->is_overtaken |= op->step == FINDING_SESSION &&
+                            memcmp(op->session.token_hash, token_hash, CF_TOKEN_HASH_SIZE) == 0;
+}
+
 /* Who came back before it was done is out now, and so is what a reader has seen of them. The DONE behind it is too
  * late for whoever asked, who takes no notice. */
 static void on_ended_late(cf_accounts_t *self, cf_turn_t *turn, operation_t *op,
@@ -838,11 +902,7 @@ static void on_ended_late(cf_accounts_t *self, cf_turn_t *turn, operation_t *op,
         on_disabled(self, turn, op, msg);
         return;
     }
-    cf_session_cache_drop(&self->cache, op->session.token_hash);
-    for (operation_t *other = self->operations; other; other = other->hh.next)
-        other->is_overtaken |=
-            other->step == FINDING_SESSION &&
-            memcmp(other->session.token_hash, op->session.token_hash, CF_TOKEN_HASH_SIZE) == 0;
+    forget_session(self, op->session.token_hash);
     end_by_telling(self, turn, op);
 }
 
@@ -859,6 +919,64 @@ static void on_enabled(cf_accounts_t *self, cf_turn_t *turn, operation_t *op, co
     cf_log_info("enabled a user", CF_ID("user", op->session.user));
     cf_outbox_finish(turn->out, &op->request, CF_MSG_DONE, NULL);
     finish(self, op);
+}
+
+/* --- ended at other nodes ----------------------------------------------------------------------
+ */
+
+static void tell_of(cf_accounts_t *self, cf_turn_t *turn, uint16_t type, const void *ended,
+                    told_t end)
+{
+    for (uint16_t i = 0; i < self->config.gateways; i++)
+        cf_outbox_insist(turn->out, address(turn, CF_ACTOR_GATEWAY, i), type, 0, (cf_id_t){0},
+                         ended);
+    note_told(self, end);
+}
+
+static int on_session_ended(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_accounts_t *self = state;
+    cf_session_ended_t ended;
+    int rc = cf_msg_body(&ended, msg, turn->arena);
+    told_t end = {.id = ended.session};
+    if (rc < 0 || was_told(self, end))
+        return rc;
+    forget_session(self, ended.token_hash);
+    tell_of(self, turn, CF_MSG_SESSION_ENDED, &ended, end);
+    return 0;
+}
+
+/* Storage of this node may have added a session before the other node removed all, and its answer may come behind
+ * this: a login under way is one that came too late. */
+static int on_user_ended(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_accounts_t *self = state;
+    cf_user_ended_t ended;
+    int rc = cf_msg_body(&ended, msg, turn->arena);
+    told_t end = {ended.user, ended.asked_us};
+    if (rc < 0 || was_told(self, end))
+        return rc;
+    forget_sessions_of(self, ended.user);
+    for (operation_t *op = self->operations; op; op = op->hh.next)
+        op->is_overtaken |= op->step == ADDING_SESSION && cf_id_equal(op->session.user, ended.user);
+    tell_of(self, turn, CF_MSG_USER_ENDED, &ended, end);
+    return 0;
+}
+
+static int on_node_here(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_accounts_t *self = state;
+    uint32_t node;
+    int rc = cf_others_here(&self->others, turn, msg, &node);
+    return rc < 0 ? rc : 0;
+}
+
+static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_accounts_t *self = state;
+    uint32_t node;
+    int rc = cf_others_gone(&self->others, turn, msg, &node);
+    return rc < 0 ? rc : 0;
 }
 
 /* --- answers -----------------------------------------------------------------------------------
@@ -924,8 +1042,7 @@ static void tell_gateways(cf_accounts_t *self, cf_turn_t *turn)
         cf_outbox_trace(turn->out, op->request.trace);
         if (!tell_ended(self, turn, op))
             return;
-        cf_outbox_finish(turn->out, &op->request, CF_MSG_DONE, NULL);
-        finish(self, op);
+        finish_told(self, turn, op);
     }
 }
 
@@ -1016,6 +1133,10 @@ static const cf_handler_t handlers[] = {
     {CF_MSG_LOGOUT, on_logout},
     {CF_MSG_DISABLE, on_named},
     {CF_MSG_ENABLE, on_named},
+    {CF_MSG_SESSION_ENDED, on_session_ended},
+    {CF_MSG_USER_ENDED, on_user_ended},
+    {CF_MSG_NODE_HERE, on_node_here},
+    {CF_MSG_NODE_GONE, on_node_gone},
     {CF_MSG_USER, on_answer},
     {CF_MSG_SESSION_ROW, on_answer},
     {CF_MSG_HASHED, on_answer},

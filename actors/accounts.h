@@ -8,6 +8,9 @@
  *     DISABLE       control -> DONE once it is durable; every gateway of this node is told USER_ENDED
  *                              before | REFUSED CF_ENOENT, CF_EPERM (the bot)
  *     ENABLE        control -> DONE once it is durable | REFUSED CF_ENOENT
+ *     SESSION_ENDED, USER_ENDED   accounts of another node, or nodes, which read it in the store: what is known of
+ *                              them here is forgotten, and every gateway of this node told. LOGOUT and DISABLE say the
+ *                              same to accounts of the other nodes (NODE_HERE, NODE_GONE), once it is durable
  *     HASH, VERIFY              -> hashers, the least loaded one
  *     FIND_USER, FIND_SESSION   -> readers, spread by key
  *     CREATE_USER, SET_PASSWORD, ADD_SESSION, REMOVE_SESSION, DISABLE_USER, ENABLE_USER -> storage

@@ -170,10 +170,11 @@ static int add_peer(cf_mesh_t *self, const cf_node_here_t *here, const char *key
     return 0;
 }
 
-/* The lobby says nothing to a node before there is a way, and nothing more when there is none. */
-static void tell_lobby(cf_mesh_t *self, cf_turn_t *turn, const cf_msg_t *msg)
+/* They say nothing to a node before there is a way, and nothing more when there is none. */
+static void hand_on(cf_mesh_t *self, cf_turn_t *turn, const cf_msg_t *msg)
 {
-    cf_outbox_forward(turn->out, msg, (cf_address_t){self->number, CF_ACTOR_LOBBY, 0});
+    for (uint32_t i = 0; i < self->config.told_count; i++)
+        cf_outbox_forward(turn->out, msg, (cf_address_t){self->number, self->config.told[i], 0});
 }
 
 static int on_node_here(void *state, cf_turn_t *turn, const cf_msg_t *msg)
@@ -197,7 +198,7 @@ static int on_node_here(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         cf_log_error("cannot make a link to a node", CF_UINT("node", here.node),
                      CF_TEXT("endpoint", here.endpoint), CF_ERR(rc));
     else
-        tell_lobby(self, turn, msg);
+        hand_on(self, turn, msg);
     return 0;
 }
 
@@ -208,7 +209,7 @@ static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     int rc = cf_msg_body(&gone, msg, turn->arena);
     peer_t *peer = rc == 0 ? find(self, gone.node) : NULL;
     if (rc == 0)
-        tell_lobby(self, turn, msg);
+        hand_on(self, turn, msg);
     if (!peer)
         return rc;
     let_go(self, peer);

@@ -1,8 +1,8 @@
 /* actors/mesh.h: the links to the other nodes of this chat. docs/several-nodes.md, "The mesh".
  *
  *     NODE_HERE (nodes)        a link to that node: this one connects if the other came before it, else it is waited for. Handed
- *                              on to the lobby
- *     NODE_GONE (nodes)        the link, and all that waits for that node, are gone. Handed on to the lobby
+ *                              on to those who are told
+ *     NODE_GONE (nodes)        the link, and all that waits for that node, are gone. Handed on to the same
  *     any message for another node (all of this node)   goes over its link, in order, once
  *     DRAIN                    DRAINED when the others have confirmed all they were sent
  *
@@ -32,6 +32,8 @@ typedef struct {
     cf_config_list_t peers;  /* NAME=ENDPOINT, in the stead of what NODE_HERE says; borrowed */
     size_t queue_max;        /* bytes that wait to be confirmed by one other node */
     uint16_t actors[CF_ACTOR_KINDS]; /* how many of each kind are here */
+    const uint16_t *told; /* kinds of actors, the first of each, that are told of nodes; borrowed */
+    uint32_t told_count;
 } cf_mesh_config_t;
 
 typedef struct cf_mesh cf_mesh_t;

@@ -3,6 +3,7 @@
 #include "err.h"
 #include "log.h"
 #include "metrics.h"
+#include "wire/account.h"
 #include "wire/control.h"
 #include "wire/node.h"
 #include "wire/observe.h"
@@ -138,6 +139,18 @@ static void on_row(void *arg, const cf_node_t *node)
             (other_t){.number = node->number, .is_here = true, .heard_us = self->turn->boot_us};
 }
 
+static int on_ended(void *arg, const cf_ended_t *ended)
+{
+    cf_nodes_t *self = arg;
+    cf_outbox_t *out = self->turn->out;
+    cf_address_t accounts = {cf_outbox_address(out).node, CF_ACTOR_ACCOUNTS, 0};
+    cf_session_ended_t session = {.session = ended->id};
+    cf_user_ended_t user = {ended->id, ended->asked_us};
+    memcpy(session.token_hash, ended->token_hash, sizeof session.token_hash);
+    return cf_outbox_send(out, accounts, ended->is_user ? CF_MSG_USER_ENDED : CF_MSG_SESSION_ENDED,
+                          0, (cf_id_t){0}, ended->is_user ? (const void *)&user : &session);
+}
+
 static void drop_those_not_here(cf_nodes_t *self, cf_turn_t *turn)
 {
     uint32_t kept = 0;
@@ -226,13 +239,13 @@ static void beat(cf_nodes_t *self, cf_turn_t *turn)
                                 .gone_after_us = self->config.gone_after_us,
                                 .unheard = unheard,
                                 .unheard_count = list_unheard(self, turn->boot_us, unheard)};
+    cf_view_t view = {.node = on_row, .ended = on_ended, .arg = self};
     cf_node_end_t why;
     self->turn = turn;
     self->has_passed_own = false;
     for (uint32_t i = 0; i < self->count; i++)
         self->others[i].is_here = false;
-    int rc =
-        self->config.registry->ops->beat(self->config.registry, &heartbeat, on_row, self, &why);
+    int rc = self->config.registry->ops->beat(self->config.registry, &heartbeat, &view, &why);
     self->next_us = turn->boot_us + (rc < 0 ? RETRY_US : self->config.beat_us);
     if (rc == CF_ESTALE) {
         be_gone(self, turn, why);

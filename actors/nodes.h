@@ -2,8 +2,9 @@
  *
  *     STORE_OPENED (supervisor)  the tables are there: it enters the registry, again until it has, and says ENTERED: each
  *                                new reason why it is not let in, and when it is
- *     every beat                 a heartbeat in the registry. Then NODE_HERE and NODE_GONE for what has changed, LEASE
- *                                to the room threads, BEAT to the other nodes. Without an answer of the registry BEAT
+ *     every beat                 a heartbeat in the registry. Then NODE_HERE and NODE_GONE for what has changed,
+ *                                SESSION_ENDED and USER_ENDED to accounts for what has ended since the last one, at
+ *                                whatever node, LEASE to the room threads, BEAT to the other nodes. Without an answer of the registry BEAT
  *                                alone, and LEASE while nobody else had an answer either
  *     BEAT (another node)        it is heard
  *     DRAIN                      the others are told at once that this node is gone: its rooms are nobody's

@@ -297,6 +297,9 @@ static uint32_t list_told(supervisor_t *self)
     return n;
 }
 
+/* Who speaks to other nodes by itself. */
+static const uint16_t told_by_mesh[] = {CF_ACTOR_LOBBY, CF_ACTOR_ACCOUNTS};
+
 static int start_mesh(supervisor_t *self)
 {
     const cf_config_t *config = self->config;
@@ -313,7 +316,9 @@ static int start_mesh(supervisor_t *self)
                                               .heartbeat_ms = (int)config->node_heartbeat_ms,
                                               .silence_ms = (int)config->node_gone_after_ms},
                                     .peers = config->mesh_peers,
-                                    .queue_max = config->mesh_queue_max_bytes};
+                                    .queue_max = config->mesh_queue_max_bytes,
+                                    .told = told_by_mesh,
+                                    .told_count = sizeof told_by_mesh / sizeof told_by_mesh[0]};
     for (uint32_t i = 0; i < self->count; i++)
         mesh_config.actors[self->addresses[i].kind]++;
     int rc = cf_mesh_new(&mesh, &mesh_config);

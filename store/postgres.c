@@ -130,10 +130,16 @@ static const char *const statements[STATEMENT_COUNT] = {
                      " RETURNING 1) SELECT CASE WHEN EXISTS (SELECT 1 FROM put) THEN 0 ELSE 1 END",
     [DISABLE_USER] = "WITH marked AS (UPDATE users SET disabled_us ="
                      " coalesce(disabled_us, $2::int8) WHERE id = $1::uuid RETURNING id),"
-                     " gone AS (DELETE FROM sessions USING marked WHERE user_id = marked.id)"
+                     " gone AS (DELETE FROM sessions USING marked WHERE user_id = marked.id),"
+                     " told AS (INSERT INTO revocations (user_id, asked_us) SELECT id, $2::int8"
+                     " FROM marked)"
                      " SELECT CASE WHEN EXISTS (SELECT 1 FROM marked) THEN 0 ELSE 1 END",
+    /* a session that another node added while the user was being disabled was not seen by that, and has been
+     * nobody's since: see GET_SESSIONS */
     [ENABLE_USER] = "WITH put AS (UPDATE users SET disabled_us = NULL WHERE id = $1::uuid"
-                    " RETURNING 1) SELECT CASE WHEN EXISTS (SELECT 1 FROM put) THEN 0 ELSE 1 END",
+                    " RETURNING id), gone AS (DELETE FROM sessions USING put WHERE user_id = put.id"
+                    " AND EXISTS (SELECT 1 FROM users WHERE id = $1::uuid AND disabled_us IS NOT"
+                    " NULL)) SELECT CASE WHEN EXISTS (SELECT 1 FROM put) THEN 0 ELSE 1 END",
     [PUT_SESSION] =
         "WITH put AS (INSERT INTO sessions (token_hash, id, user_id, created_us, expires_us)"
         " SELECT $1::bytea, $2::uuid, $3::uuid, $4::int8, $5::int8"
@@ -143,7 +149,9 @@ static const char *const statements[STATEMENT_COUNT] = {
         " WHEN EXISTS (SELECT 1 FROM users WHERE id = $3::uuid AND disabled_us IS NOT NULL) THEN 3"
         " WHEN EXISTS (SELECT 1 FROM put) OR EXISTS (SELECT 1 FROM sessions"
         " WHERE token_hash = $1::bytea AND id = $2::uuid) THEN 0 ELSE 2 END",
-    [REMOVE_SESSION] = "WITH gone AS (DELETE FROM sessions WHERE token_hash = $1::bytea) SELECT 0",
+    [REMOVE_SESSION] = "WITH gone AS (DELETE FROM sessions WHERE token_hash = $1::bytea"
+                       " RETURNING id, token_hash), told AS (INSERT INTO revocations"
+                       " (session, token_hash) SELECT id, token_hash FROM gone) SELECT 0",
     [PUT_ROOM] = "WITH put AS (INSERT INTO rooms (id, name, creator, created_us, ephemeral)"
                  " SELECT $1::uuid, $2::text, $3::uuid, $4::int8, $5::bool"
                  " WHERE EXISTS (SELECT 1 FROM users WHERE id = $3::uuid)"
@@ -199,7 +207,7 @@ static const char *const statements[STATEMENT_COUNT] = {
     [GET_SESSIONS] = "SELECT k.place, " USER_COLUMNS ", s.id, s.created_us, s.expires_us"
                      " FROM unnest($1::bytea[], $2::int4[]) k (token_hash, place)"
                      " JOIN sessions s ON s.token_hash = k.token_hash"
-                     " JOIN users u ON u.id = s.user_id",
+                     " JOIN users u ON u.id = s.user_id AND u.disabled_us IS NULL",
     [GET_MEMBERS] =
         "SELECT k.place, EXISTS (SELECT 1 FROM rooms WHERE id = k.room),"
         " EXISTS (SELECT 1 FROM members m WHERE m.room = k.room AND m.user_id = k.user_id)"

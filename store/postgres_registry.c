@@ -1,4 +1,4 @@
-/* The table `nodes` on PostgreSQL. Each call is one transaction in one trip. A heartbeat takes no lock that another one
+/* The tables `nodes` and `revocations` on PostgreSQL. Each call is one transaction in one trip. A heartbeat takes no lock that another one
  * waits for: rows that are locked are passed over, and what is left undone is the next heartbeat's, of whomever. */
 #include "registry.h"
 
@@ -10,7 +10,10 @@
 #define KEPT_US "86400000000" /* a day; then nobody can mistake a number for another process's */
 #define ENTER_LOCK "7309453117222" /* any number that nobody else locks */
 #define NOW "(extract(epoch FROM clock_timestamp()) * 1000000)::int8"
-#define STATEMENTS_MAX 8 /* of one call */
+#define STATEMENTS_MAX 10 /* of one call */
+/* A node that cannot read them for so long is gone: nobody needs them any more. */
+#define ENDED_KEPT_US "600000000"
+#define ENDED_FORGOTTEN_MAX "1000" /* in one heartbeat, so that it does not wait */
 
 typedef enum {
     BEGIN,
@@ -26,6 +29,9 @@ typedef enum {
     MARK_CUT_OFF,
     WHY,
     THERE,
+    OLDEST_OPEN,
+    ENDED,
+    FORGET_ENDED,
     LEAVE,
     STATEMENT_COUNT,
 } statement_t;
@@ -83,6 +89,16 @@ static const char *const statements[STATEMENT_COUNT] = {
             " ELSE 2 END",
     [THERE] = "SELECT number, name, endpoint, public_key, version FROM nodes WHERE gone_us IS NULL"
               " ORDER BY entered_us, number",
+    /* What is older is committed and visible from here on, or never will be. */
+    [OLDEST_OPEN] = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::int8",
+    /* At least one row: the same, as of this very reading. */
+    [ENDED] = "SELECT pg_snapshot_xmin(s)::text::int8, r.session, r.token_hash, r.user_id,"
+              " r.asked_us"
+              " FROM pg_current_snapshot() s LEFT JOIN revocations r"
+              " ON r.xid >= $1::int8::text::xid8 ORDER BY r.xid, r.id",
+    [FORGET_ENDED] = "DELETE FROM revocations WHERE (xid, id) IN (SELECT xid, id FROM revocations"
+                     " WHERE at_us < " NOW " - " ENDED_KEPT_US " ORDER BY at_us"
+                     " LIMIT " ENDED_FORGOTTEN_MAX " FOR UPDATE SKIP LOCKED)",
     [LEAVE] = "UPDATE nodes SET gone_us = " NOW ", gone_why = 1 WHERE number = $1::int8"
               " AND gone_us IS NULL",
 };
@@ -92,6 +108,8 @@ typedef struct {
     cf_store_config_t config;
     cf_pg_link_t link;
     cf_pg_array_t unheard;
+    int64_t
+        open_xid; /* what older transactions have ended was told, or was before this node entered */
 } registry_t;
 
 /* A transaction: statements sent one behind the other and answered in one trip. */
@@ -138,6 +156,7 @@ static int commit(trip_t *trip)
 
 static int postgres_enter(cf_registry_t *base, const cf_node_t *node, int64_t gone_after_us)
 {
+    registry_t *self = (registry_t *)base;
     static const int codes[] = {[ENTERED] = 0,
                                 [NAME_TAKEN] = CF_EEXIST,
                                 [CANNOT_TALK] = CF_EPERM,
@@ -150,36 +169,58 @@ static int postgres_enter(cf_registry_t *base, const cf_node_t *node, int64_t go
         cf_pg_int8_param(&version, node->version), cf_pg_int8_param(&most, CF_NODES_MAX)};
     cf_pg_param_t late[] = {params[0], cf_pg_int8_param(&gone_after, gone_after_us)};
     trip_t trip;
-    begin(&trip, (registry_t *)base);
+    begin(&trip, self);
     add(&trip, LOCK_ENTRY, NULL, 0);
     add(&trip, FORGET, NULL, 0);
     add(&trip, MARK_LATE_BEFORE, late, 2);
     add(&trip, MARK_REPLACED, params, 3);
     add(&trip, ENTER, params, 6);
+    add(&trip, OLDEST_OPEN, NULL, 0);
     int rc = commit(&trip);
     if (rc == 0) {
-        int32_t answer = cf_pg_int4(trip.results[trip.sent - 2], 0, 0);
+        int32_t answer = cf_pg_int4(trip.results[trip.sent - 3], 0, 0);
+        self->open_xid = cf_pg_int8(trip.results[trip.sent - 2], 0, 0);
         rc = answer >= ENTERED && answer <= NUMBER_USED ? codes[answer] : CF_EIO;
     }
     end(&trip);
     return rc;
 }
 
-static void deliver(const PGresult *result, cf_node_row_fn *row, void *arg)
+static void deliver(const PGresult *result, const cf_view_t *view)
 {
     for (int i = 0; i < PQntuples(result); i++)
-        row(arg, &(cf_node_t){.number = (uint32_t)cf_pg_int8(result, i, 0),
-                              .name = cf_pg_text(result, i, 1),
-                              .endpoint = cf_pg_text(result, i, 2),
-                              .public_key = cf_pg_text(result, i, 3),
-                              .version = (uint32_t)cf_pg_int4(result, i, 4)});
+        view->node(view->arg, &(cf_node_t){.number = (uint32_t)cf_pg_int8(result, i, 0),
+                                           .name = cf_pg_text(result, i, 1),
+                                           .endpoint = cf_pg_text(result, i, 2),
+                                           .public_key = cf_pg_text(result, i, 3),
+                                           .version = (uint32_t)cf_pg_int4(result, i, 4)});
 }
 
-static int postgres_beat(cf_registry_t *base, const cf_heartbeat_t *beat, cf_node_row_fn *row,
-                         void *arg, cf_node_end_t *why)
+/* If there was no memory to tell all of them, the next heartbeat begins with the same. */
+static void deliver_ended(registry_t *self, const PGresult *result, const cf_view_t *view)
+{
+    for (int i = 0; i < PQntuples(result); i++) {
+        bool is_user = !PQgetisnull(result, i, 3), is_session = !PQgetisnull(result, i, 1);
+        cf_ended_t ended = {.is_user = is_user};
+        if (is_user) {
+            ended.id = cf_pg_id(result, i, 3);
+            ended.asked_us = cf_pg_int8(result, i, 4);
+        }
+        if (is_session)
+            ended.id = cf_pg_id(result, i, 1);
+        if (is_session && PQgetlength(result, i, 2) == CF_TOKEN_HASH_SIZE)
+            memcpy(ended.token_hash, PQgetvalue(result, i, 2), CF_TOKEN_HASH_SIZE);
+        if ((is_user || is_session) && view->ended(view->arg, &ended) < 0)
+            return;
+    }
+    self->open_xid = cf_pg_int8(result, 0, 0);
+}
+
+static int postgres_beat(cf_registry_t *base, const cf_heartbeat_t *beat, const cf_view_t *view,
+                         cf_node_end_t *why)
 {
     registry_t *self = (registry_t *)base;
-    uint64_t number, gone_after;
+    uint64_t number, gone_after, open_xid;
     cf_pg_array_start(&self->unheard, CF_PG_INT8);
     for (uint32_t i = 0; i < beat->unheard_count; i++)
         cf_pg_array_int8(&self->unheard, beat->unheard[i]);
@@ -188,6 +229,7 @@ static int postgres_beat(cf_registry_t *base, const cf_heartbeat_t *beat, cf_nod
     cf_pg_param_t params[] = {cf_pg_int8_param(&number, beat->number),
                               cf_pg_int8_param(&gone_after, beat->gone_after_us),
                               {self->unheard.bytes.data, (int)self->unheard.bytes.size}};
+    cf_pg_param_t since = cf_pg_int8_param(&open_xid, self->open_xid);
     trip_t trip;
     begin(&trip, self);
     add(&trip, BEAT, params, 3);
@@ -195,10 +237,13 @@ static int postgres_beat(cf_registry_t *base, const cf_heartbeat_t *beat, cf_nod
     add(&trip, MARK_CUT_OFF, params, 1);
     add(&trip, WHY, params, 1);
     add(&trip, THERE, NULL, 0);
+    add(&trip, ENDED, &since, 1);
+    add(&trip, FORGET_ENDED, NULL, 0);
     int rc = commit(&trip);
-    int32_t gone = rc == 0 ? cf_pg_int4(trip.results[trip.sent - 3], 0, 0) : 0;
+    int32_t gone = rc == 0 ? cf_pg_int4(trip.results[trip.sent - 5], 0, 0) : 0;
     if (rc == 0 && gone == 0) {
-        deliver(trip.results[trip.sent - 2], row, arg);
+        deliver(trip.results[trip.sent - 4], view);
+        deliver_ended(self, trip.results[trip.sent - 3], view);
     } else if (rc == 0) {
         *why = (cf_node_end_t)gone;
         rc = CF_ESTALE;

@@ -1,4 +1,4 @@
-/* store/registry.h: who is a node of this chat; the table `nodes`. All its times are the database's own, so
+/* store/registry.h: who is a node of this chat; the table `nodes`, and `revocations`. All their times are the database's own, so
  * clocks of nodes are never compared.
  *
  * It has a connection of its own, as a heartbeat must not wait behind a batch of posts, and belongs to one thread. SQLite
@@ -37,6 +37,27 @@ typedef struct {
 /* Borrows its argument for the call. */
 typedef void cf_node_row_fn(void *arg, const cf_node_t *node);
 
+/* A session that was ended, or all of a user. */
+typedef struct {
+    bool is_user;     /* all sessions of `id` */
+    cf_id_t id;       /* of a session or of a user */
+    int64_t asked_us; /* of a user: by the clock of whoever asked, to tell it from another time */
+    uint8_t token_hash[CF_TOKEN_HASH_SIZE]; /* of a session */
+} cf_ended_t;
+
+/* Borrows its argument for the call. Below 0: it could not be told, and comes again. */
+typedef int cf_ended_row_fn(void *arg, const cf_ended_t *ended);
+
+/* Whom a heartbeat tells, all with this argument. */
+typedef struct {
+    cf_node_row_fn
+        *node; /* every node that is there, in the order they entered, this one included */
+    cf_ended_row_fn
+        *ended; /* sessions ended since this registry was entered, by whomever; each once, some
+                               perhaps several times */
+    void *arg;
+} cf_view_t;
+
 typedef struct {
     /* This process is a node from here on. One of the same name and endpoint is gone then: it cannot be
      * there. CF_EEXIST: one of this name and another endpoint is there. CF_EPERM: others are there, and could not be
@@ -46,9 +67,9 @@ typedef struct {
 
     /* A heartbeat. Marks gone who has been without one for too long, if this node has been steady for as long:
      * without two thirds of it between two of its own (after an outage all are late), and one of those who do not hear each other: who has most of
-     * such, then who has the largest number. row is called for every node that is there, in the order they
-     * entered, this one included. CF_ESTALE: this one is gone for ever, *why is set, nothing was delivered. */
-    int (*beat)(cf_registry_t *self, const cf_heartbeat_t *beat, cf_node_row_fn *row, void *arg,
+     * such, then who has the largest number. Then it tells view of those who are there, and of sessions that
+     * have ended. CF_ESTALE: this one is gone for ever, *why is set, nothing was delivered. */
+    int (*beat)(cf_registry_t *self, const cf_heartbeat_t *beat, const cf_view_t *view,
                 cf_node_end_t *why);
 
     /* This node is gone, by itself; also if it was before. */

@@ -11,6 +11,7 @@
 #include "wire/account.h"
 #include "wire/control.h"
 #include "wire/hash.h"
+#include "wire/node.h"
 #include "wire/read.h"
 #include "wire/record.h"
 
@@ -894,6 +895,171 @@ Test(accounts, enabling_a_user_is_done_when_it_is_written)
     cr_assert(eq(u64, sent(CF_MSG_DONE, operator.kind, NULL).corr, 1));
     sent_nothing();
     log_in(2);
+}
+
+/* --- other nodes -------------------------------------------------------------------------------
+ */
+
+static const cf_address_t elsewhere = {2, CF_ACTOR_ACCOUNTS, 0}, mesh = {NODE, CF_ACTOR_MESH, 0},
+                          nodes = {NODE, CF_ACTOR_NODES, 0};
+
+static void node_here(uint32_t node)
+{
+    cf_node_here_t here = {node, cf_str("two"), cf_str("tcp://10.0.0.2:7000"),
+                           cf_str("0123456789012345678901234567890123456789"), true};
+    tell(mesh, CF_MSG_NODE_HERE, 0, &here);
+}
+
+static cf_session_ended_t end_of(const cf_session_row_t *row)
+{
+    cf_session_ended_t ended = {.session = row->session.id};
+    memcpy(ended.token_hash, row->session.token_hash, sizeof ended.token_hash);
+    return ended;
+}
+
+static void is_remembered(uint64_t corr, const cf_session_row_t *row)
+{
+    send_token(CF_MSG_AUTHENTICATE, corr, STRANGE_TOKEN);
+    cf_msg_t find = sent(CF_MSG_FIND_SESSION, CF_ACTOR_READER, NULL);
+    tell(find.to, CF_MSG_SESSION_ROW, find.corr, row);
+    sent(CF_MSG_SESSION, CF_ACTOR_GATEWAY, NULL);
+}
+
+Test(accounts, tells_the_other_nodes_what_has_ended_once_it_is_durable)
+{
+    char *token = log_in(1);
+    cf_session_row_t row = row_of(token, 0);
+    cf_session_ended_t ended;
+    cf_user_ended_t user;
+    node_here(elsewhere.node);
+    node_here(elsewhere.node); /* the mesh may say so twice */
+    send_token(CF_MSG_LOGOUT, 2, token);
+    cf_msg_t write = sent(CF_MSG_REMOVE_SESSION, CF_ACTOR_STORAGE, NULL);
+    sent_nothing();
+    done(&write);
+    every_gateway_heard_of_the_end();
+    cr_assert(eq(u32, sent(CF_MSG_SESSION_ENDED, CF_ACTOR_ACCOUNTS, &ended).to.node, 2));
+    cr_assert(eq(int, memcmp(ended.token_hash, row.session.token_hash, CF_TOKEN_HASH_SIZE), 0));
+    sent(CF_MSG_DONE, CF_ACTOR_GATEWAY, NULL);
+
+    cf_disable_user_t disable;
+    write = ask_to(CF_MSG_DISABLE, 3, CF_MSG_DISABLE_USER, &disable);
+    done(&write);
+    every_gateway_heard_of_anns_end();
+    cr_assert(eq(u32, sent(CF_MSG_USER_ENDED, CF_ACTOR_ACCOUNTS, &user).to.node, 2));
+    cr_assert(cf_id_equal(user.user, ann_id));
+    cr_assert(eq(i64, user.asked_us, disable.at_us));
+    sent(CF_MSG_DONE, operator.kind, NULL);
+
+    tell(mesh, CF_MSG_NODE_GONE, 0, &(cf_node_gone_t){elsewhere.node});
+    disable_ann(4);
+    sent_nothing();
+}
+
+Test(accounts, what_was_not_confirmed_is_not_told_to_other_nodes)
+{
+    char *token = log_in(1);
+    node_here(elsewhere.node);
+    send_token(CF_MSG_LOGOUT, 2, token);
+    cf_msg_t write = sent(CF_MSG_REMOVE_SESSION, CF_ACTOR_STORAGE, NULL);
+    refuse(&write, CF_EIO);
+    every_gateway_heard_of_the_end();
+    cr_assert(eq(int, refused(2), CF_EIO)); /* if it was done, nodes reads it */
+    sent_nothing();
+}
+
+Test(accounts, a_session_that_another_node_ended_is_forgotten_and_told_to_every_gateway)
+{
+    cf_session_row_t row = row_of(STRANGE_TOKEN, WALL0 + now_us + TTL_US);
+    cf_session_ended_t end = end_of(&row);
+    is_remembered(1, &row);
+    tell(elsewhere, CF_MSG_SESSION_ENDED, 0, &end);
+    every_gateway_heard_of_the_end();
+    is_looked_up(2, STRANGE_TOKEN);
+    tell(nodes, CF_MSG_SESSION_ENDED, 0, &end); /* reads the same in the store */
+    sent_nothing();
+}
+
+Test(accounts, a_session_that_a_reader_saw_before_another_node_ended_it_is_looked_up_again)
+{
+    cf_session_row_t row = row_of(STRANGE_TOKEN, WALL0 + now_us + TTL_US);
+    cf_session_ended_t end = end_of(&row);
+    send_token(CF_MSG_AUTHENTICATE, 1, STRANGE_TOKEN);
+    cf_msg_t early = sent(CF_MSG_FIND_SESSION, CF_ACTOR_READER, NULL);
+    tell(nodes, CF_MSG_SESSION_ENDED, 0, &end);
+    every_gateway_heard_of_the_end();
+    tell(early.to, CF_MSG_SESSION_ROW, early.corr, &row);
+    cf_msg_t again = sent(CF_MSG_FIND_SESSION, CF_ACTOR_READER, NULL);
+    refuse(&again, CF_ENOENT);
+    cr_assert(eq(int, refused(1), CF_EAUTH));
+}
+
+Test(accounts, what_ended_here_is_not_told_again_when_it_is_read_in_the_store)
+{
+    char *token = log_in(1);
+    cf_session_row_t row = row_of(token, 0);
+    cf_session_ended_t ended;
+    cf_disable_user_t disable;
+    send_token(CF_MSG_LOGOUT, 2, token);
+    cf_msg_t write = sent(CF_MSG_REMOVE_SESSION, CF_ACTOR_STORAGE, NULL);
+    done(&write);
+    sent(CF_MSG_SESSION_ENDED, CF_ACTOR_GATEWAY, &ended);
+    sent(CF_MSG_SESSION_ENDED, CF_ACTOR_GATEWAY, NULL);
+    sent(CF_MSG_DONE, CF_ACTOR_GATEWAY, NULL);
+    memcpy(ended.token_hash, row.session.token_hash, sizeof ended.token_hash);
+    tell(nodes, CF_MSG_SESSION_ENDED, 0, &ended);
+    write = ask_to(CF_MSG_DISABLE, 3, CF_MSG_DISABLE_USER, &disable);
+    done(&write);
+    every_gateway_heard_of_anns_end();
+    sent(CF_MSG_DONE, operator.kind, NULL);
+    tell(nodes, CF_MSG_USER_ENDED, 0, &(cf_user_ended_t){ann_id, disable.at_us});
+    sent_nothing();
+}
+
+Test(accounts, a_user_who_was_disabled_at_another_node_has_no_session_here)
+{
+    cf_session_row_t row = row_of(STRANGE_TOKEN, WALL0 + now_us + TTL_US);
+    is_remembered(1, &row);
+    tell(elsewhere, CF_MSG_USER_ENDED, 0, &(cf_user_ended_t){ann_id, 5});
+    every_gateway_heard_of_anns_end();
+    is_looked_up(2, STRANGE_TOKEN);
+    tell(nodes, CF_MSG_USER_ENDED, 0, &(cf_user_ended_t){ann_id, 5});
+    sent_nothing();
+    tell(nodes, CF_MSG_USER_ENDED, 0, &(cf_user_ended_t){ann_id, 6}); /* enabled in between */
+    every_gateway_heard_of_anns_end();
+}
+
+/* Storage of this node answers its own writes in order, but not those of others. */
+Test(accounts, a_login_that_was_stored_before_another_node_removed_it_is_a_wrong_password)
+{
+    cf_user_t user = ann();
+    tell(gateway, CF_MSG_LOGIN, 1, &(cf_login_t){cf_str("ann"), cf_str("password123"), HERE});
+    cf_msg_t find = sent(CF_MSG_FIND_USER, CF_ACTOR_READER, NULL);
+    tell(find.to, CF_MSG_USER, find.corr, &user);
+    cf_msg_t verify = sent(CF_MSG_VERIFY, CF_ACTOR_HASHER, NULL);
+    tell(verify.to, CF_MSG_VERIFIED, verify.corr, &(cf_verified_t){true, {0}});
+    cf_msg_t add = sent(CF_MSG_ADD_SESSION, CF_ACTOR_STORAGE, NULL);
+    tell(elsewhere, CF_MSG_USER_ENDED, 0, &(cf_user_ended_t){ann_id, 5});
+    every_gateway_heard_of_anns_end();
+    done(&add);
+    cr_assert(eq(int, refused(1), CF_EAUTH));
+    log_in(2); /* enabled again */
+}
+
+Test(accounts, keeps_in_mind_the_last_256_ends)
+{
+    cf_session_ended_t end = {.session = {{1}}};
+    tell(nodes, CF_MSG_SESSION_ENDED, 0, &end);
+    every_gateway_heard_of_the_end();
+    for (int i = 1; i <= 256; i++) {
+        tell(nodes, CF_MSG_SESSION_ENDED, 0, &end); /* is known */
+        sent_nothing();
+        cf_session_ended_t other = {.session = {{2, (uint8_t)i, (uint8_t)(i >> 8)}}};
+        tell(nodes, CF_MSG_SESSION_ENDED, 0, &other);
+        every_gateway_heard_of_the_end();
+    }
+    tell(nodes, CF_MSG_SESSION_ENDED, 0, &end); /* and told once more now, which harms nobody */
+    every_gateway_heard_of_the_end();
 }
 
 static int told_the_operator(uint64_t corr)

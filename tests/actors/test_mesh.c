@@ -71,13 +71,16 @@ static void open_node(node_t *self, const keys_t *own)
     cr_assert(cf_outbox_new(&self->gateway_out, &self->bus, of(self, CF_ACTOR_GATEWAY)) == 0);
     cr_assert(cf_outbox_new(&self->nodes_out, &self->bus, of(self, CF_ACTOR_NODES)) == 0);
     cr_assert(cf_outbox_new(&self->stats_out, &self->bus, of(self, CF_ACTOR_STATS)) == 0);
+    static const uint16_t told[] = {CF_ACTOR_LOBBY};
     cf_mesh_config_t config = {
         .actor = self->actor,
         .bus = &self->bus,
         .curve = curve_of(own),
         .peers = peers,
         .queue_max = QUEUE_MAX,
-        .actors = {[CF_ACTOR_LOBBY] = 1, [CF_ACTOR_GATEWAY] = GATEWAYS, [CF_ACTOR_ROOMS] = 1}};
+        .actors = {[CF_ACTOR_LOBBY] = 1, [CF_ACTOR_GATEWAY] = GATEWAYS, [CF_ACTOR_ROOMS] = 1},
+        .told = told,
+        .told_count = 1};
     cr_assert(eq(int, cf_mesh_new(&mesh, &config), 0));
     strcpy(self->endpoint, cf_mesh_endpoint(mesh));
     strcpy(self->key, cf_mesh_public_key(mesh));

@@ -2,6 +2,7 @@
 #include "nodes.h"
 
 #include "err.h"
+#include "wire/account.h"
 #include "wire/control.h"
 #include "wire/node.h"
 #include "wire/observe.h"
@@ -32,6 +33,8 @@ static struct {
     int enters, enter_rc, beats, beat_rc;
     cf_node_end_t why;
     uint32_t there[8], there_count;
+    cf_ended_t ended[2]; /* told by the next heartbeat, the last one first */
+    uint32_t ended_count;
     char unheard[64]; /* of the last heartbeat: "2 3" */
     int64_t gone_after_us;
     uint32_t left;
@@ -47,8 +50,8 @@ static int fake_enter(cf_registry_t *self, const cf_node_t *node, int64_t gone_a
     return registry.enter_rc;
 }
 
-static int fake_beat(cf_registry_t *self, const cf_heartbeat_t *beat, cf_node_row_fn *row,
-                     void *arg, cf_node_end_t *why)
+static int fake_beat(cf_registry_t *self, const cf_heartbeat_t *beat, const cf_view_t *view,
+                     cf_node_end_t *why)
 {
     (void)self;
     registry.beats++;
@@ -59,11 +62,14 @@ static int fake_beat(cf_registry_t *self, const cf_heartbeat_t *beat, cf_node_ro
                  sizeof registry.unheard - strlen(registry.unheard), "%s%u", i ? " " : "",
                  beat->unheard[i]);
     for (uint32_t i = 0; registry.beat_rc == 0 && i < registry.there_count; i++)
-        row(arg, &(cf_node_t){.number = registry.there[i],
-                              .name = cf_str("n"),
-                              .endpoint = cf_str("tcp://10.0.0.2:7000"),
-                              .public_key = cf_str("0123456789012345678901234567890123456789"),
-                              .version = 1});
+        view->node(view->arg,
+                   &(cf_node_t){.number = registry.there[i],
+                                .name = cf_str("n"),
+                                .endpoint = cf_str("tcp://10.0.0.2:7000"),
+                                .public_key = cf_str("0123456789012345678901234567890123456789"),
+                                .version = 1});
+    for (; registry.beat_rc == 0 && registry.ended_count; registry.ended_count--)
+        cr_assert(eq(int, view->ended(view->arg, &registry.ended[registry.ended_count - 1]), 0));
     *why = registry.why;
     return registry.beat_rc;
 }
@@ -166,6 +172,8 @@ static void show_body(const cf_msg_t *msg)
         cf_lease_t lease;
         cf_fenced_t fenced;
         cf_beat_t beat;
+        cf_session_ended_t session;
+        cf_user_ended_t user;
     } body;
     char *end = shown + strlen(shown);
     size_t left = sizeof shown - strlen(shown);
@@ -179,6 +187,11 @@ static void show_body(const cf_msg_t *msg)
         snprintf(end, left, " %u", body.gone.node);
     else if (msg->type == CF_MSG_LEASE)
         snprintf(end, left, " %+lld", (long long)(body.lease.until_us - now_us) / 1000);
+    else if (msg->type == CF_MSG_SESSION_ENDED)
+        snprintf(end, left, " %u of token %u", body.session.session.bytes[0],
+                 body.session.token_hash[0]);
+    else if (msg->type == CF_MSG_USER_ENDED)
+        snprintf(end, left, " %u at %lld", body.user.user.bytes[0], (long long)body.user.asked_us);
     else if (msg->type == CF_MSG_FENCED)
         snprintf(end, left, " %u", body.fenced.why);
     else
@@ -301,6 +314,18 @@ Test(nodes, tells_who_comes_and_who_is_gone)
     THERE(1);
     cr_assert(eq(str, pass_us(BEAT_US),
                  "NODE_GONE lobby-0@1 2\n"
+                 "LEASE rooms-0@1 +2500\nLEASE rooms-1@1 +2500\n"));
+}
+
+Test(nodes, tells_accounts_of_sessions_that_ended_anywhere)
+{
+    enter();
+    pass_us(0);
+    registry.ended[0] = (cf_ended_t){.is_user = true, .id = {{3}}, .asked_us = 5};
+    registry.ended[1] = (cf_ended_t){.id = {{1}}, .token_hash = {2}};
+    registry.ended_count = 2;
+    cr_assert(eq(str, pass_us(BEAT_US),
+                 "SESSION_ENDED accounts-0@1 1 of token 2\nUSER_ENDED accounts-0@1 3 at 5\n"
                  "LEASE rooms-0@1 +2500\nLEASE rooms-1@1 +2500\n"));
 }
 

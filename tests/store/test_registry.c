@@ -69,12 +69,30 @@ static void on_node(void *arg, const cf_node_t *node)
     snprintf(there + used, sizeof there - used, "%s%u", used ? " " : "", node->number);
 }
 
+static char ended[256]; /* "session 7 of token 8; user 1 at 5" as the latest beat() told */
+static int ended_rc;
+
+static int on_ended(void *arg, const cf_ended_t *row)
+{
+    size_t used = strlen(ended);
+    (void)arg;
+    if (ended_rc < 0)
+        return ended_rc;
+    if (row->is_user)
+        snprintf(ended + used, sizeof ended - used, "%suser %u at %lld", used ? "; " : "",
+                 row->id.bytes[CF_ID_SIZE - 1], (long long)row->asked_us);
+    else
+        snprintf(ended + used, sizeof ended - used, "%ssession %u of token %u", used ? "; " : "",
+                 row->id.bytes[CF_ID_SIZE - 1], row->token_hash[CF_TOKEN_HASH_SIZE - 1]);
+    return 0;
+}
+
 static int beat_without(uint32_t number, const uint32_t *unheard, uint32_t n)
 {
-    there[0] = '\0';
+    there[0] = ended[0] = '\0';
     why = 0;
     return registry->ops->beat(registry, &(cf_heartbeat_t){number, GONE_AFTER_US, unheard, n},
-                               on_node, NULL, &why);
+                               &(cf_view_t){on_node, on_ended, NULL}, &why);
 }
 
 static int beat(uint32_t number)
@@ -126,7 +144,7 @@ Test(registry, a_node_that_entered_is_told_of_all)
     cr_assert(eq(str, there, "1 2"));
     cr_assert(eq(int,
                  registry->ops->beat(registry, &(cf_heartbeat_t){1, GONE_AFTER_US, NULL, 0},
-                                     keep_first, NULL, &why),
+                                     &(cf_view_t){keep_first, on_ended, NULL}, &why),
                  0));
     cr_assert(eq(str, (char *)first_row, "1 n1 tcp://10.0.0.1:7000 " KEY " 1"));
 }
@@ -332,6 +350,165 @@ Test(registry, is_away_until_the_tables_are_made_and_then_there)
         rc = enter(1);
     while (rc == CF_EIO);
     cr_assert(eq(int, rc, 0));
+}
+
+/* --- sessions that have ended ------------------------------------------------------------------
+ */
+
+static int write_one(cf_write_t write)
+{
+    cf_outcome_t outcome;
+    cr_assert(eq(int, store->ops->write(store, &write, 1, &outcome), 0));
+    return outcome.rc;
+}
+
+static void add_session(unsigned n)
+{
+    cf_write_t write = {.kind = CF_WRITE_ADD_SESSION,
+                        .add_session = {.id = id_of(4, n), .user = USER(1)}};
+    memset(write.add_session.token_hash, (int)n, CF_TOKEN_HASH_SIZE);
+    cr_assert(eq(int, write_one(write), 0));
+}
+
+static void remove_session(unsigned n)
+{
+    cf_write_t write = {.kind = CF_WRITE_REMOVE_SESSION};
+    memset(write.remove_session, (int)n, CF_TOKEN_HASH_SIZE);
+    cr_assert(eq(int, write_one(write), 0));
+}
+
+/* What is told may be told again while any transaction is open that began before it; those of other tests too. */
+static void is_told(const char *what)
+{
+    cr_assert(eq(int, beat(1), 0));
+    cr_assert(strstr(ended, what) != NULL, "%s is not in: %s", what, ended);
+}
+
+static void in_the_end_nothing_is_told(void)
+{
+    do
+        cr_assert(eq(int, beat(1), 0));
+    while (ended[0]);
+}
+
+static int disable_ann(int64_t at_us)
+{
+    return write_one((cf_write_t){.kind = CF_WRITE_DISABLE_USER, .disable_user = {USER(1), at_us}});
+}
+
+static int enable_ann(void)
+{
+    return write_one((cf_write_t){.kind = CF_WRITE_ENABLE_USER, .enable_user = USER(1)});
+}
+
+Test(registry, tells_of_every_session_that_ended_since_it_was_entered)
+{
+    if (!open_all())
+        return;
+    add_session(2);
+    cr_assert(eq(int, enter(1), 0));
+    remove_session(2);
+    remove_session(9); /* there was none */
+    is_told("session 2 of token 2");
+    cr_assert(strstr(ended, "9") == NULL);
+    cr_assert(eq(int, disable_ann(5), 0));
+    is_told("user 1 at 5");
+    in_the_end_nothing_is_told();
+}
+
+Test(registry, who_enters_is_not_told_what_ended_before)
+{
+    if (!open_all())
+        return;
+    add_session(1);
+    cr_assert(eq(int, enter(1), 0));
+    remove_session(1);
+    in_the_end_nothing_is_told(); /* no transaction from before it is open any more */
+    cr_assert(eq(int, enter(2), 0));
+    cr_assert(eq(int, beat(2), 0));
+    cr_assert(eq(str, ended, ""));
+}
+
+/* A number of its own would do only if transactions ended in the order in which they began. */
+Test(registry, what_is_committed_behind_what_began_later_is_told_as_well)
+{
+    if (!open_all())
+        return;
+    add_session(2);
+    cr_assert(eq(int, enter(1), 0));
+    place_hold("INSERT INTO revocations (user_id, asked_us)"
+               " VALUES ('00000000-0000-0000-0000-000000000007', 0)");
+    remove_session(2);
+    is_told("session 2 of token 2");
+    is_told("session 2 of token 2"); /* while an older one is open */
+    place_keep();
+    is_told("user 7 at 0; session 2 of token 2");
+    in_the_end_nothing_is_told();
+}
+
+Test(registry, what_could_not_be_told_is_told_by_the_next_heartbeat)
+{
+    if (!open_all())
+        return;
+    add_session(1);
+    cr_assert(eq(int, enter(1), 0));
+    remove_session(1);
+    ended_rc = CF_ENOMEM;
+    cr_assert(eq(int, beat(1), 0));
+    ended_rc = 0;
+    is_told("session 1 of token 1");
+}
+
+Test(registry, forgets_what_ended_long_ago)
+{
+    char count[8];
+    if (!open_all())
+        return;
+    add_session(1);
+    add_session(2);
+    cr_assert(eq(int, enter(1), 0));
+    remove_session(1);
+    place_sql("UPDATE revocations SET at_us = at_us - 600000000", NULL, 0);
+    remove_session(2);
+    is_told("session 1 of token 1; session 2 of token 2");
+    place_sql("SELECT count(*) FROM revocations", count, sizeof count);
+    cr_assert(eq(str, count, "1"));
+}
+
+static void count_session(void *arg, size_t key, const cf_session_t *session, const cf_user_t *user)
+{
+    (void)key, (void)session, (void)user;
+    ++*(int *)arg;
+}
+
+static int sessions_with_token(unsigned n)
+{
+    uint8_t hash[1][CF_TOKEN_HASH_SIZE];
+    int found = 0;
+    memset(hash[0], (int)n, sizeof hash[0]);
+    cr_assert(eq(int,
+                 store->ops->find_sessions(store, (const uint8_t(*)[CF_TOKEN_HASH_SIZE])hash, 1,
+                                           count_session, &found),
+                 0));
+    return found;
+}
+
+/* Two nodes write at once: what the one adds may be out of sight of the other, which removes all there is. */
+Test(registry, a_session_that_slips_in_while_a_user_is_disabled_is_good_for_nothing)
+{
+    if (!open_all())
+        return;
+    add_session(1);
+    cr_assert(eq(int, enable_ann(), 0)); /* who was not disabled keeps what she has */
+    cr_assert(eq(int, sessions_with_token(1), 1));
+    cr_assert(eq(int, disable_ann(5), 0));
+    place_sql("INSERT INTO sessions (token_hash, id, user_id, created_us, expires_us)"
+              " SELECT decode(repeat('07', 32), 'hex'), id, id, 0, 0 FROM users"
+              " WHERE username = 'ann'",
+              NULL, 0);
+    cr_assert(eq(int, sessions_with_token(7), 0));
+    cr_assert(eq(int, enable_ann(), 0));
+    cr_assert(eq(int, sessions_with_token(7), 0));
 }
 
 /* --- whose a room is ---------------------------------------------------------------------------

@@ -70,12 +70,22 @@ void place_hold(const char *sql)
     run_on(holder, sql, NULL, 0);
 }
 
-void place_let_go(void)
+static void end_held(const char *sql)
 {
     if (holder)
-        run_on(holder, "ROLLBACK", NULL, 0); /* its answer: the locks are free */
+        run_on(holder, sql, NULL, 0); /* its answer: the locks are free */
     PQfinish(holder);
     holder = NULL;
+}
+
+void place_let_go(void)
+{
+    end_held("ROLLBACK");
+}
+
+void place_keep(void)
+{
+    end_held("COMMIT");
 }
 
 /* The same URL with another database: what stands between the authority and the query. */

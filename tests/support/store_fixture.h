@@ -37,6 +37,7 @@ void place_sql(const char *sql, char *answer, size_t size);
 /* Runs SQL there in a transaction that stays open, with the locks it has taken, until place_let_go(). */
 void place_hold(const char *sql);
 void place_let_go(void); /* accepts that there is none */
+void place_keep(void);   /* commits it instead */
 
 /* Rows for tests: distinct by number. */
 cf_id_t id_of(unsigned kind, uint64_t number); /* 16 bytes made of both */

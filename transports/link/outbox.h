@@ -30,7 +30,7 @@ int cf_outbox_answer(cf_outbox_t *self, const cf_msg_t *request, uint16_t type, 
  * and nothing borrowed in it. Without memory it is kept aside, CF_OUTBOX_OWED_MAX of them, and goes
  * out behind the next flush that finds some; it may come later than what was put behind it. */
 #define CF_OUTBOX_OWED_MAX 16
-#define CF_OUTBOX_OWED_BODY 32
+#define CF_OUTBOX_OWED_BODY 48
 int cf_outbox_insist(cf_outbox_t *self, cf_address_t to, uint16_t type, uint64_t corr, cf_id_t room,
                      const void *body);
 /* Insists, so that whoever asked is answered. */

@@ -45,10 +45,12 @@ static const cf_field_t session[] = {
 };
 const cf_shape_t cf_shape_session = CF_SHAPE(cf_session_msg_t, session);
 
-static const cf_field_t session_ended[] = {CF_F_FIXED(cf_session_ended_t, session)};
+static const cf_field_t session_ended[] = {CF_F_FIXED(cf_session_ended_t, session),
+                                           CF_F_FIXED(cf_session_ended_t, token_hash)};
 const cf_shape_t cf_shape_session_ended = CF_SHAPE(cf_session_ended_t, session_ended);
 
-static const cf_field_t user_ended[] = {CF_F_FIXED(cf_user_ended_t, user)};
+static const cf_field_t user_ended[] = {CF_F_FIXED(cf_user_ended_t, user),
+                                        CF_F_I64(cf_user_ended_t, asked_us)};
 const cf_shape_t cf_shape_user_ended = CF_SHAPE(cf_user_ended_t, user_ended);
 
 static const cf_field_t username[] = {

@@ -6,8 +6,9 @@
  *     LOGIN         -> LOGGED_IN | REFUSED CF_EAUTH (unknown name or wrong password alike), CF_EFULL
  *     AUTHENTICATE  -> SESSION | REFUSED CF_EAUTH (unknown, expired), CF_EIO
  *     LOGOUT        -> DONE; every gateway is told SESSION_ENDED
- *     SESSION_ENDED    accounts -> gateways: close what was opened with it
- *     USER_ENDED       accounts -> gateways: the same for every session that this user had
+ *     SESSION_ENDED    accounts -> gateways: close what was opened with it. accounts -> accounts of another node, and
+ *                      nodes -> accounts, which have read it in the store: forget it, and tell your gateways
+ *     USER_ENDED       between the same: for every session that this user had
  *
  * Whoever operates the server asks accounts as well.
  *
@@ -67,10 +68,13 @@ typedef struct {
 
 typedef struct {
     cf_id_t session;
+    uint8_t token_hash[CF_TOKEN_HASH_SIZE];
 } cf_session_ended_t;
 
 typedef struct {
     cf_id_t user;
+    int64_t
+        asked_us; /* wall clock of who was asked to disable the user; one such end, told twice, has one time */
 } cf_user_ended_t;
 
 typedef struct {

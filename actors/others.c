@@ -1,0 +1,40 @@
+#include "others.h"
+
+#include "wire/control.h"
+#include "wire/node.h"
+
+/* count, if it is not among them */
+static uint32_t place_of(const cf_others_t *self, uint32_t node)
+{
+    uint32_t i = 0;
+    while (i < self->count && self->nodes[i] != node)
+        i++;
+    return i;
+}
+
+int cf_others_here(cf_others_t *self, const cf_turn_t *turn, const cf_msg_t *msg, uint32_t *node)
+{
+    cf_node_here_t here;
+    int rc = cf_msg_body(&here, msg, turn->arena);
+    if (rc < 0)
+        return rc;
+    *node = here.node;
+    if (self->count == CF_NODES_MAX || place_of(self, here.node) < self->count)
+        return 0;
+    self->nodes[self->count++] = here.node;
+    return 1;
+}
+
+int cf_others_gone(cf_others_t *self, const cf_turn_t *turn, const cf_msg_t *msg, uint32_t *node)
+{
+    cf_node_gone_t gone;
+    int rc = cf_msg_body(&gone, msg, turn->arena);
+    if (rc < 0)
+        return rc;
+    *node = gone.node;
+    uint32_t at = place_of(self, gone.node);
+    if (at == self->count)
+        return 0;
+    self->nodes[at] = self->nodes[--self->count];
+    return 1;
+}
