@@ -225,6 +225,8 @@ static void put_gathered(cf_mesh_t *self, peer_t *peer)
     if (peer->gathered.size == 0)
         return;
     int rc = cf_reliable_put(peer->reliable, peer->gathered.data, peer->gathered.size);
+    cf_count(CF_M_MESH_FRAMES);
+    cf_count_by(CF_M_MESH_SENT_BYTES, peer->gathered.size);
     cf_buf_clear(&peer->gathered);
     if (rc < 0) /* what comes behind a gap would be worth nothing */
         cut_off(self, peer, rc == CF_EFULL ? "mesh.queue_max_bytes" : "no memory");
@@ -241,6 +243,7 @@ static void elsewhere(void *state, const cf_msg_t *msg)
         cf_count(CF_M_UNDELIVERABLE);
         return;
     }
+    cf_count(CF_M_MESH_MESSAGES);
     if (cf_buf_add(&peer->gathered, msg->body - CF_MSG_HEAD_SIZE, size) < 0)
         cut_off(self, peer, "no memory");
 }

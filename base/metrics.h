@@ -196,6 +196,10 @@
       "answers over the control socket that the client did not take")                              \
     X(CONTROL_CLIENTS, GAUGE, "confab_control_clients", "connections to the control socket")       \
     X(MESH_LINKS, GAUGE, "confab_mesh_links", "other nodes heard of in the last three seconds")    \
+    X(MESH_MESSAGES, COUNTER, "confab_mesh_messages_total", "sent to other nodes")                 \
+    X(MESH_FRAMES, COUNTER, "confab_mesh_frames_total", "in which they were sent")                 \
+    X(MESH_SENT_BYTES, COUNTER, "confab_mesh_bytes_total",                                         \
+      "of those messages, without frames' heads")                                                  \
     X(MESH_BYTES, GAUGE, "confab_mesh_queue_bytes", "on the way to other nodes, not confirmed")    \
     X(MESH_AGAIN, COUNTER, "confab_mesh_sent_again_total", "frames sent to another node again")    \
     X(MESH_REFUSED, COUNTER, "confab_mesh_refused_total",                                          \
