@@ -107,7 +107,8 @@ static size_t write_upgrade(char *out, size_t max, const cf_load_t *load, const 
         out, max,
         "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " CF_WS_KEY "\r\n%s%s%s%s\r\n\r\n",
-        path, o->host, o->dialect->numbered ? "Authorization: Bearer " : "User-Agent: load",
+        path, o->servers[client->server].host,
+        o->dialect->numbered ? "Authorization: Bearer " : "User-Agent: load",
         o->dialect->numbered ? client->token : "",
         o->dialect->subprotocol ? "\r\nSec-WebSocket-Protocol: " : "",
         o->dialect->subprotocol ? o->dialect->subprotocol : "");
@@ -120,7 +121,7 @@ void cf_client_connect(cf_load_t *load, cf_client_t *client)
     load->connecting++;
     client->conn.out_size = write_upgrade((char *)client->conn.out, CF_OUT_MAX, load, client);
     int rcvbuf = client->reader == CF_READER_NORMAL ? 0 : SLOW_RCVBUF;
-    if (cf_conn_open(&client->conn, &load->options.server, rcvbuf) < 0)
+    if (cf_conn_open(&client->conn, &load->options.servers[client->server].address, rcvbuf) < 0)
         gone(load, client, 1006, "connect");
 }
 

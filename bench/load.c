@@ -1,7 +1,8 @@
 /* bench/load: thousands of WebSocket clients in one thread, every delivery checked.
  *
- * --targets names a file with one client in each line, "ROOM-ID TOKEN"; client i is line i. Writers
- * are spread evenly over the clients and take turns. How much is posted:
+ * --targets names a file with one client in each line, "ROOM-ID TOKEN" or "ROOM-ID TOKEN N"; client i is line i, and
+ * connects to the N-th --url, 0 by default. --pid may be given several times as well: what all these processes use is
+ * summed up. Writers are spread evenly over the clients and take turns. How much is posted:
  *     --rate N       N posts a second over all writers, latency counted from when each was due
  *     --inflight N   N posts at any time whose deliveries have not all arrived
  *     neither        every writer keeps --window posts without ack
@@ -66,13 +67,13 @@ static const struct option option_table[] = {
 static int usage(const char *problem)
 {
     fprintf(stderr,
-            "load: %s\nusage: load --url http[s]://IPV4:PORT --targets FILE [--name TEXT]\n"
+            "load: %s\nusage: load --url http[s]://IPV4:PORT... --targets FILE [--name TEXT]\n"
             "  [--rate N | --inflight N] [--window N] [--seconds N] [--posts N] [--writers N] "
             "[--payload BYTES]\n"
             "  [--stopped N] [--drip N] [--comeback] [--no-keys] [--no-joins] [--no-acks] "
             "[--reconnect]\n"
             "  [--dialect confab|plain|mqtt|nats|socketio] [--path PATH, %%s is the room]\n"
-            "  [--pid SERVER] [--json FILE] [--ledger FILE] [--no-copies] [--run N]\n"
+            "  [--pid SERVER]... [--json FILE] [--ledger FILE] [--no-copies] [--run N]\n"
             "  [--connecting N] [--connect-limit SECONDS] [--drain-limit SECONDS]\n",
             problem);
     return 2;
@@ -84,12 +85,14 @@ static bool read_url(cf_options_t *options, const char *url)
     int port;
     bool is_tls = strncmp(url, "https://", 8) == 0;
     if (sscanf(url, is_tls ? "https://%47[0-9.]:%d" : "http://%47[0-9.]:%d", ip, &port) != 2 ||
-        port < 1 || port > 65535 || (is_tls && cf_conn_speak_tls() < 0))
+        port < 1 || port > 65535 || options->server_count == CF_SERVERS_MAX ||
+        (is_tls && cf_conn_speak_tls() < 0))
         return false;
-    options->server =
+    cf_server_t *server = &options->servers[options->server_count++];
+    server->address =
         (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    snprintf(options->host, sizeof options->host, "%s:%d", ip, port);
-    return inet_pton(AF_INET, ip, &options->server.sin_addr) == 1;
+    snprintf(server->host, sizeof server->host, "%s:%d", ip, port);
+    return inet_pton(AF_INET, ip, &server->address.sin_addr) == 1;
 }
 
 static int read_options(cf_options_t *o, int argc, char **argv)
@@ -112,7 +115,7 @@ static int read_options(cf_options_t *o, int argc, char **argv)
         switch (c) {
         case 'u':
             if (!read_url(o, optarg))
-                return usage("--url must be http://IPV4:PORT or https://IPV4:PORT");
+                return usage("--url must be http://IPV4:PORT or https://IPV4:PORT, of 8 at most");
             break;
         case 't':
             o->targets = optarg;
@@ -148,7 +151,9 @@ static int read_options(cf_options_t *o, int argc, char **argv)
             o->drip = atoi(optarg);
             break;
         case 'P':
-            o->pid = atoi(optarg);
+            if (o->pid_count == CF_SERVERS_MAX)
+                return usage("--pid may be given 8 times");
+            o->pids[o->pid_count++] = atoi(optarg);
             break;
         case 'j':
             o->json_path = optarg;
@@ -197,7 +202,7 @@ static int read_options(cf_options_t *o, int argc, char **argv)
             return usage("unknown option");
         }
     }
-    if (!o->targets || o->server.sin_port == 0)
+    if (!o->targets || o->server_count == 0)
         return usage("--url and --targets are needed");
     if (o->payload < CF_PAYLOAD_MIN || o->payload > CF_PAYLOAD_MAX)
         return usage("--payload must be 32..4200");
@@ -242,6 +247,17 @@ static char *read_whole(const char *path, size_t *lines)
     return text;
 }
 
+/* The number behind the token, which is cut off; UINT32_MAX: there is no such server. */
+static uint32_t take_server(const cf_load_t *load, char *token)
+{
+    char *blank = strchr(token, ' ');
+    if (!blank)
+        return 0;
+    *blank = '\0';
+    unsigned long server = strtoul(blank + 1, NULL, 10);
+    return server < load->options.server_count ? (uint32_t)server : UINT32_MAX;
+}
+
 static int read_targets(cf_load_t *load)
 {
     size_t lines;
@@ -262,8 +278,9 @@ static int read_targets(cf_load_t *load)
         cf_client_t *client = &load->clients[load->client_count];
         char *blank = strchr(line, ' ');
         uint32_t room = blank ? cf_rooms_find(load, line, (size_t)(blank - line)) : UINT32_MAX;
-        if (room == UINT32_MAX) {
-            fprintf(stderr, "%s: line %u is not 'ROOM TOKEN'\n", load->options.targets,
+        uint32_t server = blank ? take_server(load, blank + 1) : UINT32_MAX;
+        if (room == UINT32_MAX || server == UINT32_MAX) {
+            fprintf(stderr, "%s: line %u is not 'ROOM TOKEN [SERVER]'\n", load->options.targets,
                     load->client_count + 1);
             return -1;
         }
@@ -277,6 +294,7 @@ static int read_targets(cf_load_t *load)
             .ahead = {.bits = ahead + load->client_count * ahead_words},
             .index = load->client_count,
             .room = room,
+            .server = server,
             .token = blank + 1,
             .next_n = 1,
             .oldest_n = 1};
@@ -392,6 +410,19 @@ static void post_some(cf_load_t *load)
     }
 }
 
+/* Of all servers together; -1 if that of one cannot be read, or none was named. */
+static int64_t sum_up(const cf_load_t *load, int64_t (*of)(pid_t pid))
+{
+    int64_t sum = 0;
+    for (uint32_t i = 0; i < load->options.pid_count; i++) {
+        int64_t one = of(load->options.pids[i]);
+        if (one < 0)
+            return -1;
+        sum += one;
+    }
+    return load->options.pid_count ? sum : -1;
+}
+
 static void do_chores(cf_load_t *load)
 {
     for (uint32_t i = 0; i < load->client_count; i++) {
@@ -407,9 +438,9 @@ static void do_chores(cf_load_t *load)
             cf_client_drip(load, client);
     }
     int second = load->measuring ? (int)((load->now_ns - load->start_ns) / SECOND_NS) : -1;
-    if (load->options.pid && second >= load->rss_count &&
+    if (load->options.pid_count && second >= load->rss_count &&
         load->rss_count < (int)(sizeof load->rss_kib / sizeof load->rss_kib[0]))
-        load->rss_kib[load->rss_count++] = cf_process_rss_kib(load->options.pid);
+        load->rss_kib[load->rss_count++] = sum_up(load, cf_process_rss_kib);
 }
 
 /* Every other one of those that have stopped. */
@@ -453,10 +484,9 @@ static void turn(cf_load_t *load)
 
 static bool connect_all(cf_load_t *load)
 {
-    pid_t pid = load->options.pid;
-    int64_t cpu_ns = pid ? cf_process_cpu_ns(pid) : -1;
-    if (pid)
-        load->rss_before_kib = cf_process_rss_kib(pid);
+    int64_t cpu_ns = sum_up(load, cf_process_cpu_ns);
+    if (load->options.pid_count)
+        load->rss_before_kib = sum_up(load, cf_process_rss_kib);
     int64_t begun_ns = load->now_ns = cf_now_ns(),
             limit_ns = begun_ns + load->options.connect_limit * SECOND_NS;
     uint32_t next = 0;
@@ -469,7 +499,7 @@ static bool connect_all(cf_load_t *load)
             break;
     }
     load->connect_ns = load->now_ns - begun_ns;
-    load->connect_cpu_ns = pid ? cf_process_cpu_ns(pid) - cpu_ns : -1;
+    load->connect_cpu_ns = cpu_ns < 0 ? -1 : sum_up(load, cf_process_cpu_ns) - cpu_ns;
     double seconds = (double)load->connect_ns / 1e9;
     printf("%s: %u of %u clients in %u rooms after %.2f s, %.0f a second\n", load->options.name,
            load->ready, load->client_count, load->room_count, seconds, load->ready / seconds);
@@ -521,7 +551,7 @@ static void measure(cf_load_t *load)
     const cf_options_t *o = &load->options;
     load->start_ns = load->now_ns = cf_now_ns();
     load->measuring = load->posting = true;
-    load->cpu_start_ns = o->pid ? cf_process_cpu_ns(o->pid) : -1;
+    load->cpu_start_ns = sum_up(load, cf_process_cpu_ns);
     int64_t own_start_ns = own_cpu_ns(), until_ns = load->start_ns + o->seconds * SECOND_NS;
     uint64_t deliveries = load->counts.deliveries, acked = load->counts.acked;
     if (o->rate > 0)
@@ -535,7 +565,7 @@ static void measure(cf_load_t *load)
     load->measured_ns = load->stop_ns - load->start_ns;
     load->measured_deliveries = load->counts.deliveries - deliveries;
     load->measured_acked = load->counts.acked - acked;
-    load->cpu_stop_ns = o->pid ? cf_process_cpu_ns(o->pid) : -1;
+    load->cpu_stop_ns = sum_up(load, cf_process_cpu_ns);
     load->own_cpu_ns = own_cpu_ns() - own_start_ns;
 }
 

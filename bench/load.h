@@ -26,6 +26,7 @@
 #define CF_PENDING_MAX 64 /* posts of one writer that are not settled */
 #define CF_ID_TEXT_MAX 40
 #define CF_PATH_MAX 128
+#define CF_SERVERS_MAX 8 /* that clients are spread over */
 
 typedef enum {
     CF_CLIENT_AWAY,      /* no socket; connects again at retry_ns */
@@ -60,7 +61,7 @@ typedef struct {
     cf_client_state_t state;
     cf_reader_t reader;
     cf_conn_t conn;
-    uint32_t index, room;
+    uint32_t index, room, server;
     const char *token;
     uint64_t last_seq; /* newest post delivered on this connection; 0: none yet */
     cf_ahead_t ahead;  /* those that came before their turn; of servers that number nothing */
@@ -123,16 +124,21 @@ typedef struct {
 #define CF_POST_AROUND_MAX 192
 
 typedef struct {
+    struct sockaddr_in address;
+    char host[64];
+} cf_server_t;
+
+typedef struct {
     const cf_dialect_t *dialect;
     const char *name, *path, *targets, *ledger_path, *json_path;
-    struct sockaddr_in server;
-    char host[64];
+    cf_server_t servers[CF_SERVERS_MAX];
+    pid_t pids[CF_SERVERS_MAX]; /* whose time and memory are measured, all together */
+    uint32_t server_count, pid_count;
     uint64_t run;
     double rate;
     int inflight, window, seconds, writers, payload, stopped, drip, connecting_max, connect_limit,
         drain_limit, clients_max;
     uint64_t posts_max;
-    pid_t pid;
     bool keys, reconnect, comeback, joins, acks, copies;
 } cf_options_t;
 

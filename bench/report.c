@@ -67,7 +67,7 @@ static double connect_cpu_us(const cf_load_t *load)
 static double cpu_us_per_delivery(const cf_load_t *load)
 {
     if (load->cpu_start_ns < 0 || load->cpu_stop_ns < 0 || load->measured_deliveries == 0 ||
-        !load->options.pid)
+        load->options.pid_count == 0)
         return 0;
     return (double)(load->cpu_stop_ns - load->cpu_start_ns) / 1e3 /
            (double)load->measured_deliveries;
@@ -139,7 +139,7 @@ static void print_lines(const cf_load_t *load, bool ok)
            (double)cf_histogram_at(&load->delivery, 0.5) / 1e6,
            (double)cf_histogram_at(&load->delivery, 0.99) / 1e6,
            (double)cf_histogram_at(&load->delivery, 0.999) / 1e6);
-    if (load->options.pid && load->rss_count > 0)
+    if (load->options.pid_count && load->rss_count > 0)
         printf("%s: server CPU %.2f us per delivery; RSS %.1f MiB at first, %.1f at the end\n",
                name, cpu_us_per_delivery(load), (double)load->rss_kib[0] / 1024,
                (double)load->rss_kib[load->rss_count - 1] / 1024);

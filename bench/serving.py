@@ -81,7 +81,8 @@ def settings(folder, store_url=None, more=None):
     """Environment of a server with its data in this folder and all else but `more` at its default."""
     ours = {"http.listen": "127.0.0.1:0", "node.data_dir": str(folder),
             "store.url": store_url or f"sqlite:{folder}/confab.db", **(more or {})}
-    shown = {key: "postgres" if value.startswith("postgres") else value for key, value in ours.items()}
+    shown = {key: "postgres" if value.startswith("postgres") else value for key, value in ours.items()
+             if not key.endswith("_key") and not key.endswith("_keys")}
     print("settings: defaults but for", ", ".join(f"{key}={value}" for key, value in shown.items()), flush=True)
     off = [key for key, value in ours.items() if key.startswith("limits.") and value == "0" or key.startswith("gateway.credits")]
     if off:
@@ -168,11 +169,14 @@ def start_ceiling(options, *flags):
 # ---- load
 
 def start_load(options, folder, name, server, targets, seconds, load, *flags):
-    """Starts a run of the load generator with these of its options and flags; (process, where its report will be)."""
+    """Starts a run of the load generator with these of its options and flags; (process, where its report will be). Of
+    several servers a target names by its number the one that it connects to."""
     path, report = folder / "targets", folder / f"{name}.json"
-    path.write_text("".join(f"{room} {token}\n" for room, token in targets))
-    command = [str(options.build / "bench" / "load"), "--url", server.url, "--targets", str(path), "--name", name,
-               "--pid", str(server.pid), "--seconds", str(seconds), "--json", str(report), *flags]
+    path.write_text("".join(" ".join(map(str, target)) + "\n" for target in targets))
+    command = [str(options.build / "bench" / "load"), "--targets", str(path), "--name", name, "--seconds", str(seconds),
+               "--json", str(report), *flags]
+    for one in server if isinstance(server, list) else [server]:
+        command += ["--url", one.url, "--pid", str(one.pid)]
     for option, value in load.items():
         command += [f"--{option}", str(value)]
     return subprocess.Popen(pinned(options, False, command), stdout=sys.stderr), report
