@@ -158,7 +158,8 @@ def told(settings):
 
 def section(title, part, name):
     """A measured scenario with what it says of itself."""
-    return [f"### {title}", "", *markdown(part["rows"]), *wrong(part), f"[Raw](bench/{name}.json), at commit {part['commit']}", ""]
+    plot = [f"![{title}](bench/{name}.svg)", ""] if part.get("has_plot") else []
+    return [f"### {title}", "", *markdown(part["rows"]), *wrong(part), *plot, f"[Raw](bench/{name}.json), at commit {part['commit']}", ""]
 
 
 def wrong(part):
@@ -226,7 +227,10 @@ def run(options, measure, names=()):
                 found.append(f"{name}{label}: {problem}")
                 continue
             write_part(folder, name + label, rows=outcome.rows, bars=[dataclasses.asdict(bar) for bar in outcome.bars],
-                       faults=outcome.faults, raw=outcome.raw)
+                       faults=outcome.faults, raw=outcome.raw, has_plot=outcome.plot is not None)
+            if outcome.plot:
+                plot = outcome.plot
+                plots.draw(part_path(folder, name + label).with_suffix(".svg"), plot.title, plot.x, plot.panels, plot.is_log)
             found.extend(f"{name}{label}: {fault}" for fault in outcome.faults)
 
     wanted = [name for name in registry.SCENARIOS if not names or name in names]

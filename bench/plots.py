@@ -13,8 +13,8 @@ def short(value, _=None):
     return f"{value / size:.10g}{letter}"
 
 
-def draw(path, title, x, panels):
-    """panels: [(label of y, name -> [(x, y)])], side by side."""
+def draw(path, title, x, panels, is_log=None):
+    """panels: [(label of y, name -> [(x, y)])], side by side; is_log: the scale of x, None: by its values."""
     import matplotlib  # here, as it is wanted for the full run alone
     matplotlib.use("svg")
     from matplotlib import pyplot, ticker
@@ -29,7 +29,7 @@ def draw(path, title, x, panels):
             axis.plot(*zip(*line), label=name, color=COLOURS.get(name, OTHER), linewidth=2.2 if is_ours else 1.2,
                       linestyle="--" if is_loop else "-", marker="o" if is_ours else "", markersize=4,
                       zorder=3 if is_ours else 2)
-        if values[-1] > 4 * values[0]:
+        if is_log or (is_log is None and values[-1] > 4 * values[0]):
             axis.set_xscale("log")
         axis.set_xticks(values, [short(value) for value in values])
         axis.xaxis.set_minor_locator(ticker.NullLocator())

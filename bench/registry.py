@@ -42,11 +42,20 @@ def bar_rows(bars):
 
 
 @dataclasses.dataclass
+class Plot:
+    title: str
+    x: str
+    panels: list  # (label of y, name -> [(x, y)]) each
+    is_log: bool = None  # of x; None: by its values
+
+
+@dataclasses.dataclass
 class Outcome:
     rows: list                 # of equally many cells each, the first row is the table's head
     faults: list               # what must not be, a line each: lost, doubled, not connected, ...
     bars: list = dataclasses.field(default_factory=list)
     raw: dict = dataclasses.field(default_factory=dict)  # what the rows were made of, as it goes to JSON
+    plot: Plot = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +68,12 @@ class Scenario:
 def add(scenario):
     assert scenario.name not in SCENARIOS, scenario.name
     SCENARIOS[scenario.name] = scenario
+
+
+def named(names):
+    """The same with each group, "nodes" for all of nodes-..., in full."""
+    return [one for name in names
+            for one in ([name] if name in SCENARIOS else [one for one in SCENARIOS if one.startswith(f"{name}-")] or [name])]
 
 
 def changed(options, **changes):

@@ -14,6 +14,7 @@ sys.path.insert(0, str(servers.ROOT / "bench"))
 
 import fanout  # noqa: E402
 import memory  # noqa: E402
+import nodes  # noqa: E402
 import peers  # noqa: E402
 import proof  # noqa: E402
 import registry  # noqa: E402
@@ -35,6 +36,33 @@ def test_a_scenario_runs_and_its_page_is_written(tmp_path):
     assert "| confab | " in page and "In sends." in page and "Old." not in page
     assert "| earlier | 1 |" in page and "at commit c0ffee" in page, "what was not measured anew stays"
     assert page.count("Failed") == page.count("Failed: lost 3.") == 1, "with what was wrong with it"
+
+
+@pytest.mark.only_store("postgres")
+def test_several_nodes_are_measured(store_kind, tmp_path):
+    ended = subprocess.run([str(servers.ROOT / "bench" / "run"), "--no-build", "--build", str(servers.BINARY.parent),
+                            "--seconds", "1", "--scale", "100", "--out", str(tmp_path), "full", "nodes-cross"],
+                           check=False, timeout=3 * servers.LIMIT_S, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    raw = json.loads((tmp_path / "bench" / "nodes-cross.json").read_text())["raw"]
+    for shape in nodes.SHAPES:
+        (near,), (far,) = raw[f"{shape}-local"], raw[f"{shape}-cross"]
+        assert far["acked"] > 0 and not any(far["faults"].values())
+        assert near["crossed"]["bytes"][0] < near["acked"], "what is local does not cross"
+        assert far["crossed"]["messages"][0] > far["acked"] / 2, "what is not does"
+
+
+def test_the_members_of_each_room_are_spread_over_the_nodes():
+    spread = nodes.Spread("", (0, 1), (0, 2))
+    targets = nodes.targets_of(spread, ["r0", "r1"], [f"t{i}" for i in range(8)])
+    assert sorted((room, node) for room, _, node in targets) == [("r0", 0), ("r0", 0), ("r0", 2), ("r0", 2),
+                                                                 ("r1", 0), ("r1", 0), ("r1", 2), ("r1", 2)]
+
+
+def test_a_group_of_scenarios_goes_by_its_first_word():
+    assert registry.named(["A1", "nodes", "nothing"]) == [
+        "A1", *(name for name in registry.SCENARIOS if name.startswith("nodes-")), "nothing"]
+    assert "nodes-cross" in registry.named(["nodes"])
 
 
 REPORT = {"faults": {"lost": 0, "doubled": 0}, "ready": 4, "clients": 4, "closes": {}, "refused": 0, "skipped": 0,
