@@ -12,10 +12,8 @@
 
 /* What may be asked; a verb more is a row here, and one in ctl.c. */
 static const cf_control_verb_t *const verbs[] = {
-    &cf_control_top_rooms,
-    &cf_control_disable,
-    &cf_control_enable,
-    &cf_control_replay,
+    &cf_control_top_rooms, &cf_control_move_room, &cf_control_disable,
+    &cf_control_enable,    &cf_control_replay,
 };
 
 bool cf_control_path(const cf_config_t *config, char out[CF_CONTROL_PATH_MAX])

@@ -1,6 +1,7 @@
 /* actors/control.h: the way into the running server: does what `confab ctl` asks. docs/control.md.
  *
  *     TOP_ROOMS  (ctl) -> ROOMS_TOP of all room threads, of those that answer in time
+ *     MOVE_ROOM  (ctl) -> DONE when the room is where it was sent: it is looked up, its lobby told to MOVE it, and looked up again
  *     DISABLE, ENABLE  (ctl) -> what accounts answers (wire/account.h)
  *     REPLAY     (ctl) -> RERAN: the letter is read, its command RERUN in its room, and the letter removed
  *                when the bot has answered | REFUSED, wire/operate.h

@@ -1,6 +1,6 @@
 /* actors/control_state.h: the state of control, for the files that together are it: control.c (who is
- * connected, what is under way, the table of verbs), control_rooms.c (the busiest rooms), control_users.c (what
- * is asked of accounts), control_letters.c (dead letters run again). Nobody else includes it. */
+ * connected, what is under way, the table of verbs), control_rooms.c (the busiest rooms), control_moves.c (rooms that move),
+ * control_users.c (what is asked of accounts), control_letters.c (dead letters run again). Nobody else includes it. */
 #ifndef CF_CONTROL_STATE_H
 #define CF_CONTROL_STATE_H
 
@@ -61,6 +61,9 @@ void cf_control_refuse(cf_control_t *self, cf_control_request_t *request, int er
 
 /* control_rooms.c */
 extern const cf_control_verb_t cf_control_top_rooms;
+
+/* control_moves.c */
+extern const cf_control_verb_t cf_control_move_room;
 
 /* control_users.c */
 extern const cf_control_verb_t cf_control_disable, cf_control_enable;

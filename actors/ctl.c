@@ -125,6 +125,47 @@ static int rooms_top(cf_ctl_t *self, char **words, int n)
     return CF_EXIT_FAILURE;
 }
 
+static int cannot_move(const char *room, int rc)
+{
+    static const struct {
+        int rc;
+        const char *text;
+    } texts[] = {
+        {CF_ENOENT, "there is no such room"},
+        {CF_EMOVED, "no such node is here"},
+        {CF_EEXIST, "it is there already"},
+        {CF_EAGAIN, "it is coming or going, or too many others are; ask again"},
+        {CF_ETIME, "it has not arrived in time; it may still, ask again"},
+    };
+    char what[128];
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (texts[i].rc == rc) {
+            fprintf(stderr, "confab ctl: cannot move '%s': %s\n", room, texts[i].text);
+            return CF_EXIT_FAILURE;
+        }
+    snprintf(what, sizeof what, "cannot move '%.60s'", room);
+    return cf_ctl_failed(what, rc);
+}
+
+static int rooms_move(cf_ctl_t *self, char **words, int n)
+{
+    uint8_t nothing;
+    cf_move_room_t asked = {0};
+    if (n < 1 || n > 2)
+        return CF_CTL_USAGE;
+    if (n == 2)
+        asked.node = cf_str(words[1]);
+    if (cf_id_parse(&asked.room, words[0], strlen(words[0])) < 0)
+        return cannot_move(words[0], CF_ENOENT);
+    if (n == 2 && (asked.node.size == 0 || asked.node.size > CF_NODE_NAME_MAX))
+        return cannot_move(words[0], CF_EMOVED); /* nobody can have that name */
+    int rc = cf_ctl_exchange(self, CF_MSG_MOVE_ROOM, &asked, CF_MSG_DONE, &nothing);
+    if (rc < 0)
+        return cannot_move(words[0], rc);
+    printf("%s has moved\n", words[0]);
+    return 0;
+}
+
 /* --- commands ----------------------------------------------------------------------------------
  */
 
@@ -135,6 +176,10 @@ static const struct {
     {"dead-letters", "replay", "ID... | --all",
      "run commands that failed again in their rooms; one JSON object a line says what came of each",
      cf_ctl_replay},
+    {"rooms", "move", "ROOM [NODE]",
+     "give this room to another node: that of this name, or the one that would have it if its own "
+     "were not there",
+     rooms_move},
     {"rooms", "top", "[N]", "print the N (10) busiest rooms, one JSON object a line", rooms_top},
     {"users", "disable", "NAME", "end this user's sessions and let none begin",
      cf_ctl_users_disable},

@@ -24,12 +24,19 @@ typedef struct lookup {
     uint32_t hops;    /* from lobby to lobby so far */
 } lookup_t;
 
+/* The body of a HANDOVER. */
+typedef struct {
+    uint32_t size;
+    uint8_t body[];
+} handed_t;
+
 typedef struct {
     cf_id_t id;
     cf_address_t at;    /* a room thread of this node; kind 0: see given_to */
     uint32_t given_to;  /* it was let go for this node, which has not said TAKEN; 0: it was not */
     uint32_t let_go_by; /* while it opens: the node that waits for TAKEN; 0: none */
     bool retiring;
+    bool is_moving;         /* it was told where to go, and is not known to have come there */
     uint64_t open_corr;     /* of the OPEN that was not confirmed yet; 0: it was */
     int64_t opened_us;      /* when it was sent */
     uint32_t opened_from;   /* what it said of who has let it go */
@@ -37,6 +44,7 @@ typedef struct {
     uint64_t not_forgotten; /* bit i: gateways[i] has not confirmed FORGET */
     uint64_t not_told;      /* bit i: gateways[i] was not even told FORGET, for want of memory */
     cf_address_t target;    /* where it goes when it has retired; kind 0: nowhere */
+    handed_t *handed;       /* until it is open elsewhere; owned; NULL: none */
     lookup_t *lookups, **lookups_end;
     UT_hash_handle hh;
 } place_t;
@@ -48,6 +56,10 @@ typedef struct {
     UT_hash_handle hh; /* insertion order: the first goes when there are too many */
 } hint_t;
 
+typedef struct {
+    char name[CF_NODE_NAME_MAX + 1];
+} peer_t;
+
 struct cf_lobby {
     cf_lobby_config_t config;
     uint32_t *load; /* rooms per thread */
@@ -56,7 +68,9 @@ struct cf_lobby {
     uint64_t next_corr;
     cf_address_t gateways[CF_GATEWAYS_MAX]; /* of any node, told of a room; kind 0: free */
     uint32_t nodes[CF_NODES_MAX];           /* the others */
+    peer_t peers[CF_NODES_MAX];             /* what else is known of nodes[i] */
     uint32_t node_count;
+    uint32_t moving; /* places that are on their way to where they were told to go */
     hint_t *hints;
     cf_lobby_counts_t *counts;
     int64_t repair_us; /* when to look for what was not said or not answered; INT64_MAX: nothing */
@@ -98,6 +112,14 @@ static void count_load(cf_lobby_t *self, cf_address_t at, int by)
             self->load[i] = (uint32_t)((int)self->load[i] + by);
 }
 
+static bool is_thread(const cf_lobby_t *self, cf_address_t at)
+{
+    bool is_one = false;
+    for (uint32_t i = 0; i < self->config.thread_count; i++)
+        is_one = is_one || cf_address_equal(self->config.threads[i], at);
+    return is_one;
+}
+
 static cf_address_t least_loaded(const cf_lobby_t *self)
 {
     uint32_t best = 0;
@@ -121,8 +143,18 @@ static place_t *add_place(cf_lobby_t *self, cf_id_t id)
     return NULL;
 }
 
+/* It is where it was to go, or goes nowhere. */
+static void end_move(cf_lobby_t *self, place_t *place)
+{
+    self->moving -= place->is_moving;
+    place->is_moving = false;
+    free(place->handed);
+    place->handed = NULL;
+}
+
 static void drop_place(cf_lobby_t *self, place_t *place)
 {
+    end_move(self, place);
     cf_lobby_counts_set_here(self->counts, place->id, 0);
     HASH_DEL(self->places, place);
     free(place);
@@ -144,17 +176,26 @@ static bool knows_node(const cf_lobby_t *self, uint32_t node)
     return known;
 }
 
+static void prefer(uint32_t *best, cf_id_t room, uint32_t node)
+{
+    uint64_t most = *best ? cf_rendezvous(room, *best) : 0, weight = cf_rendezvous(room, node);
+    if (*best == 0 || weight > most || (weight == most && node > *best))
+        *best = node;
+}
+
+/* 0: there is no other. */
+static uint32_t preferred_other(const cf_lobby_t *self, cf_id_t room)
+{
+    uint32_t best = 0;
+    for (uint32_t i = 0; i < self->node_count; i++)
+        prefer(&best, room, self->nodes[i]);
+    return best;
+}
+
 static uint32_t preferred_node(const cf_lobby_t *self, cf_id_t room)
 {
-    uint32_t best = self->config.node;
-    uint64_t most = cf_rendezvous(room, best);
-    for (uint32_t i = 0; i < self->node_count; i++) {
-        uint64_t weight = cf_rendezvous(room, self->nodes[i]);
-        if (weight < most || (weight == most && self->nodes[i] < best))
-            continue;
-        best = self->nodes[i];
-        most = weight;
-    }
+    uint32_t best = preferred_other(self, room);
+    prefer(&best, room, self->config.node);
     return best;
 }
 
@@ -302,6 +343,16 @@ static void not_opened(cf_lobby_t *self, cf_turn_t *turn, place_t *place, int er
     drop_place(self, place);
 }
 
+/* What the room has left for its next place; nothing, if it could not. */
+static int hand_over(cf_turn_t *turn, const place_t *place, cf_address_t to)
+{
+    cf_handover_t handover = {0};
+    if (place->handed)
+        cf_shape_decode(&handover, &cf_shape_handover, place->handed->body, place->handed->size,
+                        turn->arena);
+    return cf_outbox_send(turn->out, to, CF_MSG_HANDOVER, 0, place->id, &handover);
+}
+
 static void say_open(cf_lobby_t *self, cf_turn_t *turn, place_t *place)
 {
     place->open_corr = ++self->next_corr;
@@ -311,6 +362,8 @@ static void say_open(cf_lobby_t *self, cf_turn_t *turn, place_t *place)
     if (cf_outbox_send(turn->out, place->at, CF_MSG_OPEN, place->open_corr, place->id,
                        &(cf_activate_t){place->opened_from}) < 0)
         not_opened(self, turn, place, CF_ENOMEM);
+    else if (place->handed)
+        hand_over(turn, place, place->at);
 }
 
 static void open_at(cf_lobby_t *self, cf_turn_t *turn, place_t *place, cf_address_t at)
@@ -358,7 +411,7 @@ static int wait_for_place(cf_lobby_t *self, place_t *place, const lookup_t *aske
 /* A room with a place here: where it is, once that is known. */
 static int answer_or_wait(cf_lobby_t *self, cf_turn_t *turn, place_t *place, const lookup_t *lookup)
 {
-    if (place->retiring || place->open_corr || place->given_to)
+    if (place->retiring || place->open_corr || place->given_to || place->is_moving)
         return wait_for_place(self, place, lookup);
     answer_placed(self, turn, &lookup->request, place);
     return 0;
@@ -408,7 +461,8 @@ static int on_lookup(void *state, cf_turn_t *turn, const cf_msg_t *msg)
  * would find out, but not of an ephemeral room. */
 static void give(cf_lobby_t *self, cf_turn_t *turn, place_t *place, uint32_t node)
 {
-    bool was_sent = false;
+    /* Then it is opened there before anybody asks */
+    bool was_sent = place->is_moving && hand_over(turn, place, lobby_of(node)) == 0;
     cf_lobby_counts_set_here(self->counts, place->id, 0);
     place->at = place->target = (cf_address_t){0};
     place->retiring = false;
@@ -505,6 +559,7 @@ static int on_opened(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     if (!place)
         return 0;
     place->open_corr = 0;
+    end_move(state, place);
     tell_taken(turn, place->id, &place->let_go_by);
     answer_lookups(state, turn, place, 0);
     return 0;
@@ -556,7 +611,7 @@ static void finish_retirement(cf_lobby_t *self, cf_turn_t *turn, place_t *place)
     count_load(self, place->at, -1);
     if (place->target.kind && place->target.node != self->config.node)
         give(self, turn, place, place->target.node);
-    else if (!place->lookups && place->target.kind == 0)
+    else if (!place->lookups && !place->is_moving)
         drop_place(self, place);
     else
         open_at(self, turn, place, place->target.kind ? place->target : least_loaded(self));
@@ -609,26 +664,111 @@ static int on_forgotten(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     return 0;
 }
 
+/* --- moving ------------------------------------------------------------------------------------
+ */
+
+static int move_to(cf_lobby_t *self, cf_turn_t *turn, place_t *place, cf_address_t target)
+{
+    if (self->moving >= self->config.moving_max)
+        return CF_EAGAIN;
+    int rc = cf_outbox_send(turn->out, place->at, CF_MSG_VACATE, 0, place->id,
+                            &(cf_vacate_t){.hand_over = true});
+    if (rc < 0)
+        return rc;
+    place->target = target;
+    place->is_moving = true;
+    self->moving++;
+    return 0;
+}
+
+static uint32_t node_named(const cf_lobby_t *self, cf_str_t name)
+{
+    for (uint32_t i = 0; i < self->node_count; i++)
+        if (cf_str_equal(name, cf_str(self->peers[i].name)))
+            return self->nodes[i];
+    return 0;
+}
+
+/* Returns 0, or why the room cannot go there. */
+static int find_target(const cf_lobby_t *self, const cf_move_t *move, cf_id_t room,
+                       cf_address_t *out)
+{
+    *out = cf_address_unpack(move->address);
+    if (move->address)
+        return is_thread(self, *out) ? 0 : CF_ERANGE;
+    if (move->node.size && cf_str_equal(move->node, cf_str(self->config.node_name)))
+        return CF_EEXIST;
+    uint32_t node = move->node.size ? node_named(self, move->node) : preferred_other(self, room);
+    *out = lobby_of(node);
+    return node ? 0 : CF_ENOENT;
+}
+
 static int on_move(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_lobby_t *self = state;
     cf_move_t move;
+    cf_address_t target;
     int rc = cf_msg_body(&move, msg, turn->arena);
+    if (rc == 0)
+        rc = find_target(self, &move, msg->room, &target);
     if (rc < 0)
         return rc;
     place_t *place = find(self, msg->room);
     if (!place)
-        return CF_ENOENT;
-    if (place->retiring || place->given_to)
+        return CF_EMOVED;
+    if (place->retiring || place->open_corr || place->given_to || place->is_moving)
         return CF_EAGAIN;
-    cf_address_t target = cf_address_unpack(move.address);
-    if (target.kind != CF_ACTOR_ROOMS || !knows_node(self, target.node))
-        return CF_ERANGE;
-    rc = cf_outbox_send(turn->out, place->at, CF_MSG_VACATE, 0, place->id, NULL);
+    if (cf_address_equal(place->at, target))
+        return CF_EEXIST;
+    rc = move_to(self, turn, place, target);
+    if (rc == 0)
+        cf_outbox_finish(turn->out, msg, CF_MSG_DONE, NULL);
+    return rc;
+}
+
+/* Without memory the store has to do. */
+static void keep_handed(place_t *place, const cf_msg_t *msg)
+{
+    free(place->handed);
+    if (!(place->handed = malloc(sizeof *place->handed + msg->size)))
+        return;
+    place->handed->size = msg->size;
+    memcpy(place->handed->body, msg->body, msg->size);
+}
+
+/* Another lobby lets this room go, and it is to be here. Somebody may have asked for it first: then the room that is
+ * loading gets it, and the next one, if the store still says that it is the other's. */
+static void receive(cf_lobby_t *self, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    uint32_t by = msg->from.node;
+    place_t *place = find(self, msg->room);
+    if (!knows_node(self, by))
+        return; /* it is gone, so it waits for nothing */
+    if (place && place->open_corr) {
+        take_promise(turn, place, by);
+        keep_handed(place, msg);
+        hand_over(turn, place, place->at);
+    } else if (place || !(place = add_place(self, msg->room))) {
+        tell_taken(turn, msg->room, &by);
+    } else {
+        place->let_go_by = by;
+        keep_handed(place, msg);
+        open_at(self, turn, place, least_loaded(self));
+    }
+}
+
+static int on_handover(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_lobby_t *self = state;
+    cf_handover_t handover;
+    int rc = cf_msg_body(&handover, msg, turn->arena);
     if (rc < 0)
         return rc;
-    place->target = target;
-    cf_outbox_finish(turn->out, msg, CF_MSG_DONE, NULL);
+    place_t *place = find(self, msg->room);
+    if (msg->from.kind == CF_ACTOR_LOBBY && msg->from.node != self->config.node)
+        receive(self, turn, msg);
+    else if (place && place->is_moving && cf_address_equal(place->at, msg->from))
+        keep_handed(place, msg);
     return 0;
 }
 
@@ -708,6 +848,9 @@ static int on_node_here(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     int rc = cf_msg_body(&here, msg, turn->arena);
     if (rc < 0 || knows_node(self, here.node) || self->node_count == CF_NODES_MAX)
         return rc;
+    peer_t *peer = &self->peers[self->node_count];
+    *peer = (peer_t){0};
+    memcpy(peer->name, here.name.bytes, here.name.size);
     self->nodes[self->node_count++] = here.node;
     cf_lobby_counts_node_here(self->counts, turn, here.node);
     return 0;
@@ -718,8 +861,10 @@ static void forget_node(cf_lobby_t *self, uint32_t node)
     uint32_t kept = 0;
     hint_t *hint, *next;
     for (uint32_t i = 0; i < self->node_count; i++)
-        if (self->nodes[i] != node)
+        if (self->nodes[i] != node) {
+            self->peers[kept] = self->peers[i];
             self->nodes[kept++] = self->nodes[i];
+        }
     self->node_count = kept;
     HASH_ITER(hh, self->hints, hint, next)
     {
@@ -770,7 +915,7 @@ static void place_without(cf_lobby_t *self, cf_turn_t *turn, place_t *place, uin
         place->let_go_by = 0;
     if (place->retiring && place->not_forgotten == 0) {
         finish_retirement(self, turn, place);
-    } else if (place->given_to == node && !place->lookups) {
+    } else if (place->given_to == node && !place->lookups && !place->is_moving) {
         drop_place(self, place);
     } else if (place->given_to == node) {
         place->given_to = 0;
@@ -799,11 +944,14 @@ static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 }
 
 static const cf_handler_t handlers[] = {
-    {CF_MSG_LOOKUP, on_lookup},       {CF_MSG_RETIRE, on_retire}, {CF_MSG_FORGOTTEN, on_forgotten},
-    {CF_MSG_PRESENCE, on_presence},   {CF_MSG_MOVE, on_move},     {CF_MSG_ROOM_LIST, on_room_list},
-    {CF_MSG_NODE_GONE, on_node_gone}, {CF_MSG_DONE, on_opened},   {CF_MSG_REFUSED, on_not_opened},
-    {CF_MSG_OWNED, on_owned},         {CF_MSG_SEEK, on_seek},     {CF_MSG_TAKEN, on_taken},
-    {CF_MSG_NODE_HERE, on_node_here}, {CF_MSG_COUNTS, on_counts}, {0, NULL},
+    {CF_MSG_LOOKUP, on_lookup},       {CF_MSG_RETIRE, on_retire},
+    {CF_MSG_FORGOTTEN, on_forgotten}, {CF_MSG_PRESENCE, on_presence},
+    {CF_MSG_MOVE, on_move},           {CF_MSG_ROOM_LIST, on_room_list},
+    {CF_MSG_NODE_GONE, on_node_gone}, {CF_MSG_DONE, on_opened},
+    {CF_MSG_REFUSED, on_not_opened},  {CF_MSG_OWNED, on_owned},
+    {CF_MSG_SEEK, on_seek},           {CF_MSG_TAKEN, on_taken},
+    {CF_MSG_NODE_HERE, on_node_here}, {CF_MSG_COUNTS, on_counts},
+    {CF_MSG_HANDOVER, on_handover},   {0, NULL},
 };
 
 static int64_t due(void *state, cf_turn_t *turn)

@@ -13,8 +13,10 @@
  *     RETIRE     (room thread) FORGET to every gateway that was told where it is; when all have FORGOTTEN,
  *                RETIRED to the thread; then it is opened anew if somebody waits for it. A room that is not
  *                known to be there: RETIRED at once
- *     MOVE       VACATE to the room; when it has retired, OPEN at the address given, or SEEK to the lobby of that node
- *                what waits for it
+ *     MOVE       VACATE to the room; when it has retired, OPEN at the address given, or HANDOVER to the lobby of that node,
+ *                and SEEK what waits for it. Lookups wait from here on. moving_max rooms at a time
+ *     HANDOVER   (room thread) kept for the next place. (lobby of another node) the room is opened here, as one that was let
+ *                go for this node, and its thread gets it behind OPEN
  *     PRESENCE   remembered; COUNTS to the gateways of this node at most every 100 ms, of the rooms of all nodes; and to
  *                the other lobbies, of those here that have changed
  *     COUNTS     (lobby of another node) remembered; 0: nobody is there any more
@@ -30,6 +32,7 @@
 #include "actor.h"
 #include "windows.h"
 
+#define CF_LOBBY_MOVING_MAX 32
 #define CF_LOBBY_HINTS_MAX 16384 /* rooms that are not at the node that would be asked */
 #define CF_LOBBY_AWAY_MAX 65536  /* rooms with connections at other nodes; others look empty */
 #define CF_LOBBY_LOOKUPS_MAX                                                                       \
@@ -41,6 +44,9 @@ typedef struct {
     cf_address_t gateways[CF_GATEWAYS_MAX]; /* of this node */
     uint32_t gateway_count;
     uint32_t node; /* this one */
+    const char *node_name;
+    uint32_t
+        moving_max; /* rooms that move at a time: what they hand over is held until they are there */
     uint32_t hints_max;
     uint32_t away_max;    /* rooms of other nodes whose connections are counted */
     uint32_t lookups_max; /* that may wait for opening and retiring rooms, all together */

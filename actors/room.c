@@ -28,6 +28,7 @@ static const cf_handler_t always[] = {
     {CF_MSG_VERDICT, cf_room_on_verdict},
     {CF_MSG_PAGE, cf_room_on_page},
     {CF_MSG_VACATE, on_vacate},
+    {CF_MSG_HANDOVER, cf_room_on_handover},
     {CF_MSG_DETACH, cf_room_on_detach},
     {CF_MSG_BOT_ANSWER, cf_room_on_bot_answer}, /* what a bot says has no seq */
     {0, NULL},
@@ -217,6 +218,9 @@ int cf_room_new(cf_room_t **out, cf_room_host_t *host, cf_id_t id, uint32_t from
 
 static void retire(cf_room_t *self, cf_turn_t *turn)
 {
+    if (self->hands_over)
+        cf_room_hand_over(self, turn);
+    self->hands_over = false; /* once: what could not be said is read from the store */
     if (cf_outbox_send(turn->out, self->host->config->lobby, CF_MSG_RETIRE, 0, self->id, NULL) < 0)
         return; /* the tick tries again */
     self->phase = CF_ROOM_RETIRING;
@@ -259,6 +263,7 @@ void cf_room_quarantine(cf_room_t *self, cf_turn_t *turn)
     if (self->phase == CF_ROOM_RETIRING || self->phase == CF_ROOM_NEVER)
         return;
     cf_count(CF_M_ROOMS_QUARANTINED);
+    self->hands_over = false;
     cf_log_error("put a room in quarantine", CF_ID("room", self->id));
     if (self->phase == CF_ROOM_LOADING) {
         cannot_load(self, turn, CF_EINTERNAL);
@@ -283,6 +288,8 @@ static int on_activated(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     self->committed_seq = activated.last_seq;
     self->last_us = activated.last_us;
     self->ephemeral = activated.ephemeral;
+    self->numbered_in = activated.epoch;
+    cf_room_take_over(self, turn);
     self->phase = CF_ROOM_OPEN;
     cf_room_release(self, turn, (cf_id_t){0});
     return 0;
@@ -323,8 +330,13 @@ static int on_refused(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 
 static int on_vacate(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
-    (void)msg;
-    cf_room_vacate(state, turn, CF_EMOVED);
+    cf_room_t *self = state;
+    cf_vacate_t vacate;
+    int rc = cf_msg_body(&vacate, msg, turn->arena);
+    if (rc < 0)
+        return rc;
+    self->hands_over = vacate.hand_over;
+    cf_room_vacate(self, turn, CF_EMOVED);
     return 0;
 }
 
@@ -463,6 +475,7 @@ void cf_room_destroy(cf_room_t **self)
     cf_room_free_posts(*self);
     cf_room_free_commands(*self);
     cf_ring_destroy(&(*self)->ring);
+    cf_buf_free(&(*self)->handed);
     free((*self)->gateways);
     free(*self);
     *self = NULL;

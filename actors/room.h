@@ -21,7 +21,9 @@
  *     RERUN                -> ASK_BOT; after BOT_ANSWER: RERAN to control, then that EVENT, unless it has
  *                             failed again
  *     HISTORY              -> PAGE from the ring, or READ_POSTS to a reader on behalf of who asked
- *     VACATE, long idle    -> RETIRE to the lobby; from there on everything is answered MOVED
+ *     VACATE, long idle    -> RETIRE to the lobby; from there on everything is answered MOVED. Right before that, if VACATE
+ *                             says so, HANDOVER: its newest posts and who is here
+ *     HANDOVER             of the place before, while it loads: goes on from it, if nobody has had the room in between
  *
  * ROSTER goes to a gateway whose connections asked who is here when it has lost presence events, or
  * when connections have come again after a move, once no more of them come.

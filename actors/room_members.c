@@ -53,6 +53,13 @@ static cf_membership_t *add_membership(cf_room_t *self, cf_id_t user)
     return NULL;
 }
 
+void cf_room_remember_member(cf_room_t *self, cf_id_t user)
+{
+    cf_membership_t *row = cf_room_find_membership(self, user);
+    if (row || (row = add_membership(self, user)))
+        row->is_member = true;
+}
+
 int cf_room_membership(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, cf_id_t user)
 {
     cf_membership_t *row = cf_room_find_membership(self, user);
@@ -310,11 +317,13 @@ static int fill_backlog(cf_room_t *self, cf_turn_t *turn, const cf_attach_t *att
     if (!attach->resume)
         return 0;
     bool is_other_epoch = attach->epoch != self->epoch;
+    bool was_numbered_so =
+        !self->ephemeral || (attach->epoch >= self->numbered_in && attach->epoch <= self->epoch);
     bool is_back = attach->again && is_other_epoch; /* nothing of this epoch was shown to it */
     bool has_missed = attach->since != self->committed_seq;
     uint64_t first = cf_ring_first_seq(self->ring);
     uint32_t entries = cf_ring_entries(self->ring), count = 0;
-    attached->reload = (self->ephemeral && is_other_epoch) || attach->since > self->committed_seq ||
+    attached->reload = !was_numbered_so || attach->since > self->committed_seq ||
                        (has_missed && (first == 0 || attach->since + 1 < first));
     cf_event_t *events = cf_arena_take(turn->arena, (entries + 1) * sizeof *events);
     if (!events)

@@ -1,7 +1,7 @@
 /* actors/room_state.h: the state of a room, for the files that together are the room: room.c (life
  * and dispatch), room_members.c (who is here, who may), room_roster.c (telling it), room_posts.c (order and durability),
- * room_commands.c (what is asked of the bot), room_fanout.c (events), room_history.c (pages). Nobody else
- * includes it. */
+ * room_commands.c (what is asked of the bot), room_fanout.c (events), room_history.c (pages), room_handover.c (what it
+ * takes along when it moves). Nobody else includes it. */
 #ifndef CF_ROOM_STATE_H
 #define CF_ROOM_STATE_H
 
@@ -121,8 +121,12 @@ struct cf_room {
     cf_open_command_t *commands, **commands_end; /* oldest first; owned */
     uint32_t command_count;
 
+    bool hands_over; /* when it retires */
     bool ephemeral;
     uint64_t epoch;
+    uint64_t
+        numbered_in; /* the oldest epoch whose numbers of posts are this one's; of an ephemeral room */
+    cf_buf_t handed;        /* a HANDOVER's body, until it is activated */
     uint64_t committed_seq; /* newest post the store has confirmed; all that anyone is shown */
     int64_t last_us;        /* time of the newest numbered post; the next one is later */
     cf_queued_post_t *queue,
@@ -169,6 +173,8 @@ int cf_room_membership(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, cf
 bool cf_room_join_refused(cf_room_t *self, cf_turn_t *turn, uint64_t corr, int err);
 /* The lookup under corr failed: whoever waits for it is refused; the next to come asks again. */
 void cf_room_lookup_failed(cf_room_t *self, cf_turn_t *turn, uint64_t corr, int err);
+/* A membership that need not be looked up. Without memory it is. */
+void cf_room_remember_member(cf_room_t *self, cf_id_t user);
 cf_membership_t *cf_room_find_membership(cf_room_t *self, cf_id_t user); /* NULL: not looked up */
 cf_attachment_t *cf_room_attachment(cf_room_t *self, cf_address_t gateway, uint64_t conn);
 /* As cf_room_membership(), and the connection that msg came over must be here and the sender's. */
@@ -222,6 +228,13 @@ void cf_room_fan_out_all(cf_room_t *self, cf_turn_t *turn);
 void cf_room_read_failed(cf_room_t *self, cf_turn_t *turn, uint64_t corr);
 /* Every gateway can take an event now. */
 bool cf_room_windows_open(const cf_room_t *self);
+
+/* room_handover.c */
+cf_handler_fn cf_room_on_handover;
+/* To the lobby, as far as there is memory. */
+void cf_room_hand_over(cf_room_t *self, cf_turn_t *turn);
+/* The room has been activated: go on from what was handed to it, if nobody has had it since. */
+void cf_room_take_over(cf_room_t *self, cf_turn_t *turn);
 
 /* room_history.c */
 cf_handler_fn cf_room_on_history;

@@ -422,6 +422,8 @@ static int start_lobby(supervisor_t *self)
     cf_lobby_config_t config = {.thread_count = (uint32_t)self->config->rooms_threads_max,
                                 .gateway_count = (uint32_t)self->config->gateway_count,
                                 .node = self->bus.node,
+                                .node_name = self->config->node_name,
+                                .moving_max = CF_LOBBY_MOVING_MAX,
                                 .hints_max = CF_LOBBY_HINTS_MAX,
                                 .away_max = CF_LOBBY_AWAY_MAX,
                                 .lookups_max = CF_LOBBY_LOOKUPS_MAX};

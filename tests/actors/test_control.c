@@ -329,6 +329,97 @@ Test(control, what_comes_while_it_drains_is_refused_and_what_is_under_way_goes_o
     cr_assert(hears(fd, CF_MSG_ROOMS_TOP, 1, &top));
 }
 
+/* --- rooms that move ----------------------------------------------------------------------------
+ */
+
+static cf_msg_t asked_of_lobby(uint16_t type, void *body)
+{
+    cf_msg_t msg;
+    cr_assert(peer_await_msg(lobby, type, 0, &msg, body));
+    cr_assert(cf_id_equal(msg.room, ROOM(1)));
+    return msg;
+}
+
+static void ask_move(int fd, const char *node)
+{
+    ask(fd, CF_MSG_MOVE_ROOM, 5, &(cf_move_room_t){ROOM(1), cf_str(node)});
+}
+
+/* The room is found at a thread of this node. */
+static void lobby_finds(void)
+{
+    cf_msg_t msg = asked_of_lobby(CF_MSG_LOOKUP, NULL);
+    cf_address_t at = {NODE, CF_ACTOR_ROOMS, 0};
+    peer_answer(lobby, &msg, CF_MSG_PLACED, &(cf_placed_t){cf_address_pack(at)});
+}
+
+static void lobby_refuses(uint16_t type, void *body, int err)
+{
+    cf_msg_t msg = asked_of_lobby(type, body);
+    peer_answer(lobby, &msg, CF_MSG_REFUSED, &(cf_refused_t){.reason = (uint32_t)-err});
+}
+
+static void lobby_moves(const char *node)
+{
+    cf_move_t move;
+    cf_msg_t msg = asked_of_lobby(CF_MSG_MOVE, &move);
+    cr_assert(cf_str_equal(move.node, cf_str(node)));
+    cr_assert(eq(u64, move.address, 0));
+    peer_answer(lobby, &msg, CF_MSG_DONE, NULL);
+}
+
+Test(control, a_room_has_moved_when_it_is_found_again)
+{
+    int fd = come();
+    uint8_t nothing;
+    ask_move(fd, "two");
+    lobby_finds();
+    lobby_moves("two");
+    lobby_finds();
+    cr_assert(hears(fd, CF_MSG_DONE, 5, &nothing));
+}
+
+Test(control, a_room_that_went_before_it_could_be_moved_is_looked_for_again)
+{
+    int fd = come();
+    uint8_t nothing;
+    cf_move_t move;
+    ask_move(fd, "");
+    lobby_finds();
+    lobby_refuses(CF_MSG_MOVE, &move, CF_EMOVED);
+    lobby_finds();
+    lobby_moves("");
+    lobby_finds();
+    cr_assert(hears(fd, CF_MSG_DONE, 5, &nothing));
+}
+
+Test(control, why_a_room_does_not_move_is_told_apart)
+{
+    int fd = come();
+    cf_move_t move;
+    ask_move(fd, "two");
+    lobby_refuses(CF_MSG_LOOKUP, NULL, CF_ENOENT);
+    cr_assert(eq(int, refusal(fd, 5), CF_ENOENT)); /* no such room */
+    static const struct {
+        int said, told;
+    } cases[] = {
+        {CF_ENOENT, CF_EMOVED}, /* no such node */
+        {CF_EEXIST, CF_EEXIST},
+        {CF_EAGAIN, CF_EAGAIN},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ask_move(fd, "two");
+        lobby_finds();
+        lobby_refuses(CF_MSG_MOVE, &move, cases[i].said);
+        cr_assert(eq(int, refusal(fd, 5), cases[i].told));
+    }
+    ask_move(fd, "two");
+    lobby_finds();
+    lobby_moves("two");
+    lobby_refuses(CF_MSG_LOOKUP, NULL, CF_EIO); /* it cannot be loaded there */
+    cr_assert(eq(int, refusal(fd, 5), CF_EIO));
+}
+
 /* --- dead letters --------------------------------------------------------------------------------
  */
 

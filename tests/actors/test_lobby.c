@@ -18,10 +18,10 @@
 #define GW2 ((cf_address_t){1, CF_ACTOR_GATEWAY, 1})
 #define FAR ((cf_address_t){2, CF_ACTOR_GATEWAY, 0})
 #define THREAD(i) ((cf_address_t){1, CF_ACTOR_ROOMS, (i)})
-#define FAR_THREAD ((cf_address_t){2, CF_ACTOR_ROOMS, 5})
 #define GATEWAY_OF(node) ((cf_address_t){(node), CF_ACTOR_GATEWAY, 0})
 #define LOBBY_OF(node) ((cf_address_t){(node), CF_ACTOR_LOBBY, 0})
 #define READER ((cf_address_t){1, CF_ACTOR_READER, 0})
+#define CONTROL ((cf_address_t){1, CF_ACTOR_CONTROL, 0})
 #define SUPERVISOR ((cf_address_t){1, CF_ACTOR_SUPERVISOR, 0})
 
 static cf_lobby_config_t config;
@@ -42,6 +42,8 @@ static void open_lobby(void)
                                  .gateways = {GW1, GW2},
                                  .gateway_count = 2,
                                  .node = 1,
+                                 .node_name = "one",
+                                 .moving_max = 2,
                                  .hints_max = 2,
                                  .away_max = 2,
                                  .lookups_max = 3};
@@ -115,7 +117,21 @@ static void forgotten(uint32_t room, cf_address_t from)
 
 static int move(uint32_t room, cf_address_t to)
 {
-    return tell(SUPERVISOR, CF_MSG_MOVE, 0, room, &(cf_move_t){cf_address_pack(to)});
+    return tell(CONTROL, CF_MSG_MOVE, 0, room, &(cf_move_t){.address = cf_address_pack(to)});
+}
+
+/* "": wherever it is wanted most. */
+static int move_to(uint32_t room, const char *node)
+{
+    return tell(CONTROL, CF_MSG_MOVE, 0, room, &(cf_move_t){.node = cf_str(node)});
+}
+
+/* Room n's last words, of so many posts: as its thread says them, or a lobby that lets it go. */
+static void hand_over(cf_address_t from, uint32_t room, uint32_t posts)
+{
+    cf_post_t post = {.kind = CF_POST_TEXT, .text = cf_str("t")};
+    cf_handover_t body = {.epoch = 1, .numbered_in = 1, .last_seq = posts, .posts = {&post, posts}};
+    tell(from, CF_MSG_HANDOVER, UINT64_MAX, room, &body);
 }
 
 static void presence(uint32_t room, cf_address_t from, uint32_t connections)
@@ -130,7 +146,8 @@ static void node_gone(uint32_t node)
 
 static void node_here(uint32_t node)
 {
-    cf_node_here_t here = {node, cf_str("n"), cf_str("tcp://10.0.0.1:7000"),
+    static const char *const names[] = {"", "one", "two", "three"};
+    cf_node_here_t here = {node, cf_str(names[node]), cf_str("tcp://10.0.0.1:7000"),
                            cf_str("0123456789012345678901234567890123456789"), false};
     tell(SUPERVISOR, CF_MSG_NODE_HERE, UINT64_MAX, 0, &here);
 }
@@ -209,6 +226,7 @@ typedef union {
     cf_activate_t open;
     cf_seek_t seek;
     cf_node_gone_t gone;
+    cf_handover_t handover;
 } body_t;
 
 static void show_msg(const cf_msg_t *msg)
@@ -233,6 +251,8 @@ static void show_msg(const cf_msg_t *msg)
     }
     if (msg->type == CF_MSG_OPEN && body.open.from)
         show(" from %u", body.open.from);
+    if (msg->type == CF_MSG_HANDOVER)
+        show(" posts=%u", body.handover.posts.n);
     if (msg->type == CF_MSG_SEEK) {
         show(" %u hops=%u%s%s for ", room, body.seek.hops, body.seek.owned ? " owned" : "",
              body.seek.let_go ? " let go" : "");
@@ -447,35 +467,44 @@ static void all_forget(uint32_t room)
     forgotten(room, GW2);
 }
 
-Test(lobby, moves_a_room_to_another_thread)
+Test(lobby, moves_a_room_to_another_thread_with_what_it_hands_over)
 {
     with_room(1, THREAD(0));
     cr_assert(eq(int, move(1, THREAD(2)), 0));
-    cr_assert(eq(str, heard(), "thread0 VACATE 1; supervisor0 DONE #1"));
-    look_up(GW1, 1);
-    cr_assert(eq(str, heard(), "gw0 PLACED #2 thread0")); /* it is still there */
+    cr_assert(eq(str, heard(), "thread0 VACATE 1; control0 DONE #1"));
+    look_up(GW1, 1); /* waits: where it is now it is not for long */
+    cr_assert(eq(str, heard(), ""));
+    hand_over(THREAD(1), 1, 1); /* which does not have it */
+    hand_over(THREAD(0), 1, 0);
     retire(1, THREAD(0));
-    look_up(GW1, 1);
     heard();
     all_forget(1);
-    cr_assert(eq(str, heard(), "thread0 RETIRED 1; thread2 OPEN 1"));
+    cr_assert(eq(str, heard(), "thread0 RETIRED 1; thread2 OPEN 1; thread2 HANDOVER 1 posts=0"));
     opened(1, THREAD(2));
-    cr_assert(eq(str, heard(), "gw0 PLACED #3 thread2"));
+    cr_assert(eq(str, heard(), "gw0 PLACED #2 thread2"));
+}
+
+/* Room 1 is on its way to node 2, and nothing of it is left to hear. */
+static void moves_to_node_2(void)
+{
+    with_room(1, THREAD(0));
+    node_here(2);
+    cr_assert(eq(int, move_to(1, "two"), 0));
+    hand_over(THREAD(0), 1, 1);
+    retire(1, THREAD(0));
+    heard();
+    asked = 0;
 }
 
 Test(lobby, moves_a_room_to_another_node_with_those_who_wait_for_it)
 {
-    with_room(1, THREAD(0));
-    node_here(2);
-    move(1, FAR_THREAD);
-    retire(1, THREAD(0));
-    heard();
-    asked = 0;
+    moves_to_node_2();
     look_up(GW1, 1);
     look_up(GW2, 1);
     all_forget(1);
     cr_assert(eq(str, heard(),
-                 "thread0 RETIRED 1; far-lobby0 SEEK #1 1 hops=1 let go for gw0; "
+                 "thread0 RETIRED 1; far-lobby0 HANDOVER 1 posts=1; "
+                 "far-lobby0 SEEK #1 1 hops=1 let go for gw0; "
                  "far-lobby0 SEEK #2 1 hops=1 let go for gw1"));
     look_up(GW1, 1); /* not here, before the other says so */
     cr_assert(eq(str, heard(), ""));
@@ -483,30 +512,100 @@ Test(lobby, moves_a_room_to_another_node_with_those_who_wait_for_it)
     cr_assert(eq(str, heard(), "far-lobby0 SEEK #3 1 hops=1 for gw0"));
 }
 
-Test(lobby, lets_a_room_that_moves_be_opened_elsewhere_later_if_nobody_waits_for_it)
+Test(lobby, opens_a_room_at_its_new_node_also_if_nobody_waits_for_it_yet)
 {
-    uint32_t n = room_of(1, 0, 2);
+    moves_to_node_2();
+    all_forget(1);
+    cr_assert(eq(str, heard(), "thread0 RETIRED 1; far-lobby0 HANDOVER 1 posts=1"));
+    look_up(GW1, 1);
+    cr_assert(eq(str, heard(), ""));
+    taken(1, 2);
+    cr_assert(eq(str, heard(), "far-lobby0 SEEK #1 1 hops=1 for gw0"));
+}
+
+Test(lobby, opens_a_room_here_with_what_it_has_kept_if_its_new_node_dies)
+{
+    moves_to_node_2();
+    all_forget(1);
+    heard();
+    node_gone(2);
+    cr_assert(eq(str, heard(),
+                 "thread0 OPEN 1; thread0 HANDOVER 1 posts=1; gw0 NODE_GONE 0; gw1 NODE_GONE 0"));
+}
+
+Test(lobby, moves_a_room_to_where_it_is_wanted_most)
+{
+    uint32_t n = room_of(3, 0, 3);
+    while (cf_rendezvous(room_id(n), 1) > cf_rendezvous(room_id(n), 2))
+        n = room_of(3, n, 3); /* so that it is opened here only without the others */
     with_room(n, THREAD(0));
     node_here(2);
-    move(n, FAR_THREAD);
+    node_here(3);
+    cr_assert(eq(int, move_to(n, ""), 0));
     retire(n, THREAD(0));
     heard();
     all_forget(n);
-    cr_assert(eq(str, heard(), "thread0 RETIRED 3"));
-    look_up(GW1, n);
-    cr_assert(eq(str, heard(), "far-lobby0 SEEK #2 3 hops=1 for gw0"));
+    cr_assert(not(eq(ptr, strstr(heard(), "3:lobby0 HANDOVER"), NULL))); /* without anything */
 }
+
+Test(lobby, opens_a_room_that_another_lobby_hands_over_and_says_so)
+{
+    node_here(2);
+    hand_over(LOBBY_OF(2), 1, 1);
+    cr_assert(eq(str, heard(), "thread0 OPEN 1 from 2; thread0 HANDOVER 1 posts=1"));
+    seek(2, 1, 1, LET_GO);
+    cr_assert(eq(str, heard(), ""));
+    opened(1, THREAD(0));
+    cr_assert(eq(str, heard(), "far-lobby0 TAKEN 1; far-gw0 PLACED #1 thread0"));
+    hand_over(LOBBY_OF(2), 1, 1); /* of what is here */
+    cr_assert(eq(str, heard(), "far-lobby0 TAKEN 1"));
+    hand_over(LOBBY_OF(3), 2, 1); /* that of a node that is gone */
+    cr_assert(eq(str, heard(), ""));
+}
+
+Test(lobby, hands_over_to_a_room_that_somebody_else_has_asked_for_first)
+{
+    node_here(2);
+    node_here(3);
+    seek(3, 1, 1, 0);
+    cr_assert(eq(str, heard(), "thread0 OPEN 1"));
+    hand_over(LOBBY_OF(2), 1, 1);
+    cr_assert(eq(str, heard(), "thread0 HANDOVER 1 posts=1"));
+    owned(1, THREAD(0), 2); /* as the store said before that */
+    cr_assert(eq(str, heard(), "thread0 OPEN 1 from 2; thread0 HANDOVER 1 posts=1"));
+}
+
 Test(lobby, refuses_to_move_what_is_not_there_or_to_where_no_rooms_are)
 {
-    cr_assert(eq(int, move(1, THREAD(1)), CF_ENOENT));
+    cr_assert(eq(int, move(1, THREAD(1)), CF_EMOVED));
     with_room(1, THREAD(0));
     cr_assert(eq(int, move(1, GW1), CF_ERANGE));
-    cr_assert(eq(int, move(1, FAR_THREAD), CF_ERANGE)); /* of a node that nobody knows */
+    cr_assert(eq(int, move(1, THREAD(3)), CF_ERANGE));
+    cr_assert(eq(int, move(1, THREAD(0)), CF_EEXIST));
+    cr_assert(eq(int, move_to(1, "one"), CF_EEXIST));
+    cr_assert(eq(int, move_to(1, "two"), CF_ENOENT));
+    cr_assert(eq(int, move_to(1, ""), CF_ENOENT));
     retire(1, THREAD(0));
     cr_assert(eq(int, move(1, THREAD(1)), CF_EAGAIN));
     heard();
     all_forget(1);
     cr_assert(eq(str, heard(), "thread0 RETIRED 1")); /* and goes nowhere */
+}
+
+Test(lobby, moves_so_many_rooms_at_a_time)
+{
+    for (uint32_t n = 1; n <= 3; n++)
+        with_room(n, THREAD(n - 1));
+    cr_assert(eq(int, move(1, THREAD(1)), 0));
+    cr_assert(eq(int, move(1, THREAD(1)), CF_EAGAIN));
+    cr_assert(eq(int, move(2, THREAD(2)), 0));
+    cr_assert(eq(int, move(3, THREAD(0)), CF_EAGAIN));
+    retire(1, THREAD(0));
+    all_forget(1);
+    heard();
+    cr_assert(eq(int, move(3, THREAD(0)), CF_EAGAIN));
+    opened(1, THREAD(1));
+    cr_assert(eq(int, move(3, THREAD(0)), 0));
 }
 
 /* --- lost nodes ---------------------------------------------------------------------------------
@@ -543,7 +642,7 @@ Test(lobby, opens_no_room_on_a_lost_node)
 {
     with_room(1, THREAD(0));
     node_here(2);
-    move(1, FAR_THREAD);
+    move_to(1, "two");
     heard();
     node_gone(2);
     retire(1, THREAD(0));

@@ -3,6 +3,7 @@
 
 #include "metrics.h"
 #include "wire/append.h"
+#include "wire/place.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -71,9 +72,9 @@ Test(room, that_does_not_exist_refuses_everything_and_is_at_its_end)
     cr_assert(eq(str, heard(),
                  "gw1 refused #1 not found; gw2 refused #2 not found; "
                  "gw1 refused #3 not found")); /* no gateway need forget it: no RETIRE */
-    tell(room_config.lobby, CF_MSG_VACATE, 0, NULL);
+    vacate();
     check(GW1, "ann");
-    cr_assert(eq(str, heard(), "gw1 moved #5"));
+    cr_assert(eq(str, heard(), "gw1 moved #4"));
 }
 
 Test(room, whose_store_is_away_says_so)
@@ -1799,6 +1800,150 @@ Test(room, shows_no_history_beyond_the_time_posts_are_kept)
     at_ms(60000);
     history(GW1, "ann", CF_POSTS_BEFORE_SEQ, 3, 10);
     cr_assert(eq(str, heard(), "gw1 page #3 []"));
+}
+
+/* --- handing over -------------------------------------------------------------------------------
+ */
+
+/* Two posts of ann's, in whatever room there is. */
+static void with_two_posts(bool ephemeral)
+{
+    with_ann();
+    post_key(GW1, 1, "ann", "a", "k");
+    ignore();
+    if (!ephemeral)
+        stored();
+    post(GW1, 1, "ann", "b");
+    ignore();
+    if (!ephemeral)
+        stored();
+    ignore();
+    asked = 0;
+}
+
+Test(room, hands_over_its_newest_posts_and_who_is_a_member_right_before_it_retires)
+{
+    room_ready(4, 7);
+    with_two_posts(false);
+    post(GW1, 1, "ann", "c");
+    ignore();
+    vacate_and_hand_over();
+    cr_assert(eq(str, heard(), "")); /* the run in flight first */
+    stored();
+    cr_assert(eq(str, heard(),
+                 "gw1 posted #1 seq=10; gw1 event 4 post 10:c; "
+                 "lobby handover epoch=4 from=4 seq=10 [8:a 9:b 10:c] ann; lobby retire"));
+}
+
+Test(room, goes_on_where_it_was_at_its_next_place)
+{
+    room_ready(4, 7);
+    with_two_posts(false);
+    room_moves();
+    attach_again(GW1, 1, "ann", 4, 8);
+    activated(5, 9, false);
+    /* nobody is asked for her membership, and nothing is read for what she has missed */
+    cr_assert(eq(str, heard(), "gw1 attached #1 epoch=5 seq=9 n=0 [9:b]; lobby presence 1"));
+    post(GW1, 1, "ann", "c");
+    cr_assert(eq(str, heard(), "storage append epoch=5 prev=9 [10:c]"));
+}
+
+Test(room, believes_the_store_if_another_one_has_had_it_in_between)
+{
+    room_ready(4, 7);
+    with_two_posts(false);
+    room_moves();
+    attach_again(GW1, 1, "ann", 4, 8);
+    activated(6, 9, false);
+    cr_assert(eq(str, heard(), "reader find ann"));
+    member("ann", true);
+    cr_assert(not(eq(ptr, strstr(heard(), "seq=9 n=0 reload"), NULL)));
+}
+
+Test(room, believes_the_store_if_that_has_another_number)
+{
+    room_ready(4, 7);
+    with_two_posts(false);
+    room_moves();
+    attach_again(GW1, 1, "ann", 4, 8);
+    activated(5, 8, false);
+    cr_assert(eq(str, heard(), "reader find ann"));
+}
+
+Test(room, takes_nothing_over_once_it_serves)
+{
+    room_ready(4, 7);
+    with_two_posts(false);
+    room_moves();
+    activated(6, 9, false);
+    handed_over();
+    attach_again(GW1, 1, "ann", 4, 8);
+    cr_assert(eq(str, heard(), "reader find ann"));
+}
+
+Test(room, ephemeral_keeps_its_posts_and_their_numbers_and_keys_over_moves)
+{
+    room_ready_ephemeral(4);
+    with_two_posts(true);
+    room_moves();
+    activated(5, 0, true);
+    room_moves();
+    attach_again(GW1, 1, "ann", 4, 1); /* she was away while it moved twice */
+    activated(6, 0, true);
+    ignore();
+    member("ann", true);
+    cr_assert(eq(str, heard(), "gw1 attached #1 epoch=6 seq=2 n=0 [2:b]; lobby presence 1"));
+    post_key(GW1, 1, "ann", "a", "k");
+    post(GW1, 1, "ann", "c");
+    cr_assert(eq(str, heard(), "gw1 posted #2 seq=1; gw1 posted #3 seq=3; gw1 event 1 post 3:c"));
+    attach_again(GW2, 2, "ann", 3, 1); /* of an earlier life */
+    cr_assert(not(eq(ptr, strstr(heard(), "reload"), NULL)));
+    attach_again(GW2, 3, "ann", 7, 1); /* of none */
+    cr_assert(not(eq(ptr, strstr(heard(), "reload"), NULL)));
+}
+
+Test(room, ephemeral_begins_anew_if_another_one_has_had_it_in_between)
+{
+    room_ready_ephemeral(4);
+    with_two_posts(true);
+    room_moves();
+    activated(6, 0, true);
+    attach_again(GW1, 1, "ann", 4, 1);
+    ignore();
+    member("ann", true);
+    cr_assert(not(eq(ptr, strstr(heard(), "seq=0 n=0 reload"), NULL)));
+}
+
+Test(room, in_quarantine_hands_nothing_over)
+{
+    contain = true;
+    room_ready(4, 7);
+    with_two_posts(false);
+    post(GW1, 1, "ann", "c");
+    ignore();
+    vacate_and_hand_over();
+    tell_malformed(room_config.storage, CF_MSG_VERDICT, append_corr);
+    char *said = heard();
+    cr_assert(eq(ptr, strstr(said, "handover"), NULL));
+    cr_assert(not(eq(ptr, strstr(said, "lobby retire"), NULL)));
+}
+
+Test(room, hands_over_the_newest_posts_that_fit_a_message)
+{
+    char first[32];
+    room_config.ring_events = 2 * CF_HANDOVER_POSTS_MAX;
+    room_config.ring_bytes = 16u << 20;
+    host.windows.events_max = 2 * CF_HANDOVER_POSTS_MAX;
+    host.windows.bytes_max = 16u << 20;
+    room_ready_ephemeral(4);
+    with_ann();
+    for (int i = 0; i < CF_HANDOVER_POSTS_MAX + 2; i++) {
+        post(GW1, 1, "ann", "a");
+        ignore();
+    }
+    vacate_and_hand_over();
+    snprintf(first, sizeof first, "seq=%d [3:a 4:a ", CF_HANDOVER_POSTS_MAX + 2);
+    cr_assert(not(eq(ptr, strstr(heard(), first), NULL)));
 }
 
 /* --- commands -----------------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 #include "wire/append.h"
 #include "wire/control.h"
 #include "wire/node.h"
+#include "wire/place.h"
 #include "wire/read.h"
 #include "wire/room.h"
 
@@ -237,7 +238,7 @@ Test(rooms, tells_storage_who_has_let_a_room_go)
 Test(rooms, frees_a_room_that_has_retired_and_opens_it_anew)
 {
     open_room(ROOM, 1, false);
-    peer_send(lobby, CF_ACTOR_ROOMS, CF_MSG_VACATE, 0, ROOM, NULL);
+    peer_send(lobby, CF_ACTOR_ROOMS, CF_MSG_VACATE, 0, ROOM, &(cf_vacate_t){false});
     cr_assert(peer_await(lobby, CF_MSG_RETIRE, 0, NULL));
     uint64_t asking = ask(gw1, CF_MSG_CHECK, ROOM, &(cf_check_t){user_id(gw1)});
     cr_assert(peer_expect(gw1, CF_MSG_MOVED, asking, NULL));

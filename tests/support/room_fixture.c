@@ -60,6 +60,7 @@ static cf_arena_t arena;
 static int64_t newest_us; /* of the posts that GW1 was shown */
 static char shown[HEARD_MAX];
 static size_t shown_size;
+static cf_buf_t handed; /* the latest HANDOVER heard, a whole frame */
 
 static cf_turn_t turn_now(void)
 {
@@ -80,8 +81,20 @@ void room_open(void)
     cr_assert(cf_room_new(&room, &host, THE_ROOM, 0, &turn) == 0);
 }
 
+void room_moves(void)
+{
+    vacate_and_hand_over();
+    ignore();
+    cf_room_destroy(&room);
+    cf_turn_t turn = turn_now();
+    cr_assert(cf_room_new(&room, &host, THE_ROOM, 0, &turn) == 0);
+    handed_over();
+    ignore();
+}
+
 void room_close(void)
 {
+    cf_buf_free(&handed);
     cf_room_destroy(&room);
     cf_outbox_destroy(&out);
     cf_outbox_destroy(&scratch);
@@ -258,7 +271,20 @@ void history(cf_address_t from, const char *name, uint32_t posts_from, int64_t a
 
 void vacate(void)
 {
-    tell(room_config.lobby, CF_MSG_VACATE, UINT64_MAX, NULL);
+    tell(room_config.lobby, CF_MSG_VACATE, UINT64_MAX, &(cf_vacate_t){false});
+}
+
+void vacate_and_hand_over(void)
+{
+    tell(room_config.lobby, CF_MSG_VACATE, UINT64_MAX, &(cf_vacate_t){true});
+}
+
+void handed_over(void)
+{
+    cf_msg_t msg;
+    cf_turn_t turn = turn_now();
+    cr_assert(cf_msg_decode(&msg, handed.data, handed.size) == 0);
+    cf_room_handle(room, &turn, &msg);
 }
 
 /* --- answers -----------------------------------------------------------------------------------
@@ -440,6 +466,7 @@ typedef union {
     cf_roster_at_t roster_at;
     cf_ask_bot_t ask_bot;
     cf_reran_t reran;
+    cf_handover_t handover;
 } body_t;
 
 static const char *const kinds[] = {"", "post", "joined", "left", "bot", "bot error"};
@@ -525,6 +552,18 @@ static void show_attached(const cf_msg_t *msg, const cf_attached_t *attached)
     show_roster(&attached->roster);
 }
 
+static void show_handover(const cf_msg_t *msg, const cf_handover_t *handover)
+{
+    const cf_handed_member_t *members = handover->members.items;
+    cf_buf_clear(&handed);
+    cr_assert(cf_msg_reencode(&handed, msg, cf_outbox_address(out)) == 0);
+    show("handover epoch=%llu from=%llu seq=%llu ", (unsigned long long)handover->epoch,
+         (unsigned long long)handover->numbered_in, (unsigned long long)handover->last_seq);
+    show_posts(&handover->posts);
+    for (uint32_t i = 0; i < handover->members.n; i++)
+        show(" %s", (const char *)members[i].user.bytes);
+}
+
 static void show_msg(const cf_msg_t *msg)
 {
     body_t body;
@@ -598,6 +637,9 @@ static void show_msg(const cf_msg_t *msg)
         break;
     case CF_MSG_ASK_BOT:
         show_ask_bot(msg, &body.ask_bot);
+        break;
+    case CF_MSG_HANDOVER:
+        show_handover(msg, &body.handover);
         break;
     case CF_MSG_RERAN:
         show("reran #%llu %.*s", (unsigned long long)msg->corr, (int)body.reran.failure.size,

@@ -36,6 +36,8 @@ extern int keys_shown;  /* events and pages with a client key in them */
 extern bool times_rise; /* so far, over the posts that GW1 was shown */
 
 void room_open(void); /* still loading */
+/* The room retires with a HANDOVER, and its next place opens it, still loading. What was heard is dropped. */
+void room_moves(void);
 void room_close(void);
 /* Open and activated: epoch, newest stored post. What was heard is dropped. */
 void room_ready(uint64_t epoch, uint64_t last_seq);
@@ -69,6 +71,9 @@ void command(cf_address_t from, uint64_t conn, const char *name, const char *cod
 void rerun(const char *code);
 void history(cf_address_t from, const char *name, uint32_t posts_from, int64_t at, uint32_t limit);
 void vacate(void);
+void vacate_and_hand_over(void);
+/* The latest HANDOVER heard is told to the room, as the lobby would. */
+void handed_over(void);
 
 /* --- what storage and readers say */
 void activated(uint64_t epoch, uint64_t last_seq, bool ephemeral);

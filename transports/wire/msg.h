@@ -58,7 +58,7 @@
     X(FORGOTTEN, 0x0306, nothing, NOTICE)                                                          \
     X(RETIRED, 0x0307, nothing, NOTICE)                                                            \
     X(MOVE, 0x0308, move, REQUEST)                                                                 \
-    X(VACATE, 0x0309, nothing, NOTICE)                                                             \
+    X(VACATE, 0x0309, vacate, NOTICE)                                                              \
     X(MOVED, 0x030a, nothing, ANSWER)                                                              \
     X(PRESENCE, 0x030b, presence, NOTICE)                                                          \
     X(COUNTS, 0x030c, counts, NOTICE)                                                              \
@@ -66,6 +66,7 @@
     X(ROOM_LIST, 0x030e, room_list, ANSWER)                                                        \
     X(SEEK, 0x030f, seek, NOTICE)                                                                  \
     X(TAKEN, 0x0310, nothing, NOTICE)                                                              \
+    X(HANDOVER, 0x0311, handover, NOTICE)                                                          \
     /* room.h */                                                                                   \
     X(CHECK, 0x0401, check, REQUEST)                                                               \
     X(JOIN, 0x0402, join, REQUEST)                                                                 \
@@ -148,6 +149,7 @@
     X(TOP_ROOMS, 0x0c01, top_rooms, REQUEST)                                                       \
     X(ROOMS_TOP, 0x0c02, rooms_top, ANSWER)                                                        \
     X(REPLAY, 0x0c03, replay, REQUEST)                                                             \
+    X(MOVE_ROOM, 0x0c04, move_room, REQUEST)                                                       \
     /* node.h */                                                                                   \
     X(ENTERED, 0x0d01, entered, NOTICE)                                                            \
     X(NODE_HERE, 0x0d02, node_here, NOTICE)                                                        \

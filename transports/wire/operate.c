@@ -18,5 +18,11 @@ static const cf_field_t rooms_top[] = {
 };
 const cf_shape_t cf_shape_rooms_top = CF_SHAPE(cf_rooms_top_t, rooms_top);
 
+static const cf_field_t move_room[] = {
+    CF_F_FIXED(cf_move_room_t, room),
+    CF_F_TEXT(cf_move_room_t, node, 0, CF_NODE_NAME_MAX),
+};
+const cf_shape_t cf_shape_move_room = CF_SHAPE(cf_move_room_t, move_room);
+
 static const cf_field_t replay[] = {CF_F_FIXED(cf_replay_t, letter)};
 const cf_shape_t cf_shape_replay = CF_SHAPE(cf_replay_t, replay);

@@ -2,6 +2,9 @@
  *
  *     DISABLE, ENABLE   of account.h: ctl -> control -> accounts -> DONE
  *     TOP_ROOMS  ctl -> control -> ROOMS_TOP, of all threads; control -> room thread -> ROOMS_TOP, its own
+ *     MOVE_ROOM  ctl -> control -> DONE: it is there | REFUSED CF_ENOENT: there is no such room; CF_EMOVED: no such node
+ *                is here;
+ *                CF_EEXIST: it is there already; CF_EAGAIN: it is coming or going, or others are
  *     REPLAY     ctl -> control -> RERAN (room.h): without a failure, the letter is gone | REFUSED CF_ENOENT: there is
  *                no such letter; CF_EAGAIN: its replay is under way; CF_EUNCONFIRMED: the bot has answered, and the
  *                letter may be there still */
@@ -9,6 +12,7 @@
 #define CF_OPERATE_H
 
 #include "model.h"
+#include "model_limits.h"
 #include "msg.h"
 
 #define CF_TOP_ROOMS_MAX 100
@@ -31,9 +35,14 @@ typedef struct {
 } cf_rooms_top_t;
 
 typedef struct {
+    cf_id_t room;
+    cf_str_t node; /* empty: see cf_move_t */
+} cf_move_room_t;
+
+typedef struct {
     cf_id_t letter;
 } cf_replay_t;
 
-extern const cf_shape_t cf_shape_top_rooms, cf_shape_rooms_top, cf_shape_replay;
+extern const cf_shape_t cf_shape_move_room, cf_shape_top_rooms, cf_shape_rooms_top, cf_shape_replay;
 
 #endif

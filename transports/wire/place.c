@@ -1,5 +1,8 @@
 #include "place.h"
 
+#include "model_limits.h"
+#include "room.h"
+
 static const cf_field_t placed[] = {CF_F_U64(cf_placed_t, address)};
 const cf_shape_t cf_shape_placed = CF_SHAPE(cf_placed_t, placed);
 
@@ -11,8 +14,27 @@ static const cf_field_t seek[] = {
 };
 const cf_shape_t cf_shape_seek = CF_SHAPE(cf_seek_t, seek);
 
-static const cf_field_t move[] = {CF_F_U64(cf_move_t, address)};
+static const cf_field_t move[] = {
+    CF_F_U64(cf_move_t, address),
+    CF_F_TEXT(cf_move_t, node, 0, CF_NODE_NAME_MAX),
+};
 const cf_shape_t cf_shape_move = CF_SHAPE(cf_move_t, move);
+
+static const cf_field_t vacate[] = {CF_F_BOOL(cf_vacate_t, hand_over)};
+const cf_shape_t cf_shape_vacate = CF_SHAPE(cf_vacate_t, vacate);
+
+static const cf_field_t handed_member[] = {CF_F_FIXED(cf_handed_member_t, user)};
+static const cf_shape_t handed_member_shape = CF_SHAPE(cf_handed_member_t, handed_member);
+
+static const cf_field_t handover[] = {
+    CF_F_U64(cf_handover_t, epoch),
+    CF_F_U64(cf_handover_t, numbered_in),
+    CF_F_U64(cf_handover_t, last_seq),
+    CF_F_I64(cf_handover_t, last_us),
+    CF_F_LIST(cf_handover_t, posts, CF_HANDOVER_POSTS_MAX, &cf_shape_post_row),
+    CF_F_LIST(cf_handover_t, members, CF_HANDOVER_MEMBERS_MAX, &handed_member_shape),
+};
+const cf_shape_t cf_shape_handover = CF_SHAPE(cf_handover_t, handover);
 
 static const cf_field_t presence[] = {CF_F_U32(cf_presence_t, connections, 0, UINT32_MAX)};
 const cf_shape_t cf_shape_presence = CF_SHAPE(cf_presence_t, presence);

@@ -12,8 +12,14 @@
  *     RETIRE     room thread -> lobby    may I go? The room answers everything with MOVED from here on
  *     FORGET     lobby -> gateways that were told where the room is       -> FORGOTTEN: nothing more from me to that address
  *     RETIRED    lobby -> room thread    all have forgotten; the room is freed
- *     MOVE       supervisor -> lobby     give this room to another address; -> DONE | REFUSED
- *     VACATE     lobby -> room thread    finish what is in flight, then RETIRE
+ *     MOVE       control -> lobby of any node   give this room to another node, or to another thread of this one
+ *                -> DONE: it is on its way, and a LOOKUP waits until it is there | REFUSED CF_EMOVED: it is not here;
+ *                CF_EAGAIN: it is coming or going, or too many are; CF_ENOENT: there is no such node; CF_EEXIST: it is there
+ *     VACATE     lobby -> room thread    finish what is in flight, then RETIRE; before that HANDOVER, if it says so
+ *     HANDOVER   room thread -> lobby, right before RETIRE   what the room's next place would have to ask the store, or
+ *                could ask nobody. Kept until the room is opened elsewhere, then
+ *                lobby -> room thread, right behind OPEN: used if nobody has had the room in between
+ *                lobby -> lobby of another node   open this room, which I let go for you; it is answered TAKEN
  *     MOVED      room thread -> whoever  answer to any request for a room that is not (or no longer)
  *                here: look it up again. Nothing of the request was done
  *     PRESENCE   room thread -> lobby    so many connections are in this room now
@@ -31,6 +37,11 @@
 #define CF_COUNTS_MAX 500
 #define CF_SEEK_HOPS_MAX 8 /* three are enough while nothing changes */
 
+/* Of a HANDOVER: so many of the largest fit a message. The newest posts are handed over; older ones are read from the
+ * store, and so are other members. */
+#define CF_HANDOVER_POSTS_MAX 900
+#define CF_HANDOVER_MEMBERS_MAX 16384
+
 typedef struct {
     uint64_t address; /* packed cf_address_t of a room thread */
 } cf_placed_t;
@@ -43,8 +54,27 @@ typedef struct {
 } cf_seek_t;
 
 typedef struct {
-    uint64_t address;
+    uint64_t address; /* packed, of a room thread of this node; 0: to another node, */
+    cf_str_t
+        node; /* of this name; empty: the one that would be preferred if this node were not there */
 } cf_move_t;
+
+typedef struct {
+    bool hand_over;
+} cf_vacate_t;
+
+typedef struct {
+    cf_id_t user;
+} cf_handed_member_t;
+
+typedef struct {
+    uint64_t epoch;       /* in which the room was left; 0: nothing is handed over */
+    uint64_t numbered_in; /* the oldest epoch whose numbers of posts these are */
+    uint64_t last_seq;    /* the newest post shown */
+    int64_t last_us;      /* its time */
+    cf_list_t posts;      /* of cf_post_t, ascending without a gap up to last_seq */
+    cf_list_t members;    /* of cf_handed_member_t: who was connected */
+} cf_handover_t;
 
 typedef struct {
     uint32_t connections;
@@ -80,7 +110,7 @@ typedef struct {
     cf_list_t rooms;  /* of cf_room_entry_t, newest first */
 } cf_room_list_t;
 
-extern const cf_shape_t cf_shape_placed, cf_shape_seek, cf_shape_move, cf_shape_presence,
-    cf_shape_counts, cf_shape_list_rooms, cf_shape_room_list;
+extern const cf_shape_t cf_shape_placed, cf_shape_seek, cf_shape_move, cf_shape_vacate,
+    cf_shape_handover, cf_shape_presence, cf_shape_counts, cf_shape_list_rooms, cf_shape_room_list;
 
 #endif
