@@ -30,6 +30,7 @@ extern char **environ;
 
 typedef struct {
     const char *file;
+    char only[64]; /* serve --only ROLE: the setting it stands for */
     const char *sets[SETS_MAX];
     size_t set_count;
     const char *sessions; /* user import --sessions FILE */
@@ -260,7 +261,7 @@ static const struct {
     command_fn *run;
     const char *help;
 } commands[] = {
-    {"serve", NULL, serve, "run the server"},
+    {"serve", NULL, serve, "run the server; --only ROLE is --set node.roles=ROLE"},
     {"check-config", NULL, check_config, "say whether the configuration is good"},
     {"config-doc", NULL, config_doc, "print the reference of all settings"},
     {"protocol-doc", NULL, protocol_doc, "print every message between actors with its bounds"},
@@ -298,6 +299,10 @@ static bool read_option(options_t *options, const char *name, const char *value)
         options->sessions = value;
     else if (strcmp(name, "--set") == 0 && options->set_count < SETS_MAX)
         options->sets[options->set_count++] = value;
+    else if (strcmp(name, "--only") == 0 && options->set_count < SETS_MAX &&
+             snprintf(options->only, sizeof options->only, "node.roles=%s", value) <
+                 (int)sizeof options->only)
+        options->sets[options->set_count++] = options->only;
     else
         return false;
     return true;

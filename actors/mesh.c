@@ -5,6 +5,7 @@
 #include "err.h"
 #include "log.h"
 #include "metrics.h"
+#include "roles.h"
 #include "wire/control.h"
 #include "wire/node.h"
 
@@ -171,10 +172,13 @@ static int add_peer(cf_mesh_t *self, const cf_node_here_t *here, const char *key
 }
 
 /* They say nothing to a node before there is a way, and nothing more when there is none. */
-static void hand_on(cf_mesh_t *self, cf_turn_t *turn, const cf_msg_t *msg)
+static void hand_on(cf_mesh_t *self, cf_turn_t *turn, const cf_msg_t *msg, uint32_t roles)
 {
-    for (uint32_t i = 0; i < self->config.told_count; i++)
-        cf_outbox_forward(turn->out, msg, (cf_address_t){self->number, self->config.told[i], 0});
+    for (uint32_t i = 0; i < self->config.told_count; i++) {
+        const cf_mesh_told_t *told = &self->config.told[i];
+        for (uint16_t k = 0; (told->roles & roles) && k < self->config.actors[told->kind]; k++)
+            cf_outbox_forward(turn->out, msg, (cf_address_t){self->number, told->kind, k});
+    }
 }
 
 static int on_node_here(void *state, cf_turn_t *turn, const cf_msg_t *msg)
@@ -198,7 +202,7 @@ static int on_node_here(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         cf_log_error("cannot make a link to a node", CF_UINT("node", here.node),
                      CF_TEXT("endpoint", here.endpoint), CF_ERR(rc));
     else
-        hand_on(self, turn, msg);
+        hand_on(self, turn, msg, here.roles);
     return 0;
 }
 
@@ -209,7 +213,7 @@ static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     int rc = cf_msg_body(&gone, msg, turn->arena);
     peer_t *peer = rc == 0 ? find(self, gone.node) : NULL;
     if (rc == 0)
-        hand_on(self, turn, msg);
+        hand_on(self, turn, msg, CF_ROLES_ALL);
     if (!peer)
         return rc;
     let_go(self, peer);

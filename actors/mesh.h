@@ -25,6 +25,12 @@
 #define CF_MESH_GATHERED_MAX (64u << 10)
 #define CF_MESH_FRAME_MAX (CF_RELIABLE_HEAD + CF_MSG_HEAD_SIZE + (size_t)CF_MSG_BODY_MAX)
 
+/* All actors of this kind are told of nodes that do one of these; and of any that is gone. */
+typedef struct {
+    uint16_t kind;
+    uint32_t roles; /* bits, base/roles.h */
+} cf_mesh_told_t;
+
 typedef struct {
     cf_actor_t *actor; /* whose state it is; borrowed */
     const cf_bus_t *bus;
@@ -32,7 +38,7 @@ typedef struct {
     cf_config_list_t peers;  /* NAME=ENDPOINT, in the stead of what NODE_HERE says; borrowed */
     size_t queue_max;        /* bytes that wait to be confirmed by one other node */
     uint16_t actors[CF_ACTOR_KINDS]; /* how many of each kind are here */
-    const uint16_t *told; /* kinds of actors, the first of each, that are told of nodes; borrowed */
+    const cf_mesh_told_t *told;      /* borrowed */
     uint32_t told_count;
 } cf_mesh_config_t;
 

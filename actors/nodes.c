@@ -79,8 +79,8 @@ static void tell_lease(cf_nodes_t *self, cf_turn_t *turn, int64_t until_us)
 /* 0 or CF_ENOMEM: they are told again with the next view, some perhaps a second time. */
 static int tell_here(cf_nodes_t *self, cf_turn_t *turn, const cf_node_t *node)
 {
-    cf_node_here_t here = {node->number, node->name, node->endpoint, node->public_key,
-                           !self->has_passed_own};
+    cf_node_here_t here = {node->number,     node->name,  node->endpoint,
+                           node->public_key, node->roles, !self->has_passed_own};
     int rc = 0;
     for (uint32_t i = 0; rc == 0 && i < self->config.told_here_count; i++)
         rc = cf_outbox_send(turn->out, self->config.told_here[i], CF_MSG_NODE_HERE, 0, (cf_id_t){0},
@@ -142,6 +142,8 @@ static void on_row(void *arg, const cf_node_t *node)
 static int on_ended(void *arg, const cf_ended_t *ended)
 {
     cf_nodes_t *self = arg;
+    if (!self->config.has_accounts)
+        return 0;
     cf_outbox_t *out = self->turn->out;
     cf_address_t accounts = {cf_outbox_address(out).node, CF_ACTOR_ACCOUNTS, 0};
     cf_session_ended_t session = {.session = ended->id};

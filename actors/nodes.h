@@ -32,6 +32,7 @@ typedef struct {
     int64_t
         gone_after_us; /* others are marked gone so long after their last; the same at all nodes */
     int64_t lease_us;  /* less than that */
+    bool has_accounts; /* here, and so to be told of sessions that have ended */
     const cf_address_t *told; /* who is told of NODE_GONE; borrowed */
     uint32_t told_count;
     const cf_address_t *told_here; /* who is told of NODE_HERE; borrowed */

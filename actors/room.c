@@ -455,6 +455,7 @@ void cf_room_window_opened(cf_room_t *self, cf_turn_t *turn, uint64_t address)
 void cf_room_node_gone(cf_room_t *self, cf_turn_t *turn, uint32_t node)
 {
     cf_room_detach_node(self, turn, node);
+    cf_room_bot_gone(self, turn, node);
     cf_room_settle(self, turn);
 }
 

@@ -16,7 +16,8 @@
  *     POST                 -> one APPEND run at a time to storage; after STORED: POSTED to each
  *                             sender, then EVENT to every gateway with members. Numbers start at
  *                             1, no gaps
- *     COMMAND              -> ASK_BOT; after BOT_ANSWER: COMMANDED to the sender, then an EVENT with
+ *     COMMAND              -> ASK_BOT, of this node or else of one that has a bot; REFUSED CF_EAGAIN when none
+ *                             has, or it goes before it has answered. After BOT_ANSWER: COMMANDED to the sender, then an EVENT with
  *                             the bot's words, which are not stored
  *     RERUN                -> ASK_BOT; after BOT_ANSWER: RERAN to control, then that EVENT, unless it has
  *                             failed again
@@ -38,6 +39,7 @@
 #define CF_ROOM_H
 
 #include "actor.h"
+#include "model_limits.h"
 #include "windows.h"
 #include "wire/operate.h"
 
@@ -56,7 +58,8 @@ typedef struct {
     int64_t idle_us;            /* retire after so long without a member and a request */
     int64_t posts_ttl_us;       /* older posts are not shown as history any more; 0: for ever */
     int64_t command_us;         /* time the bot has for a command */
-    cf_address_t lobby, storage, bot;
+    cf_address_t lobby, storage;
+    cf_address_t bot;    /* of this node; kind 0: it has none, see cf_room_host_t */
     cf_address_t reader; /* index 0; a room uses reader id % readers */
     uint32_t readers;
 } cf_room_config_t;
@@ -65,6 +68,8 @@ typedef struct {
 typedef struct {
     const cf_room_config_t *config;
     cf_windows_t windows;
+    uint32_t bots[CF_NODES_MAX]; /* other nodes that have one */
+    uint32_t bot_count;
     bool lagging; /* some gateway of some room waits for its window */
     int64_t
         crowds_due_us; /* when the first crowd is to be told of who came and went (boot clock); 0: none */

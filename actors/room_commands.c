@@ -2,6 +2,8 @@
 #include "room_state.h"
 
 #include "err.h"
+#include "metrics.h"
+#include "rendezvous.h"
 #include "wire/bot.h"
 
 #include <stdlib.h>
@@ -9,19 +11,39 @@
 /* The bot answers within a command's time by itself; a room that hears nothing gives up a bit later. */
 #define GRACE_US INT64_C(2000000)
 
+/* This node's own, else the same one for all of a room as long as it is there: what is asked again meets who knows of it. */
+static cf_address_t bot_of(const cf_room_t *self)
+{
+    const cf_room_host_t *host = self->host;
+    if (host->config->bot.kind || host->bot_count == 0)
+        return host->config->bot;
+    uint32_t best = host->bots[0];
+    for (uint32_t i = 1; i < host->bot_count; i++)
+        if (cf_rendezvous(self->id, host->bots[i]) > cf_rendezvous(self->id, best))
+            best = host->bots[i];
+    return (cf_address_t){best, CF_ACTOR_STOCKBOT, 0};
+}
+
 /* ask: but for the time it has. */
 static int ask_bot(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, cf_ask_bot_t *ask)
 {
     const cf_room_config_t *config = self->host->config;
+    cf_address_t bot = bot_of(self);
+    if (bot.kind == 0) {
+        cf_count(CF_M_BOT_AWAY);
+        return CF_EAGAIN;
+    }
     if (self->command_count >= config->commands_max)
         return CF_EFULL;
     cf_open_command_t *open = malloc(sizeof *open);
     if (!open)
         return CF_ENOMEM;
-    *open = (cf_open_command_t){
-        .corr = cf_room_next_corr(self), .request = *msg, .since_us = turn->boot_us};
+    *open = (cf_open_command_t){.corr = cf_room_next_corr(self),
+                                .node = bot.node,
+                                .request = *msg,
+                                .since_us = turn->boot_us};
     ask->left_ms = (uint32_t)(config->command_us / 1000);
-    int rc = cf_outbox_send(turn->out, config->bot, CF_MSG_ASK_BOT, open->corr, self->id, ask);
+    int rc = cf_outbox_send(turn->out, bot, CF_MSG_ASK_BOT, open->corr, self->id, ask);
     if (rc < 0) {
         free(open);
         return rc;
@@ -111,6 +133,17 @@ bool cf_room_command_refused(cf_room_t *self, cf_turn_t *turn, uint64_t corr, in
         cf_outbox_refuse(turn->out, &open->request, err, 0);
     free(open);
     return true;
+}
+
+void cf_room_bot_gone(cf_room_t *self, cf_turn_t *turn, uint32_t node)
+{
+    for (cf_open_command_t *open = self->commands, *next; open; open = next) {
+        next = open->next;
+        if (open->node != node)
+            continue;
+        cf_count(CF_M_BOT_AWAY);
+        cf_room_command_refused(self, turn, open->corr, CF_EAGAIN);
+    }
 }
 
 void cf_room_refuse_commands(cf_room_t *self, cf_turn_t *turn, int64_t until_us, int err)

@@ -77,6 +77,7 @@ typedef struct cf_queued_post {
 typedef struct cf_open_command {
     struct cf_open_command *next;
     uint64_t corr;    /* of its ASK_BOT */
+    uint32_t node;    /* whose bot was asked */
     cf_msg_t request; /* head only: whom to answer */
     int64_t since_us;
 } cf_open_command_t;
@@ -205,6 +206,8 @@ void cf_room_free_posts(cf_room_t *self);
 
 /* room_commands.c */
 cf_handler_fn cf_room_on_command, cf_room_on_rerun, cf_room_on_bot_answer;
+/* Nobody will answer what that node's bot was asked. */
+void cf_room_bot_gone(cf_room_t *self, cf_turn_t *turn, uint32_t node);
 /* The bot has not taken it; true if corr was one of ours. */
 bool cf_room_command_refused(cf_room_t *self, cf_turn_t *turn, uint64_t corr, int err);
 /* Answer and forget every open command that came at until_us or before. */

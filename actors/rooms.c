@@ -235,6 +235,24 @@ static int on_lease(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     return rc;
 }
 
+/* It has a bot, and there is a way to it. */
+static int on_node_here(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_rooms_t *self = state;
+    cf_node_here_t here;
+    int rc = cf_msg_body(&here, msg, turn->arena);
+    if (rc == 0 && self->host.bot_count < CF_NODES_MAX)
+        self->host.bots[self->host.bot_count++] = here.node;
+    return rc;
+}
+
+static void drop_bot(cf_room_host_t *host, uint32_t node)
+{
+    for (uint32_t i = 0; i < host->bot_count; i++)
+        if (host->bots[i] == node)
+            host->bots[i] = host->bots[--host->bot_count];
+}
+
 static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_rooms_t *self = state;
@@ -246,6 +264,7 @@ static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         cf_room_node_gone(at->room, turn, gone.node);
         wake(self, at);
     }
+    drop_bot(&self->host, gone.node);
     cf_windows_drop_node(&self->host.windows, gone.node);
     return 0;
 }
@@ -293,19 +312,33 @@ static int request_to_room(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 }
 
 static const cf_handler_t handlers[] = {
-    {CF_MSG_POST, request_to_room},    {CF_MSG_ATTACH, request_to_room},
-    {CF_MSG_DETACH, request_to_room},  {CF_MSG_CHECK, request_to_room},
-    {CF_MSG_JOIN, request_to_room},    {CF_MSG_LEAVE, request_to_room},
-    {CF_MSG_HISTORY, request_to_room}, {CF_MSG_COMMAND, request_to_room},
-    {CF_MSG_RERUN, request_to_room},   {CF_MSG_VERDICT, to_room},
-    {CF_MSG_ACTIVATED, to_room},       {CF_MSG_OWNED, to_room},
-    {CF_MSG_MEMBER, to_room},          {CF_MSG_DONE, to_room},
-    {CF_MSG_REFUSED, to_room},         {CF_MSG_PAGE, to_room},
-    {CF_MSG_BOT_ANSWER, to_room},      {CF_MSG_VACATE, to_room},
-    {CF_MSG_HANDOVER, to_room},        {CF_MSG_TOP_ROOMS, on_top_rooms},
-    {CF_MSG_FLUSHED, on_flushed},      {CF_MSG_OPEN, on_open},
-    {CF_MSG_RETIRED, on_retired},      {CF_MSG_NODE_GONE, on_node_gone},
-    {CF_MSG_LEASE, on_lease},          {0, NULL},
+    {CF_MSG_POST, request_to_room},
+    {CF_MSG_ATTACH, request_to_room},
+    {CF_MSG_DETACH, request_to_room},
+    {CF_MSG_CHECK, request_to_room},
+    {CF_MSG_JOIN, request_to_room},
+    {CF_MSG_LEAVE, request_to_room},
+    {CF_MSG_HISTORY, request_to_room},
+    {CF_MSG_COMMAND, request_to_room},
+    {CF_MSG_RERUN, request_to_room},
+    {CF_MSG_VERDICT, to_room},
+    {CF_MSG_ACTIVATED, to_room},
+    {CF_MSG_OWNED, to_room},
+    {CF_MSG_MEMBER, to_room},
+    {CF_MSG_DONE, to_room},
+    {CF_MSG_REFUSED, to_room},
+    {CF_MSG_PAGE, to_room},
+    {CF_MSG_BOT_ANSWER, to_room},
+    {CF_MSG_VACATE, to_room},
+    {CF_MSG_HANDOVER, to_room},
+    {CF_MSG_TOP_ROOMS, on_top_rooms},
+    {CF_MSG_FLUSHED, on_flushed},
+    {CF_MSG_OPEN, on_open},
+    {CF_MSG_RETIRED, on_retired},
+    {CF_MSG_NODE_HERE, on_node_here},
+    {CF_MSG_NODE_GONE, on_node_gone},
+    {CF_MSG_LEASE, on_lease},
+    {0, NULL},
 };
 
 /* --- turns -------------------------------------------------------------------------------------

@@ -5,7 +5,8 @@
  *                          nobody knows of it
  *     RETIRED (lobby)      a room that asked to RETIRE is freed
  *     FLUSHED (gateway)    opens that gateway's window
- *     NODE_GONE (nodes)    members of that node leave every room
+ *     NODE_HERE (mesh)     that node has a bot
+ *     NODE_GONE (nodes)    members of that node leave every room; what its bot was asked is refused
  *     LEASE (nodes)        nothing leaves this thread later than that
  *     TOP_ROOMS (control)  -> ROOMS_TOP: the busiest of the rooms here
  *     any other, with a room in its header: that room's (room.h). A request for a room that is not

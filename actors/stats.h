@@ -22,6 +22,7 @@ typedef struct {
     const cf_address_t *targets; /* every actor but stats itself; copied */
     uint32_t n;
     const char *version; /* of confab; borrowed for life */
+    bool has_store;      /* else it is ready without: this node has no posts */
     bool is_joining;     /* other nodes: it is not ready before JOINED */
 } cf_stats_config_t;
 

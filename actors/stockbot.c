@@ -61,7 +61,7 @@ static void conclude_failed(cf_stockbot_t *self, cf_turn_t *turn, const cf_ask_t
                                .command = cf_str(command),
                                .reason = cf_str(reason),
                                .attempts = attempts};
-    cf_bot_write_letter(self, turn, &letter, ask->request.trace);
+    cf_bot_write_letter(self, turn, &letter, &ask->request);
     conclude(self, turn, ask, words, CF_M_BOT_FAILED);
 }
 
@@ -173,6 +173,7 @@ static int on_ask_bot(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     int rc = cf_msg_body(&body, msg, turn->arena);
     if (rc < 0)
         return rc;
+    self->asked_by = msg->from.node;
     if (is_known(self, turn, msg, &body.id))
         return 0;
     if (self->draining)

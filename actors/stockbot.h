@@ -1,12 +1,13 @@
 /* actors/stockbot.h: answers commands; the only one that talks to the quote service.
  *
- *     ASK_BOT (room)  stock: a quote, from memory or from the service; hello: a saying. -> BOT_ANSWER
+ *     ASK_BOT (room of any node)  stock: a quote, from memory or from the service; hello: a saying. -> BOT_ANSWER
  *                     within the command's time, whatever became of it | REFUSED CF_EFULL (queue_max
  *                     are waiting), CF_ECLOSING. An id that was asked before is not begun again: who
  *                     asked last is answered
  *                     With `replay` it is a dead letter's: no letter is written of it, its words are not
  *                     remembered, and of a failure the answer tells why
- *     DEAD_LETTER     -> storage, for each command that failed, again until it is DONE
+ *     DEAD_LETTER     -> storage of the node whose room has asked, for each command that failed, again until it is
+ *                     DONE; when that does not answer, to that of the node that has asked last
  *     DRAIN           what is under way gets drain_us more; the rest is answered as failed. DRAINED
  *                     when everything is answered and every dead letter is stored, or drain_us later
  *
@@ -39,8 +40,7 @@ typedef struct {
     uint32_t breaker_failures;
     int64_t breaker_us;
     int64_t cache_us, cache_not_found_us; /* 0: not remembered */
-    cf_address_t storage;
-    uint32_t (*random)(uint32_t below); /* a number from 0 to below - 1 */
+    uint32_t (*random)(uint32_t below);   /* a number from 0 to below - 1 */
     const cf_stockbot_http_t *http_ops;
     void *http;        /* the bot's from here on */
     cf_actor_t *actor; /* may be NULL in tests that call the handlers themselves and do not drain */

@@ -1,4 +1,5 @@
-/* stockbot_letters.c: what could not be carried out is told to storage until it is stored. */
+/* stockbot_letters.c: what could not be carried out is told to storage until it is stored. It is the storage of the
+ * node whose room has asked, as this one may have none; when that does not answer, of the one that has asked last. */
 #include "stockbot_state.h"
 
 #include "err.h"
@@ -38,7 +39,7 @@ static cf_letter_t **find(cf_stockbot_t *self, uint64_t corr)
 }
 
 void cf_bot_write_letter(cf_stockbot_t *self, cf_turn_t *turn, const cf_dead_letter_t *row,
-                         const uint8_t *trace)
+                         const cf_msg_t *request)
 {
     if (self->letter_count == self->config.queue_max) { /* the store has been away for long */
         lose(self->letters->reason, self->letters->trace);
@@ -46,7 +47,7 @@ void cf_bot_write_letter(cf_stockbot_t *self, cf_turn_t *turn, const cf_dead_let
     }
     cf_letter_t *letter = calloc(1, sizeof *letter);
     if (!letter) {
-        lose("out of memory", trace);
+        lose("out of memory", request->trace);
         return;
     }
     letter->row = *row;
@@ -55,7 +56,8 @@ void cf_bot_write_letter(cf_stockbot_t *self, cf_turn_t *turn, const cf_dead_let
     letter->row.command = cf_str(letter->command);
     letter->row.reason = cf_str(letter->reason);
     letter->next_us = turn->boot_us;
-    memcpy(letter->trace, trace, sizeof letter->trace);
+    letter->node = request->from.node;
+    memcpy(letter->trace, request->trace, sizeof letter->trace);
     *self->letters_end = letter;
     self->letters_end = &letter->next;
     self->letter_count++;
@@ -66,11 +68,14 @@ int64_t cf_bot_send_letters(cf_stockbot_t *self, cf_turn_t *turn)
     int64_t next_us = INT64_MAX;
     for (cf_letter_t *at = self->letters; at; at = at->next) {
         if (turn->boot_us >= at->next_us) {
+            if (at->corr)
+                at->node = self->asked_by;
+            cf_address_t storage = {at->node, CF_ACTOR_STORAGE, 0};
             at->corr = ++self->next_corr;
             at->next_us = turn->boot_us + ANSWER_US;
             cf_outbox_trace(turn->out, at->trace);
-            if (cf_outbox_send(turn->out, self->config.storage, CF_MSG_DEAD_LETTER, at->corr,
-                               (cf_id_t){0}, &at->row) < 0)
+            if (cf_outbox_send(turn->out, storage, CF_MSG_DEAD_LETTER, at->corr, (cf_id_t){0},
+                               &at->row) < 0)
                 at->next_us = turn->boot_us + RETRY_US;
             cf_outbox_trace(turn->out, NULL);
         }

@@ -43,6 +43,7 @@ typedef struct cf_letter {
     char command[CF_DEAD_COMMAND_MAX + 1];
     char reason[CF_DEAD_REASON_MAX + 1];
     uint8_t trace[CF_TRACE_SIZE];
+    uint32_t node;   /* whose storage it is sent to */
     uint64_t corr;   /* of the DEAD_LETTER on its way; 0: none */
     int64_t next_us; /* when it is sent (again) */
 } cf_letter_t;
@@ -57,6 +58,7 @@ struct cf_stockbot {
     cf_remembered_t said;                /* by command */
     cf_letter_t *letters, **letters_end; /* oldest first */
     uint32_t letter_count;
+    uint32_t asked_by; /* the node that asked last */
     uint64_t next_corr;
     cf_turn_t *turn; /* of the call under way, for what the HTTP client calls */
     bool draining;   /* nothing new is taken any more */
@@ -84,7 +86,7 @@ void cf_bot_free_inquiries(cf_stockbot_t *self);
 /* stockbot_letters.c */
 cf_handler_fn cf_bot_on_done, cf_bot_on_refused;
 void cf_bot_write_letter(cf_stockbot_t *self, cf_turn_t *turn, const cf_dead_letter_t *row,
-                         const uint8_t *trace);
+                         const cf_msg_t *request);
 int64_t cf_bot_send_letters(cf_stockbot_t *self, cf_turn_t *turn); /* when to come again */
 void cf_bot_lose_letters(cf_stockbot_t *self); /* there is no time left for them */
 

@@ -13,6 +13,7 @@
 #include "mesh.h"
 #include "nodes.h"
 #include "reader.h"
+#include "roles.h"
 #include "rooms.h"
 #include "stats.h"
 #include "stockbot.h"
@@ -69,6 +70,7 @@ static const step_t steps[] = {
 typedef struct {
     const cf_config_t *config;
     cf_bus_t bus;
+    uint32_t roles;      /* bits, base/roles.h */
     cf_actor_t **actors; /* every actor but the supervisor, in order of making */
     cf_address_t *addresses;
     cf_address_t *told; /* of nodes that are gone; owned, borrowed by the actor that tells them */
@@ -107,6 +109,11 @@ static bool has_registry(const supervisor_t *self)
     return cf_config_is_shared_store(self->url);
 }
 
+static bool has_role(const supervisor_t *self, cf_role_t role)
+{
+    return (self->roles & role) != 0;
+}
+
 /* --- making actors -----------------------------------------------------------------------------
  */
 
@@ -141,33 +148,36 @@ static int add_all(supervisor_t *self)
     const cf_config_t *config = self->config;
     const struct {
         uint16_t kind;
+        uint32_t roles; /* that need it */
         int n;
     } kinds[] = {
-        {CF_ACTOR_STATS, 1},
-        {CF_ACTOR_STORAGE, 1},
-        {CF_ACTOR_READER, config->store_readers},
-        {CF_ACTOR_HASHER, config->auth_hash_workers},
-        {CF_ACTOR_ACCOUNTS, 1},
-        {CF_ACTOR_SWEEPER, 1},
-        {CF_ACTOR_NODES, has_registry(self) ? 1 : 0},
-        {CF_ACTOR_MESH, self->bus.has_mesh ? 1 : 0},
-        {CF_ACTOR_LOBBY, 1},
-        {CF_ACTOR_LIMITER, 1},
-        {CF_ACTOR_STOCKBOT, 1},
-        {CF_ACTOR_CONTROL, self->control ? 1 : 0},
-        {CF_ACTOR_ROOMS, config->rooms_threads_max},
-        {CF_ACTOR_OBSERVER, config->metrics_listen[0] ? 1 : 0},
-        {CF_ACTOR_GATEWAY, config->gateway_count},
+        {CF_ACTOR_STATS, CF_ROLES_ALL, 1},
+        {CF_ACTOR_STORAGE, CF_ROLE_ROOMS, 1},
+        {CF_ACTOR_READER, CF_ROLE_ROOMS, config->store_readers},
+        {CF_ACTOR_HASHER, CF_ROLE_ROOMS, config->auth_hash_workers},
+        {CF_ACTOR_ACCOUNTS, CF_ROLE_ROOMS, 1},
+        {CF_ACTOR_SWEEPER, CF_ROLE_ROOMS, 1},
+        {CF_ACTOR_NODES, CF_ROLES_ALL, has_registry(self) ? 1 : 0},
+        {CF_ACTOR_MESH, CF_ROLES_ALL, self->bus.has_mesh ? 1 : 0},
+        {CF_ACTOR_LOBBY, CF_ROLE_ROOMS, 1},
+        {CF_ACTOR_LIMITER, CF_ROLE_ROOMS, 1},
+        {CF_ACTOR_STOCKBOT, CF_ROLE_STOCKBOT, 1},
+        {CF_ACTOR_CONTROL, CF_ROLE_ROOMS, self->control ? 1 : 0},
+        {CF_ACTOR_ROOMS, CF_ROLE_ROOMS, config->rooms_threads_max},
+        {CF_ACTOR_OBSERVER, CF_ROLES_ALL, config->metrics_listen[0] ? 1 : 0},
+        {CF_ACTOR_GATEWAY, CF_ROLE_ROOMS, config->gateway_count},
     };
     size_t n = sizeof kinds / sizeof kinds[0];
     for (size_t i = 0; i < n; i++)
-        self->cap += (uint32_t)kinds[i].n;
+        if (kinds[i].roles & self->roles)
+            self->cap += (uint32_t)kinds[i].n;
     self->actors = calloc(self->cap, sizeof *self->actors);
     self->addresses = calloc(self->cap, sizeof *self->addresses);
     self->told = calloc(self->cap, sizeof *self->told);
     int rc = self->actors && self->addresses && self->told ? 0 : CF_ENOMEM;
     for (size_t i = 0; rc == 0 && i < n; i++)
-        rc = add_actors(self, kinds[i].kind, (uint32_t)kinds[i].n);
+        if (kinds[i].roles & self->roles)
+            rc = add_actors(self, kinds[i].kind, (uint32_t)kinds[i].n);
     return rc;
 }
 
@@ -201,7 +211,8 @@ static int start_stats(supervisor_t *self)
                                 .targets = self->addresses + 1, /* stats itself is the first */
                                 .n = self->count - 1,
                                 .version = CF_VERSION,
-                                .is_joining = self->bus.has_mesh};
+                                .is_joining = self->bus.has_mesh,
+                                .has_store = has_role(self, CF_ROLE_ROOMS)};
     int rc = cf_stats_new(&stats, &config);
     return rc < 0 ? rc : start(self, CF_ACTOR_STATS, 0, &cf_stats_ops, stats, CF_SCHED_NORMAL, 0);
 }
@@ -285,27 +296,28 @@ static int start_sweeper(supervisor_t *self)
                   : start(self, CF_ACTOR_SWEEPER, 0, &cf_sweeper_ops, sweeper, CF_SCHED_NORMAL, 0);
 }
 
-/* Whose view of the nodes a room thread and the mesh share; that tells the lobby, and the lobby the gateways. */
+/* With a mesh, that tells room threads and lobby, and the lobby the gateways. */
 static uint32_t list_told(supervisor_t *self)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < self->count; i++) {
         uint16_t kind = self->addresses[i].kind;
-        if (kind == CF_ACTOR_ROOMS || kind == (self->bus.has_mesh ? CF_ACTOR_MESH : CF_ACTOR_LOBBY))
+        if (self->bus.has_mesh ? kind == CF_ACTOR_MESH
+                               : kind == CF_ACTOR_ROOMS || kind == CF_ACTOR_LOBBY)
             self->told[n++] = self->addresses[i];
     }
     return n;
 }
 
 /* Who speaks to other nodes by itself. */
-static const uint16_t told_by_mesh[] = {CF_ACTOR_LOBBY, CF_ACTOR_ACCOUNTS};
+static const cf_mesh_told_t told_by_mesh[] = {{CF_ACTOR_LOBBY, CF_ROLE_ROOMS},
+                                              {CF_ACTOR_ACCOUNTS, CF_ROLE_ROOMS},
+                                              {CF_ACTOR_ROOMS, CF_ROLE_STOCKBOT}};
 
 static int start_mesh(supervisor_t *self)
 {
     const cf_config_t *config = self->config;
     cf_mesh_t *mesh;
-    if (!self->bus.has_mesh)
-        return 0;
     cf_mesh_config_t mesh_config = {.actor = actor_of(self, CF_ACTOR_MESH, 0),
                                     .bus = &self->bus,
                                     .curve = {.listen = config->mesh_listen,
@@ -333,20 +345,20 @@ static int start_nodes(supervisor_t *self)
 {
     const cf_config_t *config = self->config;
     cf_actor_t *actor = actor_of(self, CF_ACTOR_NODES, 0);
-    if (!actor)
-        return 0;
     self->mesh = address_of(self, CF_ACTOR_MESH, 0);
     cf_nodes_config_t nodes_config = {.actor = actor,
                                       .self = {.number = self->bus.node,
                                                .name = cf_str(config->node_name),
                                                .endpoint = cf_str(self->endpoint),
                                                .public_key = cf_str(self->public_key),
-                                               .version = CF_MSG_VERSION},
+                                               .version = CF_MSG_VERSION,
+                                               .roles = self->roles},
                                       .beat_us = config->node_heartbeat_ms * 1000,
                                       .gone_after_us = config->node_gone_after_ms * 1000,
                                       .lease_us = config->node_gone_after_ms * 1000 * 5 / 6,
                                       .told = self->told,
                                       .told_count = list_told(self),
+                                      .has_accounts = has_role(self, CF_ROLE_ROOMS),
                                       .told_here = &self->mesh,
                                       .told_here_count = self->bus.has_mesh ? 1 : 0,
                                       .stats = address_of(self, CF_ACTOR_STATS, 0),
@@ -391,7 +403,6 @@ static int start_stockbot(supervisor_t *self)
                                        .cache_us = config->stock_cache_ms * 1000,
                                        .cache_not_found_us =
                                            config->stock_cache_not_found_ms * 1000,
-                                       .storage = address_of(self, CF_ACTOR_STORAGE, 0),
                                        .random = randombytes_uniform,
                                        .http_ops = &cf_stockbot_http,
                                        .http = client,
@@ -454,7 +465,9 @@ static int start_rooms(supervisor_t *self)
                              .command_us = config->stock_deadline_ms * 1000,
                              .lobby = address_of(self, CF_ACTOR_LOBBY, 0),
                              .storage = address_of(self, CF_ACTOR_STORAGE, 0),
-                             .bot = address_of(self, CF_ACTOR_STOCKBOT, 0),
+                             .bot = has_role(self, CF_ROLE_STOCKBOT)
+                                        ? address_of(self, CF_ACTOR_STOCKBOT, 0)
+                                        : (cf_address_t){0},
                              .reader = address_of(self, CF_ACTOR_READER, 0),
                              .readers = (uint32_t)config->store_readers};
     int rc = 0;
@@ -472,8 +485,6 @@ static int start_rooms(supervisor_t *self)
 static int start_control(supervisor_t *self)
 {
     cf_control_t *control;
-    if (!self->control)
-        return 0;
     cf_control_config_t config = {.server = self->control,
                                   .room_thread = address_of(self, CF_ACTOR_ROOMS, 0),
                                   .room_threads = (uint32_t)self->config->rooms_threads_max,
@@ -627,8 +638,6 @@ static int start_gateways(supervisor_t *self)
 /* A gateway for health and metrics alone, on metrics.listen. No room ever sends it an event. */
 static int start_observer(supervisor_t *self)
 {
-    if (!self->config->metrics_listen[0])
-        return 0;
     cf_gateway_config_t gateway =
         gateway_config(self, self->config->metrics_listen, OBSERVER_CONNECTIONS);
     gateway.only_probes = true;
@@ -780,10 +789,15 @@ static void on_signal(void *state, cf_turn_t *turn)
 static void say_where(const supervisor_t *self)
 {
     char url[320], store[256];
-    const char *listen = self->config->http_listen, *colon = strrchr(listen, ':');
-    snprintf(url, sizeof url, "%s://%.*s:%d", has_tls(self->config) ? "https" : "http",
-             (int)(colon - listen), listen, self->port);
-    cf_log_info("serving", CF_STR("node", self->config->node_name), CF_STR("url", url),
+    bool has_clients =
+        has_role(self, CF_ROLE_ROOMS); /* else health and metrics, if they are wanted */
+    const char *listen = has_clients ? self->config->http_listen : self->config->metrics_listen;
+    const char *colon = strrchr(listen, ':');
+    snprintf(url, sizeof url, "%s://%.*s:%d",
+             has_clients && has_tls(self->config) ? "https" : "http",
+             colon ? (int)(colon - listen) : 0, listen, self->port);
+    cf_log_info("serving", CF_STR("node", self->config->node_name),
+                CF_STR("roles", self->config->node_roles), CF_STR("url", colon ? url : ""),
                 CF_STR("store", cf_store_url_for_log(self->url, store, sizeof store)),
                 CF_INT("connections_max", cf_descriptors_for_connections(self->config)),
                 CF_INT("room_threads", self->config->rooms_threads_max),
@@ -804,8 +818,9 @@ static int exit_code_of(int rc)
 
 static bool is_open(const supervisor_t *self)
 {
-    return self->opened == 1 + (uint32_t)self->config->store_readers &&
-           (self->is_node || !has_registry(self));
+    uint32_t connections =
+        has_role(self, CF_ROLE_ROOMS) ? 1 + (uint32_t)self->config->store_readers : 0;
+    return self->opened == connections && (self->is_node || !has_registry(self));
 }
 
 static void say_where_if_open(const supervisor_t *self)
@@ -815,11 +830,12 @@ static void say_where_if_open(const supervisor_t *self)
 }
 
 /* The tables are there. */
-static void let_open(const supervisor_t *self, cf_turn_t *turn, uint16_t kind)
+static void let_open(const supervisor_t *self, uint16_t kind)
 {
+    cf_outbox_t *out = cf_actor_outbox(self->self);
     for (uint32_t i = 0; i < self->count; i++)
         if (self->addresses[i].kind == kind)
-            cf_outbox_send(turn->out, self->addresses[i], CF_MSG_STORE_OPENED, 0, (cf_id_t){0},
+            cf_outbox_send(out, self->addresses[i], CF_MSG_STORE_OPENED, 0, (cf_id_t){0},
                            &(cf_store_opened_t){0});
 }
 
@@ -839,7 +855,7 @@ static int on_store_opened(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     }
     self->opened++;
     if (msg->from.kind == CF_ACTOR_STORAGE)
-        let_open(self, turn, has_registry(self) ? CF_ACTOR_NODES : CF_ACTOR_READER);
+        let_open(self, has_registry(self) ? CF_ACTOR_NODES : CF_ACTOR_READER);
     say_where_if_open(self);
     return 0;
 }
@@ -863,7 +879,7 @@ static int on_entered(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         return 0;
     }
     self->is_node = true;
-    let_open(self, turn, CF_ACTOR_READER);
+    let_open(self, CF_ACTOR_READER);
     say_where_if_open(self);
     return 0;
 }
@@ -961,21 +977,33 @@ static uint32_t draw_number(const supervisor_t *self)
 
 static int make_all(supervisor_t *self)
 {
-    static int (*const starters[])(supervisor_t *) = {
-        load_pages,    start_stats, start_storage,  start_readers,  start_accounts,
-        start_sweeper, start_mesh,  start_nodes,    start_stockbot, start_limiter,
-        start_lobby,   start_rooms, start_observer, start_gateways, start_control};
+    static const struct {
+        uint16_t kind; /* what this node has none of is not started */
+        int (*start)(supervisor_t *);
+    } starters[] = {{CF_ACTOR_GATEWAY, load_pages},      {CF_ACTOR_STATS, start_stats},
+                    {CF_ACTOR_STORAGE, start_storage},   {CF_ACTOR_READER, start_readers},
+                    {CF_ACTOR_ACCOUNTS, start_accounts}, {CF_ACTOR_SWEEPER, start_sweeper},
+                    {CF_ACTOR_MESH, start_mesh},         {CF_ACTOR_NODES, start_nodes},
+                    {CF_ACTOR_STOCKBOT, start_stockbot}, {CF_ACTOR_LIMITER, start_limiter},
+                    {CF_ACTOR_LOBBY, start_lobby},       {CF_ACTOR_ROOMS, start_rooms},
+                    {CF_ACTOR_OBSERVER, start_observer}, {CF_ACTOR_GATEWAY, start_gateways},
+                    {CF_ACTOR_CONTROL, start_control}};
     int rc = cf_bus_init(&self->bus, draw_number(self));
     self->bus.trace = self->config->log_messages;
     self->bus.has_mesh = self->config->mesh_listen[0] != '\0';
+    self->roles = cf_roles_of(self->config->node_roles);
     if (rc == 0)
         rc = cf_actor_new(&self->self, &self->bus, address_of(self, CF_ACTOR_SUPERVISOR, 0));
-    if (rc == 0)
+    if (rc == 0 && has_role(self, CF_ROLE_ROOMS))
         rc = cf_control_open(&self->control, self->config); /* first: is there such an actor? */
     if (rc == 0)
         rc = add_all(self);
     for (size_t i = 0; rc == 0 && i < sizeof starters / sizeof starters[0]; i++)
-        rc = starters[i](self);
+        if (actor_of(self, starters[i].kind, 0))
+            rc = starters[i].start(self);
+    if (rc == 0 && !has_role(self, CF_ROLE_ROOMS))
+        let_open(self,
+                 CF_ACTOR_NODES); /* the tables are others' to make; it asks until they are there */
     return rc;
 }
 

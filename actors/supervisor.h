@@ -20,7 +20,7 @@
 #include "http/certificate.h"
 
 #define CF_EXIT_FAILURE 1
-#define CF_EXIT_UNAVAILABLE 69 /* EX_UNAVAILABLE of sysexits.h */
+#define CF_EXIT_UNAVAILABLE 69  /* EX_UNAVAILABLE of sysexits.h */
 #define CF_SUPERVISOR_ANEW (-1) /* not an exit code */
 #define CF_VERSION "0.1.0"
 

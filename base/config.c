@@ -527,6 +527,9 @@ static void check_mesh(loader_t *self)
         complain(self, "mesh.secret_key is not a key of `confab token mesh-key`");
     if (config->mesh_endpoint[0] && !cf_config_is_endpoint(config->mesh_endpoint))
         complain(self, "mesh.endpoint: '%.128s' is not tcp://HOST:PORT", config->mesh_endpoint);
+    if (!config->mesh_listen[0] && strcmp(config->node_roles, "all") != 0)
+        complain(self, "node.roles: '%s' needs mesh.listen, to leave the rest to other nodes",
+                 config->node_roles);
     if (!config->mesh_listen[0])
         return;
     if (!cf_config_is_shared_store(config->store_url))

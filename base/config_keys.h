@@ -157,6 +157,10 @@
       "seen for the longest starts anew.")                                                         \
     X(node, name, TEXT, "", "0", "63",                                                             \
       "Name of this node, in logs and in the database; empty is the host's.")                      \
+    X(node, roles, CHOICE, "all", "all|rooms|stockbot", "",                                        \
+      "What this node does: `stockbot` answers commands and has no clients, no rooms and no "      \
+      "posts; "                                                                                    \
+      "`rooms` leaves commands to such nodes. Other than `all` needs mesh.listen.")                \
     X(node, heartbeat, DURATION, "1s", "100ms", "10s",                                             \
       "How often this node tells the database that it lives. PostgreSQL only.")                    \
     X(node, gone_after, DURATION, "3s", "1s", "1m",                                                \

@@ -135,6 +135,8 @@
     X(COMMANDS_REFUSED, COUNTER, "confab_commands_refused_total",                                  \
       "commands answered with an error frame")                                                     \
     X(BOT_COMMANDS, COUNTER, "confab_bot_commands_total", "commands the bot has taken")            \
+    X(BOT_AWAY, COUNTER, "confab_bot_away_total",                                                  \
+      "commands that found no node with a bot, or whose node went before it had answered")         \
     X(BOT_OK, COUNTER, "confab_bot_answers_total{result=\"ok\"}", CF_BOT_ANSWERS_HELP)             \
     X(BOT_NOT_FOUND, COUNTER, "confab_bot_answers_total{result=\"not_found\"}",                    \
       CF_BOT_ANSWERS_HELP)                                                                         \

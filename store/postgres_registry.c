@@ -52,20 +52,21 @@ static const char *const statements[STATEMENT_COUNT] = {
     [MARK_REPLACED] = "UPDATE nodes SET gone_us = " NOW ", gone_why = 4"
                       " WHERE gone_us IS NULL AND number <> $1::int8 AND name = $2::text"
                       " AND endpoint = $3::text",
-    [ENTER] = "WITH others AS (SELECT name, endpoint FROM nodes WHERE gone_us IS NULL AND number "
-              "<> $1::int8),"
-              " verdict AS (SELECT CASE"
-              " WHEN EXISTS (SELECT 1 FROM nodes WHERE number = $1::int8 AND (gone_us IS NOT NULL"
-              " OR name <> $2::text OR endpoint <> $3::text)) THEN 4"
-              " WHEN EXISTS (SELECT 1 FROM others WHERE name = $2::text) THEN 1"
-              " WHEN EXISTS (SELECT 1 FROM others WHERE endpoint = '' OR $3::text = '') THEN 2"
-              " WHEN (SELECT count(*) FROM others) >= $6::int8 THEN 3"
-              " ELSE 0 END AS code),"
-              " put AS (INSERT INTO nodes (number, name, endpoint, public_key, version, "
-              "entered_us, beat_us,"
-              " steady_us) SELECT $1::int8, $2::text, $3::text, $4::text, $5::int8::int4, " NOW
-              ", " NOW ", " NOW " FROM verdict WHERE code = 0 ON CONFLICT (number) DO NOTHING)"
-              " SELECT code FROM verdict",
+    [ENTER] =
+        "WITH others AS (SELECT name, endpoint FROM nodes WHERE gone_us IS NULL AND number "
+        "<> $1::int8),"
+        " verdict AS (SELECT CASE"
+        " WHEN EXISTS (SELECT 1 FROM nodes WHERE number = $1::int8 AND (gone_us IS NOT NULL"
+        " OR name <> $2::text OR endpoint <> $3::text)) THEN 4"
+        " WHEN EXISTS (SELECT 1 FROM others WHERE name = $2::text) THEN 1"
+        " WHEN EXISTS (SELECT 1 FROM others WHERE endpoint = '' OR $3::text = '') THEN 2"
+        " WHEN (SELECT count(*) FROM others) >= $6::int8 THEN 3"
+        " ELSE 0 END AS code),"
+        " put AS (INSERT INTO nodes (number, name, endpoint, public_key, version, "
+        "roles, entered_us, beat_us,"
+        " steady_us) SELECT $1::int8, $2::text, $3::text, $4::text, $5::int8::int4, $7::int8, " NOW
+        ", " NOW ", " NOW " FROM verdict WHERE code = 0 ON CONFLICT (number) DO NOTHING)"
+        " SELECT code FROM verdict",
     [BEAT] = "UPDATE nodes SET beat_us = " NOW ", steady_us = CASE WHEN " NOW
              " - beat_us > $2::int8 * 2 / 3 THEN " NOW " ELSE steady_us END, unheard = $3::int8[]"
              " WHERE number = $1::int8 AND gone_us IS NULL",
@@ -87,8 +88,8 @@ static const char *const statements[STATEMENT_COUNT] = {
     [WHY] = "SELECT CASE WHEN EXISTS (SELECT 1 FROM nodes WHERE number = $1::int8)"
             " THEN (SELECT coalesce(gone_why, 0)::int4 FROM nodes WHERE number = $1::int8)"
             " ELSE 2 END",
-    [THERE] = "SELECT number, name, endpoint, public_key, version FROM nodes WHERE gone_us IS NULL"
-              " ORDER BY entered_us, number",
+    [THERE] = "SELECT number, name, endpoint, public_key, version, roles FROM nodes"
+              " WHERE gone_us IS NULL ORDER BY entered_us, number",
     /* What is older is committed and visible from here on, or never will be. */
     [OLDEST_OPEN] = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::int8",
     /* At least one row: the same, as of this very reading. */
@@ -162,11 +163,12 @@ static int postgres_enter(cf_registry_t *base, const cf_node_t *node, int64_t go
                                 [CANNOT_TALK] = CF_EPERM,
                                 [TOO_MANY] = CF_EFULL,
                                 [NUMBER_USED] = CF_ESTALE};
-    uint64_t number, gone_after, version, most;
+    uint64_t number, gone_after, version, most, roles;
     cf_pg_param_t params[] = {
         cf_pg_int8_param(&number, node->number),   cf_pg_text_param(node->name),
         cf_pg_text_param(node->endpoint),          cf_pg_text_param(node->public_key),
-        cf_pg_int8_param(&version, node->version), cf_pg_int8_param(&most, CF_NODES_MAX)};
+        cf_pg_int8_param(&version, node->version), cf_pg_int8_param(&most, CF_NODES_MAX),
+        cf_pg_int8_param(&roles, node->roles)};
     cf_pg_param_t late[] = {params[0], cf_pg_int8_param(&gone_after, gone_after_us)};
     trip_t trip;
     begin(&trip, self);
@@ -174,7 +176,7 @@ static int postgres_enter(cf_registry_t *base, const cf_node_t *node, int64_t go
     add(&trip, FORGET, NULL, 0);
     add(&trip, MARK_LATE_BEFORE, late, 2);
     add(&trip, MARK_REPLACED, params, 3);
-    add(&trip, ENTER, params, 6);
+    add(&trip, ENTER, params, 7);
     add(&trip, OLDEST_OPEN, NULL, 0);
     int rc = commit(&trip);
     if (rc == 0) {
@@ -193,7 +195,8 @@ static void deliver(const PGresult *result, const cf_view_t *view)
                                            .name = cf_pg_text(result, i, 1),
                                            .endpoint = cf_pg_text(result, i, 2),
                                            .public_key = cf_pg_text(result, i, 3),
-                                           .version = (uint32_t)cf_pg_int4(result, i, 4)});
+                                           .version = (uint32_t)cf_pg_int4(result, i, 4),
+                                           .roles = (uint32_t)cf_pg_int8(result, i, 5)});
 }
 
 /* If there was no memory to tell all of them, the next heartbeat begins with the same. */

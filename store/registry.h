@@ -24,6 +24,7 @@ typedef struct {
     cf_str_t endpoint;   /* of its mesh, up to CF_NODE_ENDPOINT_MAX bytes; empty: none */
     cf_str_t public_key; /* CF_NODE_KEY_SIZE bytes, Z85; empty with the endpoint */
     uint32_t version;    /* of the messages it speaks */
+    uint32_t roles;      /* bits, base/roles.h */
 } cf_node_t;
 
 typedef struct {

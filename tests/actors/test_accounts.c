@@ -6,6 +6,7 @@
 #include "metrics.h"
 #include "peer.h"
 #include "reader.h"
+#include "roles.h"
 #include "session_cache.h"
 #include "storage.h"
 #include "wire/account.h"
@@ -905,8 +906,12 @@ static const cf_address_t elsewhere = {2, CF_ACTOR_ACCOUNTS, 0}, mesh = {NODE, C
 
 static void node_here(uint32_t node)
 {
-    cf_node_here_t here = {node, cf_str("two"), cf_str("tcp://10.0.0.2:7000"),
-                           cf_str("0123456789012345678901234567890123456789"), true};
+    cf_node_here_t here = {node,
+                           cf_str("two"),
+                           cf_str("tcp://10.0.0.2:7000"),
+                           cf_str("0123456789012345678901234567890123456789"),
+                           CF_ROLES_ALL,
+                           true};
     tell(mesh, CF_MSG_NODE_HERE, 0, &here);
 }
 

@@ -216,7 +216,6 @@ static unsigned long run(unsigned long nth, unsigned in_a_row)
                                                 .breaker_failures = 1000,
                                                 .breaker_us = 30000000,
                                                 .cache_us = 1000000,
-                                                .storage = {NODE, CF_ACTOR_STORAGE, 0},
                                                 .random = no_chance,
                                                 .http_ops = &play};
     memset(&world, 0, sizeof world);

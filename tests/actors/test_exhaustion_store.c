@@ -667,7 +667,7 @@ static int make_all(void)
     cf_storage_config_t storage = {link_to_store(STORAGE), 64, 1u << 20};
     cf_reader_config_t reader = {.link = link_to_store(READER)};
     cf_sweeper_config_t sweeper = {.interval_us = 20000, .key_ttl_us = KEY_TTL_US};
-    cf_stats_config_t stats = {world.actors[STATS], watched, 4, "1", false};
+    cf_stats_config_t stats = {world.actors[STATS], watched, 4, "1", true, false};
     cf_hasher_config_t hasher = {world.actors[HASHER], 1, 8};
     int rc = cf_storage_new((cf_storage_t **)&world.states[STORAGE], &storage);
     if (rc == 0)

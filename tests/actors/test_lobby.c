@@ -4,6 +4,7 @@
 
 #include "err.h"
 #include "rendezvous.h"
+#include "roles.h"
 #include "wire/append.h"
 #include "wire/control.h"
 #include "wire/node.h"
@@ -147,8 +148,12 @@ static void node_gone(uint32_t node)
 static void node_here(uint32_t node)
 {
     static const char *const names[] = {"", "one", "two", "three"};
-    cf_node_here_t here = {node, cf_str(names[node]), cf_str("tcp://10.0.0.1:7000"),
-                           cf_str("0123456789012345678901234567890123456789"), false};
+    cf_node_here_t here = {node,
+                           cf_str(names[node]),
+                           cf_str("tcp://10.0.0.1:7000"),
+                           cf_str("0123456789012345678901234567890123456789"),
+                           CF_ROLES_ALL,
+                           false};
     tell(SUPERVISOR, CF_MSG_NODE_HERE, UINT64_MAX, 0, &here);
 }
 

@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "err.h"
 #include "metrics.h"
+#include "roles.h"
 #include "wire/control.h"
 #include "wire/node.h"
 #include "wire/observe.h"
@@ -71,7 +72,7 @@ static void open_node(node_t *self, const keys_t *own)
     cr_assert(cf_outbox_new(&self->gateway_out, &self->bus, of(self, CF_ACTOR_GATEWAY)) == 0);
     cr_assert(cf_outbox_new(&self->nodes_out, &self->bus, of(self, CF_ACTOR_NODES)) == 0);
     cr_assert(cf_outbox_new(&self->stats_out, &self->bus, of(self, CF_ACTOR_STATS)) == 0);
-    static const uint16_t told[] = {CF_ACTOR_LOBBY};
+    static const cf_mesh_told_t told[] = {{CF_ACTOR_LOBBY, CF_ROLE_ROOMS}};
     cf_mesh_config_t config = {
         .actor = self->actor,
         .bus = &self->bus,
@@ -126,10 +127,13 @@ TestSuite(mesh, .init = begin, .fini = end, .timeout = 120);
 /* --- what actors of a node say and hear ------------------------------------------------------------
  */
 
+static uint32_t roles = CF_ROLES_ALL; /* of whoever comes */
+
 static void tell_here(node_t *self, uint32_t number, const char *endpoint, const char *key,
                       bool came_before)
 {
-    cf_node_here_t here = {number, cf_str("other"), cf_str(endpoint), cf_str(key), came_before};
+    cf_node_here_t here = {number,      cf_str("other"), cf_str(endpoint),
+                           cf_str(key), roles,           came_before};
     cr_assert(cf_outbox_send(self->nodes_out, of(self, CF_ACTOR_MESH), CF_MSG_NODE_HERE, 0,
                              (cf_id_t){0}, &here) == 0);
     cf_outbox_flush(self->nodes_out);
@@ -739,4 +743,25 @@ Test(mesh, a_key_belongs_to_the_node_that_came_last)
     cf_outbox_flush(one.gateway_out);
     cr_assert(hears(1));
     cr_assert(eq(u64, hand.heard[0], 2));
+}
+
+/* --- who is told of a node ----------------------------------------------------------------------
+ */
+
+Test(mesh, tells_of_a_node_those_who_need_what_it_does_and_all_when_it_is_gone)
+{
+    cf_msg_t msg;
+    cf_node_here_t here;
+    cf_node_gone_t gone;
+    roles = CF_ROLE_STOCKBOT;
+    tell_here(&one, 77, one.endpoint, keys[TWO].public_key, false);
+    roles = CF_ROLE_ROOMS;
+    tell_here(&one, 78, one.endpoint, keys[TWO].public_key, false);
+    cr_assert(next(one.lobby, &msg) && msg.type == CF_MSG_NODE_HERE);
+    cr_assert(eq(int, cf_msg_body(&here, &msg, &one.arena), 0));
+    cr_assert(eq(u32, here.node, 78));
+    tell_gone(&one, 77);
+    cr_assert(next(one.lobby, &msg) && msg.type == CF_MSG_NODE_GONE);
+    cr_assert(eq(int, cf_msg_body(&gone, &msg, &one.arena), 0));
+    cr_assert(eq(u32, gone.node, 77));
 }

@@ -113,6 +113,7 @@ static void open_as(const char *endpoint)
                                 .beat_us = BEAT_US,
                                 .gone_after_us = GONE_US,
                                 .lease_us = LEASE_US,
+                                .has_accounts = true,
                                 .told = told,
                                 .told_count = 1,
                                 .told_here = told_here,

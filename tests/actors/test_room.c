@@ -2,6 +2,7 @@
 #include "room_fixture.h"
 
 #include "metrics.h"
+#include "rendezvous.h"
 #include "wire/append.h"
 #include "wire/place.h"
 
@@ -2049,6 +2050,37 @@ Test(room, tells_the_sender_that_the_bot_has_not_taken_a_command)
     ignore();
     refused(bot_corr("A"), CF_EFULL);
     cr_assert(eq(str, heard(), "gw1 refused #1 a bound is reached"));
+    bot_says("A", "a", false);
+    cr_assert(eq(str, heard(), ""));
+}
+
+Test(room, refuses_commands_at_once_while_no_node_has_a_bot)
+{
+    room_config.bot = (cf_address_t){0};
+    room_ready(1, 0);
+    with_ann();
+    command(GW1, 1, "ann", "A");
+    cr_assert(eq(str, heard(), "gw1 refused #1 not now"));
+    cr_assert(eq(u64, cf_metric_slots[CF_M_BOT_AWAY], 1));
+    host.bots[host.bot_count++] = 7;
+    command(GW1, 1, "ann", "B");
+    cr_assert(eq(str, heard(), "stockbot ask stock B id=B left=30000"));
+}
+
+Test(room, asks_the_same_node_of_several_and_refuses_when_it_goes)
+{
+    room_config.bot = (cf_address_t){0};
+    host.bots[host.bot_count++] = 7;
+    host.bots[host.bot_count++] = 8;
+    room_ready(1, 0);
+    with_ann();
+    command(GW1, 1, "ann", "A");
+    uint32_t whose = cf_rendezvous(THE_ROOM, 7) > cf_rendezvous(THE_ROOM, 8) ? 7 : 8;
+    cr_assert(eq(str, heard(), "stockbot ask stock A id=A left=30000"));
+    node_gone(15 - whose);
+    cr_assert(eq(str, heard(), "")); /* it was not asked */
+    node_gone(whose);
+    cr_assert(eq(str, heard(), "gw1 refused #1 not now"));
     bot_says("A", "a", false);
     cr_assert(eq(str, heard(), ""));
 }

@@ -32,7 +32,7 @@ static void start(void)
     gateway = peer_at(CF_ACTOR_GATEWAY, 0);
     for (int i = 0; i < TARGETS; i++)
         peer_at(targets[i].kind, targets[i].index);
-    cf_stats_config_t config = {actor, targets, TARGETS, "1.2.3", false};
+    cf_stats_config_t config = {actor, targets, TARGETS, "1.2.3", true, false};
     cr_assert(eq(int, cf_stats_new(&state, &config), 0));
     actor_run(actor, &cf_stats_ops, state);
 }
@@ -311,16 +311,16 @@ static cf_outbox_t *out;
 static cf_arena_t arena;
 static cf_buf_t frame;
 
-static void make_machine_that(bool is_joining)
+static void make_machine_that(bool has_store, bool is_joining)
 {
-    cf_stats_config_t config = {NULL, targets, TARGETS, "1.2.3", is_joining};
+    cf_stats_config_t config = {NULL, targets, TARGETS, "1.2.3", has_store, is_joining};
     cr_assert(eq(int, cf_stats_new(&machine, &config), 0));
     cr_assert(eq(int, cf_outbox_new(&out, NULL, (cf_address_t){NODE, CF_ACTOR_STATS, 0}), 0));
 }
 
 static void make_machine(void)
 {
-    make_machine_that(false);
+    make_machine_that(true, false);
 }
 
 static void free_machine(void)
@@ -419,7 +419,7 @@ TestSuite(stats_joining, .fini = free_machine, .timeout = 60);
 Test(stats_joining, a_node_among_others_is_not_ready_before_it_has_joined_them)
 {
     static const cf_store_state_t up = {true, false, 1};
-    make_machine_that(true);
+    make_machine_that(true, true);
     tell(SECOND_US, targets[0], CF_MSG_STORE_STATE, 0, &up);
     tell(SECOND_US, targets[1], CF_MSG_STORE_STATE, 0, &up);
     cr_assert(health_at(SECOND_US).store_up);
@@ -440,4 +440,13 @@ Test(stats_time, every_round_probes_all_but_those_that_still_owe_an_answer)
     while (cf_outbox_take(out, &msg))
         n++;
     cr_assert(eq(int, n, TARGETS - 1));
+}
+
+Test(stats_time, a_node_without_a_store_is_ready_without)
+{
+    free_machine();
+    make_machine_that(false, false);
+    pass(SECOND_US);
+    answer_probes(SECOND_US, -1);
+    cr_assert(health_at(SECOND_US).ready);
 }

@@ -18,6 +18,7 @@
 #define T0 INT64_C(1700000000000000) /* wall clock at 0 ms */
 #define ROOMS1 ((cf_address_t){1, CF_ACTOR_ROOMS, 0})
 #define ROOMS2 ((cf_address_t){1, CF_ACTOR_ROOMS, 1})
+#define STORAGE ((cf_address_t){1, CF_ACTOR_STORAGE, 0})
 #define ROOM ((cf_id_t){{7}})
 #define REQUESTS_MAX 64
 #define HEARD_MAX 20000
@@ -160,7 +161,6 @@ static cf_stockbot_config_t config = {.url = "https://quotes.test/base",
                                       .breaker_us = 30000000,
                                       .cache_us = 5000000,
                                       .cache_not_found_us = 2000000,
-                                      .storage = {1, CF_ACTOR_STORAGE, 0},
                                       .random = play_random,
                                       .http_ops = &play};
 static cf_stockbot_t *bot;
@@ -169,6 +169,7 @@ static cf_arena_t arena;
 static int64_t now_us = 1000000, due_us;
 static uint64_t letter_corr; /* of the latest DEAD_LETTER heard */
 static cf_id_t letter_id;
+static uint32_t letter_node; /* to whose storage it went */
 
 static void begin(void)
 {
@@ -276,6 +277,7 @@ static void show_msg(const cf_msg_t *msg)
         cr_assert(cf_id_equal(body.letter.room, ROOM));
         letter_corr = msg->corr;
         letter_id = body.letter.id;
+        letter_node = msg->to.node;
         show("letter %.*s: %.*s, %u", (int)body.letter.command.size, body.letter.command.bytes,
              (int)body.letter.reason.size, body.letter.reason.bytes, body.letter.attempts);
         break;
@@ -310,7 +312,7 @@ static void ignore(void)
 
 static void stored(void)
 {
-    tell(config.storage, CF_MSG_DONE, letter_corr, NULL);
+    tell(STORAGE, CF_MSG_DONE, letter_corr, NULL);
 }
 
 /* --- dead letters run again --------------------------------------------------------------------
@@ -892,7 +894,7 @@ Test(stockbot, sends_a_dead_letter_until_it_is_stored)
     at_ms(0);
     fail_one(1);
     cr_assert(strstr(heard(), "letter /stock=AB: HTTP status 404, 1") != NULL);
-    tell(config.storage, CF_MSG_REFUSED, letter_corr, &(cf_refused_t){-CF_EIO, 0});
+    tell(STORAGE, CF_MSG_REFUSED, letter_corr, &(cf_refused_t){-CF_EIO, 0});
     cr_assert(eq(str, heard(), ""));
     at_ms(1000);
     cr_assert(eq(str, heard(), "letter /stock=AB: HTTP status 404, 1"));
@@ -907,12 +909,27 @@ Test(stockbot, sends_a_dead_letter_until_it_is_stored)
     stored(); /* an answer nobody waits for */
 }
 
+Test(stockbot, sends_a_dead_letter_to_the_node_that_asked_and_then_to_one_that_is_there)
+{
+    static const cf_address_t far = {3, CF_ACTOR_ROOMS, 0};
+    at_ms(0);
+    ask_from(far, 1, 1, "weather", "", 30000);
+    ignore();
+    cr_assert(eq(u32, letter_node, 3));
+    ask_from(ROOMS1, 2, 2, "hello", "", 30000);
+    ignore();
+    at_ms(10000); /* node 3 does not answer */
+    ignore();
+    cr_assert(eq(u32, letter_node, 1));
+    stored();
+}
+
 Test(stockbot, loses_a_letter_that_will_never_be_taken)
 {
     at_ms(0);
     fail_one(1);
     ignore();
-    tell(config.storage, CF_MSG_REFUSED, letter_corr, &(cf_refused_t){-CF_ERANGE, 0});
+    tell(STORAGE, CF_MSG_REFUSED, letter_corr, &(cf_refused_t){-CF_ERANGE, 0});
     at_ms(60000);
     cr_assert(eq(str, heard(), ""));
     cr_assert(eq(u64, cf_metric_slots[CF_M_DEAD_LETTERS_LOST], 1));

@@ -47,7 +47,8 @@ static int enter_as(uint32_t number, const char *name, const char *endpoint)
                       .name = cf_str(name),
                       .endpoint = cf_str(endpoint),
                       .public_key = cf_str(endpoint[0] ? KEY : ""),
-                      .version = 1};
+                      .version = 1,
+                      .roles = 2};
     return registry->ops->enter(registry, &node, GONE_AFTER_US);
 }
 
@@ -128,9 +129,9 @@ static void keep_first(void *arg, const cf_node_t *node)
     (void)arg;
     if (first_row)
         return;
-    snprintf(text, sizeof text, "%u %.*s %.*s %.*s %u", node->number, (int)node->name.size,
+    snprintf(text, sizeof text, "%u %.*s %.*s %.*s %u %u", node->number, (int)node->name.size,
              node->name.bytes, (int)node->endpoint.size, node->endpoint.bytes,
-             (int)node->public_key.size, node->public_key.bytes, node->version);
+             (int)node->public_key.size, node->public_key.bytes, node->version, node->roles);
     first_row = text;
 }
 
@@ -146,7 +147,7 @@ Test(registry, a_node_that_entered_is_told_of_all)
                  registry->ops->beat(registry, &(cf_heartbeat_t){1, GONE_AFTER_US, NULL, 0},
                                      &(cf_view_t){keep_first, on_ended, NULL}, &why),
                  0));
-    cr_assert(eq(str, (char *)first_row, "1 n1 tcp://10.0.0.1:7000 " KEY " 1"));
+    cr_assert(eq(str, (char *)first_row, "1 n1 tcp://10.0.0.1:7000 " KEY " 1 2"));
 }
 
 Test(registry, to_enter_again_after_a_lost_answer_changes_nothing)

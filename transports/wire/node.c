@@ -8,6 +8,7 @@ static const cf_field_t node_here[] = {
     CF_F_TEXT(cf_node_here_t, name, 1, CF_NODE_NAME_MAX),
     CF_F_TEXT(cf_node_here_t, endpoint, 1, CF_NODE_ENDPOINT_MAX),
     CF_F_TEXT(cf_node_here_t, public_key, CF_NODE_KEY_SIZE, CF_NODE_KEY_SIZE),
+    CF_F_U32(cf_node_here_t, roles, 0, UINT32_MAX),
     CF_F_BOOL(cf_node_here_t, came_before),
 };
 const cf_shape_t cf_shape_node_here = CF_SHAPE(cf_node_here_t, node_here);

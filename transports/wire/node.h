@@ -2,7 +2,8 @@
  *
  *     STORE_OPENED  supervisor -> nodes   the tables are there: enter (observe.h)
  *     ENTERED    nodes -> supervisor    this process is a node, or why it is not yet; with CF_ESTALE it never will be
- *     NODE_HERE  nodes -> mesh -> lobby   another one is there, and can be spoken to
+ *     NODE_HERE  nodes -> mesh -> lobby, room threads   another one is there, and can be spoken to; each
+ *                                       hears of nodes that do what it needs
  *     NODE_GONE  nodes -> room threads, mesh -> lobby -> gateways   it is not any more (control.h)
  *     LEASE      nodes -> room threads  nothing may leave them later than that
  *     FENCED     nodes -> supervisor    this node was marked gone: it begins anew, or ends
@@ -25,6 +26,7 @@ typedef struct {
     cf_str_t name;
     cf_str_t endpoint;   /* of its mesh */
     cf_str_t public_key; /* Z85 */
+    uint32_t roles;      /* bits, base/roles.h */
     bool came_before;    /* this node, so this one connects to it; else it will connect here */
 } cf_node_here_t;
 
