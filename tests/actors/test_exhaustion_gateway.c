@@ -948,7 +948,7 @@ static void move(void)
 static void end_session(person_t *person)
 {
     cf_conn_t *conn = person->conn;
-    cf_session_ended_t ended = {{{9, (uint8_t)person->name[0]}}};
+    cf_session_ended_t ended = {.session = {{9, (uint8_t)person->name[0]}}};
     say(&played_at[ACCOUNTS], CF_MSG_SESSION_ENDED, 0, (cf_id_t){0}, &ended);
     settle();
     ensure(!conn || conn->phase == GONE);

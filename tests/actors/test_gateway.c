@@ -471,12 +471,12 @@ static void ends_before_the_101(uint16_t type, const void *ended)
 
 Test(gateway, answers_401_when_the_session_ends_before_the_101)
 {
-    ends_before_the_101(CF_MSG_SESSION_ENDED, &(cf_session_ended_t){session_id("ann")});
+    ends_before_the_101(CF_MSG_SESSION_ENDED, &(cf_session_ended_t){.session = session_id("ann")});
 }
 
 Test(gateway, answers_401_when_the_user_is_disabled_before_the_101)
 {
-    ends_before_the_101(CF_MSG_USER_ENDED, &(cf_user_ended_t){user_id("ann")});
+    ends_before_the_101(CF_MSG_USER_ENDED, &(cf_user_ended_t){.user = user_id("ann")});
 }
 
 /* --- in the room --------------------------------------------------------------------------------
@@ -490,7 +490,7 @@ Test(gateway, closes_a_socket_whose_session_ends_while_it_is_upgraded)
     cf_msg_t msg = request(rooms, CF_MSG_CHECK, NULL);
     cr_assert(eq(int, cf_outbox_answer(rooms->out, &msg, CF_MSG_DONE, NULL), 0));
     peer_put(rooms, CF_ACTOR_GATEWAY, CF_MSG_SESSION_ENDED, 0, (cf_id_t){0},
-             &(cf_session_ended_t){session_id("ann")});
+             &(cf_session_ended_t){.session = session_id("ann")});
     peer_flush(rooms); /* both in one batch, or it is closed as any open one */
     cr_assert(eq(int, client_answer(fd), 101));
     cr_assert(eq(str, client_heard(fd), "close 1008 session ended"));
@@ -1188,7 +1188,7 @@ Test(gateway, tells_of_a_client_that_went_while_its_first_attach_was_on_its_way)
     cf_msg_t attaching = request(rooms, CF_MSG_ATTACH, &attach);
     uint64_t corr = attaching.corr;
     peer_send(accounts, CF_ACTOR_GATEWAY, CF_MSG_SESSION_ENDED, 0, (cf_id_t){0},
-              &(cf_session_ended_t){session_id("ann")});
+              &(cf_session_ended_t){.session = session_id("ann")});
     cr_assert(eq(str, client_heard(ann), "close 1008 session ended"));
     /* she does not answer the Close; whether she is in is not known yet */
     cf_msg_t msg = expect_detach(rooms, attach.conn, 0);
@@ -2450,7 +2450,7 @@ Test(gateway, closes_every_socket_of_a_session_that_ended_and_no_other)
 {
     int first = enter_first("ann", NULL), second = enter("ann"), bob = enter("bob");
     peer_send(accounts, CF_ACTOR_GATEWAY, CF_MSG_SESSION_ENDED, 0, (cf_id_t){0},
-              &(cf_session_ended_t){session_id("ann")});
+              &(cf_session_ended_t){.session = session_id("ann")});
     only_bob_is_left(first, second, bob);
 }
 
@@ -2463,7 +2463,7 @@ Test(gateway, closes_every_socket_of_a_user_whatever_session_opened_it)
     cr_assert(eq(int, client_answer(second), 101));
     answer(rooms, CF_MSG_ATTACH, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 1});
     peer_send(accounts, CF_ACTOR_GATEWAY, CF_MSG_USER_ENDED, 0, (cf_id_t){0},
-              &(cf_user_ended_t){user_id("ann")});
+              &(cf_user_ended_t){.user = user_id("ann")});
     only_bob_is_left(first, second, bob);
 }
 
@@ -2475,7 +2475,7 @@ Test(gateway, takes_who_is_closed_out_of_the_room_without_waiting_for_an_answer)
     post(ann, "a", "1");
     expect_post(rooms, "a", &posted);
     peer_send(accounts, CF_ACTOR_GATEWAY, CF_MSG_SESSION_ENDED, 0, (cf_id_t){0},
-              &(cf_session_ended_t){session_id("ann")});
+              &(cf_session_ended_t){.session = session_id("ann")});
     cf_msg_t msg = expect_detach(rooms, conn, 1);
     peer_answer(rooms, &msg, CF_MSG_DONE, NULL);
     wait_for_counter(CF_M_WEBSOCKETS, 1);
