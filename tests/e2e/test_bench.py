@@ -12,6 +12,7 @@ import server as servers
 
 sys.path.insert(0, str(servers.ROOT / "bench"))
 
+import failover  # noqa: E402
 import fanout  # noqa: E402
 import memory  # noqa: E402
 import nodes  # noqa: E402
@@ -50,6 +51,32 @@ def test_several_nodes_are_measured(store_kind, tmp_path):
         assert far["acked"] > 0 and not any(far["faults"].values())
         assert near["crossed"]["bytes"][0] < near["acked"], "what is local does not cross"
         assert far["crossed"]["messages"][0] > far["acked"] / 2, "what is not does"
+
+
+@pytest.mark.only_store("postgres")
+def test_a_link_and_the_death_of_a_node_are_measured(store_kind):
+    ended = subprocess.run([str(servers.ROOT / "bench" / "run"), "--no-build", "--build", str(servers.BINARY.parent),
+                            "--seconds", "1", "--scale", "10", "nodes-link", "nodes-failover"],
+                           check=False, timeout=3 * servers.LIMIT_S, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    rows = [line.split() for line in ended.stdout.splitlines()]
+    cases = [row for row in rows if row[1:2] == ["bytes"]]
+    assert len(cases) == 6 and all(float(row[4].replace(",", "")) > 0 and float(row[-1]) > 0 for row in cases)
+    killed = next(row for row in rows if row[:1] == ["confab"])
+    assert int(killed[2]) > 0 and float(killed[3]) > 0
+
+
+def test_what_was_acknowledged_and_is_not_there_once_is_a_fault(monkeypatch):
+    class Client:
+        def __init__(self, *_, **__):
+            pass
+
+        def history(self, _room):
+            return [{"content": text} for text in ("once", "twice", "twice")]
+    monkeypatch.setattr(failover.rest, "Client", Client)
+    running = argparse.Namespace(servers=[argparse.Namespace(url="http://127.0.0.1:1/")])
+    for said, faults_found in (["once"], 0), (["twice"], 1), (["never"], 1):
+        assert len(failover.lost_or_doubled(running, ["room"], ["token"], {"room": said})) == faults_found
 
 
 def test_the_members_of_each_room_are_spread_over_the_nodes():
