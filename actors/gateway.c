@@ -231,9 +231,23 @@ static int on_event(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     int rc = cf_msg_body(&event, msg, turn->arena);
     note_seen(self, msg);
     cf_place_t *place = rc == 0 ? cf_place_find(self, msg->room) : NULL;
-    if (place)
+    if (place) {
+        cf_elsewhere_event(self, place, &event);
         cf_socket_event(self, turn, place, &event);
+    }
     return rc;
+}
+
+static void note_changes(cf_gateway_t *self, cf_place_t *place, const cf_changes_t *changes)
+{
+    const cf_change_t *change = changes->changes.items;
+    for (uint32_t i = 0; i < changes->changes.n; i++) {
+        cf_event_t event = {.epoch = changes->epoch,
+                            .n = changes->n + i,
+                            .kind = change[i].has_left ? CF_EVENT_LEFT : CF_EVENT_JOINED,
+                            .post = {.username = change[i].username, .seq = change[i].node}};
+        cf_elsewhere_event(self, place, &event);
+    }
 }
 
 static int on_changes(void *state, cf_turn_t *turn, const cf_msg_t *msg)
@@ -243,8 +257,10 @@ static int on_changes(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     int rc = cf_msg_body(&changes, msg, turn->arena);
     note_seen(self, msg);
     cf_place_t *place = rc == 0 ? cf_place_find(self, msg->room) : NULL;
-    if (place)
+    if (place) {
+        note_changes(self, place, &changes);
         cf_changes_tell(place, &changes);
+    }
     return rc;
 }
 

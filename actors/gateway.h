@@ -45,6 +45,8 @@ typedef struct {
     uint32_t
         sockets_per_user; /* WebSockets of one user on this gateway; more are refused. 0: off */
     size_t pool_bytes;    /* in flight on all connections of this gateway */
+    uint32_t elsewhere_max,
+        elsewhere_of_room_max; /* who are in rooms from other nodes, to be told of when these die */
     uint32_t commands_in_flight; /* per connection; more are refused */
     int64_t command_us;          /* time the bot has for a command */
     bool echo;                   /* show a sender its stock command before the bot's answer */
@@ -68,7 +70,9 @@ typedef struct {
     size_t metrics_allow_count;
 } cf_gateway_config_t;
 
-#define CF_GATEWAY_LOOKUP_MS 2000 /* for lookup_us: a room that loads takes less, as a rule */
+#define CF_GATEWAY_ELSEWHERE_MAX 65536 /* at most in elsewhere_max */
+#define CF_GATEWAY_ELSEWHERE_COST 96   /* bytes of one, at most */
+#define CF_GATEWAY_LOOKUP_MS 2000      /* for lookup_us: a room that loads takes less, as a rule */
 
 typedef struct cf_gateway cf_gateway_t;
 

@@ -63,6 +63,20 @@ static void send_to(cf_client_t *client, const told_t *told, uint32_t seen, cf_f
     }
 }
 
+void cf_changes_tell_lost(cf_place_t *place, const cf_list_t *changes)
+{
+    told_t told = {.texts = {0}};
+    bool is_written = write_all(&told, place->room, changes) == 0;
+    cf_frame_t *whole = is_written && told.n ? frame_behind(&told, 0) : NULL;
+    for (cf_client_t *client = place->members, *next; client; client = next) {
+        next = client->next_here;
+        if (client->conn && client->phase == CF_CLIENT_ATTACHED)
+            send_to(client, &told, 0, whole);
+    }
+    cf_frame_unref(&whole);
+    cf_buf_free(&told.texts);
+}
+
 void cf_changes_tell(cf_place_t *place, const cf_changes_t *changes)
 {
     told_t told = {.texts = {0}};

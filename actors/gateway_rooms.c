@@ -252,7 +252,8 @@ void cf_place_leave(cf_gateway_t *self, cf_client_t *client)
     if (client->next_here)
         client->next_here->prev_here = client->prev_here;
     client->place = NULL;
-    place->member_count--;
+    if (--place->member_count == 0)
+        cf_elsewhere_drop(self, place);
     /* one that was not let in yet, while its room is looked for, has nothing to be taken out of */
     if (place->state == CF_PLACE_KNOWN || client->seen_epoch)
         cf_place_detach(
@@ -502,6 +503,7 @@ int cf_place_on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     forget_seen(self, gone.node);
     HASH_ITER(hh, self->places, place, next)
     {
+        cf_elsewhere_node_gone(self, place, gone.node);
         place_without_node(self, place, gone.node);
     }
     return 0;
@@ -550,6 +552,7 @@ void cf_place_free_all(cf_gateway_t *self)
     HASH_ITER(hh, self->places, place, next)
     {
         HASH_DEL(self->places, place);
+        cf_elsewhere_drop(self, place);
         free(place);
     }
 }

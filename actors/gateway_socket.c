@@ -169,9 +169,12 @@ static void on_attached(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pendi
     }
     if (client->place && client->place->epoch < attached.epoch)
         client->place->epoch = attached.epoch;
+    bool is_again = client->phase == CF_CLIENT_ATTACHED;
+    bool is_back = is_again && !pending->only_speaks && client->seen_epoch != attached.epoch;
+    if (client->place)
+        cf_elsewhere_attached(self, client->place, msg->from, &attached, is_back);
     if (pending->only_speaks)
         return;
-    bool is_again = client->phase == CF_CLIENT_ATTACHED;
     if (!is_again) {
         client->seen_seq = attached.last_seq;
         client->phase = CF_CLIENT_ATTACHED;

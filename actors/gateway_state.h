@@ -1,7 +1,8 @@
 /* actors/gateway_state.h: the state of a gateway, for the files that together are the gateway:
  * gateway.c (life, dispatch, the server's callbacks), gateway_http.c, gateway_routes.c and
  * gateway_calls.c (requests and their answers), gateway_socket.c (WebSockets), gateway_roster.c
- * (telling them who is in their room), gateway_changes.c (who comes and goes), gateway_users.c (how many of them each user has), gateway_limits.c (how often clients may do something),
+ * (telling them who is in their room), gateway_changes.c (who comes and goes), gateway_elsewhere.c (who is
+ * there from other nodes), gateway_users.c (how many of them each user has), gateway_limits.c (how often clients may do something),
  * gateway_commands.c (what clients ask the bot), gateway_rooms.c (where rooms are, and what is in
  * flight to them).
  * Nobody else includes it. */
@@ -27,6 +28,7 @@ typedef struct cf_pending cf_pending_t;
 typedef struct cf_route cf_route_t;
 typedef struct cf_place cf_place_t;
 typedef struct cf_user_sockets cf_user_sockets_t;
+typedef struct cf_elsewhere_row cf_elsewhere_row_t;
 
 /* What an answer is for. The row of its request's kind says what is done with each type of answer.
  */
@@ -86,6 +88,10 @@ struct cf_place {
     cf_client_t *members; /* connections here, attached or attaching */
     uint32_t member_count;
     uint64_t epoch;
+    cf_elsewhere_row_t *elsewhere; /* who is here from other nodes; owned */
+    uint32_t elsewhere_count;
+    uint32_t owner;              /* the node that says who comes and goes; 0: none, or it died */
+    uint64_t told_epoch, told_n; /* the newest event that `elsewhere` knows of */
     UT_hash_handle hh;
 };
 
@@ -192,6 +198,7 @@ struct cf_gateway {
     cf_place_t *places;
     bool places_wait;         /* some place is known and lacks the memory to go on there */
     bool places_sought;       /* some place may be LOOKING */
+    uint32_t elsewhere;       /* rows at all places */
     cf_user_sockets_t *users; /* that have sockets here */
     size_t pool_used;
     size_t command_bytes;                /* of commands that wait for the bot; not of the pool */
@@ -296,6 +303,18 @@ void cf_roster_renew(cf_place_t *place, const cf_roster_at_t *roster);
 /* gateway_changes.c */
 /* To every connection in the room, what it has not been told of them. */
 void cf_changes_tell(cf_place_t *place, const cf_changes_t *changes);
+/* To every connection in the room; no event of the room says so. */
+void cf_changes_tell_lost(cf_place_t *place, const cf_list_t *changes);
+
+/* gateway_elsewhere.c */
+/* A connection has been let in, in order with the events of that room. is_back: its backlog has all that was told
+ * since the room moved. */
+void cf_elsewhere_attached(cf_gateway_t *self, cf_place_t *place, cf_address_t room_thread,
+                           const cf_attached_t *attached, bool is_back);
+void cf_elsewhere_event(cf_gateway_t *self, cf_place_t *place, const cf_event_t *event);
+/* Before anything else is done for that: members are told who was there, if nobody else will. */
+void cf_elsewhere_node_gone(cf_gateway_t *self, cf_place_t *place, uint32_t node);
+void cf_elsewhere_drop(cf_gateway_t *self, cf_place_t *place); /* it has no members any more */
 
 /* gateway_commands.c */
 void cf_command_ask(cf_gateway_t *self, cf_client_t *client, const cf_rooms_frame_t *frame,

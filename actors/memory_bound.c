@@ -3,6 +3,7 @@
 #include "accounts.h"
 #include "actor.h"
 #include "descriptors.h"
+#include "gateway.h"
 #include "http/server.h"
 #include "http_client/http_client.h"
 #include "json.h"
@@ -137,6 +138,8 @@ uint32_t cf_memory_terms(const cf_config_t *config, cf_memory_term_t out[CF_MEMO
         {"room lookup", "", LOOKUP, CF_LOBBY_LOOKUPS_MAX, false},
         {"room hint", "", HINT, CF_LOBBY_HINTS_MAX, false},
         {"room elsewhere", "", HINT, CF_LOBBY_AWAY_MAX, false},
+        {"member elsewhere", "gateway.count mesh.listen", CF_GATEWAY_ELSEWHERE_COST,
+         has_mesh(config) ? gateways * CF_GATEWAY_ELSEWHERE_MAX : 0, false},
         {"quote", "stock.in_flight_max stock.body_max_bytes",
          QUOTE + CF_HTTP_HEAD_MAX + config->stock_body_max_bytes,
          (uint64_t)config->stock_in_flight_max, false},

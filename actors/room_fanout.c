@@ -148,7 +148,8 @@ static int send_changes(cf_room_t *self, cf_turn_t *turn, cf_room_gateway_t *gat
         return CF_ENOMEM;
     for (uint32_t i = 0; i < count; i++) {
         cf_ring_event_t at = cf_ring_at(self->ring, body.n + i);
-        changes[i] = (cf_change_t){at.kind == CF_EVENT_LEFT, at.post.username};
+        changes[i] =
+            (cf_change_t){at.kind == CF_EVENT_LEFT, (uint32_t)at.post.seq, at.post.username};
     }
     body.changes = (cf_list_t){changes, count};
     int rc = send_through(self, turn, gateway, window, CF_MSG_CHANGES, &body);

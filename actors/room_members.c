@@ -342,9 +342,31 @@ static int fill_backlog(cf_room_t *self, cf_turn_t *turn, const cf_attach_t *att
     return 0;
 }
 
-static cf_post_t only_name(const char *username)
+/* What is told of who comes and goes. */
+static cf_post_t who(cf_str_t username, uint32_t node)
 {
-    return (cf_post_t){.username = cf_str(username)};
+    return (cf_post_t){.username = username, .seq = node};
+}
+
+static bool is_first_of_gateway(cf_room_t *self, cf_address_t address)
+{
+    const cf_room_gateway_t *gateway = cf_room_gateway(self, cf_address_pack(address));
+    return !gateway || gateway->connections == 0;
+}
+
+static int list_elsewhere(const cf_room_t *self, cf_turn_t *turn, uint32_t node, cf_list_t *out)
+{
+    uint32_t most = self->connections < CF_ROSTER_MAX ? self->connections : CF_ROSTER_MAX, n = 0;
+    cf_elsewhere_t *rows = cf_arena_take(turn->arena, (most + 1) * sizeof *rows);
+    if (!rows)
+        return CF_ENOMEM;
+    for (const cf_attachment_t *at = self->attachments; at && n < most; at = at->hh.next) {
+        uint32_t of = cf_address_unpack(at->key[0]).node;
+        if (of != node)
+            rows[n++] = (cf_elsewhere_t){of, cf_str(at->username)};
+    }
+    *out = (cf_list_t){rows, n};
+    return 0;
 }
 
 int cf_room_on_attach(void *state, cf_turn_t *turn, const cf_msg_t *msg)
@@ -360,17 +382,21 @@ int cf_room_on_attach(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         cf_room_fan_out_all(self, turn); /* they might be more than a backlog may have */
     cf_attached_t attached = {.epoch = self->epoch,
                               .last_seq = self->committed_seq,
-                              .last_n = cf_ring_last_n(self->ring)};
+                              .last_n = cf_ring_last_n(self->ring),
+                              .tells_elsewhere =
+                                  !attach.again && is_first_of_gateway(self, msg->from)};
     bool is_known = cf_room_attachment(self, msg->from, attach.conn) != NULL;
     if ((rc = fill_backlog(self, turn, &attach, &attached)) < 0 ||
         (attach.roster && !attach.again &&
          (rc = cf_room_roster(self, turn, &attached.roster)) < 0) ||
+        (attached.tells_elsewhere &&
+         (rc = list_elsewhere(self, turn, msg->from.node, &attached.elsewhere)) < 0) ||
         (!is_known && (rc = add_attachment(self, msg, &attach)) < 0))
         return rc;
     if (!is_known && !attach.again && cf_room_crowd_waits(self, turn))
         attached.own_n = attached.last_n + 1; /* announced right below */
     rc = cf_outbox_answer(turn->out, msg, CF_MSG_ATTACHED, &attached);
-    cf_post_t name = {.username = attach.username};
+    cf_post_t name = who(attach.username, msg->from.node);
     if (rc < 0 && !is_known) /* it is refused, and then it is not here */
         take_out(self, cf_room_attachment(self, msg->from, attach.conn));
     else if (!is_known && !attach.again)
@@ -388,16 +414,16 @@ static void detach(cf_room_t *self, cf_turn_t *turn, cf_attachment_t *attachment
 {
     char username[CF_USERNAME_MAX + 1];
     memcpy(username, attachment->username, sizeof username);
-    cf_post_t name = only_name(username);
+    cf_post_t name = who(cf_str(username), cf_address_unpack(attachment->key[0]).node);
     self->active_us = turn->boot_us;
     take_out(self, attachment);
     cf_room_announce(self, turn, CF_EVENT_LEFT, &name);
 }
 
 /* A connection that was in the room before it moved, and did not come along. */
-static void tell_departure(cf_room_t *self, cf_turn_t *turn, const cf_detach_t *gone)
+static void tell_departure(cf_room_t *self, cf_turn_t *turn, const cf_detach_t *gone, uint32_t node)
 {
-    cf_post_t name = {.username = gone->username};
+    cf_post_t name = who(gone->username, node);
     if (gone->epoch == 0 || gone->epoch >= self->epoch)
         return; /* never in, or out already */
     self->active_us = turn->boot_us;
@@ -423,7 +449,7 @@ int cf_room_on_detach(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     if (attachment)
         detach(self, turn, attachment);
     else
-        tell_departure(self, turn, &gone);
+        tell_departure(self, turn, &gone, msg->from.node);
     if (msg->corr)
         cf_outbox_finish(turn->out, msg, CF_MSG_DONE, NULL);
     return 0;

@@ -23,6 +23,7 @@
 #include "wire/control.h"
 #include "wire/node.h"
 #include "wire/observe.h"
+#include "wire/room.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -561,6 +562,8 @@ static cf_gateway_config_t gateway_config(supervisor_t *self, const char *listen
         .sockets_per_user = (uint32_t)config->limits_sockets_per_user,
         .answer_us = config->gateway_answer_timeout_ms * 1000,
         .lookup_us = CF_GATEWAY_LOOKUP_MS * INT64_C(1000),
+        .elsewhere_max = CF_GATEWAY_ELSEWHERE_MAX,
+        .elsewhere_of_room_max = CF_ROSTER_MAX,
         .lease_kept_us = CF_LEASE_KEPT_MS * INT64_C(1000),
         .hash_us = config->auth_hash_timeout_ms * 1000,
         .credits_requests = (uint32_t)config->gateway_credits_requests,

@@ -532,7 +532,7 @@ static void tell_all(uint16_t type, const void *body)
 /* And somebody else has left in the same moment. */
 static void tell_joined(cf_str_t username)
 {
-    cf_change_t both[] = {{false, username}, {true, cf_str("cid")}};
+    cf_change_t both[] = {{false, 7, username}, {true, 7, cf_str("cid")}};
     cf_changes_t changes = {world.epoch, world.n + 1, {both, 2}};
     world.n += 2;
     tell_all(CF_MSG_CHANGES, &changes);
@@ -1082,6 +1082,8 @@ static cf_gateway_config_t config(void)
                                  .readers = 1,
                                  .answer_us = 15000000,
                                  .lookup_us = 2000000,
+                                 .elsewhere_max = 4,
+                                 .elsewhere_of_room_max = 3,
                                  .credits_requests = 32,
                                  .credits_bytes = 131072,
                                  .pool_bytes = 1u << 20,

@@ -57,6 +57,8 @@ static cf_gateway_config_t config = {
     .readers = 1,
     .answer_us = 15000000,
     .lookup_us = 2000000,
+    .elsewhere_max = 4,
+    .elsewhere_of_room_max = 3,
     .credits_requests = 32,
     .credits_bytes = 131072,
     .pool_bytes = 1u << 20,
@@ -928,7 +930,8 @@ Test(gateway, asks_again_who_is_here_when_its_room_has_moved_and_shows_what_the_
 
 static void tell_changes(uint64_t epoch, uint64_t n)
 {
-    cf_change_t changes[] = {{false, cf_str("ann")}, {false, cf_str("eve")}, {true, cf_str("bob")}};
+    cf_change_t changes[] = {
+        {false, NODE, cf_str("ann")}, {false, NODE, cf_str("eve")}, {true, NODE, cf_str("bob")}};
     peer_send(rooms, CF_ACTOR_GATEWAY, CF_MSG_CHANGES, 0, ROOM,
               &(cf_changes_t){epoch, n, {changes, 3}});
 }
@@ -1015,7 +1018,6 @@ Test(gateway, keeps_the_order_of_posts_while_their_room_moves)
     msg = request(rooms2, CF_MSG_ATTACH, &attach);
     cr_assert(attach.again && attach.resume);
     cr_assert(eq(u64, attach.since, 1));
-    cr_assert(eq(u64, attach.epoch, 1));
     cf_event_t missed[] = {
         {2, 1, CF_EVENT_POST, {.seq = 1, .kind = CF_POST_TEXT, .text = cf_str("shown")}},
         {2, 2, CF_EVENT_LEFT, {.username = cf_str("cid")}},
@@ -1240,7 +1242,7 @@ Test(gateway, asks_again_where_a_room_is_when_a_node_is_lost_that_may_have_been_
 }
 
 /* Ann, in a room of the other node. */
-static int enter_at(peer_t *far)
+static int enter_told(peer_t *far, const cf_attached_t *attached)
 {
     cf_address_t thread = {OTHER_NODE, CF_ACTOR_ROOMS, 0};
     cf_msg_t msg;
@@ -1250,8 +1252,13 @@ static int enter_at(peer_t *far)
     peer_answer(far, &msg, CF_MSG_PLACED, &(cf_placed_t){cf_address_pack(thread)});
     answer(far, CF_MSG_CHECK, CF_MSG_DONE, NULL);
     cr_assert(eq(int, client_answer(ann), 101));
-    answer(far, CF_MSG_ATTACH, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 1});
+    answer(far, CF_MSG_ATTACH, CF_MSG_ATTACHED, attached);
     return ann;
+}
+
+static int enter_at(peer_t *far)
+{
+    return enter_told(far, &(cf_attached_t){.epoch = 1});
 }
 
 static void lose_node(void)
@@ -1267,7 +1274,6 @@ static cf_msg_t expect_again(peer_t *at, bool resume)
     cf_msg_t msg = request(at, CF_MSG_ATTACH, &attach);
     cr_assert(attach.again);
     cr_assert(eq(int, attach.resume, resume));
-    cr_assert(eq(u64, attach.epoch, 1));
     return msg;
 }
 
@@ -1376,6 +1382,139 @@ Test(gateway, sends_a_post_again_that_meets_the_end_of_a_second_node)
     expect_again(rooms, true);
     cr_assert(has(client_heard(ann), "message_ack"));
     close(ann);
+}
+
+/* --- who is elsewhere ---------------------------------------------------------------------------
+ */
+
+/* Somebody at a node comes to the room, or goes. */
+static void tell_change(peer_t *at, uint64_t epoch, uint64_t n, uint32_t kind, const char *name,
+                        uint32_t node)
+{
+    cf_event_t event = {
+        .epoch = epoch, .n = n, .kind = kind, .post = {.username = cf_str(name), .seq = node}};
+    peer_send(at, CF_ACTOR_GATEWAY, CF_MSG_EVENT, 0, ROOM, &event);
+}
+
+/* Ann in a room of the other node, with bob and carl there. */
+static int enter_with_others(peer_t *far)
+{
+    cf_elsewhere_t there[] = {{OTHER_NODE, cf_str("bob")}, {OTHER_NODE, cf_str("carl")}};
+    return enter_told(
+        far, &(cf_attached_t){
+                 .epoch = 1, .last_n = 2, .tells_elsewhere = true, .elsewhere = {there, 2}});
+}
+
+static void expect_left(int fd, const char *name)
+{
+    char wanted[80];
+    snprintf(wanted, sizeof wanted, "\"username\":\"%s\"", name);
+    const char *heard = client_heard_type(fd, "user_left");
+    cr_assert(has(heard, "user_left") && has(heard, wanted), "%s", heard);
+}
+
+/* The room is found again, and the next that ann hears is what its new place says. */
+static void nobody_else_has_left(int ann)
+{
+    place_room(rooms);
+    cf_msg_t msg = expect_again(rooms, true);
+    peer_answer(rooms, &msg, CF_MSG_ATTACHED, &(cf_attached_t){.epoch = 9});
+    tell_change(rooms, 9, 1, CF_EVENT_LEFT, "last", NODE);
+    expect_left(ann, "last");
+    close(ann);
+}
+
+Test(gateway, tells_who_has_left_with_the_node_that_a_room_was_at)
+{
+    peer_t *far = peer_at_other_node(CF_ACTOR_ROOMS);
+    int ann = enter_with_others(far);
+    tell_change(far, 1, 3, CF_EVENT_JOINED, "ann", NODE);
+    tell_change(far, 1, 4, CF_EVENT_JOINED, "bob", OTHER_NODE); /* a second tab */
+    tell_change(far, 1, 5, CF_EVENT_LEFT, "carl", OTHER_NODE);
+    expect_left(ann, "carl");
+    lose_node();
+    expect_left(ann, "bob");
+    expect_left(ann, "bob");
+    nobody_else_has_left(ann);
+}
+
+Test(gateway, says_nothing_of_those_whose_room_lives_on_as_that_tells_of_them)
+{
+    peer_t *far = peer_at_other_node(CF_ACTOR_ROOMS);
+    int ann = enter_first("ann", NULL);
+    tell_change(rooms, 1, 1, CF_EVENT_JOINED, "bob", OTHER_NODE);
+    client_heard_type(ann, "user_joined");
+    lose_node();
+    tell_change(rooms, 1, 2, CF_EVENT_LEFT, "bob", OTHER_NODE);
+    tell_change(rooms, 1, 3, CF_EVENT_LEFT, "last", NODE);
+    expect_left(ann, "bob");
+    expect_left(ann, "last");
+    close(ann);
+    (void)far;
+}
+
+Test(gateway, tells_of_several_who_came_at_once_and_of_those_of_a_node_that_died_before)
+{
+    peer_t *far = peer_at_other_node(CF_ACTOR_ROOMS);
+    cf_change_t came[] = {{false, 7, cf_str("dora")}, {false, OTHER_NODE, cf_str("eve")}};
+    int ann = enter_told(far, &(cf_attached_t){.epoch = 1, .tells_elsewhere = true});
+    peer_send(far, CF_ACTOR_GATEWAY, CF_MSG_CHANGES, 0, ROOM,
+              &(cf_changes_t){.epoch = 1, .n = 1, .changes = {came, 2}});
+    client_heard_type(ann, "user_joined");
+    client_heard_type(ann, "user_joined");
+    peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_NODE_GONE, 0, (cf_id_t){0}, &(cf_node_gone_t){7});
+    lose_node(); /* before the room could tell of her */
+    expect_left(ann, "eve");
+    expect_left(ann, "dora");
+    nobody_else_has_left(ann);
+}
+
+Test(gateway, is_silent_about_people_elsewhere_when_it_has_missed_something)
+{
+    peer_t *far = peer_at_other_node(CF_ACTOR_ROOMS);
+    int ann = enter_with_others(far);
+    tell_change(far, 1, 4, CF_EVENT_JOINED, "dora", OTHER_NODE); /* was 3 that bob left? */
+    client_heard_type(ann, "user_joined");
+    lose_node();
+    expect_left(ann, "dora");
+    nobody_else_has_left(ann);
+}
+
+Test(gateway, learns_of_people_elsewhere_from_what_was_told_since_the_room_moved)
+{
+    peer_t *far = peer_at_other_node(CF_ACTOR_ROOMS);
+    cf_event_t since[] = {{2, 1, CF_EVENT_JOINED, {.username = cf_str("dora"), .seq = OTHER_NODE}},
+                          {2, 2, CF_EVENT_LEFT, {.username = cf_str("carl"), .seq = OTHER_NODE}}};
+    int ann = enter_with_others(far);
+    post(ann, "a", "");
+    cf_msg_t msg = request(far, CF_MSG_POST, NULL);
+    peer_answer(far, &msg, CF_MSG_MOVED, NULL);
+    place_room(far);
+    msg = expect_again(far, true);
+    peer_answer(far, &msg, CF_MSG_ATTACHED,
+                &(cf_attached_t){.epoch = 2, .last_n = 2, .backlog = {since, 2}});
+    answer_post(far, "a", 1);
+    expect_left(ann, "carl");
+    lose_node();
+    expect_left(ann, "dora");
+    expect_left(ann, "bob");
+    nobody_else_has_left(ann);
+}
+
+/* config: 3 of a room, 4 in all */
+Test(gateway, keeps_so_many_people_elsewhere_of_a_room_and_no_more)
+{
+    peer_t *far = peer_at_other_node(CF_ACTOR_ROOMS);
+    int ann = enter_with_others(far);
+    tell_change(far, 1, 3, CF_EVENT_JOINED, "dora", OTHER_NODE);
+    tell_change(far, 1, 4, CF_EVENT_JOINED, "eve", OTHER_NODE);
+    client_heard_type(ann, "user_joined");
+    client_heard_type(ann, "user_joined");
+    lose_node();
+    expect_left(ann, "dora");
+    expect_left(ann, "carl");
+    expect_left(ann, "bob");
+    nobody_else_has_left(ann);
 }
 
 static void with_credit_for_two(void)

@@ -1410,9 +1410,27 @@ Test(room, lets_the_members_of_a_lost_node_leave)
     node_gone(3); /* another one */
     cr_assert(eq(str, heard(), ""));
     node_gone(2);
-    cr_assert(eq(str, heard(), "gw1 events 4 left bob, left carl; lobby presence 1"));
+    cr_assert(eq(str, heard(), "gw1 events 4 left bob@2, left carl@2; lobby presence 1"));
     post(FAR, 1, "bob", "from the grave");
     cr_assert(eq(str, heard(), "far refused #1 not allowed"));
+}
+
+Test(room, tells_the_first_of_a_gateway_who_is_here_from_other_nodes)
+{
+    room_ready(1, 0);
+    with_ann();
+    attach(FAR, 1, "bob");
+    ignore();
+    member("bob", true);
+    char *bob = heard();
+    cr_assert(not(eq(ptr, strstr(bob, "elsewhere: ann"), NULL)), "%s", bob);
+    attach(GW1, 2, "ann");
+    cr_assert(eq(ptr, strstr(heard(), "elsewhere"), NULL)); /* it has heard of bob */
+    attach(GW2, 3, "ann");
+    char *ann = heard();
+    cr_assert(not(eq(ptr, strstr(ann, "elsewhere: bob@2"), NULL)), "%s", ann);
+    attach_again(FAR2, 1, "ann", 0, 0); /* it knows from before the room moved */
+    cr_assert(eq(ptr, strstr(heard(), "elsewhere"), NULL));
 }
 
 /* --- crowds -------------------------------------------------------------------------------------

@@ -53,6 +53,25 @@ def test_a_room_of_a_node_that_dies_goes_on_with_all_that_was_said(pair):
         assert [post["content"] for post in bob.history(room)] == ["before", "behind"]
 
 
+def test_who_was_on_a_node_that_dies_has_left_each_room_wherever_it_was(pair):
+    ann, bob = pair[0].user("ann"), pair[1].user("bob")
+    rooms = [ann.create_room(f"room {number}") for number in range(ROOMS)]
+    chats, anns = [], []
+    for number, room in enumerate(rooms):
+        bob.join(room)
+        if number % 2:  # she is there first
+            anns.append(ws.Chat(ann, room))
+        chats.append(ws.Chat(bob, room))
+        if not number % 2:
+            anns.append(ws.Chat(ann, room))
+            chats[-1].until("user_joined", username="ann")
+    pair[0].kill()
+    for there in chats:
+        there.until("user_left", username="ann")
+    while chats[-1].recv().get("user_counts") != dict.fromkeys(rooms, 1):
+        pass
+
+
 def test_every_node_counts_the_rooms_of_all(pair):
     ann, bob = pair[0].user("ann"), pair[1].user("bob")
     rooms = [ann.create_room(f"room {number}") for number in range(ROOMS)]

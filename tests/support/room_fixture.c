@@ -471,6 +471,24 @@ typedef union {
 
 static const char *const kinds[] = {"", "post", "joined", "left", "bot", "bot error"};
 
+/* ann, or ann@2 at another node */
+static void show_who(cf_str_t username, uint64_t node)
+{
+    show("%.*s", (int)username.size, username.bytes);
+    if (node != NODE_OF_ROOM)
+        show("@%llu", (unsigned long long)node);
+}
+
+static void show_elsewhere(const cf_attached_t *attached)
+{
+    const cf_elsewhere_t *rows = attached->elsewhere.items;
+    cr_assert(attached->tells_elsewhere || attached->elsewhere.n == 0);
+    for (uint32_t i = 0; i < attached->elsewhere.n; i++) {
+        show(i ? ", " : " elsewhere: ");
+        show_who(rows[i].username, rows[i].node);
+    }
+}
+
 static void show_event(const cf_event_t *event)
 {
     show("event %llu %s ", (unsigned long long)event->n, kinds[event->kind]);
@@ -481,17 +499,17 @@ static void show_event(const cf_event_t *event)
         show("%s:%.*s", (const char *)event->post.sender.bytes, (int)event->post.text.size,
              event->post.text.bytes);
     else
-        show("%.*s", (int)event->post.username.size, event->post.username.bytes);
+        show_who(event->post.username, event->post.seq);
 }
 
 static void show_changes(const cf_changes_t *changes)
 {
     const cf_change_t *change = changes->changes.items;
     show("events %llu", (unsigned long long)changes->n);
-    for (uint32_t i = 0; i < changes->changes.n; i++)
-        show("%s %s %.*s", i ? "," : "",
-             kinds[change[i].has_left ? CF_EVENT_LEFT : CF_EVENT_JOINED],
-             (int)change[i].username.size, change[i].username.bytes);
+    for (uint32_t i = 0; i < changes->changes.n; i++) {
+        show("%s %s ", i ? "," : "", kinds[change[i].has_left ? CF_EVENT_LEFT : CF_EVENT_JOINED]);
+        show_who(change[i].username, change[i].node);
+    }
 }
 
 static void show_read(const cf_msg_t *msg, const cf_read_posts_t *read)
@@ -614,6 +632,7 @@ static void show_msg(const cf_msg_t *msg)
         break;
     case CF_MSG_ATTACHED:
         show_attached(msg, &body.attached);
+        show_elsewhere(&body.attached);
         break;
     case CF_MSG_READ_POSTS:
         show_read(msg, &body.read);

@@ -19,6 +19,7 @@
 #define GW1 ((cf_address_t){1, CF_ACTOR_GATEWAY, 0})
 #define GW2 ((cf_address_t){1, CF_ACTOR_GATEWAY, 1})
 #define FAR ((cf_address_t){2, CF_ACTOR_GATEWAY, 0})
+#define FAR2 ((cf_address_t){2, CF_ACTOR_GATEWAY, 1})
 #define THE_ROOM ((cf_id_t){{7, 7, 7}})
 
 extern cf_room_t *room;

@@ -44,6 +44,12 @@ static const cf_field_t attach[] = {
 };
 const cf_shape_t cf_shape_attach = CF_SHAPE(cf_attach_t, attach);
 
+static const cf_field_t elsewhere[] = {
+    CF_F_U32(cf_elsewhere_t, node, 1, UINT32_MAX),
+    CF_F_TEXT(cf_elsewhere_t, username, 1, CF_USERNAME_MAX),
+};
+static const cf_shape_t shape_elsewhere = CF_SHAPE(cf_elsewhere_t, elsewhere);
+
 static const cf_field_t attached[] = {
     CF_F_U64(cf_attached_t, epoch),
     CF_F_U64(cf_attached_t, last_seq),
@@ -52,6 +58,8 @@ static const cf_field_t attached[] = {
     CF_F_BOOL(cf_attached_t, reload),
     CF_F_LIST(cf_attached_t, backlog, CF_RUN_ROWS_MAX, &cf_shape_event),
     CF_F_STRUCT(cf_attached_t, roster, &shape_roster),
+    CF_F_BOOL(cf_attached_t, tells_elsewhere),
+    CF_F_LIST(cf_attached_t, elsewhere, CF_ROSTER_MAX, &shape_elsewhere),
 };
 const cf_shape_t cf_shape_attached = CF_SHAPE(cf_attached_t, attached);
 
@@ -99,6 +107,7 @@ const cf_shape_t cf_shape_event = CF_SHAPE(cf_event_t, event);
 
 static const cf_field_t change[] = {
     CF_F_BOOL(cf_change_t, has_left),
+    CF_F_U32(cf_change_t, node, 0, UINT32_MAX),
     CF_F_TEXT(cf_change_t, username, 0, CF_USERNAME_MAX),
 };
 static const cf_shape_t shape_change = CF_SHAPE(cf_change_t, change);

@@ -57,6 +57,12 @@ typedef struct {
     uint64_t since; /* the newest seq the client has */
 } cf_attach_t;
 
+/* A connection at another node than that of who is told. */
+typedef struct {
+    uint32_t node;
+    cf_str_t username;
+} cf_elsewhere_t;
+
 typedef struct {
     uint64_t epoch;
     uint64_t last_seq; /* newest post shown; EVENTs for this connection start behind it */
@@ -70,6 +76,11 @@ typedef struct {
     /* If asked for, and not `again`: who was here as event last_n left it. The connection itself is not
      * among them, as the event that it joined comes behind. */
     cf_roster_t roster;
+    /* If it is the only connection of its gateway here, and not `again`: who is here from other nodes, as event
+     * last_n left it; CF_ROSTER_MAX of them at most. When this room's node dies only the gateways can tell who was
+     * there. */
+    bool tells_elsewhere;
+    cf_list_t elsewhere; /* of cf_elsewhere_t */
 } cf_attached_t;
 
 typedef struct {
@@ -114,7 +125,7 @@ typedef struct {
     uint64_t epoch;
     uint64_t n;     /* number of the event in this epoch, 1..; 0: a post read back from the store */
     uint32_t kind;  /* cf_event_kind_t */
-    cf_post_t post; /* JOINED, LEFT: only username counts */
+    cf_post_t post; /* JOINED, LEFT: only username counts, and seq: the node of the connection */
 } cf_event_t;
 
 #define CF_CHANGES_MAX                                                                             \
@@ -123,6 +134,7 @@ typedef struct {
 /* What a JOINED or a LEFT tells. */
 typedef struct {
     bool has_left;
+    uint32_t node; /* of the connection */
     cf_str_t username;
 } cf_change_t;
 
