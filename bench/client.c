@@ -61,6 +61,7 @@ static void gone(cf_load_t *load, cf_client_t *client, int code, const char *wha
     int64_t wait_ns = RETRY_FIRST_NS << (client->attempts < 5 ? client->attempts : 5);
     wait_ns = wait_ns < RETRY_MAX_NS ? wait_ns : RETRY_MAX_NS;
     client->attempts++;
+    client->server = (client->server + 1) % load->options.server_count;
     client->retry_ns = load->now_ns + wait_ns / 2 + cf_jitter_ns(wait_ns / 2);
 }
 
@@ -118,6 +119,7 @@ void cf_client_connect(cf_load_t *load, cf_client_t *client)
 {
     client->state = CF_CLIENT_HANDSHAKE;
     client->close_seen = client->conn.deaf = false;
+    client->heard_ns = load->now_ns;
     load->connecting++;
     client->conn.out_size = write_upgrade((char *)client->conn.out, CF_OUT_MAX, load, client);
     int rcvbuf = client->reader == CF_READER_NORMAL ? 0 : SLOW_RCVBUF;
@@ -233,7 +235,7 @@ static bool read_some(cf_load_t *load, cf_client_t *client, size_t most)
         gone(load, client, 1006, client->state == CF_CLIENT_HANDSHAKE ? "connect" : "");
     if (got <= 0)
         return false;
-    load->now_ns = cf_now_ns();
+    client->heard_ns = load->now_ns = cf_now_ns();
     size_t used = take_bytes(load, client, bytes, size);
     if (used == SIZE_MAX)
         return false;
@@ -245,6 +247,14 @@ void cf_client_drip(cf_load_t *load, cf_client_t *client)
 {
     client->next_drip_ns += DRIP_NS;
     read_some(load, client, 1);
+}
+
+void cf_client_end_silent(cf_load_t *load, cf_client_t *client)
+{
+    int64_t since_ns = load->now_ns - (int64_t)load->options.silence * 1000000000LL;
+    if (load->options.silence && client->conn.fd >= 0 && client->reader == CF_READER_NORMAL &&
+        client->heard_ns < since_ns)
+        gone(load, client, 1006, "silent");
 }
 
 void cf_client_wake(cf_client_t *client)

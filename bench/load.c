@@ -6,6 +6,8 @@
  *     --rate N       N posts a second over all writers, latency counted from when each was due
  *     --inflight N   N posts at any time whose deliveries have not all arrived
  *     neither        every writer keeps --window posts without ack
+ * With --reconnect whoever has lost its connection comes back, to the next --url; with --silence also who has got
+ * nothing for so long, a ping neither: behind the connection may be a node that is frozen or cut off.
  * --stopped and --drip make the last clients read nothing, or a byte a second. On SIGUSR1 every other
  * one that has stopped reads on. With --comeback, behind the measured seconds, those whose connection
  * has ended come back as ordinary readers, and posts go on until each has got one.
@@ -48,21 +50,35 @@ static void on_signal(int number)
 
 /* ---- options */
 
-static const struct option option_table[] = {
-    {"url", required_argument, NULL, 'u'},         {"targets", required_argument, NULL, 't'},
-    {"name", required_argument, NULL, 'n'},        {"rate", required_argument, NULL, 'r'},
-    {"inflight", required_argument, NULL, 'i'},    {"window", required_argument, NULL, 'w'},
-    {"seconds", required_argument, NULL, 's'},     {"posts", required_argument, NULL, 'p'},
-    {"writers", required_argument, NULL, 'W'},     {"payload", required_argument, NULL, 'l'},
-    {"stopped", required_argument, NULL, 'S'},     {"drip", required_argument, NULL, 'D'},
-    {"pid", required_argument, NULL, 'P'},         {"json", required_argument, NULL, 'j'},
-    {"ledger", required_argument, NULL, 'L'},      {"run", required_argument, NULL, 'R'},
-    {"connecting", required_argument, NULL, 'c'},  {"connect-limit", required_argument, NULL, 'C'},
-    {"drain-limit", required_argument, NULL, 'd'}, {"no-keys", no_argument, NULL, 'k'},
-    {"no-joins", no_argument, NULL, 'J'},          {"no-acks", no_argument, NULL, 'A'},
-    {"reconnect", no_argument, NULL, 'x'},         {"comeback", no_argument, NULL, 'b'},
-    {"no-copies", no_argument, NULL, 'y'},         {"dialect", required_argument, NULL, 'a'},
-    {"path", required_argument, NULL, 'o'},        {NULL, 0, NULL, 0}};
+static const struct option option_table[] = {{"url", required_argument, NULL, 'u'},
+                                             {"targets", required_argument, NULL, 't'},
+                                             {"name", required_argument, NULL, 'n'},
+                                             {"rate", required_argument, NULL, 'r'},
+                                             {"inflight", required_argument, NULL, 'i'},
+                                             {"window", required_argument, NULL, 'w'},
+                                             {"seconds", required_argument, NULL, 's'},
+                                             {"posts", required_argument, NULL, 'p'},
+                                             {"writers", required_argument, NULL, 'W'},
+                                             {"payload", required_argument, NULL, 'l'},
+                                             {"stopped", required_argument, NULL, 'S'},
+                                             {"drip", required_argument, NULL, 'D'},
+                                             {"pid", required_argument, NULL, 'P'},
+                                             {"json", required_argument, NULL, 'j'},
+                                             {"ledger", required_argument, NULL, 'L'},
+                                             {"run", required_argument, NULL, 'R'},
+                                             {"connecting", required_argument, NULL, 'c'},
+                                             {"connect-limit", required_argument, NULL, 'C'},
+                                             {"drain-limit", required_argument, NULL, 'd'},
+                                             {"silence", required_argument, NULL, 'q'},
+                                             {"no-keys", no_argument, NULL, 'k'},
+                                             {"no-joins", no_argument, NULL, 'J'},
+                                             {"no-acks", no_argument, NULL, 'A'},
+                                             {"reconnect", no_argument, NULL, 'x'},
+                                             {"comeback", no_argument, NULL, 'b'},
+                                             {"no-copies", no_argument, NULL, 'y'},
+                                             {"dialect", required_argument, NULL, 'a'},
+                                             {"path", required_argument, NULL, 'o'},
+                                             {NULL, 0, NULL, 0}};
 
 static int usage(const char *problem)
 {
@@ -74,7 +90,8 @@ static int usage(const char *problem)
             "[--reconnect]\n"
             "  [--dialect confab|plain|mqtt|nats|socketio] [--path PATH, %%s is the room]\n"
             "  [--pid SERVER]... [--json FILE] [--ledger FILE] [--no-copies] [--run N]\n"
-            "  [--connecting N] [--connect-limit SECONDS] [--drain-limit SECONDS]\n",
+            "  [--connecting N] [--connect-limit SECONDS] [--drain-limit SECONDS] [--silence "
+            "SECONDS]\n",
             problem);
     return 2;
 }
@@ -172,6 +189,9 @@ static int read_options(cf_options_t *o, int argc, char **argv)
             break;
         case 'd':
             o->drain_limit = atoi(optarg);
+            break;
+        case 'q':
+            o->silence = atoi(optarg);
             break;
         case 'k':
             o->keys = false;
@@ -436,6 +456,7 @@ static void do_chores(cf_load_t *load)
         else if (client->reader == CF_READER_DRIP && client->state == CF_CLIENT_READY &&
                  load->now_ns >= client->next_drip_ns)
             cf_client_drip(load, client);
+        cf_client_end_silent(load, client);
     }
     int second = load->measuring ? (int)((load->now_ns - load->start_ns) / SECOND_NS) : -1;
     if (load->options.pid_count && second >= load->rss_count &&

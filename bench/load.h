@@ -63,6 +63,7 @@ typedef struct {
     cf_conn_t conn;
     uint32_t index, room, server;
     const char *token;
+    int64_t heard_ns;  /* when its connection began or last brought something */
     uint64_t last_seq; /* newest post delivered on this connection; 0: none yet */
     cf_ahead_t ahead;  /* those that came before their turn; of servers that number nothing */
     cf_stream_t stream;
@@ -137,7 +138,7 @@ typedef struct {
     uint64_t run;
     double rate;
     int inflight, window, seconds, writers, payload, stopped, drip, connecting_max, connect_limit,
-        drain_limit, clients_max;
+        drain_limit, silence, clients_max;
     uint64_t posts_max;
     bool keys, reconnect, comeback, joins, acks, copies;
 } cf_options_t;
@@ -177,6 +178,8 @@ void cf_client_connect(cf_load_t *load, cf_client_t *client);
 void cf_client_on_event(cf_load_t *load, cf_client_t *client, uint32_t events);
 void cf_client_drip(cf_load_t *load, cf_client_t *client); /* read one byte */
 void cf_client_wake(cf_client_t *client);                  /* read on, as all others do */
+/* Ends a connection that has brought nothing for --silence: its node may be frozen or cut off. */
+void cf_client_end_silent(cf_load_t *load, cf_client_t *client);
 void cf_client_flush(cf_client_t *client);
 /* Post one more; false if this writer may not (not in its room, its window or its buffer is full).
  */
