@@ -1,115 +1,15 @@
-"""Fixtures: one store and one server for each test, ended and judged by their log afterwards.
-
-    /usr/bin/python3 -m pytest tests/e2e
+"""    /usr/bin/python3 -m pytest tests/e2e
     tests/support/with_postgres /usr/bin/python3 -m pytest tests/e2e     (also on PostgreSQL)
 
 CONFAB_BINARY: the server, default build/debug/confab, which has the crash points. CONFAB_LOAD: the
 load generator, default bench/load beside it. CONFAB_TEST_ROUNDS: how often the random parts run."""
 
-import os
 import pathlib
 import sys
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+pytest.register_assert_rewrite("fixtures", "runs")
 
-import planted  # noqa: E402
-import runs  # noqa: E402
-import server as servers  # noqa: E402
-import stores  # noqa: E402
-import tls  # noqa: E402
-
-
-def pytest_generate_tests(metafunc):
-    """A test that asks for store_kind runs on every store; without a PostgreSQL only that half is skipped."""
-    if "store_kind" in metafunc.fixturenames:
-        marks = [] if "CONFAB_TEST_POSTGRES_URL" in os.environ else [
-            pytest.mark.skip(reason="no PostgreSQL: run under tests/support/with_postgres")]
-        only = metafunc.definition.get_closest_marker("only_store")
-        kinds = only.args if only else ("sqlite", "postgres")
-        names, cases = ["store_kind"], [(kind,) for kind in kinds]
-        if metafunc.definition.get_closest_marker("over_tls_too"):
-            names, cases = ["store_kind", "transport"], [(kind, "plain") for kind in kinds] + [("sqlite", "tls")]
-        metafunc.parametrize(names, [
-            pytest.param(*case, marks=marks if case[0] == "postgres" else [], id="-".join(case).removesuffix("-plain"))
-            for case in cases])
-
-
-def pytest_configure(config):
-    config.addinivalue_line("markers", "only_store(kind...): run only on these stores")
-    config.addinivalue_line("markers", "over_tls_too: run once more with a server that speaks TLS")
-    config.addinivalue_line("markers", "own_cluster: on PostgreSQL, a cluster of the test's own, for it to harm")
-    config.addinivalue_line("markers", "server_env(**variables): settings of the server under test")
-
-
-@pytest.fixture
-def store(store_kind, tmp_path, request):
-    own_cluster = request.node.get_closest_marker("own_cluster") is not None
-    made = stores.KINDS[store_kind](tmp_path, own_cluster)
-    yield made
-    made.drop()
-
-
-@pytest.fixture
-def transport():
-    """How clients reach the server: "plain" or "tls"; tests marked over_tls_too have it set for them."""
-    return "plain"
-
-
-@pytest.fixture
-def certificate(transport, tmp_path):
-    """The server's; None without TLS."""
-    return tls.Certificate(tmp_path) if transport == "tls" else None
-
-
-@pytest.fixture
-def faults(store, tmp_path):
-    """What the store does wrong, one line each; see store/faulty.h."""
-    script = tmp_path / "faults"
-    script.write_text("")
-    store.url = f"faulty:{script}:{store.url}"
-    return script
-
-
-@pytest.fixture
-def make_server(store, certificate, tmp_path, request):
-    """Makes servers on the test's store; they are ended, and their logs judged, after the test."""
-    made = []
-    marker = request.node.get_closest_marker("server_env")
-
-    def make(env=None, wrap=()):
-        folder = tmp_path / f"node{len(made)}"
-        folder.mkdir()
-        made.append(servers.Server(store, folder, {**(marker.kwargs if marker else {}), **(env or {})}, wrap,
-                                   certificate))
-        return made[-1]
-
-    yield make
-    problems = [f"a secret, {secret}, in the command line" for one in made if one.is_running()
-                for secret in planted.found_in(one.command_line())]
-    for one in made:
-        one.close()
-    problems += [problem for one in made for problem in one.log_problems()]
-    planted.forget_all()
-    assert problems == []
-
-
-@pytest.fixture
-def server(make_server):
-    """A server that serves."""
-    return make_server().start()
-
-
-@pytest.fixture
-def load(tmp_path):
-    """Runs of bench/load; ended after the test."""
-    made = []
-
-    def make(server, rooms, **options):
-        made.append(runs.Run(server, rooms, tmp_path / f"run{len(made)}", **options))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
+from fixtures import *  # noqa: E402, F401, F403

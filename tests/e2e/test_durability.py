@@ -13,17 +13,13 @@ import ledger
 import runs
 import server as servers
 import ws
+from runs import NO_FAULTS, judge
 
 # in_migrate and in_drain are passed once in a process's life, not once in a post's.
 CRASH_POINTS = ["after_recv", "before_begin", "after_insert", "before_commit", "after_commit", "before_ack",
                 "after_ack", "mid_fanout", "after_fanout"]
 ROUNDS = runs.rounds(5)
 KILLS = runs.rounds(20)
-
-NO_FAULTS = {"lost", "doubled", "out_of_order", "differing", "misrouted", "broken", "ack_after_copy", "ack_wrong",
-             "unsettled", "unreadable"}
-# Over a cut connection live delivery has gaps, which history fills; the ledger judges those.
-NO_FAULTS_OVER_CUTS = NO_FAULTS - {"lost", "doubled", "out_of_order"}
 
 
 @pytest.fixture
@@ -35,14 +31,6 @@ def under_load(make_server, load):
         return load(server, rooms, flags=flags, **{"rate": 400, "window": 8, "seconds": 600, "drain_limit": 60,
                                                    **options})
     return begin
-
-
-def judge(run, clean=NO_FAULTS_OVER_CUTS):
-    report = run.finish()
-    faults = {name for name, count in report["faults"].items() if count}
-    assert not faults & clean, run.text()
-    assert run.judge() == []
-    return report
 
 
 @pytest.mark.parametrize("point", CRASH_POINTS)

@@ -8,7 +8,7 @@ import pytest
 import runs
 import server as servers
 import ws
-from test_durability import judge
+from runs import judge
 from test_slow import SLOW, slow_closes
 
 GATEWAYS = 3

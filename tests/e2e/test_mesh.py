@@ -6,35 +6,19 @@ import socket
 
 import pytest
 
-import planted
 import server as servers
+from nodes import LINKS, REFUSED, await_metric, keys, settings  # noqa: F401 (fixture)
 
 QUICK = {"CONFAB_NODE_HEARTBEAT": "100ms", "CONFAB_NODE_GONE_AFTER": "1s", "CONFAB_MESH_LISTEN": "127.0.0.1:0"}
-LINKS, REFUSED = 'confab_mesh_links', 'confab_mesh_refused_total'
 
 pytestmark = pytest.mark.only_store("postgres")
 
 
 @pytest.fixture
-def keys(make_server):
-    """Pairs of keys: of the nodes one, two and three."""
-    plain = make_server()
-    pairs = [plain.command("token", "mesh-key").stdout.split() for _ in range(3)]
-    for secret, _ in pairs:
-        planted.plant(secret)
-    return pairs
-
-
-@pytest.fixture
-def make_node(make_server, keys):
+def make_node(make_server, keys):  # noqa: F811
     def make(number, allowed, **env):
-        return make_server({**QUICK, "CONFAB_NODE_NAME": f"node-{number}", "CONFAB_MESH_SECRET_KEY": keys[number][0],
-                            "CONFAB_MESH_ALLOWED_KEYS": ",".join(keys[i][1] for i in allowed), **env})
+        return make_server({**QUICK, **settings(keys, number, allowed), **env})
     return make
-
-
-def await_metric(server, name, least):
-    servers.until(lambda: server.metrics()[name] >= least, f"{name} of {least}")
 
 
 def test_three_nodes_link_up_and_miss_the_one_that_leaves(store_kind, make_node):

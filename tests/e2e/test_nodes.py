@@ -29,7 +29,7 @@ def under_load(make_server, load):
         rooms = runs.Rooms(make_server(QUICK), members=8)
         relays.append(proxy.Proxy(rooms.server.port))
         run = load(rooms.server, rooms, flags=("reconnect",), rate=400, window=8, seconds=600, drain_limit=60,
-                   url=relays[0].url)
+                   urls=[relays[0].url])
         run.wait_acks(100)
         return run, relays[0]
     yield begin

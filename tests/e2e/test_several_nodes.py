@@ -6,7 +6,8 @@ import pytest
 
 import server as servers
 import ws
-from test_mesh import LINKS, await_metric, keys, make_node, open_files  # noqa: F401 (fixtures)
+from nodes import LINKS, await_metric, keys  # noqa: F401 (fixture)
+from test_mesh import make_node, open_files  # noqa: F401 (fixture)
 
 pytestmark = pytest.mark.only_store("postgres")
 ROOMS = 6  # one node is asked first for all of them once in 32 runs

@@ -9,6 +9,7 @@ import urllib.parse
 import ledger
 import openapi
 import planted
+import ports
 
 API = "/api/v1"
 LIMIT_S = float(os.environ.get("CONFAB_TEST_LIMIT", "60"))
@@ -36,8 +37,8 @@ class Client:
     def connect(self):
         tls = getattr(self.port, "tls", None)
         if tls:
-            return http.client.HTTPSConnection("127.0.0.1", int(self.port), timeout=LIMIT_S, context=tls)
-        return http.client.HTTPConnection("127.0.0.1", int(self.port), timeout=LIMIT_S)
+            return http.client.HTTPSConnection(ports.host(self.port), int(self.port), timeout=LIMIT_S, context=tls)
+        return http.client.HTTPConnection(ports.host(self.port), int(self.port), timeout=LIMIT_S)
 
     def raw(self, method, path, body=None, headers=None, lax=False, forbidden=False):
         """(status, headers, body bytes); path from the root. The answer, and what was asked for it, are held to

@@ -14,8 +14,8 @@ import time
 import urllib.parse
 
 import planted
+import ports
 import rest
-import tls
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BINARY = pathlib.Path(os.environ.get("CONFAB_BINARY", ROOT / "build/debug/confab"))
@@ -49,8 +49,9 @@ def built_with(library):
 class Server:
     """One confab process after the other on one port and one store."""
 
-    def __init__(self, store, folder, env=None, wrap=(), certificate=None):
+    def __init__(self, store, folder, env=None, wrap=(), certificate=None, host=None):
         self.store = store
+        self.host = host  # hosts.Host that it runs on; None: this one, on loopback
         self.folder = pathlib.Path(folder)
         self.env = dict(env or {})
         self.certificate = certificate  # tls.Certificate: TLS is spoken with it
@@ -70,7 +71,7 @@ class Server:
         ours = {key: value for key, value in os.environ.items()
                 if not key.startswith("CONFAB_") or key.startswith("CONFAB_TEST_")}
         return {**ours, **QUICK, **ROOMY, **ALONE,
-                "CONFAB_HTTP_LISTEN": f"127.0.0.1:{self.port}",
+                "CONFAB_HTTP_LISTEN": f"{self.address}:{self.port}",
                 "CONFAB_NODE_DATA_DIR": str(self.folder),
                 "CONFAB_STORE_URL": self.store.url,
                 **(self.certificate.settings() if self.certificate else {}),
@@ -80,7 +81,7 @@ class Server:
         """Starts a process and does not wait until it serves."""
         assert self.process is None, "is running already"
         planted.plant(urllib.parse.urlsplit(self.store.url).password)
-        self.process = subprocess.Popen([*self.wrap, str(BINARY), "serve"], env=self.environment(extra),
+        self.process = subprocess.Popen([*self.where, *self.wrap, str(BINARY), "serve"], env=self.environment(extra),
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE, cwd=self.folder)
         self._first = len(self.lines)
@@ -98,16 +99,13 @@ class Server:
         self.launch(**extra)
         line = self.wait_log(lambda entry: entry.get("msg") == "listening", since=self._first)
         assert line, f"does not listen: exit {self.process.poll()}, log {self.lines[self._first:][-20:]}"
-        self.port = line["port"]
+        self.port = self._at(line["port"])
         return self
 
     def wait_serving(self):
         line = self.wait_log(lambda entry: entry.get("msg") == "serving", since=self._first)
         assert line, f"does not serve: exit {self.process.poll()}, log {self.lines[self._first:][-20:]} {self.not_json}"
-        self.port = int(line["url"].rsplit(":", 1)[1].strip("/"))
-        if self.certificate:
-            self.port = tls.Port(self.port)
-            self.port.tls = self.certificate.context()
+        self.port = self._at(line["url"].rsplit(":", 1)[1].strip("/"))
         return self
 
     def wait_anew(self):
@@ -116,6 +114,14 @@ class Server:
         assert line, f"does not begin anew: exit {self.process.poll()}, log {self.lines[self._first:][-20:]}"
         self._first = self.lines.index(line)
         return self.wait_serving()
+
+    def _at(self, number):
+        if not self.host and not self.certificate:
+            return int(number)
+        port = ports.Port(number)  # of which socket.create_connection() knows nothing
+        port.host = self.address
+        port.tls = self.certificate.context() if self.certificate else None
+        return port
 
     def command_line(self):
         """What any user of the machine can read of the process."""
@@ -126,7 +132,25 @@ class Server:
 
     @property
     def url(self):
-        return f"{'https' if self.certificate else 'http'}://127.0.0.1:{self.port}"
+        return f"{'https' if self.certificate else 'http'}://{self.address}:{self.port}"
+
+    @property
+    def urls(self):
+        return [node.url for node in self.nodes]
+
+    @property
+    def nodes(self):
+        """What several servers that are one chat are made of; see nodes.py."""
+        return [self]
+
+    @property
+    def address(self):
+        return self.host.address if self.host else ports.LOCAL
+
+    @property
+    def where(self):
+        """Command that runs another on the server's host."""
+        return self.host.enter if self.host else []
 
     @property
     def pid(self):

@@ -176,7 +176,7 @@ class Postgres:
         return [ledger.Post(*row) for row in rows]
 
     def run(self, sql):
-        self.cluster.run(sql, self.url)
+        return self.cluster.run(sql, self.url)
 
     def password_hash(self, name):
         return self.cluster.run(f"SELECT password_hash FROM users WHERE username = '{name}'", self.url)[0][0]

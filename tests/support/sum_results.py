@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """sum_results.py BUILD_DIR [EXTRA_FAILURES]: adds up what the tests of one run reported.
 
-Reads BUILD_DIR/results: <name>.json of each Criterion executable, web.tap of the page's tests and e2e.xml
-of pytest. What left no report (an executable that ctest knows and that did not start, a runner that
+Reads BUILD_DIR/results: <name>.json of each Criterion executable, web.tap of the page's tests, e2e.xml and
+hosts.xml of pytest. What left no report (an executable that ctest knows and that did not start, a runner that
 died) is one failure, so nothing that did not run can look as if it had passed. Names what failed, and
 ends with the line "N passed, N failed"; exits with 0 only if something passed and nothing failed.
 """
+import collections
 import json
 import pathlib
 import re
@@ -37,7 +38,7 @@ def pytest_outcomes(path):
     for case in xml.parse(path).getroot().iter("testcase"):
         kinds = {child.tag for child in case}
         outcome = "failed" if kinds & {"failure", "error"} else "skipped" if "skipped" in kinds else "passed"
-        found = [child.get("message", "") for child in case if child.tag in ("failure", "error")]
+        found = [child.get("message", "") for child in case if child.tag in ("failure", "error", "skipped")]
         yield f"{case.get('classname')}::{case.get('name')}", outcome, " ".join(found)[:300]
 
 
@@ -61,14 +62,18 @@ def main():
     outcomes = [o for name in expected_executables(build)
                 for o in criterion_outcomes(results / f"{name}.json")]
     outcomes += tap_outcomes(results / "web.tap")
-    if (results / "e2e.xml").exists():
-        outcomes += pytest_outcomes(results / "e2e.xml")
+    for report in ("e2e.xml", "hosts.xml"):
+        if (results / report).exists():
+            outcomes += pytest_outcomes(results / report)
+    skipped = collections.Counter()  # by reason
     for name, outcome, text in outcomes:
         count[outcome] += 1
         if outcome == "failed":
             print(f"FAILED {name}: {text}")
-    if count["skipped"]:
-        print(f"{count['skipped']} skipped")
+        elif outcome == "skipped":
+            skipped[text] += 1
+    for reason, times in skipped.items():
+        print(f"{times} skipped" + (f": {reason}" if reason else ""))
     print(f"{count['passed']} passed, {count['failed']} failed")
     return 0 if count["passed"] and not count["failed"] else 1
 

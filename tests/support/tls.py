@@ -9,12 +9,6 @@ NAMES = "subjectAltName=DNS:localhost,IP:127.0.0.1"
 _serials = itertools.count(1001)
 
 
-class Port(int):
-    """A port at which TLS is spoken: wherever a test only hands the number on, the client still knows."""
-
-    tls = None  # the ssl.SSLContext to dial it with
-
-
 class Certificate:
     """A certificate that vouches for itself, with its key; renewed in place."""
 

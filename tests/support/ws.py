@@ -10,6 +10,7 @@ import time
 
 import openapi
 import planted
+import ports
 
 LIMIT_S = float(os.environ.get("CONFAB_TEST_LIMIT", "60"))
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
@@ -38,9 +39,9 @@ class Socket:
             self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.tcp.settimeout(LIMIT_S)
         self.tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.tcp.connect(("127.0.0.1", port))
+        self.tcp.connect((ports.host(port), port))
         if getattr(port, "tls", None):
-            self.tcp = port.tls.wrap_socket(self.tcp, server_hostname="127.0.0.1")
+            self.tcp = port.tls.wrap_socket(self.tcp, server_hostname=ports.host(port))
         self.buffer = b""
 
     def send(self, data):
@@ -103,7 +104,7 @@ class WebSocket(Socket):
         answer is no 101."""
         super().__init__(port, receive_buffer)
         key = base64.b64encode(os.urandom(16)).decode()
-        sent = {"Host": f"127.0.0.1:{port}", "Connection": "Upgrade", "Upgrade": "websocket",
+        sent = {"Host": f"{ports.host(port)}:{port}", "Connection": "Upgrade", "Upgrade": "websocket",
                 "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": key,
                 "Cookie": f"session_id={token}" if token else None, **(headers or {})}
         self.send(request(path, sent))
