@@ -1,8 +1,8 @@
 /* room_history.c: pages of a room's history, from its ring as far as that reaches.
  *
  * A room opens with an empty ring, and the posts stored before that are missing in front of it: the gap.
- * The first who asks for the newest page has it closed, by one question to the store for all who ask
- * meanwhile; so a room that nobody reads costs neither the question nor the memory. It is asked once an
+ * The first who asks for the newest page, or comes again and has missed some of it, has it closed, by one question to the
+ * store for all who ask meanwhile; so a room that nobody reads costs neither the question nor the memory. It is asked once an
  * activation. What the ring lacks after that (a bound was reached, somebody scrolls back) a reader
  * answers. */
 #include "room_state.h"
@@ -88,8 +88,8 @@ static bool page_from_ring(cf_room_t *self, cf_turn_t *turn, const cf_history_t 
 /* --- the gap -----------------------------------------------------------------------------------
  */
 
-/* msg waits until the newest page has come. It is held under the room's own id, which no user has. */
-static int wait_for_load(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, uint32_t limit)
+/* It is held under the room's own id, which no user has. */
+int cf_room_wait_for_load(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, uint32_t limit)
 {
     int rc = cf_room_hold(self, turn, msg, self->id);
     if (rc < 0 || self->load_corr)
@@ -181,6 +181,6 @@ int cf_room_on_history(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         return cf_outbox_refuse(turn->out, msg, CF_ERANGE, 0);
     bool may_load = history.from == CF_POSTS_NEWEST && !self->was_loaded &&
                     history.limit <= self->host->config->ring_events;
-    rc = may_load ? wait_for_load(self, turn, msg, history.limit) : CF_EFULL;
+    rc = may_load ? cf_room_wait_for_load(self, turn, msg, history.limit) : CF_EFULL;
     return rc == CF_EFULL ? pass_on(self, turn, msg, &history) : rc;
 }

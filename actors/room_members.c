@@ -369,6 +369,26 @@ static int list_elsewhere(const cf_room_t *self, cf_turn_t *turn, uint32_t node,
     return 0;
 }
 
+/* The ring lacks a post that the connection has missed, and the store may tell it: this activation is new, and the one
+ * before has not handed over its ring, as its node died. */
+static bool wants_load(const cf_room_t *self, const cf_attach_t *attach)
+{
+    uint64_t first = cf_ring_first_seq(self->ring);
+    bool has_missed = attach->resume && attach->since < self->committed_seq &&
+                      self->committed_seq - attach->since <= self->host->config->ring_events;
+    return has_missed && !self->ephemeral && !self->was_loaded &&
+           (first == 0 || attach->since + 1 < first);
+}
+
+/* Who comes again may speak at once: what he said stands right behind. */
+static int wait_for_missed(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg,
+                           const cf_attach_t *attach)
+{
+    bool is_known = cf_room_attachment(self, msg->from, attach->conn) != NULL;
+    int rc = attach->again && !is_known ? add_attachment(self, msg, attach) : 0;
+    return rc < 0 ? rc : cf_room_wait_for_load(self, turn, msg, CF_RUN_ROWS_MAX);
+}
+
 int cf_room_on_attach(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_room_t *self = state;
@@ -378,6 +398,8 @@ int cf_room_on_attach(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         rc = cf_room_membership(self, turn, msg, attach.user);
     if (rc != 1)
         return rc == 0 ? CF_EPERM : rc == CF_EAGAIN ? 0 : rc;
+    if (wants_load(self, &attach) && (rc = wait_for_missed(self, turn, msg, &attach)) != CF_EFULL)
+        return rc; /* else he is told to read the history himself */
     if (attach.resume && self->untold > self->host->config->ring_events)
         cf_room_fan_out_all(self, turn); /* they might be more than a backlog may have */
     cf_attached_t attached = {.epoch = self->epoch,

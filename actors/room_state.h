@@ -241,6 +241,8 @@ void cf_room_take_over(cf_room_t *self, cf_turn_t *turn);
 
 /* room_history.c */
 cf_handler_fn cf_room_on_history;
+/* msg waits until the newest page of so many posts has come, up to those a ring has. Once an activation: was_loaded. */
+int cf_room_wait_for_load(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, uint32_t limit);
 /* Nothing, if corr is not that of the question for the newest page. */
 void cf_room_history_loaded(cf_room_t *self, cf_turn_t *turn, uint64_t corr, const cf_page_t *page);
 void cf_room_load_failed(cf_room_t *self, cf_turn_t *turn, uint64_t corr, int err);

@@ -1115,6 +1115,51 @@ Test(room, resumes_a_stored_room_across_its_epochs)
                  "gw2 attached #1 epoch=3 seq=11 n=2 [joined ann 11:t11]; lobby presence 2"));
 }
 
+Test(room, reads_what_they_have_missed_once_for_all_who_come_again_behind_a_dead_node)
+{
+    room_ready(5, 12);
+    attach_again(GW1, 1, "ann", 4, 10);
+    ignore();
+    member("ann", true);
+    cr_assert(eq(str, heard(), "reader posts from=1 at=0 limit=8; lobby presence 1"));
+    attach_again(GW1, 2, "ann", 4, 11);
+    post(GW1, 2, "ann", "x"); /* right behind it */
+    cr_assert(eq(str, heard(), "storage append epoch=5 prev=12 [13:x]; lobby presence 2"));
+    page(5, 12);
+    cr_assert(eq(str, heard(),
+                 "gw1 attached #1 epoch=5 seq=12 n=0 [11:t11 12:t12]; "
+                 "gw1 attached #2 epoch=5 seq=12 n=0 [12:t12]"));
+    attach_again(GW2, 1, "ann", 4, 10); /* it is there now */
+    cr_assert(not(eq(ptr, strstr(heard(), "[11:t11 12:t12]"), NULL)));
+}
+
+Test(room, reads_nothing_that_a_ring_could_not_hold)
+{
+    room_ready(5, 20); /* 8 are the most */
+    attach_again(GW1, 1, "ann", 4, 11);
+    ignore();
+    member("ann", true);
+    cr_assert(not(eq(ptr, strstr(heard(), "reload"), NULL)));
+    attach_again(GW1, 2, "ann", 4, 12);
+    cr_assert(not(eq(ptr, strstr(heard(), "reader posts"), NULL)));
+    detach_of(GW1, 2, "ann", 4); /* while it waits: she has left, as she had come before */
+    cr_assert(not(eq(ptr, strstr(heard(), "left ann"), NULL)));
+    page(13, 20);
+    cr_assert(eq(str, heard(), ""));
+}
+
+Test(room, sends_those_away_for_whom_the_store_cannot_tell_what_they_have_missed)
+{
+    room_ready(5, 12);
+    attach_again(GW1, 1, "ann", 4, 10);
+    ignore();
+    member("ann", true);
+    ignore();
+    at_ms(6000);
+    tick();
+    cr_assert(not(eq(ptr, strstr(heard(), "refused"), NULL)));
+}
+
 Test(room, says_reload_for_a_position_that_is_not_in_the_ring)
 {
     with_posts(10, 8); /* one event more than it holds */
@@ -1876,7 +1921,7 @@ Test(room, believes_the_store_if_another_one_has_had_it_in_between)
     activated(6, 9, false);
     cr_assert(eq(str, heard(), "reader find ann"));
     member("ann", true);
-    cr_assert(not(eq(ptr, strstr(heard(), "seq=9 n=0 reload"), NULL)));
+    cr_assert(not(eq(ptr, strstr(heard(), "reader posts"), NULL)));
 }
 
 Test(room, believes_the_store_if_that_has_another_number)

@@ -4,6 +4,7 @@ import signal
 
 import pytest
 
+import runs
 import server as servers
 import ws
 from nodes import LINKS, await_metric, keys  # noqa: F401 (fixture)
@@ -52,6 +53,21 @@ def test_a_room_of_a_node_that_dies_goes_on_with_all_that_was_said(pair):
         assert there.until("message_ack")["client_key"] == "1"
         there.until("chat_message", content="behind")
         assert [post["content"] for post in bob.history(room)] == ["before", "behind"]
+
+
+def test_clients_of_the_others_notice_nothing_of_a_node_that_dies_under_load(store_kind, make_node, load):  # noqa: F811
+    first = make_node(0, allowed=range(2)).start()
+    rooms = runs.Rooms(make_node(1, allowed=range(2)), rooms=ROOMS, members=4)
+    for node in (first, rooms.server):
+        await_metric(node, LINKS, 1)
+    run = load(rooms.server, rooms, rate=400, window=8, seconds=600, drain_limit=60)
+    run.wait_acks(300)
+    first.kill()
+    assert rooms.server.wait_log(lambda entry: entry.get("msg") == "a node is gone")
+    run.wait_acks(run.lines("ACK") + 600)
+    report = run.stop().finish()
+    assert report["closes"] == {} and report["refused"] == 0, run.text()
+    assert run.judge() == []
 
 
 def test_who_was_on_a_node_that_dies_has_left_each_room_wherever_it_was(pair):
