@@ -56,13 +56,13 @@ def test_a_room_of_a_node_that_dies_goes_on_with_all_that_was_said(pair):
 
 
 def test_clients_of_the_others_notice_nothing_of_a_node_that_dies_under_load(store_kind, make_node, load):  # noqa: F811
-    first = make_node(0, allowed=range(2)).start()
-    rooms = runs.Rooms(make_node(1, allowed=range(2)), rooms=ROOMS, members=4)
+    """It dies when posts are stored and nobody has been told so."""
+    first = make_node(0, allowed=range(2), CONFAB_CRASH_AT="before_ack:100").start()
+    rooms = runs.Rooms(make_node(1, allowed=range(2)), rooms=2 * ROOMS, members=4)
     for node in (first, rooms.server):
         await_metric(node, LINKS, 1)
     run = load(rooms.server, rooms, rate=400, window=8, seconds=600, drain_limit=60)
-    run.wait_acks(300)
-    first.kill()
+    assert first.wait_exit() == servers.CRASHED
     assert rooms.server.wait_log(lambda entry: entry.get("msg") == "a node is gone")
     run.wait_acks(run.lines("ACK") + 600)
     report = run.stop().finish()
