@@ -35,8 +35,9 @@ long cf_descriptors_for_actors(const cf_config_t *config)
     long per_other = 3 + rooms + gateways + readers + hashers;
     /* a socket, and two while a name is being looked up, one of which may stay a while */
     long quotes = 4L * config->stock_in_flight_max;
+    long replicas = config->store_replica_url[0] ? 4 * readers : 0; /* the same for a name */
     return rooms * per_room_thread + gateways * per_gateway + others * per_other + quotes +
-           CF_LOCAL_DESCRIPTORS + mesh_descriptors(config);
+           replicas + CF_LOCAL_DESCRIPTORS + mesh_descriptors(config);
 }
 
 int cf_descriptors_for_connections(const cf_config_t *config)

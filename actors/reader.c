@@ -1,6 +1,7 @@
 #include "reader.h"
 
 #include "bucket.h"
+#include "clock.h"
 #include "metrics.h"
 #include "wire/observe.h"
 #include "wire/place.h"
@@ -13,7 +14,8 @@
 #define GATHER_MAX CF_READER_GATHER_MAX
 #define PAGE_ROWS 2000 /* posts that one query may bring */
 #define RETRY_AFTER_MS 1000
-#define PAUSES 25 /* so many fit into gather_us */
+#define REPLICA_MS 500 /* it has so long for a call, and may not keep the questions for longer */
+#define PAUSES 25      /* so many fit into gather_us */
 
 _Static_assert(CF_RUN_ROWS_MAX *(CF_POST_TEXT_MAX + CF_USERNAME_MAX + CF_CLIENT_KEY_MAX + 128) <
                    CF_MSG_BODY_MAX,
@@ -42,7 +44,8 @@ typedef struct {
 struct cf_reader {
     cf_reader_config_t config;
     cf_store_link_t link;
-    cf_limit_t limit; /* of queries of one kind; rate 0: none */
+    cf_store_link_t replica; /* of posts; url NULL: there is none */
+    cf_limit_t limit;        /* of queries of one kind; rate 0: none */
     cf_bucket_t permits[KINDS];
     bool waited[KINDS]; /* its questions could not be asked when they came */
     came_t came[KINDS];
@@ -68,16 +71,23 @@ struct cf_reader {
         uint32_t n, rows;
         cf_msg_t requests[GATHER_MAX];
         cf_posts_range_t keys[GATHER_MAX];
+        uint64_t last_seq[GATHER_MAX];
+        cf_posts_found_t found[GATHER_MAX];
     } posts;
 };
 
 /* --- one query ---------------------------------------------------------------------------------
  */
 
-static cf_store_t *begin(cf_reader_t *self, uint32_t n)
+static void start_over(cf_reader_t *self, uint32_t n)
 {
     memset(self->results, 0, n * sizeof self->results[0]);
     self->no_memory = false;
+}
+
+static cf_store_t *begin(cf_reader_t *self, uint32_t n)
+{
+    start_over(self, n);
     return cf_store_link_begin(&self->link);
 }
 
@@ -97,8 +107,26 @@ static void refuse(cf_turn_t *turn, const cf_msg_t *request, int rc)
     cf_outbox_refuse(turn->out, request, rc, rc == CF_EIO ? RETRY_AFTER_MS : 0);
 }
 
-/* Answer each request from its result: rc if the query failed, CF_ENOENT for a question without a
- * row, else by put. */
+/* From its result: CF_ENOENT for a question without a row, else by put. */
+static void answer(cf_turn_t *turn, const cf_msg_t *request, const result_t *result,
+                   void (*put)(cf_turn_t *, const cf_msg_t *, const result_t *))
+{
+    cf_outbox_trace(turn->out, request->trace);
+    if (result->found)
+        put(turn, request, result);
+    else
+        refuse(turn, request, CF_ENOENT);
+    cf_outbox_trace(turn->out, NULL);
+}
+
+/* Answers leave before the next query, so that their memory does not add up. */
+static void send_answers(cf_reader_t *self)
+{
+    cf_arena_reset(&self->arena);
+    cf_actor_wait(self->config.link.actor, -1, false, 0);
+}
+
+/* Answer each request: rc if the query failed. */
 static void answer_all(cf_reader_t *self, cf_turn_t *turn, const cf_msg_t *requests, uint32_t n,
                        int rc, void (*put)(cf_turn_t *, const cf_msg_t *, const result_t *))
 {
@@ -106,15 +134,11 @@ static void answer_all(cf_reader_t *self, cf_turn_t *turn, const cf_msg_t *reque
         cf_outbox_trace(turn->out, requests[i].trace);
         if (rc < 0)
             refuse(turn, &requests[i], rc);
-        else if (!self->results[i].found)
-            refuse(turn, &requests[i], CF_ENOENT);
         else
-            put(turn, &requests[i], &self->results[i]);
+            answer(turn, &requests[i], &self->results[i], put);
     }
     cf_outbox_trace(turn->out, NULL);
-    cf_arena_reset(&self->arena);
-    /* answers leave before the next query, so that their memory does not add up */
-    cf_actor_wait(self->config.link.actor, -1, false, 0);
+    send_answers(self);
 }
 
 static cf_str_t copy_text(cf_reader_t *self, cf_str_t text)
@@ -302,20 +326,70 @@ static void put_page(cf_turn_t *turn, const cf_msg_t *request, const result_t *r
     cf_outbox_finish(turn->out, request, CF_MSG_PAGE, &page);
 }
 
+/* Nothing of this range can be in the store that the replica has not delivered. Numbers of a room have no gap and posts
+ * do not change; the oldest go by and by, which a replica may learn later. */
+static bool is_whole(const cf_reader_t *self, uint32_t i)
+{
+    const result_t *result = &self->results[i];
+    uint64_t newest = result->n > 0 ? result->posts[result->n - 1].seq : 0;
+    if (self->posts.found[i] == CF_POSTS_NONE)
+        return false; /* the post it begins at may not be there yet */
+    return self->posts.found[i] == CF_POSTS_WHOLE || newest >= self->posts.last_seq[i] ||
+           (self->posts.keys[i].from == CF_POSTS_AFTER_SEQ &&
+            result->n == self->posts.keys[i].limit);
+}
+
+/* Answers what the replica has in full. Returns how many are left, at the front. */
+static uint32_t ask_replica(cf_reader_t *self, cf_turn_t *turn, uint32_t n)
+{
+    cf_store_t *store = cf_store_link_begin(&self->replica);
+    int rc = CF_EIO;
+    if (store) {
+        rc = store->ops->read_posts(store, self->posts.keys, n, on_post_row, self,
+                                    self->posts.found);
+        cf_store_link_end(&self->replica, POSTS, rc);
+    }
+    if (rc < 0 || self->no_memory) {
+        cf_count_by(CF_M_REPLICA_AWAY, n);
+        cf_arena_reset(&self->arena);
+        return n;
+    }
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (is_whole(self, i)) {
+            self->results[i].found = true;
+            answer(turn, &self->posts.requests[i], &self->results[i], put_page);
+            continue;
+        }
+        self->posts.requests[left] = self->posts.requests[i];
+        self->posts.keys[left++] = self->posts.keys[i];
+    }
+    cf_count_by(CF_M_REPLICA_PAGES, n - left);
+    cf_count_by(CF_M_REPLICA_BEHIND, left);
+    send_answers(self);
+    return left;
+}
+
 static void read_posts(cf_reader_t *self, cf_turn_t *turn)
 {
     uint32_t n = self->posts.n;
-    bool found[GATHER_MAX];
     if (n == 0)
         return;
     self->posts.n = self->posts.rows = 0;
+    if (self->replica.config.url) {
+        start_over(self, n);
+        n = ask_replica(self, turn, n);
+        if (n == 0)
+            return;
+    }
     cf_store_t *store = begin(self, n);
     int rc = CF_EIO;
     if (store)
         rc = end(self, POSTS,
-                 store->ops->read_posts(store, self->posts.keys, n, on_post_row, self, found));
+                 store->ops->read_posts(store, self->posts.keys, n, on_post_row, self,
+                                        self->posts.found));
     for (uint32_t i = 0; i < n; i++)
-        self->results[i].found = rc == 0 && found[i];
+        self->results[i].found = rc == 0 && self->posts.found[i] != CF_POSTS_NONE;
     answer_all(self, turn, self->posts.requests, n, rc, put_page);
 }
 
@@ -330,6 +404,7 @@ static int on_read_posts(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         read_posts(self, turn);
     self->posts.keys[self->posts.n] =
         (cf_posts_range_t){msg->room, read.from, read.at, read.id, read.limit};
+    self->posts.last_seq[self->posts.n] = read.last_seq;
     self->posts.requests[self->posts.n++] = *msg;
     self->posts.rows += read.limit;
     return 0;
@@ -580,8 +655,10 @@ static int on_store_opened(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     cf_reader_t *self = state;
     cf_store_opened_t opened;
     int rc = cf_msg_body(&opened, msg, turn->arena);
-    if (rc == 0)
+    if (rc == 0) {
         cf_store_link_release(&self->link);
+        cf_store_link_release(&self->replica);
+    }
     return rc;
 }
 
@@ -589,6 +666,8 @@ static void begin_life(void *state)
 {
     cf_reader_t *self = state;
     cf_store_link_begin_life(&self->link);
+    if (self->replica.config.url)
+        cf_store_link_begin_life(&self->replica);
 }
 
 static int64_t due(void *state, cf_turn_t *turn)
@@ -597,6 +676,8 @@ static int64_t due(void *state, cf_turn_t *turn)
     int64_t wait_us = ask_gathered(self, turn);
     int64_t gathered_us = wait_us == INT64_MAX ? INT64_MAX : turn->boot_us + wait_us;
     int64_t link_us = cf_store_link_due(&self->link, turn);
+    if (self->replica.config.url)
+        link_us = cf_earlier_us(link_us, cf_store_link_due(&self->replica, turn));
     return link_us < gathered_us ? link_us : gathered_us;
 }
 
@@ -613,6 +694,7 @@ void cf_reader_destroy(cf_reader_t **self)
     if (!*self)
         return;
     cf_store_link_close(&(*self)->link);
+    cf_store_link_close(&(*self)->replica);
     cf_arena_free(&(*self)->arena);
     free(*self);
     *self = NULL;
@@ -636,6 +718,12 @@ int cf_reader_new(cf_reader_t **out, const cf_reader_config_t *config)
     if (config->gather_us)
         self->limit = cf_limit(1, config->gather_us, CF_READER_BURST);
     cf_store_link_init(&self->link, &self->config.link);
+    cf_store_link_config_t replica = self->config.link;
+    replica.url = config->replica_url && config->replica_url[0] ? config->replica_url : NULL;
+    replica.is_replica = true;
+    replica.checked_kinds = 0; /* whoever is not answered there is answered here */
+    replica.statement_ms = replica.statement_ms < REPLICA_MS ? replica.statement_ms : REPLICA_MS;
+    cf_store_link_init(&self->replica, &replica);
     *out = self;
     return 0;
 }

@@ -4,6 +4,8 @@
  *     FIND_SESSION  -> SESSION_ROW | REFUSED CF_ENOENT
  *     FIND_MEMBER   -> MEMBER
  *     READ_POSTS    -> PAGE | REFUSED CF_ENOENT (the post it starts from is not of that room)
+ *                     With a replica that is asked first. What it answers counts only if nothing can be
+ *                     missing up to last_seq of the question; else, and when it is away, the store is asked
  *     LIST_ROOMS    -> ROOM_LIST, sent to the lobby under the same correlation id, with the address
  *                      of who asked in it; a refusal goes to who asked
  *     FIND_DEAD_LETTER  -> DEAD_LETTER_ROW | REFUSED CF_ENOENT; each is a query of its own
@@ -27,6 +29,7 @@
 typedef struct {
     cf_store_link_config_t link; /* role CF_STORE_READER */
     int64_t gather_us;           /* store.gather; 0: no question waits for others */
+    const char *replica_url;     /* borrowed for life; NULL or empty: there is none */
 } cf_reader_config_t;
 
 typedef struct cf_reader cf_reader_t;

@@ -191,8 +191,10 @@ static bool catch_up(cf_room_t *self, cf_turn_t *turn, cf_room_gateway_t *gatewa
         return false;
     gateway->read_corr = cf_room_next_corr(self);
     gateway->read_again_us = turn->boot_us + self->host->config->answer_us;
-    cf_read_posts_t read = {
-        .from = CF_POSTS_AFTER_SEQ, .at = (int64_t)gateway->told_seq, .limit = READ_BACK_POSTS};
+    cf_read_posts_t read = {.from = CF_POSTS_AFTER_SEQ,
+                            .at = (int64_t)gateway->told_seq,
+                            .limit = READ_BACK_POSTS,
+                            .last_seq = self->committed_seq};
     if (cf_outbox_send(turn->out, cf_room_reader(self), CF_MSG_READ_POSTS, gateway->read_corr,
                        self->id, &read) < 0)
         cf_room_read_failed(self, turn, gateway->read_corr);

@@ -99,7 +99,8 @@ int cf_room_wait_for_load(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg,
     self->load_limit = limit > LOAD_POSTS ? limit : LOAD_POSTS;
     if (self->load_limit > self->host->config->ring_events)
         self->load_limit = self->host->config->ring_events;
-    cf_read_posts_t read = {.from = CF_POSTS_NEWEST, .limit = self->load_limit};
+    cf_read_posts_t read = {
+        .from = CF_POSTS_NEWEST, .limit = self->load_limit, .last_seq = self->committed_seq};
     rc = cf_outbox_send(turn->out, cf_room_reader(self), CF_MSG_READ_POSTS, self->load_corr,
                         self->id, &read);
     if (rc < 0)
@@ -157,8 +158,11 @@ static int pass_on(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg,
                      .from = msg->from,
                      .to = cf_room_reader(self),
                      .room = self->id};
-    cf_read_posts_t read = {
-        .from = history->from, .at = history->at, .id = history->id, .limit = history->limit};
+    cf_read_posts_t read = {.from = history->from,
+                            .at = history->at,
+                            .id = history->id,
+                            .limit = history->limit,
+                            .last_seq = self->committed_seq};
     cf_count(CF_M_HISTORY_STORE);
     return cf_outbox_put(turn->out, &head, &read);
 }

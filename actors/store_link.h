@@ -23,6 +23,8 @@ typedef struct {
     int statement_ms;
     int64_t key_ttl_us;
     int64_t connection_ttl_us;
+    bool
+        is_replica; /* the actor can do without: nobody is told of it, and it is tried again less often */
     bool is_held; /* not to be opened before cf_store_link_release() */
     /* Set by storage and reader: make a cheap call of each of these kinds (bits), which changes
      * nothing. Returns the first one's error. */

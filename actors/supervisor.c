@@ -238,7 +238,8 @@ static int start_readers(supervisor_t *self)
         cf_reader_t *reader;
         cf_actor_t *actor = actor_of(self, CF_ACTOR_READER, (uint32_t)i);
         rc = cf_reader_new(&reader, &(cf_reader_config_t){link_config(self, actor, CF_STORE_READER),
-                                                          self->config->store_gather_ms * 1000});
+                                                          self->config->store_gather_ms * 1000,
+                                                          self->config->store_replica_url});
         if (rc == 0)
             rc = start(self, CF_ACTOR_READER, (uint32_t)i, &cf_reader_ops, reader, CF_SCHED_NORMAL,
                        CF_SUPERVISOR_DEEP_STACK);

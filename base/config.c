@@ -518,6 +518,14 @@ bool cf_config_is_shared_store(const char *url)
     return strncmp(url, "postgres", strlen("postgres")) == 0;
 }
 
+static void check_replica(loader_t *self)
+{
+    const cf_config_t *config = self->config;
+    if (config->store_replica_url[0] && (!cf_config_is_shared_store(config->store_replica_url) ||
+                                         !cf_config_is_shared_store(config->store_url)))
+        complain(self, "store.replica_url takes postgres://..., a replica of what store.url is");
+}
+
 static void check_mesh(loader_t *self)
 {
     const cf_config_t *config = self->config;
@@ -564,6 +572,7 @@ int cf_config_load(cf_config_t *out, const cf_config_sources_t *sources, cf_buf_
     close_origins(&self);
     check_secrets(&self);
     finish_store_url(&self);
+    check_replica(&self);
     check_mesh(&self);
     if (!self.out_of_memory && self.faults == 0)
         return 0;

@@ -193,6 +193,10 @@
     X(store, url, SECRET, "", "0", "2048",                                                         \
       "`sqlite:PATH` or `postgres://USER:PASSWORD@HOST/DATABASE`; empty is confab.db in "          \
       "node.data_dir.")                                                                            \
+    X(store, replica_url, SECRET, "", "0", "2048",                                                 \
+      "`postgres://...` of a streaming replica, from which readers take pages of history that it " \
+      "has in full; "                                                                              \
+      "empty is none.")                                                                            \
     X(store, start_wait, DURATION, "60s", "0", "1h",                                               \
       "How long an unreachable store is waited for at start before exit 69; 0 is for ever.")       \
     X(store, statement_timeout, DURATION, "4s", "100ms", "1m",                                     \

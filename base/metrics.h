@@ -17,6 +17,10 @@
 #define CF_RESUMES_HELP                                                                            \
     "connections that came back to a room: brought up to date, or told to reload"
 #define CF_HISTORY_HELP "pages of history: by rooms from memory, or passed on to a reader"
+#define CF_REPLICA(result) "confab_replica_pages_total{result=\"" result "\"}"
+#define CF_REPLICA_HELP                                                                            \
+    "pages of history asked of the replica: answered; not there in full yet, so the primary was "  \
+    "asked; it was away, so the primary was"
 #define CF_BOT_ANSWERS_HELP "commands the bot has answered"
 
 #define CF_REPLAYED(result) "confab_dead_letters_replayed_total{result=\"" result "\"}"
@@ -57,6 +61,9 @@
     X(EVENTS_OUT, COUNTER, "confab_room_events_total", "events sent by rooms to gateways")         \
     X(HISTORY_RING, COUNTER, "confab_history_pages_total{from=\"ring\"}", CF_HISTORY_HELP)         \
     X(HISTORY_STORE, COUNTER, "confab_history_pages_total{from=\"store\"}", CF_HISTORY_HELP)       \
+    X(REPLICA_PAGES, COUNTER, CF_REPLICA("answered"), CF_REPLICA_HELP)                             \
+    X(REPLICA_BEHIND, COUNTER, CF_REPLICA("behind"), CF_REPLICA_HELP)                              \
+    X(REPLICA_AWAY, COUNTER, CF_REPLICA("away"), CF_REPLICA_HELP)                                  \
     X(ROOM_LAGS, COUNTER, "confab_room_lags_total", "times a gateway's event window closed")       \
     X(ROOM_LAG, MOST, "confab_room_lag_events",                                                    \
       "events that the gateway furthest behind a room has not been sent")                          \

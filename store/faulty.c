@@ -247,7 +247,7 @@ static int faulty_list_rooms(cf_store_t *base, const cf_id_t *from, uint32_t lim
 }
 
 static int faulty_read_posts(cf_store_t *base, const cf_posts_range_t *ranges, size_t n,
-                             cf_post_row_fn *row, void *arg, bool *found)
+                             cf_post_row_fn *row, void *arg, cf_posts_found_t *found)
 {
     WITH_FAULT(CF_CALL_READ_POSTS, inner->ops->read_posts(inner, ranges, n, row, arg, found));
 }

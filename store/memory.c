@@ -718,7 +718,7 @@ static bool resolve_range(const room_t *room, const cf_posts_range_t *range, uin
 }
 
 static int memory_read_posts(cf_store_t *base, const cf_posts_range_t *ranges, size_t n,
-                             cf_post_row_fn *row, void *arg, bool *found)
+                             cf_post_row_fn *row, void *arg, cf_posts_found_t *found)
 {
     database_t *db = ((memory_t *)base)->db;
     pthread_mutex_lock(&db->lock);
@@ -727,7 +727,7 @@ static int memory_read_posts(cf_store_t *base, const cf_posts_range_t *ranges, s
         uint64_t first, last;
         bool known = resolve_range(room, &ranges[i], &first, &last);
         if (found)
-            found[i] = known;
+            found[i] = known ? CF_POSTS_FOUND : CF_POSTS_NONE;
         for (uint64_t seq = first; known && seq <= last; seq++) {
             if (seq <= room->gone)
                 continue;

@@ -232,13 +232,18 @@ static const char *const statements[STATEMENT_COUNT] = {
         " WHERE h.low < h.high) SELECT low FROM halves WHERE low >= high), 9223372036854775807)"
         " ELSE (SELECT seq FROM posts WHERE posts.id = q.id AND posts.room = q.room) END AS too_new"
         " FROM unnest($1::uuid[], $2::int4[], $3::int8[], $4::uuid[], $5::int4[], $6::int4[])"
-        " q (room, form, at, id, most, place))"
-        " SELECT k.place, k.too_new IS NOT NULL, p.seq IS NOT NULL, " POST_COLUMNS
+        " q (room, form, at, id, most, place)),"
+        " f AS MATERIALIZED (SELECT place, CASE WHEN too_new IS NULL THEN 0 WHEN EXISTS (SELECT 1"
+        " FROM posts WHERE posts.room = k.room AND posts.seq >= k.too_new) THEN 2 ELSE 1 END AS "
+        "found"
+        " FROM k)"
+        " SELECT k.place, (SELECT found FROM f WHERE f.place = k.place), p.seq IS NOT "
+        "NULL, " POST_COLUMNS
         " FROM k LEFT JOIN LATERAL (SELECT * FROM posts WHERE posts.room = k.room"
         " AND posts.seq < k.too_new ORDER BY posts.seq DESC LIMIT k.most) p ON true"
         " LEFT JOIN users u ON u.id = p.sender ORDER BY k.place, p.seq",
     [POSTS_AFTER] =
-        "SELECT k.place, true, p.seq IS NOT NULL, " POST_COLUMNS
+        "SELECT k.place, 1, p.seq IS NOT NULL, " POST_COLUMNS
         " FROM unnest($1::uuid[], $2::int4[], $3::int8[], $4::uuid[], $5::int4[], $6::int4[])"
         " k (room, form, at, id, most, place)"
         " LEFT JOIN LATERAL (SELECT * FROM posts WHERE posts.room = k.room"
@@ -1354,12 +1359,13 @@ static int ask_posts(postgres_t *self, const cf_posts_range_t *ranges, size_t n,
     return a->f.length > 0 ? ask(self, &request, 1, out) : 0;
 }
 
-static void deliver_posts(const PGresult *result, cf_post_row_fn *row, void *arg, bool *found)
+static void deliver_posts(const PGresult *result, cf_post_row_fn *row, void *arg,
+                          cf_posts_found_t *found)
 {
     for (int i = 0; i < PQntuples(result); i++) {
         size_t key = (size_t)cf_pg_int4(result, i, 0);
         if (found)
-            found[key] = cf_pg_bool(result, i, 1);
+            found[key] = (cf_posts_found_t)cf_pg_int4(result, i, 1);
         if (!cf_pg_bool(result, i, 2))
             continue; /* an empty range */
         cf_post_t post = {.seq = (uint64_t)cf_pg_int8(result, i, 3),
@@ -1374,7 +1380,7 @@ static void deliver_posts(const PGresult *result, cf_post_row_fn *row, void *arg
 }
 
 static int postgres_read_posts(cf_store_t *base, const cf_posts_range_t *ranges, size_t n,
-                               cf_post_row_fn *row, void *arg, bool *found)
+                               cf_post_row_fn *row, void *arg, cf_posts_found_t *found)
 {
     postgres_t *self = (postgres_t *)base;
     int rc = 0;

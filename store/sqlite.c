@@ -1123,7 +1123,7 @@ static int read_range(sqlite_t *self, const cf_posts_range_t *range, size_t key,
 }
 
 static int sqlite_read_posts(cf_store_t *base, const cf_posts_range_t *ranges, size_t n,
-                             cf_post_row_fn *row, void *arg, bool *found)
+                             cf_post_row_fn *row, void *arg, cf_posts_found_t *found)
 {
     sqlite_t *self = (sqlite_t *)base;
     int rc = begin_read(self);
@@ -1133,7 +1133,7 @@ static int sqlite_read_posts(cf_store_t *base, const cf_posts_range_t *ranges, s
         int64_t from = 0;
         rc = resolve_range(self, &ranges[i], &from);
         if (found)
-            found[i] = rc == 1;
+            found[i] = rc == 1 ? CF_POSTS_FOUND : CF_POSTS_NONE;
         if (rc == 1)
             rc = read_range(self, &ranges[i], i, from, row, arg);
     }

@@ -179,6 +179,14 @@ typedef struct {
     uint32_t limit; /* 1..CF_RUN_ROWS_MAX */
 } cf_posts_range_t;
 
+/* What became of a range. */
+typedef enum {
+    CF_POSTS_NONE,  /* it begins at a post that is not one of the room */
+    CF_POSTS_FOUND, /* its rows were delivered */
+    CF_POSTS_WHOLE, /* and a newer post, which does not belong to it, is there: no store has more of it. PostgreSQL alone,
+                       which has replicas, looks for that */
+} cf_posts_found_t;
+
 /* Row callbacks get the index of the key they answer and borrow their argument for the call. */
 typedef void cf_user_row_fn(void *arg, size_t key, const cf_user_t *user);
 typedef void cf_session_row_fn(void *arg, size_t key, const cf_session_t *session,
@@ -222,10 +230,10 @@ typedef struct {
                       void *arg);
 
     /* Posts of each range, ascending by seq within a range. CF_POSTS_BEFORE_ID with an id that is
-     * not a post of the room: no rows and found[i] = false (found may be NULL; else n entries, set
+     * not a post of the room: no rows and CF_POSTS_NONE (found may be NULL; else n entries, set
      * for all). */
     int (*read_posts)(cf_store_t *self, const cf_posts_range_t *ranges, size_t n,
-                      cf_post_row_fn *row, void *arg, bool *found);
+                      cf_post_row_fn *row, void *arg, cf_posts_found_t *found);
 
     /* Dead letters by (at_us, id) ascending, those behind (after->at_us, after->id), which need not
      * exist (NULL: from the oldest). */

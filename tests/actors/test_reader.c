@@ -19,6 +19,7 @@
 #define T0 INT64_C(1700000000000000) /* microseconds */
 #define ROOMS 105
 #define POSTS 30
+#define POSTS_OF_REPLICA 20
 
 typedef struct {
     char before[16], behind[32]; /* of the URL, around the folder */
@@ -28,6 +29,7 @@ static char folder[64], faults[96], url[128];
 static peer_t *gateway, *lobby;
 static cf_actor_t *actor;
 static int64_t gather_us;
+static char replica_url[128]; /* empty: there is none */
 
 static cf_id_t id_of(uint8_t kind, uint32_t n)
 {
@@ -46,8 +48,8 @@ static void write_one(cf_store_t *store, cf_write_t write)
     cr_assert(write.kind == CF_WRITE_APPEND || outcome.rc == 0);
 }
 
-/* ann with a session; rooms 1 .. ROOMS of hers, the later the newer; POSTS posts in room 1. */
-static void fill(const char *where)
+/* ann with a session; rooms 1 .. ROOMS of hers, the later the newer; so many posts in room 1. */
+static void fill(const char *where, uint32_t posts)
 {
     cf_store_t *store;
     cf_store_config_t config = {
@@ -69,38 +71,62 @@ static void fill(const char *where)
                                                   cf_str("timed out"), 3}});
     write_one(store, (cf_write_t){.kind = CF_WRITE_ACTIVATE, .activate.room = ROOM(1)});
     cf_post_t rows[POSTS] = {0};
-    for (uint32_t i = 0; i < POSTS; i++)
+    for (uint32_t i = 0; i < posts; i++)
         rows[i] = (cf_post_t){.seq = i + 1,
                               .id = POST(i + 1),
                               .sender = USER,
                               .at_us = T0 + i,
                               .kind = CF_POST_TEXT,
                               .text = cf_str("hello")};
-    write_one(store, (cf_write_t){.kind = CF_WRITE_APPEND, .append = {ROOM(1), 1, 0, rows, POSTS}});
+    write_one(store, (cf_write_t){.kind = CF_WRITE_APPEND, .append = {ROOM(1), 1, 0, rows, posts}});
     store->ops->close(store);
 }
 
-static void start(const char *before, const char *behind, const char *inner)
+static void make_folder(void)
 {
     snprintf(folder, sizeof folder, "/tmp/confab-test-XXXXXX");
     cr_assert(mkdtemp(folder) != NULL);
     snprintf(faults, sizeof faults, "%s/faults", folder);
-    snprintf(url, sizeof url, "%s%s%s", before, folder, behind);
-    fill(inner ? inner : url);
+}
+
+static void start_at(const char *inner)
+{
+    fill(inner ? inner : url, POSTS);
     actor = actor_at(CF_ACTOR_READER, 0);
     gateway = peer_at(CF_ACTOR_GATEWAY, 0);
     lobby = peer_at(CF_ACTOR_LOBBY, 0);
     peer_at(CF_ACTOR_STATS, 0);
     cf_reader_config_t config = {.link = {.actor = actor, .url = url, .statement_ms = 500},
-                                 .gather_us = gather_us};
+                                 .gather_us = gather_us,
+                                 .replica_url = replica_url};
     cf_reader_t *state;
     cr_assert(eq(int, cf_reader_new(&state, &config), 0));
     actor_run(actor, &cf_reader_ops, state);
 }
 
+static void start(const char *before, const char *behind, const char *inner)
+{
+    make_folder();
+    snprintf(url, sizeof url, "%s%s%s", before, folder, behind);
+    start_at(inner);
+}
+
 static void start_faulty(void)
 {
     start("faulty:", "/faults:memory:reader", "memory:reader");
+}
+
+static void set_faults(const char *lines);
+
+/* It lacks the last third of the posts. */
+static void start_with_replica(const char *lines)
+{
+    fill("memory:replica", POSTS_OF_REPLICA);
+    make_folder();
+    set_faults(lines);
+    snprintf(replica_url, sizeof replica_url, "faulty:%s:memory:replica", faults);
+    snprintf(url, sizeof url, "memory:reader");
+    start_at(url);
 }
 
 static void set_faults(const char *lines)
@@ -130,7 +156,7 @@ static void ask(uint16_t type, uint64_t corr, cf_id_t room, const void *body)
 static void ask_posts(uint64_t corr, cf_id_t room, cf_posts_from_t from, int64_t at, cf_id_t id,
                       uint32_t limit)
 {
-    ask(CF_MSG_READ_POSTS, corr, room, &(cf_read_posts_t){from, at, id, limit});
+    ask(CF_MSG_READ_POSTS, corr, room, &(cf_read_posts_t){from, at, id, limit, POSTS});
 }
 
 /* "first-last" by seq of the PAGE with this correlation id. */
@@ -372,7 +398,7 @@ ON_EVERY_STORE(reads_many_pages_in_bounded_queries)
     start(store->before, store->behind, NULL);
     for (uint64_t corr = 1; corr <= 40; corr++)
         peer_put(gateway, CF_ACTOR_READER, CF_MSG_READ_POSTS, corr, ROOM(1),
-                 &(cf_read_posts_t){CF_POSTS_NEWEST, 0, {{0}}, 500});
+                 &(cf_read_posts_t){CF_POSTS_NEWEST, 0, {{0}}, 500, POSTS});
     peer_flush(gateway);
     for (uint64_t corr = 1; corr <= 40; corr++)
         cr_assert(eq(str, (char *)page_of(corr), "1-30 by ann"));
@@ -485,7 +511,7 @@ Test(faults, is_down_while_members_cannot_be_read)
 Test(faults, is_down_while_posts_cannot_be_read)
 {
     is_down_while_it_fails("read_posts fail\n", CF_MSG_READ_POSTS,
-                           &(cf_read_posts_t){CF_POSTS_NEWEST, 0, {{0}}, 5});
+                           &(cf_read_posts_t){CF_POSTS_NEWEST, 0, {{0}}, 5, POSTS});
 }
 
 Test(faults, is_down_while_dead_letters_cannot_be_read)
@@ -508,4 +534,76 @@ Test(faults, answers_a_probe_while_a_query_hangs)
     for (int i = 0; i < 20; i++)
         actor_counter(actor, CF_M_INBOX_MESSAGES); /* fails the test when there is no answer */
     cr_assert(eq(int, peer_await_refusal(gateway, 1), CF_EIO));
+}
+
+/* --- a replica ---------------------------------------------------------------------------------
+ */
+
+TestSuite(replica, .fini = stop, .timeout = 60);
+
+static void ask_knowing(uint64_t corr, cf_posts_from_t from, int64_t at, cf_id_t id, uint32_t limit,
+                        uint64_t last_seq)
+{
+    ask(CF_MSG_READ_POSTS, corr, ROOM(1), &(cf_read_posts_t){from, at, id, limit, last_seq});
+}
+
+Test(replica, answers_what_it_has_in_full_and_leaves_the_rest_to_the_store)
+{
+    start_with_replica("");
+    ask_knowing(1, CF_POSTS_NEWEST, 0, (cf_id_t){0}, 50, POSTS_OF_REPLICA);
+    cr_assert(eq(str, (char *)page_of(1), "1-20 by ann")); /* nobody knows of more yet */
+    ask_knowing(2, CF_POSTS_NEWEST, 0, (cf_id_t){0}, 50, POSTS_OF_REPLICA + 1);
+    cr_assert(eq(str, (char *)page_of(2), "1-30 by ann"));
+    ask_knowing(3, CF_POSTS_AFTER_SEQ, 5, (cf_id_t){0}, 15, POSTS);
+    cr_assert(eq(str, (char *)page_of(3), "6-20 by ann"));
+    cr_assert(eq(u64, actor_counter(actor, CF_M_REPLICA_PAGES), 2));
+    cr_assert(eq(u64, actor_counter(actor, CF_M_REPLICA_BEHIND), 1));
+    ask_knowing(4, CF_POSTS_AFTER_SEQ, 5, (cf_id_t){0}, 16, POSTS); /* one more than it has */
+    cr_assert(eq(str, (char *)page_of(4), "6-21 by ann"));
+    ask_knowing(5, CF_POSTS_BEFORE_ID, 0, POST(26), 5, POSTS); /* a post it does not know */
+    cr_assert(eq(str, (char *)page_of(5), "21-25 by ann"));
+    ask_knowing(6, CF_POSTS_BEFORE_ID, 0, POST(99), 5, POSTS); /* nor does the store */
+    cr_assert(eq(int, peer_await_refusal(gateway, 6), CF_ENOENT));
+    cr_assert(eq(u64, actor_counter(actor, CF_M_REPLICA_PAGES), 2));
+    cr_assert(eq(u64, actor_counter(actor, CF_M_REPLICA_BEHIND), 4));
+}
+
+Test(replica, of_questions_in_one_query_each_goes_where_its_answer_is)
+{
+    start_with_replica("");
+    for (uint64_t corr = 1; corr <= 40; corr++)
+        peer_put(gateway, CF_ACTOR_READER, CF_MSG_READ_POSTS, corr, ROOM(1),
+                 &(cf_read_posts_t){CF_POSTS_AFTER_SEQ, (int64_t)corr % 2 * 12, {{0}}, 10, POSTS});
+    peer_flush(gateway);
+    for (uint64_t corr = 2; corr <= 40; corr += 2) /* the replica's are answered first */
+        cr_assert(eq(str, (char *)page_of(corr), "1-10 by ann"));
+    for (uint64_t corr = 1; corr <= 40; corr += 2)
+        cr_assert(eq(str, (char *)page_of(corr), "13-22 by ann"));
+    cr_assert(eq(u64, actor_counter(actor, CF_M_REPLICA_PAGES), 20));
+    cr_assert(eq(u64, actor_counter(actor, CF_M_REPLICA_BEHIND), 20));
+}
+
+Test(replica, that_fails_is_done_without)
+{
+    start_with_replica("read_posts fail\n");
+    for (uint64_t corr = 1; corr <= 3; corr++) {
+        ask_knowing(corr, CF_POSTS_NEWEST, 0, (cf_id_t){0}, 50, POSTS_OF_REPLICA);
+        cr_assert(eq(str, (char *)page_of(corr), "1-30 by ann"));
+    }
+    cr_assert(eq(u64, actor_counter(actor, CF_M_REPLICA_AWAY), 3));
+    cr_assert(eq(u64, actor_counter(actor, CF_M_STORE_ERRORS), 0));
+    set_faults("");
+    uint64_t corr = 3;
+    do { /* once it has been tried again */
+        ask_knowing(++corr, CF_POSTS_NEWEST, 0, (cf_id_t){0}, 50, POSTS_OF_REPLICA);
+        cr_assert(strstr(page_of(corr), "by ann") != NULL);
+    } while (actor_counter(actor, CF_M_REPLICA_PAGES) == 0);
+}
+
+Test(replica, that_hangs_costs_a_moment_and_no_answer)
+{
+    start_with_replica("read_posts hang\n");
+    ask_knowing(1, CF_POSTS_NEWEST, 0, (cf_id_t){0}, 50, POSTS_OF_REPLICA);
+    cr_assert(eq(str, (char *)page_of(1), "1-30 by ann"));
+    cr_assert(eq(u64, actor_counter(actor, CF_M_REPLICA_AWAY), 1));
 }

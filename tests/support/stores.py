@@ -4,6 +4,7 @@ import os
 import pathlib
 import secrets
 import signal
+import socket
 import sqlite3
 import subprocess
 import time
@@ -115,11 +116,17 @@ class Cluster:
     def thaw(self, frozen):
         self.signal(frozen, signal.SIGCONT)
 
+    @staticmethod
+    def tool(name):
+        folder = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
+        return (os.environ.get("CONFAB_TEST_POSTGRES_BIN") or str(folder[0])) + "/" + name
+
+    @staticmethod
+    def as_owner():
+        return ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"] if os.getuid() == 0 else []
+
     def control(self, *arguments):
-        tool = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
-        tool = os.environ.get("CONFAB_TEST_POSTGRES_BIN") or str(tool[0])
-        user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"] if os.getuid() == 0 else []
-        return subprocess.run([*user, tool + "/pg_ctl", "-D", str(self.folder / "cluster"), *arguments], check=False,
+        return subprocess.run([*self.as_owner(), self.tool("pg_ctl"), "-D", str(self.folder / "cluster"), *arguments], check=False,
                               cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                               timeout=120).returncode
 
@@ -154,6 +161,57 @@ class Cluster:
                 return self.run("SELECT 1")
             except psycopg2.OperationalError:
                 assert time.monotonic() < deadline, "PostgreSQL does not come back"
+
+
+class Replica:
+    """A streaming replica of a cluster of the test's own; it lies in its folder, and goes with it."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        self.data = cluster.folder / "replica"
+        primary = urllib.parse.urlsplit(cluster.url)
+        self.port = free_port()
+        self.url = primary._replace(netloc=f"{primary.username}@127.0.0.1:{self.port}").geturl()
+        self._run("pg_basebackup", "-D", str(self.data), "-h", "127.0.0.1", "-p", str(primary.port), "-U",
+                  primary.username, "-R", "-X", "stream", "-c", "fast")
+        self.start()
+
+    def _run(self, tool, *arguments):
+        subprocess.run([*self.cluster.as_owner(), self.cluster.tool(tool), *arguments], check=True,
+                       cwd=self.cluster.folder, stdout=subprocess.DEVNULL, timeout=120)
+
+    def _control(self, *arguments):
+        self._run("pg_ctl", "-D", str(self.data), "-l", str(self.cluster.folder / "replica.log"), "-w", *arguments)
+
+    def start(self):
+        self._control("-o", f"-p {self.port}", "start")
+
+    def stop(self):
+        self._control("-m", "immediate", "stop")
+
+    def of(self, database):
+        return urllib.parse.urlsplit(self.url)._replace(path=f"/{database}").geturl()
+
+    def catch_up(self):
+        """Until it has what the primary has now."""
+        (lsn,), = self.cluster.run("SELECT pg_current_wal_lsn()::text")
+        deadline = time.monotonic() + 60
+        while self.cluster.run(f"SELECT pg_last_wal_replay_lsn() >= '{lsn}'", self.url) != [(True,)]:
+            assert time.monotonic() < deadline, "the replica does not follow"
+
+    def pause(self):
+        """What is written from here on it does not show."""
+        self.cluster.run("SELECT pg_wal_replay_pause()", self.url)
+        while self.cluster.run("SELECT pg_get_wal_replay_pause_state()", self.url) != [("paused",)]:
+            pass
+
+    def resume(self):
+        self.cluster.run("SELECT pg_wal_replay_resume()", self.url)
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        return one.getsockname()[1]
 
 
 class Postgres:

@@ -35,6 +35,7 @@ static const cf_field_t read_posts[] = {
     CF_F_I64(cf_read_posts_t, at),
     CF_F_FIXED(cf_read_posts_t, id),
     CF_F_U32(cf_read_posts_t, limit, 1, CF_RUN_ROWS_MAX),
+    CF_F_U64(cf_read_posts_t, last_seq),
 };
 const cf_shape_t cf_shape_read_posts = CF_SHAPE(cf_read_posts_t, read_posts);
 

@@ -43,6 +43,8 @@ typedef struct {
     int64_t at;
     cf_id_t id;
     uint32_t limit; /* 1..CF_RUN_ROWS_MAX */
+    uint64_t
+        last_seq; /* newest post that is stored, as who asks knows; no page is older than that */
 } cf_read_posts_t;
 
 typedef struct {
