@@ -180,7 +180,8 @@ static const struct {
      "give this room to another node: that of this name, or the one that would have it if its own "
      "were not there",
      rooms_move},
-    {"rooms", "top", "[N]", "print the N (10) busiest rooms, one JSON object a line", rooms_top},
+    {"rooms", "top", "[N]", "print the N (10) busiest rooms of this node, one JSON object a line",
+     rooms_top},
     {"users", "disable", "NAME", "end this user's sessions and let none begin",
      cf_ctl_users_disable},
     {"users", "enable", "NAME", "let a disabled user log in again", cf_ctl_users_enable},

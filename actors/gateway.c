@@ -325,6 +325,13 @@ static cf_pending_t *give_up(cf_gateway_t *self, cf_pending_t *pending)
     return next;
 }
 
+/* Places first: what the limiter of that node held up has not been sent there. */
+static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    int rc = cf_place_on_node_gone(state, turn, msg);
+    return rc < 0 ? rc : cf_limits_on_node_gone(state, turn, msg);
+}
+
 static int on_close(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_gateway_t *self = state;
@@ -363,7 +370,9 @@ static const cf_handler_t handlers[] = {
     {CF_MSG_HEALTH_STATE, on_answer},
     {CF_MSG_PLACED, cf_place_on_placed},
     {CF_MSG_FORGET, cf_place_on_forget},
-    {CF_MSG_NODE_GONE, cf_place_on_node_gone},
+    {CF_MSG_LIMIT_KEY, cf_limits_on_key},
+    {CF_MSG_NODE_HERE, cf_limits_on_node_here},
+    {CF_MSG_NODE_GONE, on_node_gone},
     {CF_MSG_COUNTS, on_counts},
     {CF_MSG_SESSION_ENDED, on_session_ended},
     {CF_MSG_USER_ENDED, on_user_ended},

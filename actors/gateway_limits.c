@@ -2,10 +2,11 @@
  * those of their user, address or account, which are the limiter's.
  *
  * A limiter that does not answer lets nobody pass, whatever the kind: it is an actor of this process,
- * and one that hangs turns /livez red. */
+ * and one that hangs turns /livez red; or of another node, and what was asked of that is asked anew when it is gone. */
 #include "gateway_routes.h"
 
 #include "clock.h"
+#include "rendezvous.h"
 #include "wire/limit.h"
 
 #include <sodium.h>
@@ -45,6 +46,74 @@ cf_limit_key_t cf_limits_address_key(const cf_gateway_t *self, const cf_client_t
     return key_of(self, CF_LIMIT_ADDRESS, client->exchange->address, (cf_str_t){0});
 }
 
+/* --- nodes -------------------------------------------------------------------------------------
+ */
+
+/* Where the bucket is, as far as is known here. */
+static cf_address_t limiter_of(const cf_gateway_t *self, const cf_limit_key_t *key)
+{
+    cf_address_t limiter = self->config.limiter;
+    cf_id_t id;
+    if (self->others.count == 0)
+        return limiter;
+    memcpy(id.bytes, key->bytes, sizeof id.bytes);
+    uint64_t most = cf_rendezvous(id, limiter.node);
+    for (uint32_t i = 0; i < self->others.count; i++) {
+        uint64_t weight = cf_rendezvous(id, self->others.nodes[i]);
+        if (weight > most) {
+            most = weight;
+            limiter.node = self->others.nodes[i];
+        }
+    }
+    return limiter;
+}
+
+int cf_limits_on_key(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_gateway_t *self = state;
+    cf_limit_secret_t secret;
+    int rc = cf_msg_body(&secret, msg, turn->arena);
+    if (rc < 0)
+        return rc;
+    memset(self->config.limit_key, 0, sizeof self->config.limit_key);
+    memcpy(self->config.limit_key, secret.bytes, sizeof secret.bytes);
+    return 0;
+}
+
+int cf_limits_on_node_here(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_gateway_t *self = state;
+    bool came_before;
+    int rc = cf_others_here(&self->others, turn, msg, &came_before);
+    return rc < 0 ? rc : 0;
+}
+
+/* Asked with what it was asked with before; but what was spent of a lease of a bucket that is gone matters to nobody. */
+static void take_elsewhere(cf_gateway_t *self, cf_pending_t *pending)
+{
+    uint32_t want = pending->spender ? pending->spender->wanted : 1;
+    cf_take_t body = {.kind = pending->limit,
+                      .key = pending->bucket,
+                      .want = want,
+                      .most = pending->spender ? want + LEASE_TOKENS : want};
+    cf_address_t limiter = limiter_of(self, &pending->bucket);
+    if (cf_outbox_send(self->out, limiter, CF_MSG_TAKE, pending->corr, (cf_id_t){0}, &body) == 0)
+        pending->limiter = limiter.node; /* else it is refused when its time is over */
+}
+
+int cf_limits_on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_gateway_t *self = state;
+    uint32_t node;
+    int rc = cf_others_gone(&self->others, turn, msg, &node);
+    if (rc <= 0)
+        return rc;
+    for (cf_pending_t *pending = self->pendings; pending; pending = pending->hh.next)
+        if (pending->limiter == node && (pending->client || pending->spender))
+            take_elsewhere(self, pending);
+    return 0;
+}
+
 /* --- requests ----------------------------------------------------------------------------------
  */
 
@@ -53,12 +122,14 @@ static int take(cf_gateway_t *self, cf_client_t *client, cf_limit_kind_t kind, c
 {
     cf_pending_t *pending;
     cf_take_t body = {.kind = kind, .key = key, .want = 1, .most = 1};
-    int rc = cf_gateway_ask_for(self, client, self->config.limiter, CF_MSG_TAKE, &body,
-                                (cf_id_t){0}, answer, &pending);
+    cf_address_t limiter = limiter_of(self, &key);
+    int rc = cf_gateway_ask_for(self, client, limiter, CF_MSG_TAKE, &body, (cf_id_t){0}, answer,
+                                &pending);
     if (rc < 0)
         return rc;
     pending->limit = kind;
     pending->bucket = key;
+    pending->limiter = limiter.node;
     return 0;
 }
 
@@ -149,7 +220,8 @@ void cf_limits_give_back_login(cf_gateway_t *self, const cf_pending_t *pending)
 {
     cf_give_back_t body = {CF_LIMIT_LOGINS, pending->bucket, 1};
     if (pending->limit == CF_LIMIT_LOGINS) /* without memory for it, one try less for a while */
-        cf_outbox_send(self->out, self->config.limiter, CF_MSG_GIVE_BACK, 0, (cf_id_t){0}, &body);
+        cf_outbox_send(self->out, limiter_of(self, &body.key), CF_MSG_GIVE_BACK, 0, (cf_id_t){0},
+                       &body);
 }
 
 /* --- frames ------------------------------------------------------------------------------------
@@ -200,7 +272,7 @@ static cf_limit_key_t key_of_user(const cf_gateway_t *self, const cf_user_socket
 static int settle(cf_gateway_t *self, cf_limit_kind_t kind, cf_limit_key_t key, cf_spent_t spent)
 {
     cf_settle_t body = {kind, key, spent};
-    return cf_outbox_send(self->out, self->config.limiter, CF_MSG_SETTLE, 0, (cf_id_t){0}, &body);
+    return cf_outbox_send(self->out, limiter_of(self, &key), CF_MSG_SETTLE, 0, (cf_id_t){0}, &body);
 }
 
 static cf_answer_fn on_spend;
@@ -221,13 +293,14 @@ static void ask(cf_gateway_t *self, cf_user_sockets_t *user, int64_t now_us)
     cf_pending_t *pending = cf_gateway_pend(self, NULL, on_spend);
     if (!pending)
         return;
-    if (cf_outbox_send(self->out, self->config.limiter, CF_MSG_TAKE, pending->corr, (cf_id_t){0},
-                       &body) < 0) {
+    cf_address_t limiter = limiter_of(self, &body.key);
+    if (cf_outbox_send(self->out, limiter, CF_MSG_TAKE, pending->corr, (cf_id_t){0}, &body) < 0) {
         cf_gateway_drop_pending(self, pending);
         return;
     }
     pending->limit = kind;
     pending->bucket = body.key;
+    pending->limiter = limiter.node;
     pending->spender = user;
     user->take = pending;
     user->asked = user->wanted = body.want;

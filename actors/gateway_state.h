@@ -14,6 +14,7 @@
 #include "lease.h"
 #include "log.h"
 #include "metrics.h"
+#include "others.h"
 #include "table.h"
 #include "windows.h"
 #include "wire/control.h"
@@ -63,6 +64,7 @@ struct cf_pending {
     char client_key[CF_CLIENT_KEY_MAX + 1];
     cf_limit_kind_t limit; /* of a frame, a TAKE or a login: the kind of bucket it spends of */
     cf_limit_key_t bucket; /* of a TAKE or a login: which */
+    uint32_t limiter;      /* of a TAKE: the node whose limiter was asked; else 0 */
     cf_user_sockets_t
         *spender; /* of a frame: in whose `waiting` it is; of a TAKE: for whom it is */
     UT_hash_handle hh;
@@ -200,6 +202,7 @@ struct cf_gateway {
     bool places_sought;       /* some place may be LOOKING */
     uint32_t elsewhere;       /* rows at all places */
     cf_user_sockets_t *users; /* that have sockets here */
+    cf_others_t others;       /* nodes that may have a bucket */
     size_t pool_used;
     size_t command_bytes;                /* of commands that wait for the bot; not of the pool */
     bool pool_starved;                   /* some client waits for the pool */
@@ -333,6 +336,7 @@ void cf_user_leave(cf_gateway_t *self, cf_client_t *client); /* also one that wa
 void cf_limits_spend(cf_gateway_t *self, cf_pending_t *frame, cf_limit_kind_t kind);
 void cf_limits_drop(cf_pending_t *pending); /* a frame that waits, or a TAKE, is dropped */
 void cf_limits_gone(cf_gateway_t *self, cf_user_sockets_t *user); /* a socket of his went */
+cf_handler_fn cf_limits_on_key, cf_limits_on_node_here, cf_limits_on_node_gone;
 void cf_limits_second(cf_gateway_t *self, int64_t boot_us);
 
 /* gateway_rooms.c */

@@ -1,6 +1,8 @@
 #include "limiter.h"
 
 #include "err.h"
+#include "others.h"
+#include "rendezvous.h"
 #include "table.h"
 #include "wire/limit.h"
 
@@ -27,6 +29,12 @@ _Static_assert(CF_TAKE_MAX <= UINT16_MAX && CF_LIMIT_KINDS_MAX <= UINT8_MAX, "th
 _Static_assert(sizeof(slot_t) + 2 * sizeof(uint32_t) <= CF_LIMITER_BUCKET_COST,
                "limits.buckets_max tells what it costs");
 
+/* A node that had buckets until lately. */
+typedef struct {
+    uint32_t node;
+    int64_t since_us; /* it is gone */
+} gone_t;
+
 struct cf_limiter {
     cf_limiter_config_t config;
     slot_t *slots;          /* config.buckets_max of them; owned */
@@ -34,8 +42,14 @@ struct cf_limiter {
     uint32_t mask;          /* heads - 1 */
     uint32_t used, touched; /* slots in use; slots ever used, behind which all are free */
     uint32_t free, oldest, newest;
-    uint32_t leases; /* the number given last */
-    int64_t idle_us; /* by then any bucket is full again */
+    uint32_t leases;                 /* the number given last */
+    int64_t fill_us[CF_LIMIT_KINDS]; /* in that time any bucket of the kind is full again, */
+    int64_t idle_us;                 /* and in this one of any kind, also if it has a lease */
+    cf_others_t others;
+    gone_t gone[CF_NODES_MAX]; /* the oldest first */
+    uint32_t gone_count;
+    bool is_new;    /* this node came to others, who had all buckets, */
+    int64_t new_us; /* then */
 };
 
 /* --- the table ---------------------------------------------------------------------------------
@@ -104,7 +118,39 @@ static slot_t *take_slot(cf_limiter_t *self)
     return slot;
 }
 
-static slot_t *find_or_add(cf_limiter_t *self, uint32_t kind, const cf_limit_key_t *key)
+/* Whether another node has, or had until lately, this bucket. */
+static bool is_moved(const cf_limiter_t *self, const cf_turn_t *turn, uint32_t kind,
+                     const cf_limit_key_t *key)
+{
+    cf_id_t id;
+    int64_t before_us = turn->boot_us - self->fill_us[kind]; /* what moved before then is full */
+    if (self->is_new && self->new_us > before_us)
+        return true;
+    if (self->others.count == 0 && self->gone_count == 0)
+        return false;
+    memcpy(id.bytes, key->bytes, sizeof id.bytes);
+    uint64_t own = cf_rendezvous(id, cf_outbox_address(turn->out).node);
+    for (uint32_t i = 0; i < self->others.count; i++)
+        if (cf_rendezvous(id, self->others.nodes[i]) > own)
+            return true;
+    for (uint32_t i = 0; i < self->gone_count; i++)
+        if (self->gone[i].since_us > before_us && cf_rendezvous(id, self->gone[i].node) > own)
+            return true;
+    return false;
+}
+
+/* At least one token, of two nodes or more: who is gone had a share as well. */
+static void begin_with_share(const cf_limiter_t *self, slot_t *slot, int64_t now_us)
+{
+    const cf_limit_t *limit = &self->config.limits.of[slot->kind];
+    int64_t nodes = self->others.count < 1 ? 2 : self->others.count + 1;
+    int64_t share = limit->burst / nodes > 1 ? limit->burst / nodes : 1;
+    slot->bucket =
+        (cf_bucket_t){.missing = (limit->burst - share) * limit->period_us, .at_us = now_us};
+}
+
+static slot_t *find_or_add(cf_limiter_t *self, const cf_turn_t *turn, uint32_t kind,
+                           const cf_limit_key_t *key)
 {
     slot_t *slot = find(self, kind, key);
     if (slot) {
@@ -116,6 +162,8 @@ static slot_t *find_or_add(cf_limiter_t *self, uint32_t kind, const cf_limit_key
     *slot = (slot_t){.key = *key, .kind = (uint8_t)kind, .next = *head};
     *head = (uint32_t)(slot - self->slots);
     link_newest(self, slot);
+    if (is_moved(self, turn, kind, key))
+        begin_with_share(self, slot, turn->boot_us);
     return slot;
 }
 
@@ -241,7 +289,7 @@ static int on_take(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     if (limit->rate == 0) /* off here; whoever asks has other settings */
         return cf_outbox_answer(turn->out, msg, CF_MSG_GRANTED,
                                 &(cf_granted_t){take.want, CF_LEASE_MS, 0});
-    slot_t *slot = find_or_add(self, take.kind, &take.key);
+    slot_t *slot = find_or_add(self, turn, take.kind, &take.key);
     int64_t tokens = tokens_for(slot, limit, &take.spent, turn->boot_us);
     if (tokens > 0)
         return grant(self, turn, msg, slot, &take, tokens);
@@ -278,6 +326,31 @@ static int on_give_back(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     if (slot) /* else it was forgotten, and is full */
         cf_bucket_give_back(&slot->bucket, &self->config.limits.of[given.kind], given.tokens);
     return rc;
+}
+
+static int on_node_here(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_limiter_t *self = state;
+    bool came_before;
+    int rc = cf_others_here(&self->others, turn, msg, &came_before);
+    if (rc == 1 && came_before) {
+        self->is_new = true;
+        self->new_us = turn->boot_us;
+    }
+    return rc < 0 ? rc : 0;
+}
+
+static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_limiter_t *self = state;
+    uint32_t node;
+    int rc = cf_others_gone(&self->others, turn, msg, &node);
+    if (rc <= 0)
+        return rc;
+    if (self->gone_count == CF_NODES_MAX)
+        memmove(self->gone, self->gone + 1, --self->gone_count * sizeof self->gone[0]);
+    self->gone[self->gone_count++] = (gone_t){node, turn->boot_us};
+    return 0;
 }
 
 /* --- life --------------------------------------------------------------------------------------
@@ -319,15 +392,16 @@ static void destroy(void *state)
     cf_limiter_destroy(&self);
 }
 
-static int64_t time_to_fill(const cf_limits_t *limits)
+static void set_times(cf_limiter_t *self)
 {
     int64_t longest_us = 0;
     for (int kind = 1; kind < CF_LIMIT_KINDS; kind++) {
-        const cf_limit_t *limit = &limits->of[kind];
+        const cf_limit_t *limit = &self->config.limits.of[kind];
         int64_t us = limit->rate ? limit->burst * limit->period_us / limit->rate + 1 : 0;
+        self->fill_us[kind] = us;
         longest_us = us > longest_us ? us : longest_us;
     }
-    return longest_us;
+    self->idle_us = CF_LEASE_LOST_MS * INT64_C(1000) + longest_us;
 }
 
 int cf_limiter_new(cf_limiter_t **out, const cf_limiter_config_t *config)
@@ -341,7 +415,7 @@ int cf_limiter_new(cf_limiter_t **out, const cf_limiter_config_t *config)
     self->config = *config;
     self->mask = (uint32_t)heads - 1;
     self->free = self->oldest = self->newest = NONE;
-    self->idle_us = CF_LEASE_LOST_MS * INT64_C(1000) + time_to_fill(&config->limits);
+    set_times(self);
     self->slots =
         calloc(config->buckets_max, sizeof *self->slots); /* untouched, it takes no memory */
     self->heads = malloc(heads * sizeof *self->heads);
@@ -355,10 +429,9 @@ int cf_limiter_new(cf_limiter_t **out, const cf_limiter_config_t *config)
 }
 
 static const cf_handler_t handlers[] = {
-    {CF_MSG_TAKE, on_take},
-    {CF_MSG_SETTLE, on_settle},
-    {CF_MSG_GIVE_BACK, on_give_back},
-    {0, NULL},
+    {CF_MSG_TAKE, on_take},           {CF_MSG_SETTLE, on_settle},
+    {CF_MSG_GIVE_BACK, on_give_back}, {CF_MSG_NODE_HERE, on_node_here},
+    {CF_MSG_NODE_GONE, on_node_gone}, {0, NULL},
 };
 
 const cf_actor_ops_t cf_limiter_ops = {

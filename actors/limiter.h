@@ -3,6 +3,7 @@
  *     TAKE       gateway -> GRANTED | REFUSED CF_ELIMIT with the time until there is a token
  *     SETTLE     gateway -> no answer
  *     GIVE_BACK  gateway -> no answer
+ *     NODE_HERE, NODE_GONE  mesh
  *
  * However many ask for one bucket, together they get no more than it holds. A bucket nobody has asked for
  * is full.
@@ -14,6 +15,11 @@
  * it is settled they count as spent when they were. So who asks by one gateway gets what his limit says,
  * as if he had asked each time; by several, for a while, up to a quarter of the burst less. What is not
  * settled in CF_LEASE_LOST_MS counts as spent then.
+ *
+ * **Several nodes.** A key's bucket lives at one of them; gateways ask there, and whoever is asked answers. A bucket that was
+ * another node's until lately, or is by what this one knows, begins with this node's share of its burst, and not full: what has
+ * been taken there is not known here. So around a change of nodes it is at most the limit and a share more. Lately is
+ * as long ago as a bucket takes to fill.
  *
  * Full buckets that rest are forgotten; there are `buckets_max` at most, and past that the one not asked
  * for the longest is forgotten, in constant time, whatever it holds. All memory is taken at start. */

@@ -852,6 +852,8 @@ static int on_node_here(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     *peer = (peer_t){0};
     memcpy(peer->name, here.name.bytes, here.name.size);
     self->nodes[self->node_count++] = here.node;
+    for (uint32_t i = 0; i < self->config.gateway_count; i++)
+        cf_outbox_forward(turn->out, msg, self->config.gateways[i]);
     cf_lobby_counts_node_here(self->counts, turn, here.node);
     return 0;
 }

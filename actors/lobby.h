@@ -21,7 +21,7 @@
  *                the other lobbies, of those here that have changed
  *     COUNTS     (lobby of another node) remembered; 0: nobody is there any more
  *     ROOM_LIST  (reader) filled with the connections, on to the gateway that asked
- *     NODE_HERE  (mesh) its lobby may be asked, and gets COUNTS of all rooms here
+ *     NODE_HERE  (mesh) its lobby may be asked, and gets COUNTS of all rooms here. Said to the gateways of this node
  *     NODE_GONE  (mesh; nodes, if there is none) its gateways are not waited for; rooms let go for it are opened here if somebody wants them.
  *                Said to the gateways of this node, so that what they ask then meets a lobby that knows it
  *

@@ -5,6 +5,7 @@
 #include "metrics.h"
 #include "wire/account.h"
 #include "wire/control.h"
+#include "wire/limit.h"
 #include "wire/node.h"
 #include "wire/observe.h"
 
@@ -72,7 +73,8 @@ static void tell_lease(cf_nodes_t *self, cf_turn_t *turn, int64_t until_us)
     for (uint32_t i = 0; i < self->config.room_threads; i++) {
         cf_address_t thread = self->config.room_thread;
         thread.index = (uint16_t)i;
-        cf_outbox_insist(turn->out, thread, CF_MSG_LEASE, 0, (cf_id_t){0}, &(cf_lease_t){until_us});
+        cf_outbox_insist(turn->out, thread, CF_MSG_LEASE, 0, (cf_id_t){0},
+                         &(cf_lease_msg_t){until_us});
     }
 }
 
@@ -265,10 +267,23 @@ static void beat(cf_nodes_t *self, cf_turn_t *turn)
     tell_beat(self, turn);
 }
 
+/* Before anybody can log in. */
+static void tell_limit_key(const cf_nodes_t *self, cf_turn_t *turn, cf_id_t key)
+{
+    cf_limit_secret_t body;
+    memcpy(body.bytes, key.bytes, sizeof body.bytes);
+    for (uint32_t i = 0; has_mesh(self) && i < self->config.gateways; i++) {
+        cf_address_t gateway = self->config.gateway;
+        gateway.index = (uint16_t)i;
+        cf_outbox_insist(turn->out, gateway, CF_MSG_LIMIT_KEY, 0, (cf_id_t){0}, &body);
+    }
+}
+
 static void enter(cf_nodes_t *self, cf_turn_t *turn)
 {
+    cf_id_t limit_key;
     int rc = self->config.registry->ops->enter(self->config.registry, &self->config.self,
-                                               self->config.gone_after_us);
+                                               self->config.gone_after_us, &limit_key);
     self->next_us = turn->boot_us + RETRY_US;
     bool is_away = rc == CF_EIO || rc == CF_ENOMEM;
     if (is_away || rc == self->refused)
@@ -277,6 +292,7 @@ static void enter(cf_nodes_t *self, cf_turn_t *turn)
     if (rc == 0) {
         self->phase = THERE;
         self->confirmed_us = self->next_us = turn->boot_us;
+        tell_limit_key(self, turn, limit_key);
     } else if (rc == CF_ESTALE) {
         self->phase = GONE; /* no other answer will ever come */
     }

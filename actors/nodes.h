@@ -1,7 +1,7 @@
 /* actors/nodes.h: this node's lease, and who else is there. docs/several-nodes.md.
  *
- *     STORE_OPENED (supervisor)  the tables are there: it enters the registry, again until it has, and says ENTERED: each
- *                                new reason why it is not let in, and when it is
+ *     STORE_OPENED (supervisor)  the tables are there: it enters the registry, again until it has, and says LIMIT_KEY to the
+ *                                gateways, if it can speak to others, and ENTERED: each new reason why it is not let in, and when it is
  *     every beat                 a heartbeat in the registry. Then NODE_HERE and NODE_GONE for what has changed,
  *                                SESSION_ENDED and USER_ENDED to accounts for what has ended since the last one, at
  *                                whatever node, LEASE to the room threads, BEAT to the other nodes. Without an answer of the registry BEAT
@@ -40,6 +40,8 @@ typedef struct {
     cf_address_t stats;
     cf_address_t room_thread; /* index 0 */
     uint32_t room_threads;
+    cf_address_t gateway; /* index 0 */
+    uint32_t gateways;
 } cf_nodes_config_t;
 
 typedef struct cf_nodes cf_nodes_t;

@@ -12,16 +12,16 @@ static uint32_t place_of(const cf_others_t *self, uint32_t node)
     return i;
 }
 
-int cf_others_here(cf_others_t *self, const cf_turn_t *turn, const cf_msg_t *msg, uint32_t *node)
+int cf_others_here(cf_others_t *self, const cf_turn_t *turn, const cf_msg_t *msg, bool *came_before)
 {
     cf_node_here_t here;
     int rc = cf_msg_body(&here, msg, turn->arena);
     if (rc < 0)
         return rc;
-    *node = here.node;
     if (self->count == CF_NODES_MAX || place_of(self, here.node) < self->count)
         return 0;
     self->nodes[self->count++] = here.node;
+    *came_before = here.came_before;
     return 1;
 }
 
@@ -31,10 +31,10 @@ int cf_others_gone(cf_others_t *self, const cf_turn_t *turn, const cf_msg_t *msg
     int rc = cf_msg_body(&gone, msg, turn->arena);
     if (rc < 0)
         return rc;
-    *node = gone.node;
     uint32_t at = place_of(self, gone.node);
     if (at == self->count)
         return 0;
     self->nodes[at] = self->nodes[--self->count];
+    *node = gone.node;
     return 1;
 }

@@ -10,9 +10,10 @@ typedef struct {
     uint32_t count;
 } cf_others_t;
 
-/* NODE_HERE: 1 if it was not known; 0 if it was, or there are CF_NODES_MAX; *node is set in both cases. NODE_GONE: 1
- * if it was. Below 0: the message cannot be read. */
-int cf_others_here(cf_others_t *self, const cf_turn_t *turn, const cf_msg_t *msg, uint32_t *node);
+/* NODE_HERE: 1 if it was not known, *came_before says whether it is older than this node; 0 if it was, or there are
+ * CF_NODES_MAX. NODE_GONE: 1 if it was, *node says who. Below 0: the message cannot be read. */
+int cf_others_here(cf_others_t *self, const cf_turn_t *turn, const cf_msg_t *msg,
+                   bool *came_before);
 int cf_others_gone(cf_others_t *self, const cf_turn_t *turn, const cf_msg_t *msg, uint32_t *node);
 
 #endif

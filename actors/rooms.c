@@ -228,7 +228,7 @@ static int on_flushed(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 static int on_lease(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_rooms_t *self = state;
-    cf_lease_t lease;
+    cf_lease_msg_t lease;
     int rc = cf_msg_body(&lease, msg, turn->arena);
     if (rc == 0)
         cf_actor_speak_until(self->actor, lease.until_us);

@@ -314,6 +314,7 @@ static uint32_t list_told(supervisor_t *self)
 /* Who speaks to other nodes by itself. */
 static const cf_mesh_told_t told_by_mesh[] = {{CF_ACTOR_LOBBY, CF_ROLE_ROOMS},
                                               {CF_ACTOR_ACCOUNTS, CF_ROLE_ROOMS},
+                                              {CF_ACTOR_LIMITER, CF_ROLE_ROOMS},
                                               {CF_ACTOR_ROOMS, CF_ROLE_STOCKBOT}};
 
 static int start_mesh(supervisor_t *self)
@@ -348,24 +349,27 @@ static int start_nodes(supervisor_t *self)
     const cf_config_t *config = self->config;
     cf_actor_t *actor = actor_of(self, CF_ACTOR_NODES, 0);
     self->mesh = address_of(self, CF_ACTOR_MESH, 0);
-    cf_nodes_config_t nodes_config = {.actor = actor,
-                                      .self = {.number = self->bus.node,
-                                               .name = cf_str(config->node_name),
-                                               .endpoint = cf_str(self->endpoint),
-                                               .public_key = cf_str(self->public_key),
-                                               .version = CF_MSG_VERSION,
-                                               .roles = self->roles},
-                                      .beat_us = config->node_heartbeat_ms * 1000,
-                                      .gone_after_us = config->node_gone_after_ms * 1000,
-                                      .lease_us = config->node_gone_after_ms * 1000 * 5 / 6,
-                                      .told = self->told,
-                                      .told_count = list_told(self),
-                                      .has_accounts = has_role(self, CF_ROLE_ROOMS),
-                                      .told_here = &self->mesh,
-                                      .told_here_count = self->bus.has_mesh ? 1 : 0,
-                                      .stats = address_of(self, CF_ACTOR_STATS, 0),
-                                      .room_thread = address_of(self, CF_ACTOR_ROOMS, 0),
-                                      .room_threads = (uint32_t)config->rooms_threads_max};
+    cf_nodes_config_t nodes_config = {
+        .actor = actor,
+        .self = {.number = self->bus.node,
+                 .name = cf_str(config->node_name),
+                 .endpoint = cf_str(self->endpoint),
+                 .public_key = cf_str(self->public_key),
+                 .version = CF_MSG_VERSION,
+                 .roles = self->roles},
+        .beat_us = config->node_heartbeat_ms * 1000,
+        .gone_after_us = config->node_gone_after_ms * 1000,
+        .lease_us = config->node_gone_after_ms * 1000 * 5 / 6,
+        .told = self->told,
+        .told_count = list_told(self),
+        .has_accounts = has_role(self, CF_ROLE_ROOMS),
+        .told_here = &self->mesh,
+        .told_here_count = self->bus.has_mesh ? 1 : 0,
+        .stats = address_of(self, CF_ACTOR_STATS, 0),
+        .room_thread = address_of(self, CF_ACTOR_ROOMS, 0),
+        .room_threads = (uint32_t)config->rooms_threads_max,
+        .gateway = address_of(self, CF_ACTOR_GATEWAY, 0),
+        .gateways = has_role(self, CF_ROLE_ROOMS) ? (uint32_t)config->gateway_count : 0};
     cf_store_config_t store_config = {.url = self->url,
                                       .statement_ms = (int)config->node_heartbeat_ms,
                                       .connection_ttl_us = config->store_connection_ttl_ms * 1000,

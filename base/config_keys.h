@@ -125,8 +125,8 @@
     X(limits, sockets_per_user, INT, "100", "0", "1000000",                                        \
       "WebSockets at once of one user, on each gateway thread; more are answered 429. 0 is off.")  \
     X(limits, connections_per_ip, INT, "0", "0", "1000000",                                        \
-      "Connections at once from one address; more are refused. Each gateway thread takes its "     \
-      "share of them. 0 is off.")                                                                  \
+      "Connections at once from one address, on each node; more are refused. Each gateway thread " \
+      "takes its share of them. 0 is off.")                                                        \
     X(limits, commands_in_flight, INT, "16", "1", "1024",                                          \
       "Commands of one connection that may wait for the bot; beyond it a command is refused.")     \
     X(limits, posts_per_minute, INT, "60", "0", "1000000",                                         \

@@ -30,6 +30,7 @@ typedef enum {
     WHY,
     THERE,
     OLDEST_OPEN,
+    LIMIT_KEY,
     ENDED,
     FORGET_ENDED,
     LEAVE,
@@ -92,6 +93,7 @@ static const char *const statements[STATEMENT_COUNT] = {
               " WHERE gone_us IS NULL ORDER BY entered_us, number",
     /* What is older is committed and visible from here on, or never will be. */
     [OLDEST_OPEN] = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::int8",
+    [LIMIT_KEY] = "SELECT limit_key FROM chat",
     /* At least one row: the same, as of this very reading. */
     [ENDED] = "SELECT pg_snapshot_xmin(s)::text::int8, r.session, r.token_hash, r.user_id,"
               " r.asked_us"
@@ -155,7 +157,8 @@ static int commit(trip_t *trip)
     return is_done ? 0 : trip->rc == CF_ENOMEM ? CF_ENOMEM : CF_EIO;
 }
 
-static int postgres_enter(cf_registry_t *base, const cf_node_t *node, int64_t gone_after_us)
+static int postgres_enter(cf_registry_t *base, const cf_node_t *node, int64_t gone_after_us,
+                          cf_id_t *limit_key)
 {
     registry_t *self = (registry_t *)base;
     static const int codes[] = {[ENTERED] = 0,
@@ -178,10 +181,12 @@ static int postgres_enter(cf_registry_t *base, const cf_node_t *node, int64_t go
     add(&trip, MARK_REPLACED, params, 3);
     add(&trip, ENTER, params, 7);
     add(&trip, OLDEST_OPEN, NULL, 0);
+    add(&trip, LIMIT_KEY, NULL, 0);
     int rc = commit(&trip);
     if (rc == 0) {
-        int32_t answer = cf_pg_int4(trip.results[trip.sent - 3], 0, 0);
-        self->open_xid = cf_pg_int8(trip.results[trip.sent - 2], 0, 0);
+        int32_t answer = cf_pg_int4(trip.results[trip.sent - 4], 0, 0);
+        self->open_xid = cf_pg_int8(trip.results[trip.sent - 3], 0, 0);
+        *limit_key = cf_pg_id(trip.results[trip.sent - 2], 0, 0);
         rc = answer >= ENTERED && answer <= NUMBER_USED ? codes[answer] : CF_EIO;
     }
     end(&trip);

@@ -63,8 +63,10 @@ typedef struct {
     /* This process is a node from here on. One of the same name and endpoint is gone then: it cannot be
      * there. CF_EEXIST: one of this name and another endpoint is there. CF_EPERM: others are there, and could not be
      * talked to, as this one or they have no endpoint. CF_EFULL: CF_NODES_MAX are there. CF_ESTALE: this number
-     * is used up. To be repeated after CF_EIO, also if it happened. */
-    int (*enter)(cf_registry_t *self, const cf_node_t *node, int64_t gone_after_us);
+     * is used up. To be repeated after CF_EIO, also if it happened. *limit_key is set with 0: drawn at random
+     * when the tables were made, the same for all. */
+    int (*enter)(cf_registry_t *self, const cf_node_t *node, int64_t gone_after_us,
+                 cf_id_t *limit_key);
 
     /* A heartbeat. Marks gone who has been without one for too long, if this node has been steady for as long:
      * without two thirds of it between two of its own (after an outage all are late), and one of those who do not hear each other: who has most of

@@ -5,11 +5,13 @@
 #include "make_certificate.h"
 #include "metrics.h"
 #include "peer.h"
+#include "rendezvous.h"
 #include "socket_client.h"
 #include "store.h"
 #include "wire/account.h"
 #include "wire/control.h"
 #include "wire/limit.h"
+#include "wire/node.h"
 #include "wire/observe.h"
 #include "wire/place.h"
 #include "wire/record.h"
@@ -2309,6 +2311,64 @@ static void with_limited_frames(void)
     limit_to(CF_LIMIT_POSTS, 60);
     limit_to(CF_LIMIT_COMMANDS, 10);
     start();
+}
+
+/* The other node is there, and has the bucket of ann's posts: under every second key. */
+static void have_anns_bucket_at_the_other_node(int ann)
+{
+    cf_address_t far = {OTHER_NODE, CF_ACTOR_LIMITER, 0};
+    cf_node_here_t here = {far.node,
+                           cf_str("two"),
+                           cf_str("tcp://10.0.0.2:7000"),
+                           cf_str("0123456789012345678901234567890123456789"),
+                           3,
+                           true};
+    bool is_far = false;
+    for (uint8_t i = 0; !is_far; i++) {
+        cf_limit_secret_t secret = {{i}};
+        char text[8];
+        cf_take_t take;
+        peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_LIMIT_KEY, 0, (cf_id_t){0}, &secret);
+        let_it_read();
+        snprintf(text, sizeof text, "%d", i);
+        post(ann, text, "");
+        cf_msg_t msg = expect_take(CF_LIMIT_POSTS, 1);
+        cr_assert(cf_msg_body(&take, &msg, &limiter->arena) == 0);
+        peer_answer(limiter, &msg, CF_MSG_GRANTED, &(cf_granted_t){1, 60000, 0});
+        answer_post(rooms, text, i + 1u);
+        cf_id_t id;
+        memcpy(id.bytes, take.key.bytes, sizeof id.bytes);
+        is_far = cf_rendezvous(id, far.node) > cf_rendezvous(id, NODE);
+    }
+    peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_NODE_HERE, 0, (cf_id_t){0}, &here);
+    let_it_read();
+}
+
+Test(tuned_gateway, asks_the_limiter_of_the_node_that_has_the_bucket_and_this_one_when_that_is_gone,
+     .init = with_limited_frames)
+{
+    cf_msg_t msg;
+    cf_take_t take, again;
+    peer_t *far = peer_at_other_node(CF_ACTOR_LIMITER);
+    int ann = enter_first("ann", NULL);
+    have_anns_bucket_at_the_other_node(ann);
+    post(ann, "there", "");
+    cr_assert(peer_await_msg(far, CF_MSG_TAKE, 0, &msg, &take));
+    peer_answer(far, &msg, CF_MSG_GRANTED, &(cf_granted_t){1, 60000, 0});
+    answer_post(rooms, "there", 100);
+    expect_no_take();
+    post(ann, "lost", "");
+    post(ann, "waits", "");
+    cr_assert(peer_await_msg(far, CF_MSG_TAKE, 0, &msg, &take));
+    lose_node();
+    cr_assert(peer_await_msg(limiter, CF_MSG_TAKE, msg.corr, &msg, &again));
+    cr_assert(is_same(again.key, take.key));
+    cr_assert(eq(u32, again.want, take.want));
+    cr_assert(eq(u32, again.most, take.most));
+    peer_answer(limiter, &msg, CF_MSG_GRANTED, &(cf_granted_t){2, 60000, LEASE});
+    answer_post(rooms, "lost", 101);
+    answer_post(rooms, "waits", 102);
+    close(ann);
 }
 
 Test(tuned_gateway, spends_a_lease_without_asking, .init = with_limited_frames)

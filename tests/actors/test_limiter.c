@@ -3,8 +3,10 @@
 
 #include "err.h"
 #include "lease.h"
+#include "rendezvous.h"
 #include "wire/control.h"
 #include "wire/limit.h"
+#include "wire/node.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -541,6 +543,110 @@ Test(limiter, forgets_what_is_full_and_rests)
         take(CF_LIMIT_POSTS, 1000000 + key);
     cr_assert(eq(u64, figure(CF_M_BUCKETS), BUCKETS));
     cr_assert(eq(u64, figure(CF_M_BUCKETS_EVICTED), 1));
+}
+
+/* --- several nodes ----------------------------------------------------------------------------
+ */
+
+#define MESH ((cf_address_t){1, CF_ACTOR_MESH, 0})
+
+static void node_here(uint32_t node, bool came_before)
+{
+    cf_msg_t msg;
+    cf_node_here_t here = {.node = node,
+                           .name = cf_str("n"),
+                           .endpoint = cf_str("tcp://10.0.0.2:7000"),
+                           .public_key = cf_str("0123456789012345678901234567890123456789"),
+                           .came_before = came_before,
+                           .roles = 3};
+    cr_assert(eq(int, tell(MESH, CF_MSG_NODE_HERE, &here), 0));
+    cr_assert(not(cf_outbox_take(out, &msg)));
+}
+
+static void node_gone(uint32_t node)
+{
+    cf_msg_t msg;
+    cr_assert(eq(int, tell(MESH, CF_MSG_NODE_GONE, &(cf_node_gone_t){node}), 0));
+    cr_assert(not(cf_outbox_take(out, &msg)));
+}
+
+/* The first key from n on that is (or is not) rather node 2's than this one's. */
+static uint32_t key_of_two(uint32_t n, bool is_of_two)
+{
+    for (;; n++) {
+        cf_limit_key_t key = key_of(n);
+        cf_id_t id;
+        memcpy(id.bytes, key.bytes, sizeof id.bytes);
+        if ((cf_rendezvous(id, 2) > cf_rendezvous(id, 1)) == is_of_two)
+            return n;
+    }
+}
+
+static uint32_t posts_left(uint32_t key)
+{
+    return take_by(GATEWAY, CF_LIMIT_POSTS, key, CF_TAKE_MAX, CF_TAKE_MAX);
+}
+
+Test(limiter, a_node_that_comes_takes_nothing_from_a_bucket_that_stays)
+{
+    uint32_t stays = key_of_two(1, false);
+    cr_assert(eq(u32, take(CF_LIMIT_POSTS, stays), 1));
+    node_here(2, false);
+    node_here(2, false);
+    cr_assert(eq(u32, posts_left(stays), 59));
+    cr_assert(eq(u32, posts_left(key_of_two(stays + 1, false)), 60));
+}
+
+Test(limiter, who_asks_here_for_what_is_another_nodes_gets_a_share)
+{
+    node_here(2, false);
+    cr_assert(
+        eq(u32, posts_left(key_of_two(1, true)), 30)); /* a gateway that does not know it yet */
+    node_here(3, false);
+    cr_assert(eq(u32, posts_left(key_of_two(100, true)), 20));
+}
+
+Test(limiter, buckets_of_a_node_that_is_gone_begin_with_a_share_until_they_would_be_full)
+{
+    uint32_t its = key_of_two(1, true), next = key_of_two(its + 1, true);
+    node_here(2, false);
+    node_gone(2);
+    node_gone(2);
+    cr_assert(eq(u32, posts_left(key_of_two(1, false)), 60)); /* was never its */
+    cr_assert(eq(u32, posts_left(its), 30));
+    cr_assert(eq(u32, posts_left(its), 0));
+    now_us += 59 * SECOND;
+    cr_assert(eq(u32, posts_left(next), 30));
+    now_us += 2 * SECOND;
+    cr_assert(eq(u32, posts_left(key_of_two(next + 1, true)), 60));
+    cr_assert(eq(u32, take(CF_LIMIT_LOGINS, its), 1)); /* takes 15 minutes to fill */
+    cr_assert(eq(u32, take_by(GATEWAY, CF_LIMIT_LOGINS, its, 10, 10), 4));
+}
+
+Test(limiter, a_node_that_came_to_others_begins_with_shares_of_all)
+{
+    node_here(2, true);
+    cr_assert(eq(u32, posts_left(key_of_two(1, false)), 30));
+    cr_assert(eq(u32, take_by(GATEWAY, CF_LIMIT_COMMANDS, 1, 10, 10), 5));
+    now_us += 61 * SECOND;
+    cr_assert(eq(u32, posts_left(key_of_two(100, false)), 60));
+}
+
+Test(limiter, a_share_is_one_token_at_least)
+{
+    for (uint32_t node = 2; node < 10; node++)
+        node_here(node, true);
+    cr_assert(eq(u32, take_by(GATEWAY, CF_LIMIT_UPGRADES, 1, 5, 5), 1));
+}
+
+Test(limiter, gives_gateways_of_all_nodes_one_bucket)
+{
+    cf_address_t far = {2, CF_ACTOR_GATEWAY, 0};
+    uint32_t key = key_of_two(1, false);
+    node_here(2, false);
+    cr_assert(eq(u32, take_by(far, CF_LIMIT_POSTS, key, 50, 50), 50));
+    cr_assert(eq(u32, posts_left(key), 10));
+    cr_assert(eq(u32, take_by(far, CF_LIMIT_POSTS, key, 1, 1), 0));
 }
 
 Test(limiter, takes_no_notice_of_the_wall_clock)

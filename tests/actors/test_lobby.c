@@ -147,6 +147,7 @@ static void node_gone(uint32_t node)
 
 static void node_here(uint32_t node)
 {
+    cf_msg_t msg;
     static const char *const names[] = {"", "one", "two", "three"};
     cf_node_here_t here = {node,
                            cf_str(names[node]),
@@ -155,6 +156,10 @@ static void node_here(uint32_t node)
                            CF_ROLES_ALL,
                            false};
     tell(SUPERVISOR, CF_MSG_NODE_HERE, UINT64_MAX, 0, &here);
+    for (uint16_t i = 0; i < 2; i++) { /* both gateways hear of it first */
+        cr_assert(cf_outbox_take(out, &msg) && msg.type == CF_MSG_NODE_HERE);
+        cr_assert(cf_address_equal(msg.to, (cf_address_t){1, CF_ACTOR_GATEWAY, i}));
+    }
 }
 
 typedef enum { OWNED = 1, LET_GO = 2 } seek_flags_t;

@@ -4,6 +4,7 @@
 #include "err.h"
 #include "wire/account.h"
 #include "wire/control.h"
+#include "wire/limit.h"
 #include "wire/node.h"
 #include "wire/observe.h"
 
@@ -22,6 +23,7 @@ static cf_nodes_t *nodes;
 static cf_outbox_t *out, *scratch;
 static cf_arena_t arena;
 static int64_t now_us;
+static uint32_t gateways; /* how many there are */
 static char shown[4000];
 static int joined; /* how often it was said */
 
@@ -41,8 +43,10 @@ static struct {
     bool is_closed;
 } registry;
 
-static int fake_enter(cf_registry_t *self, const cf_node_t *node, int64_t gone_after_us)
+static int fake_enter(cf_registry_t *self, const cf_node_t *node, int64_t gone_after_us,
+                      cf_id_t *limit_key)
 {
+    *limit_key = (cf_id_t){{9}};
     (void)self;
     cr_assert(eq(u32, node->number, 1));
     registry.gone_after_us = gone_after_us;
@@ -120,7 +124,9 @@ static void open_as(const char *endpoint)
                                 .told_here_count = 1,
                                 .stats = STATS,
                                 .room_thread = {1, CF_ACTOR_ROOMS, 0},
-                                .room_threads = 2};
+                                .room_threads = 2,
+                                .gateway = {1, CF_ACTOR_GATEWAY, 0},
+                                .gateways = gateways};
     cf_address_t address = {1, CF_ACTOR_NODES, 0};
     registry.base.ops = &fake_ops;
     now_us = 100000000;
@@ -170,9 +176,10 @@ static void show_body(const cf_msg_t *msg)
         cf_entered_t entered;
         cf_node_here_t here;
         cf_node_gone_t gone;
-        cf_lease_t lease;
+        cf_lease_msg_t lease;
         cf_fenced_t fenced;
         cf_beat_t beat;
+        cf_limit_secret_t secret;
         cf_session_ended_t session;
         cf_user_ended_t user;
     } body;
@@ -188,6 +195,8 @@ static void show_body(const cf_msg_t *msg)
         snprintf(end, left, " %u", body.gone.node);
     else if (msg->type == CF_MSG_LEASE)
         snprintf(end, left, " %+lld", (long long)(body.lease.until_us - now_us) / 1000);
+    else if (msg->type == CF_MSG_LIMIT_KEY)
+        snprintf(end, left, " %u", body.secret.bytes[0]);
     else if (msg->type == CF_MSG_SESSION_ENDED)
         snprintf(end, left, " %u of token %u", body.session.session.bytes[0],
                  body.session.token_hash[0]);
@@ -254,6 +263,27 @@ static void hear(uint32_t node, int64_t echo_us, uint64_t unconfirmed_us)
 
 /* --- entering ----------------------------------------------------------------------------------
  */
+
+Test(nodes, tells_gateways_the_chats_key_for_limits_before_anybody_can_log_in)
+{
+    close_nodes();
+    gateways = 2;
+    registry.is_closed = false;
+    open_nodes();
+    enter();
+    cr_assert(eq(str, shown,
+                 "LIMIT_KEY gateway-0@1 9\nLIMIT_KEY gateway-1@1 9\nENTERED supervisor-0@1 0\n"));
+}
+
+Test(nodes, who_is_alone_keeps_limits_under_a_key_of_its_own)
+{
+    close_nodes();
+    gateways = 2;
+    registry.is_closed = false;
+    open_as("");
+    enter();
+    cr_assert(eq(str, shown, "ENTERED supervisor-0@1 0\n"));
+}
 
 Test(nodes, waits_for_the_tables)
 {

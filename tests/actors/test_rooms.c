@@ -605,7 +605,7 @@ Test(rooms, tells_its_busiest_rooms_and_how_many_there_are)
 
 static void lease_until(int64_t until_us)
 {
-    peer_send(lobby, CF_ACTOR_ROOMS, CF_MSG_LEASE, 0, (cf_id_t){0}, &(cf_lease_t){until_us});
+    peer_send(lobby, CF_ACTOR_ROOMS, CF_MSG_LEASE, 0, (cf_id_t){0}, &(cf_lease_msg_t){until_us});
 }
 
 static void ask_without_lease(uint64_t asking)

@@ -1,11 +1,14 @@
 """What must be right on every node, beside rooms: who is logged in, and how often anybody may do something."""
 
+import time
+
 import pytest
 
 import ws
 from test_disabled import closing, is_shut_out, users
 from test_mesh import LINKS, REFUSED, await_metric, keys, make_node  # noqa: F401 (fixtures)
 from test_several_nodes import pair  # noqa: F401 (a fixture)
+from test_sessions import raw_login
 
 pytestmark = pytest.mark.only_store("postgres")
 ENDED = (1008, "session ended")
@@ -80,3 +83,64 @@ def test_a_node_that_does_not_hear_of_a_disabling_reads_it(strangers):
     chat = ws.Chat(there, room)
     users(first, "disable", "ann")
     is_out_everywhere((second,), ann, room, [chat])
+
+
+# A node that has just come gives a share of each limit and not all, so these are bounds from above.
+
+
+@pytest.fixture
+def limited_pair(store_kind, make_node, request):  # noqa: F811
+    nodes = [make_node(i, allowed=range(2), **request.param).start() for i in range(2)]
+    for node in nodes:
+        await_metric(node, LINKS, 1)
+    return nodes
+
+
+def limited(**env):
+    return pytest.mark.parametrize("limited_pair", [env], indirect=True, ids=["limited"])
+
+
+@limited(CONFAB_LIMITS_FAILED_LOGINS="4", CONFAB_LIMITS_FAILED_LOGINS_WINDOW="24h")
+def test_failed_logins_at_all_nodes_are_counted_together(limited_pair):
+    limited_pair[0].user("ann")
+    answers = [raw_login(limited_pair[i % 2], "ann", "wrong password")[0] for i in range(8)]
+    passed = answers.count(401)
+    assert 1 <= passed <= 4 and answers == [401] * passed + [429] * (8 - passed)
+
+
+@limited(CONFAB_LIMITS_POSTS_PER_MINUTE="6")
+def test_posts_of_a_user_at_all_nodes_are_counted_together(limited_pair):
+    began = time.monotonic()
+    users_of = [limited_pair[0].user(f"user_{i}") for i in range(4)]  # some have their limits at the one node, some at the other
+    room = users_of[0].create_room()
+    for number, user in enumerate(users_of):
+        if number:
+            user.join(room)
+        kinds = []
+        for node in limited_pair * 6:
+            there = node.client()
+            there.token = user.token
+            chat = ws.Chat(there, room)
+            chat.post("hello", key=f"{number}-{len(kinds)}")
+            while (kind := chat.recv()["type"]) not in ("message_ack", "error"):
+                pass
+            kinds.append(kind)
+            chat.close()
+        assert 1 <= kinds.count("message_ack") <= 6 + (time.monotonic() - began) / 10
+
+
+@limited(CONFAB_LIMITS_POSTS_PER_MINUTE="600")
+def test_posts_go_on_when_the_node_that_has_their_limits_dies(limited_pair):
+    first, second = limited_pair
+    users_of = [second.user(f"user_{i}") for i in range(6)]
+    room = users_of[0].create_room()
+    for user in users_of[1:]:
+        user.join(room)
+    chats = [ws.Chat(user, room) for user in users_of]
+    for number, chat in enumerate(chats):
+        chat.say(f"before {number}", key=f"before-{number}")
+    first.kill()
+    for number, chat in enumerate(chats):
+        chat.post(f"behind {number}", key=f"behind-{number}")  # nobody knows of it yet
+    for number, chat in enumerate(chats):
+        chat.until("message_ack", client_key=f"behind-{number}")

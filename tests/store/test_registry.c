@@ -41,6 +41,8 @@ static void close_all(void)
 
 TestSuite(registry, .fini = close_all, .timeout = 60);
 
+static cf_id_t limit_key; /* as it was told last */
+
 static int enter_as(uint32_t number, const char *name, const char *endpoint)
 {
     cf_node_t node = {.number = number,
@@ -49,7 +51,7 @@ static int enter_as(uint32_t number, const char *name, const char *endpoint)
                       .public_key = cf_str(endpoint[0] ? KEY : ""),
                       .version = 1,
                       .roles = 2};
-    return registry->ops->enter(registry, &node, GONE_AFTER_US);
+    return registry->ops->enter(registry, &node, GONE_AFTER_US, &limit_key);
 }
 
 static int enter(uint32_t number)
@@ -148,6 +150,18 @@ Test(registry, a_node_that_entered_is_told_of_all)
                                      &(cf_view_t){keep_first, on_ended, NULL}, &why),
                  0));
     cr_assert(eq(str, (char *)first_row, "1 n1 tcp://10.0.0.1:7000 " KEY " 1 2"));
+}
+
+Test(registry, gives_all_who_enter_one_key_for_limits)
+{
+    if (!open_all())
+        return;
+    cr_assert(eq(int, enter(1), 0));
+    cf_id_t first = limit_key;
+    cr_assert(not(cf_id_equal(first, (cf_id_t){0})));
+    limit_key = (cf_id_t){0};
+    cr_assert(eq(int, enter(2), 0));
+    cr_assert(cf_id_equal(limit_key, first));
 }
 
 Test(registry, to_enter_again_after_a_lost_answer_changes_nothing)

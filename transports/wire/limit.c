@@ -28,6 +28,9 @@ static const cf_field_t settle[] = {
 };
 const cf_shape_t cf_shape_settle = CF_SHAPE(cf_settle_t, settle);
 
+static const cf_field_t limit_secret[] = {CF_F_FIXED(cf_limit_secret_t, bytes)};
+const cf_shape_t cf_shape_limit_secret = CF_SHAPE(cf_limit_secret_t, limit_secret);
+
 static const cf_field_t give_back[] = {
     CF_F_U32(cf_give_back_t, kind, 1, CF_LIMIT_KINDS_MAX),
     CF_F_FIXED(cf_give_back_t, key),

@@ -4,9 +4,13 @@
  *                                       settles what the asker has on lease
  *     SETTLE     gateway -> limiter     the same alone; no answer
  *     GIVE_BACK  gateway -> limiter     wanted tokens that were not used; no answer
+ *     LIMIT_KEY  nodes -> gateways      keys are made under this from here on, as at all nodes
+ *
+ * With several nodes a key's bucket lives at the node with the highest rendezvous hash (base/rendezvous.h) of it: gateways
+ * ask the limiter there.
  *
  * A key is a keyed hash of what the kind counts by (a user, an address, an account and an address),
- * made by who asks under a key of the process: names and addresses neither travel nor are kept. */
+ * made by who asks under a key of the process, or of the chat: names and addresses neither travel nor are kept. */
 #ifndef CF_LIMIT_H
 #define CF_LIMIT_H
 
@@ -55,6 +59,11 @@ typedef struct {
     uint32_t tokens;
 } cf_give_back_t;
 
-extern const cf_shape_t cf_shape_take, cf_shape_granted, cf_shape_settle, cf_shape_give_back;
+typedef struct {
+    uint8_t bytes[CF_LIMIT_KEY];
+} cf_limit_secret_t;
+
+extern const cf_shape_t cf_shape_limit_secret, cf_shape_take, cf_shape_granted, cf_shape_settle,
+    cf_shape_give_back;
 
 #endif

@@ -38,7 +38,7 @@
     X(REFUSED, 0x0106, refused, ANSWER)                                                            \
     X(NODE_GONE, 0x0107, node_gone, NOTICE)                                                        \
     X(RELOAD, 0x0108, nothing, REQUEST)                                                            \
-    X(CLOSE, 0x0109, close, REQUEST)                                                             \
+    X(CLOSE, 0x0109, close, REQUEST)                                                               \
     X(CLOSED, 0x010a, nothing, ANSWER)                                                             \
     /* observe.h */                                                                                \
     X(PROBE, 0x0201, nothing, REQUEST)                                                             \
@@ -145,6 +145,7 @@
     X(GRANTED, 0x0b02, granted, ANSWER)                                                            \
     X(GIVE_BACK, 0x0b03, give_back, NOTICE)                                                        \
     X(SETTLE, 0x0b04, settle, NOTICE)                                                              \
+    X(LIMIT_KEY, 0x0b05, limit_secret, NOTICE)                                                     \
     /* operate.h */                                                                                \
     X(TOP_ROOMS, 0x0c01, top_rooms, REQUEST)                                                       \
     X(ROOMS_TOP, 0x0c02, rooms_top, ANSWER)                                                        \

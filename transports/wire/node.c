@@ -13,8 +13,8 @@ static const cf_field_t node_here[] = {
 };
 const cf_shape_t cf_shape_node_here = CF_SHAPE(cf_node_here_t, node_here);
 
-static const cf_field_t lease[] = {CF_F_I64(cf_lease_t, until_us)};
-const cf_shape_t cf_shape_lease = CF_SHAPE(cf_lease_t, lease);
+static const cf_field_t lease[] = {CF_F_I64(cf_lease_msg_t, until_us)};
+const cf_shape_t cf_shape_lease = CF_SHAPE(cf_lease_msg_t, lease);
 
 static const cf_field_t fenced[] = {CF_F_U32(cf_fenced_t, why, 1, 255)};
 const cf_shape_t cf_shape_fenced = CF_SHAPE(cf_fenced_t, fenced);

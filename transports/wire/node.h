@@ -2,9 +2,9 @@
  *
  *     STORE_OPENED  supervisor -> nodes   the tables are there: enter (observe.h)
  *     ENTERED    nodes -> supervisor    this process is a node, or why it is not yet; with CF_ESTALE it never will be
- *     NODE_HERE  nodes -> mesh -> lobby, room threads   another one is there, and can be spoken to; each
- *                                       hears of nodes that do what it needs
- *     NODE_GONE  nodes -> room threads, mesh -> lobby -> gateways   it is not any more (control.h)
+ *     NODE_HERE  nodes -> mesh -> lobby, accounts, limiter, sweeper, room threads, lobby -> gateways   another one is there,
+ *                                       and can be spoken to; each hears of nodes that do what it needs
+ *     NODE_GONE  nodes -> room threads, mesh -> the same   it is not any more (control.h)
  *     LEASE      nodes -> room threads  nothing may leave them later than that
  *     FENCED     nodes -> supervisor    this node was marked gone: it begins anew, or ends
  *     BEAT       nodes -> nodes of each other node   that it lives, and for how long the store has not told so
@@ -32,7 +32,7 @@ typedef struct {
 
 typedef struct {
     int64_t until_us; /* cf_boot_us of this node */
-} cf_lease_t;
+} cf_lease_msg_t;
 
 typedef struct {
     uint32_t why; /* cf_node_end_t of store/registry.h */
