@@ -315,6 +315,7 @@ static uint32_t list_told(supervisor_t *self)
 static const cf_mesh_told_t told_by_mesh[] = {{CF_ACTOR_LOBBY, CF_ROLE_ROOMS},
                                               {CF_ACTOR_ACCOUNTS, CF_ROLE_ROOMS},
                                               {CF_ACTOR_LIMITER, CF_ROLE_ROOMS},
+                                              {CF_ACTOR_SWEEPER, CF_ROLE_ROOMS},
                                               {CF_ACTOR_ROOMS, CF_ROLE_STOCKBOT}};
 
 static int start_mesh(supervisor_t *self)

@@ -1,6 +1,7 @@
 #include "sweeper.h"
 
 #include "metrics.h"
+#include "others.h"
 #include "wire/control.h"
 #include "wire/record.h"
 
@@ -14,6 +15,7 @@ struct cf_sweeper {
     int64_t next_us;        /* of the next sweep; 0: nothing was done yet */
     uint64_t batches;       /* asked for so far */
     uint64_t asked[SWEEPS]; /* correlation id of the newest batch */
+    cf_others_t others;
 };
 #define KEEP INT64_MAX
 
@@ -59,6 +61,30 @@ static int on_refused(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     return 0;
 }
 
+static int on_node_here(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_sweeper_t *self = state;
+    bool came_before;
+    int rc = cf_others_here(&self->others, turn, msg, &came_before);
+    return rc < 0 ? rc : 0;
+}
+
+static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_sweeper_t *self = state;
+    uint32_t node;
+    int rc = cf_others_gone(&self->others, turn, msg, &node);
+    return rc < 0 ? rc : 0;
+}
+
+static bool has_smallest_number(const cf_sweeper_t *self, const cf_turn_t *turn)
+{
+    for (uint32_t i = 0; i < self->others.count; i++)
+        if (self->others.nodes[i] < cf_outbox_address(turn->out).node)
+            return false;
+    return true;
+}
+
 static int64_t due(void *state, cf_turn_t *turn)
 {
     cf_sweeper_t *self = state;
@@ -66,7 +92,7 @@ static int64_t due(void *state, cf_turn_t *turn)
         self->next_us = turn->boot_us + self->config.first_us;
     if (turn->boot_us >= self->next_us) {
         for (sweep_t which = 0; which < SWEEPS; which++)
-            if (self->ttl_us[which] != KEEP)
+            if (self->ttl_us[which] != KEEP && has_smallest_number(self, turn))
                 ask(self, turn, which);
         self->next_us = turn->boot_us + self->config.interval_us;
     }
@@ -101,6 +127,8 @@ int cf_sweeper_new(cf_sweeper_t **out, const cf_sweeper_config_t *config)
 static const cf_handler_t handlers[] = {
     {CF_MSG_EXPIRED, on_expired},
     {CF_MSG_REFUSED, on_refused},
+    {CF_MSG_NODE_HERE, on_node_here},
+    {CF_MSG_NODE_GONE, on_node_gone},
     {0, NULL},
 };
 

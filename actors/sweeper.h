@@ -3,7 +3,9 @@
  *     EXPIRE_SESSIONS, EXPIRE_KEYS, EXPIRE_DEAD_LETTERS, EXPIRE_POSTS
  *                        -> storage, every interval and soon after start, in batches; after a full
  *                           batch the next one at once
- *     EXPIRED, REFUSED   storage -> sweeper; what was refused is tried again next time */
+ *     EXPIRED, REFUSED   storage -> sweeper; what was refused is tried again next time
+ *     NODE_HERE, NODE_GONE  mesh -> sweeper; of several nodes the one with the smallest number sweeps. Two who do, for
+ *                           want of having heard of each other, remove the same rows once */
 #ifndef CF_SWEEPER_H
 #define CF_SWEEPER_H
 

@@ -4,6 +4,8 @@
 #include "clock.h"
 #include "metrics.h"
 #include "peer.h"
+#include "wire/control.h"
+#include "wire/node.h"
 #include "wire/record.h"
 
 #include <criterion/criterion.h>
@@ -72,6 +74,65 @@ Test(sweeper, asks_for_dead_letters_and_posts_until_their_times_ago)
     while (actor_counter(actor, CF_M_POSTS_EXPIRED) < CF_SWEEP_LIMIT + 2 ||
            actor_counter(actor, CF_M_DEAD_LETTERS_EXPIRED) < 3)
         ; /* ends with the suite's time limit */
+}
+
+/* --- several nodes: without a thread, this is node 5 --------------------------------------------
+ */
+
+static void tell_of(cf_sweeper_t *sweeper, cf_outbox_t *out, uint16_t type, const void *body)
+{
+    cf_address_t mesh = {5, CF_ACTOR_MESH, 0};
+    cf_arena_t arena = {0};
+    cf_buf_t frame = {0};
+    cf_msg_t msg, head = {.type = type, .from = mesh, .to = cf_outbox_address(out)};
+    cf_turn_t turn = {.out = out, .arena = &arena};
+    cr_assert(eq(int, cf_msg_encode(&frame, &head, body), 0));
+    cr_assert(eq(int, cf_msg_decode(&msg, frame.data, frame.size), 0));
+    for (const cf_handler_t *row = cf_sweeper_ops.handlers; row->type; row++)
+        if (row->type == type)
+            cr_assert(eq(int, row->handle(sweeper, &turn, &msg), 0));
+    cf_buf_free(&frame);
+    cf_arena_free(&arena);
+}
+
+static void node_here(cf_sweeper_t *sweeper, cf_outbox_t *out, uint32_t node)
+{
+    cf_node_here_t here = {.node = node,
+                           .name = cf_str("n"),
+                           .endpoint = cf_str("tcp://10.0.0.2:7000"),
+                           .public_key = cf_str("0123456789012345678901234567890123456789"),
+                           .roles = 3};
+    tell_of(sweeper, out, CF_MSG_NODE_HERE, &here);
+}
+
+/* How much it asks storage for when its time has come. */
+static int sweeps_at(cf_sweeper_t *sweeper, cf_outbox_t *out, int64_t now_us)
+{
+    cf_msg_t msg;
+    int n = 0;
+    cf_turn_t turn = {.wall_us = 4 * KEY_TTL_US, .boot_us = now_us, .out = out};
+    cf_sweeper_ops.due(sweeper, &turn);
+    while (cf_outbox_take(out, &msg))
+        n++;
+    return n;
+}
+
+Test(sweeper, of_several_nodes_the_one_with_the_smallest_number_sweeps)
+{
+    cf_sweeper_t *sweeper;
+    cf_outbox_t *out;
+    cf_sweeper_config_t config = {.first_us = 0, .interval_us = 10, .key_ttl_us = KEY_TTL_US};
+    cr_assert(eq(int, cf_sweeper_new(&sweeper, &config), 0));
+    cr_assert(eq(int, cf_outbox_new(&out, NULL, (cf_address_t){5, CF_ACTOR_SWEEPER, 0}), 0));
+    cr_assert(eq(int, sweeps_at(sweeper, out, 100), 2));
+    node_here(sweeper, out, 7);
+    cr_assert(eq(int, sweeps_at(sweeper, out, 200), 2));
+    node_here(sweeper, out, 3);
+    cr_assert(eq(int, sweeps_at(sweeper, out, 300), 0));
+    tell_of(sweeper, out, CF_MSG_NODE_GONE, &(cf_node_gone_t){3});
+    cr_assert(eq(int, sweeps_at(sweeper, out, 400), 2));
+    cf_outbox_destroy(&out);
+    cf_sweeper_destroy(&sweeper);
 }
 
 Test(sweeper, leaves_alone_what_is_kept_for_ever)
