@@ -77,10 +77,12 @@ static const char *const statements[STATEMENT_COUNT] = {
                   " AND gone_us IS NULL AND steady_us <= " NOW " - $2::int8)"
                   " FOR UPDATE SKIP LOCKED)",
     [MARK_CUT_OFF] =
-        "WITH there AS (SELECT number, unheard FROM nodes WHERE gone_us IS NULL),"
-        " cut AS (SELECT a.number AS one FROM there a JOIN there b ON a.number <> b.number"
+        "WITH there AS (SELECT number, unheard, entered_us FROM nodes WHERE gone_us IS NULL),"
+        " cut AS (SELECT a.number AS one, a.entered_us FROM there a JOIN there b ON a.number <> "
+        "b.number"
         " AND (b.number = ANY (a.unheard) OR a.number = ANY (b.unheard))),"
-        " worst AS (SELECT one FROM cut GROUP BY one ORDER BY count(*) DESC, one DESC LIMIT 1)"
+        " worst AS (SELECT one FROM cut GROUP BY one, entered_us"
+        " ORDER BY count(*) DESC, entered_us DESC, one DESC LIMIT 1)"
         " UPDATE nodes SET gone_us = " NOW
         ", gone_why = 3 WHERE number IN (SELECT number FROM nodes"
         " WHERE number = (SELECT one FROM worst) AND gone_us IS NULL AND EXISTS (SELECT 1 FROM "

@@ -70,7 +70,7 @@ typedef struct {
 
     /* A heartbeat. Marks gone who has been without one for too long, if this node has been steady for as long:
      * without two thirds of it between two of its own (after an outage all are late), and one of those who do not hear each other: who has most of
-     * such, then who has the largest number. Then it tells view of those who are there, and of sessions that
+     * such, then who entered last. Then it tells view of those who are there, and of sessions that
      * have ended. CF_ESTALE: this one is gone for ever, *why is set, nothing was delivered. */
     int (*beat)(cf_registry_t *self, const cf_heartbeat_t *beat, const cf_view_t *view,
                 cf_node_end_t *why);
