@@ -314,7 +314,10 @@ static void on_frame(cf_mesh_t *self, const cf_curve_frame_t *frame)
     int rc =
         cf_reliable_read(peer->reliable, frame->bytes, frame->size, cf_boot_us(), &body, &size);
     if (rc < 0) {
-        refuse(self, frame->key, "a frame that cannot be");
+        refuse(self, frame->key,
+               cf_reliable_has_version(frame->bytes, frame->size)
+                   ? "a frame that cannot be"
+                   : "another version of what nodes say to each other");
         return;
     }
     if (!peer->line) {

@@ -214,9 +214,8 @@ static int take_body(cf_reliable_t *self, uint64_t number, int64_t boot_us)
 int cf_reliable_read(cf_reliable_t *self, const uint8_t *frame, size_t size, int64_t boot_us,
                      const uint8_t **body, size_t *body_size)
 {
-    if (size < CF_RELIABLE_HEAD || frame[0] != HEAD_VERSION || frame[1] != CF_MSG_VERSION ||
-        frame[2] < BODY || frame[2] > MISSING || frame[3] != 0 ||
-        cf_get_le32(frame + 4) != size - CF_RELIABLE_HEAD ||
+    if (!cf_reliable_has_version(frame, size) || frame[2] < BODY || frame[2] > MISSING ||
+        frame[3] != 0 || cf_get_le32(frame + 4) != size - CF_RELIABLE_HEAD ||
         cf_get_le32(frame + 8) != self->config.peer || cf_get_le32(frame + 12) != self->config.me)
         return CF_EPROTO;
     uint64_t number = cf_get_le64(frame + 16), read = cf_get_le64(frame + 24);
@@ -230,6 +229,11 @@ int cf_reliable_read(cf_reliable_t *self, const uint8_t *frame, size_t size, int
     *body = frame + CF_RELIABLE_HEAD;
     *body_size = size - CF_RELIABLE_HEAD;
     return take_body(self, number, boot_us);
+}
+
+bool cf_reliable_has_version(const uint8_t *frame, size_t size)
+{
+    return size >= CF_RELIABLE_HEAD && frame[0] == HEAD_VERSION && frame[1] == CF_MSG_VERSION;
 }
 
 uint32_t cf_reliable_from(const uint8_t *frame, size_t size)

@@ -55,6 +55,8 @@ int64_t cf_reliable_due_us(const cf_reliable_t *self);
 int cf_reliable_read(cf_reliable_t *self, const uint8_t *frame, size_t size, int64_t boot_us,
                      const uint8_t **body, size_t *body_size);
 
+/* Is a frame of the versions that are read here? */
+bool cf_reliable_has_version(const uint8_t *frame, size_t size);
 /* The number of the node that a frame says it is from; 0: it is none. */
 uint32_t cf_reliable_from(const uint8_t *frame, size_t size);
 
