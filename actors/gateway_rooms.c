@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "err.h"
+#include "metrics.h"
 #include "wire/place.h"
 
 #include <sodium.h>
@@ -419,6 +420,7 @@ static void recall_post(cf_gateway_t *self, cf_place_t *place, cf_pending_t *pos
     if (was_in_flight)
         mark_lost(post);
     if (is_in_order && post->client_key[0]) {
+        cf_count(CF_M_POSTS_SENT_AGAIN);
         hold(place, post);
         return;
     }

@@ -58,6 +58,8 @@
       "posts answered by their client key")                                                        \
     X(POSTS_UNCONFIRMED, COUNTER, "confab_posts_unconfirmed_total",                                \
       "posts whose outcome was not known in time")                                                 \
+    X(POSTS_SENT_AGAIN, COUNTER, "confab_posts_sent_again_total",                                  \
+      "posts that were in flight to a node that died, for their room's next owner")                \
     X(EVENTS_OUT, COUNTER, "confab_room_events_total", "events sent by rooms to gateways")         \
     X(HISTORY_RING, COUNTER, "confab_history_pages_total{from=\"ring\"}", CF_HISTORY_HELP)         \
     X(HISTORY_STORE, COUNTER, "confab_history_pages_total{from=\"store\"}", CF_HISTORY_HELP)       \

@@ -1333,6 +1333,7 @@ Test(gateway, sends_keyed_posts_of_a_lost_node_again_and_acknowledges_them_befor
     cr_assert(has(client_heard(ann), "\"content\":\"a\""));
     cr_assert(has(client_heard(ann), "\"content\":\"b\""));
     cr_assert(has(client_heard(ann), "\"content\":\"c\""));
+    cr_assert(eq(u64, actor_counter(actor, CF_M_POSTS_SENT_AGAIN), 2));
     close(ann);
 }
 
