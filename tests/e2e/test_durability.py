@@ -33,6 +33,7 @@ def under_load(make_server, load):
     return begin
 
 
+@pytest.mark.on_partitions_too
 @pytest.mark.parametrize("point", CRASH_POINTS)
 def test_a_crash_at_any_point_loses_nothing_acked(store_kind, under_load, point):
     run = under_load()

@@ -287,6 +287,7 @@ def written(store_kind, server):
     return ann, room
 
 
+@pytest.mark.on_partitions_too
 def test_history_pages(written):
     ann, room = written
     whole = ann.history(room)
@@ -306,6 +307,7 @@ def test_history_pages(written):
     assert len(ann.call("GET", f"/chatrooms/{room}/messages")["messages"]) == 50
 
 
+@pytest.mark.on_partitions_too
 def test_history_before_an_id_and_before_a_time(written):
     ann, room = written
     whole = ann.history(room)

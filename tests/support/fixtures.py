@@ -19,17 +19,20 @@ def pytest_generate_tests(metafunc):
             pytest.mark.skip(reason="no PostgreSQL: run under tests/support/with_postgres")]
         only = metafunc.definition.get_closest_marker("only_store")
         kinds = only.args if only else ("sqlite", "postgres")
+        if metafunc.definition.get_closest_marker("on_partitions_too"):
+            kinds = (*kinds, "partitions")
         names, cases = ["store_kind"], [(kind,) for kind in kinds]
         if metafunc.definition.get_closest_marker("over_tls_too"):
             names, cases = ["store_kind", "transport"], [(kind, "plain") for kind in kinds] + [("sqlite", "tls")]
         metafunc.parametrize(names, [
-            pytest.param(*case, marks=marks if case[0] == "postgres" else [], id="-".join(case).removesuffix("-plain"))
+            pytest.param(*case, marks=[] if case[0] == "sqlite" else marks, id="-".join(case).removesuffix("-plain"))
             for case in cases])
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "only_store(kind...): run only on these stores")
     config.addinivalue_line("markers", "over_tls_too: run once more with a server that speaks TLS")
+    config.addinivalue_line("markers", "on_partitions_too: run once more on PostgreSQL with posts in partitions")
     config.addinivalue_line("markers", "own_cluster: on PostgreSQL, a cluster of the test's own, for it to harm")
     config.addinivalue_line("markers", "server_env(**variables): settings of the server under test")
 

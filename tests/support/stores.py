@@ -261,4 +261,15 @@ class Postgres:
         self.cluster.close()
 
 
-KINDS = {"sqlite": Sqlite, "postgres": Postgres}
+class Partitions(Postgres):
+    """The same with posts in partitions by room."""
+
+    def __init__(self, folder, own_cluster=False):
+        import server  # which knows the binary
+        super().__init__(folder, own_cluster)
+        subprocess.run([str(server.BINARY), "migrate"], check=True, cwd=folder, timeout=120, stderr=subprocess.DEVNULL,
+                       env={**os.environ, "CONFAB_STORE_URL": self.url})
+        self.run("SELECT partition_posts(8)")
+
+
+KINDS = {"sqlite": Sqlite, "postgres": Postgres, "partitions": Partitions}
