@@ -77,7 +77,9 @@ static const char *const statements[STATEMENT_COUNT] = {
                   " AND gone_us IS NULL AND steady_us <= " NOW " - $2::int8)"
                   " FOR UPDATE SKIP LOCKED)",
     [MARK_CUT_OFF] =
-        "WITH there AS (SELECT number, unheard, entered_us FROM nodes WHERE gone_us IS NULL),"
+        /* Who has ended is unheard as well, and by one before the others: it is left to MARK_LATE */
+        "WITH there AS (SELECT number, unheard, entered_us FROM nodes WHERE gone_us IS NULL"
+        " AND beat_us >= " NOW " - $2::int8 / 2),"
         " cut AS (SELECT a.number AS one, a.entered_us FROM there a JOIN there b ON a.number <> "
         "b.number"
         " AND (b.number = ANY (a.unheard) OR a.number = ANY (b.unheard))),"
@@ -244,7 +246,7 @@ static int postgres_beat(cf_registry_t *base, const cf_heartbeat_t *beat, const 
     begin(&trip, self);
     add(&trip, BEAT, params, 3);
     add(&trip, MARK_LATE, params, 2);
-    add(&trip, MARK_CUT_OFF, params, 1);
+    add(&trip, MARK_CUT_OFF, params, 2);
     add(&trip, WHY, params, 1);
     add(&trip, THERE, NULL, 0);
     add(&trip, ENDED, &since, 1);

@@ -324,6 +324,18 @@ Test(registry, of_two_who_do_not_hear_each_other_the_later_is_gone)
     cr_assert(eq(str, there, "3"));
 }
 
+Test(registry, nobody_is_cut_off_for_not_hearing_one_that_has_ended)
+{
+    if (!open_all())
+        return;
+    for (uint32_t i = 1; i <= 3; i++)
+        cr_assert(eq(int, enter(i), 0));
+    /* killed a while ago, and not yet late: 3 has missed it, 2 not yet */
+    place_sql("UPDATE nodes SET beat_us = beat_us - 2250000 WHERE number = 1", NULL, 0);
+    cr_assert(eq(int, beat_without(3, (const uint32_t[]){1}, 1), 0));
+    cr_assert(eq(str, there, "1 2 3"));
+}
+
 Test(registry, who_is_cut_off_from_most_goes_whatever_its_number)
 {
     if (!open_all())
