@@ -345,7 +345,7 @@ static int on_close(void *state, cf_turn_t *turn, const cf_msg_t *msg)
                          !pending->typed; /* nobody was told anything of it */
         next = pending->client && !is_attach ? give_up(self, pending) : pending->hh.next;
     }
-    cf_socket_close_all(self, how.begins_anew);
+    cf_socket_close_all(self, &how);
     return 0;
 }
 

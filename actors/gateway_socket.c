@@ -15,9 +15,8 @@
 #define COUNTS_SAVED_US INT64_C(1000000) /* for so long what is not used may be used later */
 #define COUNTS_CORE_SHARE 50             /* counts take a 50th of a core at most */
 #define COUNTS_BYTES_PER_S 10000000
-#define RECONNECT_SPREAD_MS                                                                        \
-    10000 /* clients of a server that goes away come back over this time                           \
-           */
+#define RECONNECT_SPREAD_MS 10000 /* clients of a server that goes away come back over this time */
+#define RECONNECT_ELSEWHERE_MS 2000 /* or to other nodes, over this */
 
 /* --- outgoing ----------------------------------------------------------------------------------
  */
@@ -568,15 +567,15 @@ void cf_socket_second(cf_gateway_t *self, int64_t wall_us)
             cf_socket_close(client, 1008, "session expired");
 }
 
-void cf_socket_close_all(cf_gateway_t *self, bool begins_anew)
+void cf_socket_close_all(cf_gateway_t *self, const cf_close_t *how)
 {
     char reason[64];
+    uint32_t spread_ms = how->has_others ? RECONNECT_ELSEWHERE_MS : RECONNECT_SPREAD_MS;
     for (cf_client_t *client = self->clients; client; client = client->hh.next) {
         if (!client->conn || client->phase < CF_CLIENT_ATTACHING)
             continue;
         snprintf(reason, sizeof reason, "%s; retry_after_ms=%u",
-                 begins_anew ? "restarting" : "going away",
-                 randombytes_uniform(RECONNECT_SPREAD_MS));
-        cf_socket_close(client, begins_anew ? 1012 : 1001, reason);
+                 how->begins_anew ? "restarting" : "going away", randombytes_uniform(spread_ms));
+        cf_socket_close(client, how->begins_anew ? 1012 : 1001, reason);
     }
 }

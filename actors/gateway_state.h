@@ -280,7 +280,7 @@ void cf_socket_post_failed(cf_gateway_t *self, cf_pending_t *pending, int err,
                            uint32_t retry_after_ms);
 void cf_socket_gave_up(cf_gateway_t *self, cf_pending_t *pending);      /* nobody answered it */
 void cf_socket_lost_post_over(cf_gateway_t *self, cf_client_t *client); /* one of lost_posts */
-void cf_socket_close_all(cf_gateway_t *self, bool begins_anew);
+void cf_socket_close_all(cf_gateway_t *self, const cf_close_t *how);
 void cf_socket_give_credit(cf_gateway_t *self, cf_client_t *client, uint32_t bytes);
 /* Send what a writer has put into text; rc is what it returned. Frees text. Counted under type. */
 void cf_socket_send(cf_client_t *client, cf_buf_t *text, int rc, cf_metric_t type);

@@ -1,6 +1,7 @@
 #include "lobby.h"
 
 #include "clock.h"
+#include "crash_point.h"
 #include "err.h"
 #include "lobby_counts.h"
 #include "log.h"
@@ -36,6 +37,8 @@ typedef struct {
     uint32_t given_to;  /* it was let go for this node, which has not said TAKEN; 0: it was not */
     uint32_t let_go_by; /* while it opens: the node that waits for TAKEN; 0: none */
     bool retiring;
+    bool is_vacating;       /* it was told to go, and has not asked to RETIRE yet */
+    bool is_listed;         /* among those that are to leave when the node drains */
     bool is_moving;         /* it was told where to go, and is not known to have come there */
     uint64_t open_corr;     /* of the OPEN that was not confirmed yet; 0: it was */
     int64_t opened_us;      /* when it was sent */
@@ -58,6 +61,7 @@ typedef struct {
 
 typedef struct {
     char name[CF_NODE_NAME_MAX + 1];
+    bool is_leaving; /* it opens no room any more */
 } peer_t;
 
 struct cf_lobby {
@@ -71,6 +75,10 @@ struct cf_lobby {
     peer_t peers[CF_NODES_MAX];             /* what else is known of nodes[i] */
     uint32_t node_count;
     uint32_t moving; /* places that are on their way to where they were told to go */
+    bool is_draining, owes_drained;
+    cf_id_t *
+        leaving; /* rooms with connections that are to leave, in the order in which they do; owned */
+    uint32_t leaving_count, leaving_cap, leaving_next;
     hint_t *hints;
     cf_lobby_counts_t *counts;
     int64_t repair_us; /* when to look for what was not said or not answered; INT64_MAX: nothing */
@@ -103,6 +111,12 @@ static place_t *find(cf_lobby_t *self, cf_id_t id)
     place_t *place;
     HASH_FIND(hh, self->places, &id, sizeof id, place);
     return place;
+}
+
+/* Its room is here, and stays for all that is known. */
+static bool is_settled(const place_t *place)
+{
+    return !place->retiring && !place->open_corr && !place->given_to && !place->is_vacating;
 }
 
 static void count_load(cf_lobby_t *self, cf_address_t at, int by)
@@ -188,14 +202,16 @@ static uint32_t preferred_other(const cf_lobby_t *self, cf_id_t room)
 {
     uint32_t best = 0;
     for (uint32_t i = 0; i < self->node_count; i++)
-        prefer(&best, room, self->nodes[i]);
+        if (!self->peers[i].is_leaving)
+            prefer(&best, room, self->nodes[i]);
     return best;
 }
 
 static uint32_t preferred_node(const cf_lobby_t *self, cf_id_t room)
 {
     uint32_t best = preferred_other(self, room);
-    prefer(&best, room, self->config.node);
+    if (!self->is_draining || best == 0)
+        prefer(&best, room, self->config.node);
     return best;
 }
 
@@ -411,7 +427,7 @@ static int wait_for_place(cf_lobby_t *self, place_t *place, const lookup_t *aske
 /* A room with a place here: where it is, once that is known. */
 static int answer_or_wait(cf_lobby_t *self, cf_turn_t *turn, place_t *place, const lookup_t *lookup)
 {
-    if (place->retiring || place->open_corr || place->given_to || place->is_moving)
+    if (!is_settled(place))
         return wait_for_place(self, place, lookup);
     answer_placed(self, turn, &lookup->request, place);
     return 0;
@@ -429,40 +445,14 @@ static place_t *add_place_for(cf_lobby_t *self, const lookup_t *lookup, int *rc)
     return place;
 }
 
-static int open_here(cf_lobby_t *self, cf_turn_t *turn, const lookup_t *lookup, uint32_t let_go_by)
-{
-    int rc;
-    place_t *place = add_place_for(self, lookup, &rc);
-    if (!place)
-        return rc;
-    place->let_go_by = let_go_by;
-    open_at(self, turn, place, least_loaded(self));
-    return 0;
-}
-
-static int on_lookup(void *state, cf_turn_t *turn, const cf_msg_t *msg)
-{
-    cf_lobby_t *self = state;
-    place_t *place = find(self, msg->room);
-    lookup_t lookup = {.request = *msg};
-    if (place)
-        return answer_or_wait(self, turn, place, &lookup);
-    uint32_t node = node_to_ask(self, msg->room);
-    if (node == self->config.node)
-        return open_here(self, turn, &lookup, 0);
-    send_on(self, turn, &lookup, node, false, false);
-    return 0;
-}
-
-/* --- lookups of other lobbies ------------------------------------------------------------------
- */
-
 /* What waits for this place goes with it. It must not be opened here before the other has it, or both would: the store
  * would find out, but not of an ephemeral room. */
 static void give(cf_lobby_t *self, cf_turn_t *turn, place_t *place, uint32_t node)
 {
     /* Then it is opened there before anybody asks */
     bool was_sent = place->is_moving && hand_over(turn, place, lobby_of(node)) == 0;
+    if (was_sent)
+        cf_crash_point("in_handover");
     cf_lobby_counts_set_here(self->counts, place->id, 0);
     place->at = place->target = (cf_address_t){0};
     place->retiring = false;
@@ -483,6 +473,40 @@ static int let_go(cf_lobby_t *self, cf_turn_t *turn, const lookup_t *lookup, uin
         give(self, turn, place, node);
     return rc;
 }
+
+/* A node that drains lets it go instead, whoever has it. */
+static int open_here(cf_lobby_t *self, cf_turn_t *turn, const lookup_t *lookup, uint32_t let_go_by)
+{
+    int rc;
+    uint32_t node = preferred_node(self, lookup->request.room);
+    if (self->is_draining && node != self->config.node) {
+        tell_taken(turn, lookup->request.room, &let_go_by);
+        return let_go(self, turn, lookup, node);
+    }
+    place_t *place = add_place_for(self, lookup, &rc);
+    if (!place)
+        return rc;
+    place->let_go_by = let_go_by;
+    open_at(self, turn, place, least_loaded(self));
+    return 0;
+}
+
+static int on_lookup(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_lobby_t *self = state;
+    place_t *place = find(self, msg->room);
+    lookup_t lookup = {.request = *msg};
+    if (place)
+        return answer_or_wait(self, turn, place, &lookup);
+    uint32_t node = node_to_ask(self, msg->room);
+    if (node == self->config.node || (self->is_draining && !find_hint(self, msg->room)))
+        return open_here(self, turn, &lookup, 0);
+    send_on(self, turn, &lookup, node, false, false);
+    return 0;
+}
+
+/* --- lookups of other lobbies ------------------------------------------------------------------
+ */
 
 /* An OPEN that is under way may still use it. */
 static void take_promise(cf_turn_t *turn, place_t *place, uint32_t node)
@@ -509,7 +533,7 @@ static int seek_here(cf_lobby_t *self, cf_turn_t *turn, const lookup_t *lookup,
     if (may_go)
         return let_go(self, turn, lookup, by);
     int rc = open_here(self, turn, lookup, seek->let_go ? by : 0);
-    if (rc < 0 && seek->let_go)
+    if (rc < 0 && seek->let_go && !self->is_draining)
         tell_taken(turn, lookup->request.room, &by);
     return rc;
 }
@@ -601,6 +625,16 @@ static int on_owned(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 /* --- retiring ----------------------------------------------------------------------------------
  */
 
+/* It is to be somewhere again. */
+static void open_or_give(cf_lobby_t *self, cf_turn_t *turn, place_t *place)
+{
+    uint32_t node = preferred_node(self, place->id);
+    if (self->is_draining && node != self->config.node)
+        give(self, turn, place, node);
+    else
+        open_at(self, turn, place, least_loaded(self));
+}
+
 /* Everybody has forgotten the room: free it, and open it anew if somebody wants it. */
 static void finish_retirement(cf_lobby_t *self, cf_turn_t *turn, place_t *place)
 {
@@ -611,10 +645,12 @@ static void finish_retirement(cf_lobby_t *self, cf_turn_t *turn, place_t *place)
     count_load(self, place->at, -1);
     if (place->target.kind && place->target.node != self->config.node)
         give(self, turn, place, place->target.node);
-    else if (!place->lookups && !place->is_moving)
-        drop_place(self, place);
+    else if (place->target.kind)
+        open_at(self, turn, place, place->target);
+    else if (place->lookups || place->is_moving)
+        open_or_give(self, turn, place);
     else
-        open_at(self, turn, place, place->target.kind ? place->target : least_loaded(self));
+        drop_place(self, place);
 }
 
 static void tell_forget(cf_lobby_t *self, cf_turn_t *turn, place_t *place)
@@ -630,6 +666,7 @@ static void tell_forget(cf_lobby_t *self, cf_turn_t *turn, place_t *place)
 static void begin_retirement(cf_lobby_t *self, cf_turn_t *turn, place_t *place)
 {
     place->retiring = true;
+    place->is_vacating = false;
     place->open_corr = 0;
     tell_taken(turn, place->id, &place->let_go_by);
     place->not_told = place->not_forgotten = place->told;
@@ -676,7 +713,7 @@ static int move_to(cf_lobby_t *self, cf_turn_t *turn, place_t *place, cf_address
     if (rc < 0)
         return rc;
     place->target = target;
-    place->is_moving = true;
+    place->is_vacating = place->is_moving = true;
     self->moving++;
     return 0;
 }
@@ -684,7 +721,7 @@ static int move_to(cf_lobby_t *self, cf_turn_t *turn, place_t *place, cf_address
 static uint32_t node_named(const cf_lobby_t *self, cf_str_t name)
 {
     for (uint32_t i = 0; i < self->node_count; i++)
-        if (cf_str_equal(name, cf_str(self->peers[i].name)))
+        if (!self->peers[i].is_leaving && cf_str_equal(name, cf_str(self->peers[i].name)))
             return self->nodes[i];
     return 0;
 }
@@ -716,7 +753,7 @@ static int on_move(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     place_t *place = find(self, msg->room);
     if (!place)
         return CF_EMOVED;
-    if (place->retiring || place->open_corr || place->given_to || place->is_moving)
+    if (!is_settled(place))
         return CF_EAGAIN;
     if (cf_address_equal(place->at, target))
         return CF_EEXIST;
@@ -754,6 +791,7 @@ static void receive(cf_lobby_t *self, cf_turn_t *turn, const cf_msg_t *msg)
         place->let_go_by = by;
         keep_handed(place, msg);
         open_at(self, turn, place, least_loaded(self));
+        cf_crash_point("in_takeover");
     }
 }
 
@@ -770,6 +808,85 @@ static int on_handover(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     else if (place && place->is_moving && cf_address_equal(place->at, msg->from))
         keep_handed(place, msg);
     return 0;
+}
+
+static int on_leaving(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_lobby_t *self = state;
+    (void)turn;
+    for (uint32_t i = 0; i < self->node_count; i++)
+        if (self->nodes[i] == msg->from.node)
+            self->peers[i].is_leaving = true;
+    return msg->from.kind == CF_ACTOR_LOBBY ? 0 : CF_ERANGE;
+}
+
+/* --- draining ----------------------------------------------------------------------------------
+ */
+
+/* Without memory it stays, and is found by the store when this node is gone. */
+static void list_leaving(cf_lobby_t *self, place_t *place)
+{
+    if (place->is_listed)
+        return;
+    if (self->leaving_count == self->leaving_cap) {
+        uint32_t cap = self->leaving_cap ? 2 * self->leaving_cap : 64;
+        cf_id_t *leaving = realloc(self->leaving, cap * sizeof *leaving);
+        if (!leaving)
+            return;
+        self->leaving = leaving;
+        self->leaving_cap = cap;
+    }
+    self->leaving[self->leaving_count++] = place->id;
+    place->is_listed = true;
+}
+
+/* Rooms with connections move, some at a time. The others, of which there may be very many, only retire: nobody waits for
+ * them, and whoever does from now on finds them at another node. */
+static void drain(void *state, cf_turn_t *turn)
+{
+    cf_lobby_t *self = state;
+    self->is_draining = self->owes_drained = true;
+    for (uint32_t i = 0; i < self->node_count; i++)
+        cf_outbox_insist(turn->out, lobby_of(self->nodes[i]), CF_MSG_LEAVING, 0, (cf_id_t){0},
+                         NULL);
+    for (place_t *place = self->places; place; place = place->hh.next) {
+        if (cf_lobby_counts_of(self->counts, place->id) || !is_settled(place))
+            list_leaving(self, place);
+        else if (preferred_other(self, place->id))
+            place->is_vacating = cf_outbox_send(turn->out, place->at, CF_MSG_VACATE, 0, place->id,
+                                                &(cf_vacate_t){.hand_over = false}) == 0;
+    }
+}
+
+static void go_on_draining(cf_lobby_t *self, cf_turn_t *turn)
+{
+    while (self->leaving_next < self->leaving_count && self->moving < self->config.moving_max) {
+        place_t *place = find(self, self->leaving[self->leaving_next++]);
+        uint32_t node = place ? preferred_other(self, place->id) : 0;
+        if (!place)
+            continue;
+        place->is_listed = false;
+        if (node && is_settled(place))
+            move_to(self, turn, place, lobby_of(node));
+    }
+}
+
+static bool has_rooms(const cf_lobby_t *self)
+{
+    uint32_t rooms = self->moving;
+    for (uint32_t i = 0; i < self->config.thread_count; i++)
+        rooms += self->load[i];
+    return rooms > 0;
+}
+
+static void check_drained(cf_lobby_t *self)
+{
+    bool has_others = preferred_other(self, (cf_id_t){0}) != 0;
+    if (!self->owes_drained || (has_rooms(self) && has_others))
+        return;
+    self->owes_drained = false;
+    if (self->config.actor)
+        cf_actor_drained(self->config.actor);
 }
 
 /* What could not be said is said now; an OPEN that nobody answered is said again. */
@@ -806,6 +923,8 @@ static int on_presence(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     if (!place || !cf_address_equal(place->at, msg->from))
         return rc;
     cf_lobby_counts_set_here(self->counts, place->id, presence.connections);
+    if (self->is_draining && presence.connections)
+        list_leaving(self, place);
     return 0;
 }
 
@@ -854,6 +973,8 @@ static int on_node_here(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     self->nodes[self->node_count++] = here.node;
     for (uint32_t i = 0; i < self->config.gateway_count; i++)
         cf_outbox_forward(turn->out, msg, self->config.gateways[i]);
+    if (self->is_draining)
+        cf_outbox_insist(turn->out, lobby_of(here.node), CF_MSG_LEAVING, 0, (cf_id_t){0}, NULL);
     cf_lobby_counts_node_here(self->counts, turn, here.node);
     return 0;
 }
@@ -921,7 +1042,7 @@ static void place_without(cf_lobby_t *self, cf_turn_t *turn, place_t *place, uin
         drop_place(self, place);
     } else if (place->given_to == node) {
         place->given_to = 0;
-        open_at(self, turn, place, least_loaded(self));
+        open_or_give(self, turn, place);
     }
 }
 
@@ -946,19 +1067,32 @@ static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 }
 
 static const cf_handler_t handlers[] = {
-    {CF_MSG_LOOKUP, on_lookup},       {CF_MSG_RETIRE, on_retire},
-    {CF_MSG_FORGOTTEN, on_forgotten}, {CF_MSG_PRESENCE, on_presence},
-    {CF_MSG_MOVE, on_move},           {CF_MSG_ROOM_LIST, on_room_list},
-    {CF_MSG_NODE_GONE, on_node_gone}, {CF_MSG_DONE, on_opened},
-    {CF_MSG_REFUSED, on_not_opened},  {CF_MSG_OWNED, on_owned},
-    {CF_MSG_SEEK, on_seek},           {CF_MSG_TAKEN, on_taken},
-    {CF_MSG_NODE_HERE, on_node_here}, {CF_MSG_COUNTS, on_counts},
-    {CF_MSG_HANDOVER, on_handover},   {0, NULL},
+    {CF_MSG_LOOKUP, on_lookup},
+    {CF_MSG_RETIRE, on_retire},
+    {CF_MSG_FORGOTTEN, on_forgotten},
+    {CF_MSG_PRESENCE, on_presence},
+    {CF_MSG_MOVE, on_move},
+    {CF_MSG_ROOM_LIST, on_room_list},
+    {CF_MSG_NODE_GONE, on_node_gone},
+    {CF_MSG_DONE, on_opened},
+    {CF_MSG_REFUSED, on_not_opened},
+    {CF_MSG_OWNED, on_owned},
+    {CF_MSG_SEEK, on_seek},
+    {CF_MSG_TAKEN, on_taken},
+    {CF_MSG_NODE_HERE, on_node_here},
+    {CF_MSG_COUNTS, on_counts},
+    {CF_MSG_HANDOVER, on_handover},
+    {CF_MSG_LEAVING, on_leaving},
+    {0, NULL},
 };
 
 static int64_t due(void *state, cf_turn_t *turn)
 {
     cf_lobby_t *self = state;
+    if (self->is_draining) {
+        go_on_draining(self, turn);
+        check_drained(self);
+    }
     int64_t counts_us = cf_lobby_counts_due(self->counts, turn, self->nodes, self->node_count);
     if (turn->boot_us >= self->repair_us)
         repair(self, turn);
@@ -978,6 +1112,7 @@ static void destroy(void *state)
     while (self->hints)
         drop_hint(self, self->hints);
     cf_lobby_counts_destroy(&self->counts);
+    free(self->leaving);
     free(self->load);
     free(self);
 }
@@ -989,4 +1124,4 @@ static void gauges(void *state)
 }
 
 const cf_actor_ops_t cf_lobby_ops = {
-    .handlers = handlers, .due = due, .gauges = gauges, .destroy = destroy};
+    .handlers = handlers, .due = due, .drain = drain, .gauges = gauges, .destroy = destroy};

@@ -17,6 +17,9 @@
  *                and SEEK what waits for it. Lookups wait from here on. moving_max rooms at a time
  *     HANDOVER   (room thread) kept for the next place. (lobby of another node) the room is opened here, as one that was let
  *                go for this node, and its thread gets it behind OPEN
+ *     DRAIN      LEAVING to the other lobbies; rooms with connections move to where they will be wanted most, the others retire, and
+ *                none is opened any more: a lookup lets it go. DRAINED when no room is left, or no other node is there to go to
+ *     LEAVING    (lobby of another node) it is given no room, and not asked first
  *     PRESENCE   remembered; COUNTS to the gateways of this node at most every 100 ms, of the rooms of all nodes; and to
  *                the other lobbies, of those here that have changed
  *     COUNTS     (lobby of another node) remembered; 0: nobody is there any more
@@ -49,6 +52,7 @@ typedef struct {
         moving_max; /* rooms that move at a time: what they hand over is held until they are there */
     uint32_t hints_max;
     uint32_t away_max;    /* rooms of other nodes whose connections are counted */
+    cf_actor_t *actor;    /* which says that it has drained; NULL in tests that do not drain */
     uint32_t lookups_max; /* that may wait for opening and retiring rooms, all together */
 } cf_lobby_config_t;
 

@@ -12,6 +12,7 @@
 #include "log.h"
 #include "mesh.h"
 #include "nodes.h"
+#include "others.h"
 #include "reader.h"
 #include "roles.h"
 #include "rooms.h"
@@ -53,11 +54,12 @@ typedef struct {
 
 static const step_t steps[] = {
     {CF_MSG_DRAIN, CF_ACTOR_STATS, 1},        {CF_MSG_DRAIN, CF_ACTOR_CONTROL, 2},
-    {CF_MSG_DRAIN, CF_ACTOR_STOCKBOT, 5}, /* so that no gateway waits for a slow quote service */
-    {CF_MSG_DRAIN, CF_ACTOR_GATEWAY, 13},     {CF_MSG_CLOSE, CF_ACTOR_GATEWAY, 18},
-    {CF_MSG_DRAIN, CF_ACTOR_ROOMS, 21},       {CF_MSG_DRAIN, CF_ACTOR_STORAGE, 24},
-    {CF_MSG_DRAIN, CF_ACTOR_MESH, 25},  /* while the others still know this node */
-    {CF_MSG_DRAIN, CF_ACTOR_NODES, 26}, /* nothing is written any more: others may have the rooms */
+    {CF_MSG_DRAIN, CF_ACTOR_LOBBY, 6},    /* rooms move while their members are still here */
+    {CF_MSG_DRAIN, CF_ACTOR_STOCKBOT, 9}, /* so that no gateway waits for a slow quote service */
+    {CF_MSG_DRAIN, CF_ACTOR_GATEWAY, 15},     {CF_MSG_CLOSE, CF_ACTOR_GATEWAY, 20},
+    {CF_MSG_DRAIN, CF_ACTOR_ROOMS, 22},       {CF_MSG_DRAIN, CF_ACTOR_STORAGE, 25},
+    {CF_MSG_DRAIN, CF_ACTOR_MESH, 26},  /* while the others still know this node */
+    {CF_MSG_DRAIN, CF_ACTOR_NODES, 27}, /* nothing is written any more: others may have the rooms */
     {CF_MSG_STOP, CF_ACTOR_NODES, SHARES},    {CF_MSG_STOP, CF_ACTOR_MESH, SHARES},
     {CF_MSG_STOP, CF_ACTOR_CONTROL, SHARES},  {CF_MSG_STOP, CF_ACTOR_SWEEPER, SHARES},
     {CF_MSG_STOP, CF_ACTOR_LOBBY, SHARES},    {CF_MSG_STOP, CF_ACTOR_ROOMS, SHARES},
@@ -86,6 +88,7 @@ typedef struct {
     int64_t start_us;
     bool stopping;
     bool begins_anew; /* behind that */
+    cf_others_t others;
     size_t step;
     uint32_t awaited;                        /* answers to the current step */
     uint64_t reload;                         /* number of the newest SIGHUP */
@@ -312,11 +315,10 @@ static uint32_t list_told(supervisor_t *self)
 }
 
 /* Who speaks to other nodes by itself. */
-static const cf_mesh_told_t told_by_mesh[] = {{CF_ACTOR_LOBBY, CF_ROLE_ROOMS},
-                                              {CF_ACTOR_ACCOUNTS, CF_ROLE_ROOMS},
-                                              {CF_ACTOR_LIMITER, CF_ROLE_ROOMS},
-                                              {CF_ACTOR_SWEEPER, CF_ROLE_ROOMS},
-                                              {CF_ACTOR_ROOMS, CF_ROLE_STOCKBOT}};
+static const cf_mesh_told_t told_by_mesh[] = {
+    {CF_ACTOR_LOBBY, CF_ROLE_ROOMS},    {CF_ACTOR_ACCOUNTS, CF_ROLE_ROOMS},
+    {CF_ACTOR_LIMITER, CF_ROLE_ROOMS},  {CF_ACTOR_SWEEPER, CF_ROLE_ROOMS},
+    {CF_ACTOR_ROOMS, CF_ROLE_STOCKBOT}, {CF_ACTOR_SUPERVISOR, CF_ROLE_ROOMS}};
 
 static int start_mesh(supervisor_t *self)
 {
@@ -442,6 +444,7 @@ static int start_lobby(supervisor_t *self)
                                 .node = self->bus.node,
                                 .node_name = self->config->node_name,
                                 .moving_max = CF_LOBBY_MOVING_MAX,
+                                .actor = actor_of(self, CF_ACTOR_LOBBY, 0),
                                 .hints_max = CF_LOBBY_HINTS_MAX,
                                 .away_max = CF_LOBBY_AWAY_MAX,
                                 .lookups_max = CF_LOBBY_LOOKUPS_MAX};
@@ -698,7 +701,7 @@ static void begin_step(supervisor_t *self)
     cf_outbox_t *out = cf_actor_outbox(self->self);
     for (self->awaited = 0; self->step < STEPS && self->awaited == 0;) {
         const step_t *step = &steps[self->step];
-        cf_close_t how = {self->begins_anew};
+        cf_close_t how = {self->begins_anew, self->others.count > 0};
         for (uint32_t i = 0; i < self->count; i++)
             if (self->addresses[i].kind == step->kind) {
                 cf_outbox_send(out, self->addresses[i], step->type, 1 + self->step, (cf_id_t){0},
@@ -921,6 +924,22 @@ static int on_fenced(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     return 0;
 }
 
+static int on_node_here(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    supervisor_t *self = state;
+    bool came_before;
+    int rc = cf_others_here(&self->others, turn, msg, &came_before);
+    return rc < 0 ? rc : 0;
+}
+
+static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    supervisor_t *self = state;
+    uint32_t node;
+    int rc = cf_others_gone(&self->others, turn, msg, &node);
+    return rc < 0 ? rc : 0;
+}
+
 /* Returns when to look again. */
 static int64_t check_store(supervisor_t *self, int64_t boot_us)
 {
@@ -954,6 +973,8 @@ static const cf_handler_t handlers[] = {
     {CF_MSG_STORE_OPENED, on_store_opened},
     {CF_MSG_ENTERED, on_entered},
     {CF_MSG_FENCED, on_fenced},
+    {CF_MSG_NODE_HERE, on_node_here},
+    {CF_MSG_NODE_GONE, on_node_gone},
     {CF_MSG_DONE, on_reload_answer},
     {CF_MSG_REFUSED, on_reload_answer},
     {0, NULL},

@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -63,6 +64,18 @@ static void gone(cf_load_t *load, cf_client_t *client, int code, const char *wha
     client->attempts++;
     client->server = (client->server + 1) % load->options.server_count;
     client->retry_ns = load->now_ns + wait_ns / 2 + cf_jitter_ns(wait_ns / 2);
+}
+
+/* A server that goes away says when to come back, as the page does then. */
+static void heed_reason(cf_load_t *load, cf_client_t *client, const cf_ws_frame_t *close)
+{
+    char reason[128] = "";
+    size_t size = close->size > 2 ? close->size - 2 : 0;
+    memcpy(reason, close->payload + 2, size < sizeof reason ? size : sizeof reason - 1);
+    const char *told = strstr(reason, "retry_after_ms=");
+    if (told && load->options.heed)
+        client->retry_ns =
+            load->now_ns + strtol(told + strlen("retry_after_ms="), NULL, 10) * 1000000;
 }
 
 void cf_client_flush(cf_client_t *client)
@@ -188,6 +201,7 @@ static bool on_frame(cf_load_t *load, cf_client_t *client, const cf_ws_frame_t *
         cf_client_flush(client);
         client->close_seen = true;
         gone(load, client, code, "");
+        heed_reason(load, client, frame);
         return false;
     default:
         load->counts.unreadable += frame->opcode != CF_OP_PONG;

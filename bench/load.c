@@ -6,7 +6,8 @@
  *     --rate N       N posts a second over all writers, latency counted from when each was due
  *     --inflight N   N posts at any time whose deliveries have not all arrived
  *     neither        every writer keeps --window posts without ack
- * With --reconnect whoever has lost its connection comes back, to the next --url; with --silence also who has got
+ * With --reconnect whoever has lost its connection comes back, to the next --url, soon or, with --heed, when it was told
+ * to, as the page does; with --silence also who has got
  * nothing for so long, a ping neither: behind the connection may be a node that is frozen or cut off.
  * --stopped and --drip make the last clients read nothing, or a byte a second. On SIGUSR1 every other
  * one that has stopped reads on. With --comeback, behind the measured seconds, those whose connection
@@ -74,6 +75,7 @@ static const struct option option_table[] = {{"url", required_argument, NULL, 'u
                                              {"no-joins", no_argument, NULL, 'J'},
                                              {"no-acks", no_argument, NULL, 'A'},
                                              {"reconnect", no_argument, NULL, 'x'},
+                                             {"heed", no_argument, NULL, 'h'},
                                              {"comeback", no_argument, NULL, 'b'},
                                              {"no-copies", no_argument, NULL, 'y'},
                                              {"dialect", required_argument, NULL, 'a'},
@@ -87,7 +89,7 @@ static int usage(const char *problem)
             "  [--rate N | --inflight N] [--window N] [--seconds N] [--posts N] [--writers N] "
             "[--payload BYTES]\n"
             "  [--stopped N] [--drip N] [--comeback] [--no-keys] [--no-joins] [--no-acks] "
-            "[--reconnect]\n"
+            "[--reconnect [--heed]]\n"
             "  [--dialect confab|plain|mqtt|nats|socketio] [--path PATH, %%s is the room]\n"
             "  [--pid SERVER]... [--json FILE] [--ledger FILE] [--no-copies] [--run N]\n"
             "  [--connecting N] [--connect-limit SECONDS] [--drain-limit SECONDS] [--silence "
@@ -204,6 +206,9 @@ static int read_options(cf_options_t *o, int argc, char **argv)
             break;
         case 'x':
             o->reconnect = true;
+            break;
+        case 'h':
+            o->heed = true;
             break;
         case 'b':
             o->comeback = true;

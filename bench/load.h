@@ -140,7 +140,7 @@ typedef struct {
     int inflight, window, seconds, writers, payload, stopped, drip, connecting_max, connect_limit,
         drain_limit, silence, clients_max;
     uint64_t posts_max;
-    bool keys, reconnect, comeback, joins, acks, copies;
+    bool keys, reconnect, heed, comeback, joins, acks, copies;
 } cf_options_t;
 
 struct cf_load {

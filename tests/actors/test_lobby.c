@@ -618,6 +618,137 @@ Test(lobby, moves_so_many_rooms_at_a_time)
     cr_assert(eq(int, move(3, THREAD(0)), 0));
 }
 
+/* --- draining ------------------------------------------------------------------------------------
+ */
+
+static void drain(void)
+{
+    cf_turn_t turn = turn_now();
+    cf_lobby_ops.drain(lobby, &turn);
+}
+
+/* Its thread lets room n go, and all have forgotten it. */
+static void lets_go(uint32_t n, cf_address_t thread)
+{
+    retire(n, thread);
+    all_forget(n);
+}
+
+/* Rooms 1 to n, on the threads in turn, with a connection each; their counts have been told. */
+static void with_visited(uint32_t n)
+{
+    for (uint32_t i = 1; i <= n; i++) {
+        with_room(i, THREAD((i - 1) % 3));
+        presence(i, THREAD((i - 1) % 3), 1);
+    }
+    due_at(0);
+}
+
+Test(lobby, that_drains_moves_what_has_connections_a_few_at_a_time_and_lets_the_rest_retire)
+{
+    with_visited(3);
+    with_room(4, THREAD(0));
+    node_here(2);
+    due_at(100);
+    drain();
+    cr_assert(eq(str, due_at(101),
+                 "far-lobby0 LEAVING 0; thread0 VACATE 4; thread0 VACATE 1; "
+                 "thread1 VACATE 2"));
+    lets_go(4, THREAD(0));
+    heard();
+    hand_over(THREAD(0), 1, 1);
+    lets_go(1, THREAD(0));
+    cr_assert(not(eq(ptr, strstr(heard(), "far-lobby0 HANDOVER 1 posts=1"), NULL)));
+    cr_assert(eq(ptr, strstr(due_at(102), "VACATE"), NULL)); /* it is not there yet */
+    taken(1, 2);
+    cr_assert(not(eq(ptr, strstr(due_at(103), "thread2 VACATE 3"), NULL)));
+}
+
+Test(lobby, that_drains_opens_nothing_any_more)
+{
+    uint32_t n = room_of(1, 0, 2), far = room_of(2, 0, 2);
+    node_here(2);
+    drain();
+    heard();
+    asked = 0;
+    look_up(GW1, n);
+    look_up(GW1, far);
+    char expected[128];
+    snprintf(
+        expected, sizeof expected,
+        "far-lobby0 SEEK #1 %u hops=1 let go for gw0; far-lobby0 SEEK #2 %u hops=1 let go for gw0",
+        n, far);
+    cr_assert(eq(str, heard(), expected));
+    seek(2, 77, 1, LET_GO); /* it had not heard that this one leaves */
+    cr_assert(
+        eq(str, heard(), "far-lobby0 TAKEN 77; far-lobby0 SEEK #3 77 hops=2 let go for far-gw0"));
+}
+
+Test(lobby, that_drains_lets_go_who_comes_back_or_was_only_opening)
+{
+    with_room(1, THREAD(0));
+    look_up(GW1, 2);
+    heard();
+    node_here(2);
+    drain();
+    asked = 0;
+    look_up(GW1, 1);
+    due_at(1);
+    lets_go(1, THREAD(0)); /* nobody was in it */
+    cr_assert(eq(str, heard(),
+                 "gw0 FORGET 1; gw1 FORGET 1; thread0 RETIRED 1; "
+                 "far-lobby0 SEEK #1 1 hops=1 let go for gw0"));
+    opened(2, THREAD(1));
+    presence(2, THREAD(1), 1);
+    cr_assert(not(eq(ptr, strstr(due_at(2), "thread1 VACATE 2"), NULL)));
+}
+
+Test(lobby, that_drains_gives_a_room_to_another_node_if_the_one_that_was_to_have_it_dies)
+{
+    with_visited(1);
+    node_here(2);
+    heard();
+    node_here(3);
+    drain();
+    heard();
+    char *said = due_at(1);
+    cr_assert(not(eq(ptr, strstr(said, "thread0 VACATE 1"), NULL)));
+    hand_over(THREAD(0), 1, 1);
+    lets_go(1, THREAD(0));
+    bool is_near = strstr(heard(), "far-lobby0 HANDOVER 1") != NULL;
+    node_gone(is_near ? 2 : 3);
+    said = heard();
+    cr_assert(not(
+        eq(ptr,
+           strstr(said, is_near ? "3:lobby0 HANDOVER 1 posts=1" : "far-lobby0 HANDOVER 1 posts=1"),
+           NULL)));
+}
+
+Test(lobby, that_drains_alone_or_among_those_that_leave_keeps_its_rooms)
+{
+    with_visited(1);
+    node_here(2);
+    tell(LOBBY_OF(2), CF_MSG_LEAVING, UINT64_MAX, 0, NULL);
+    heard();
+    drain();
+    cr_assert(eq(ptr, strstr(due_at(1), "VACATE"), NULL));
+    look_up(GW1, 2);
+    cr_assert(eq(str, heard(), "thread1 OPEN 2"));
+    node_here(3); /* which comes when it has begun, and is told so */
+    cr_assert(not(eq(ptr, strstr(heard(), "3:lobby0 LEAVING"), NULL)));
+}
+
+Test(lobby, gives_nothing_to_a_node_that_leaves)
+{
+    with_room(1, THREAD(0));
+    node_here(2);
+    tell(LOBBY_OF(2), CF_MSG_LEAVING, UINT64_MAX, 0, NULL);
+    cr_assert(eq(int, move_to(1, "two"), CF_ENOENT));
+    cr_assert(eq(int, move_to(1, ""), CF_ENOENT));
+    look_up(GW1, room_of(2, 1, 2));
+    cr_assert(eq(int, strncmp(heard(), "thread1 OPEN", 12), 0));
+}
+
 /* --- lost nodes ---------------------------------------------------------------------------------
  */
 

@@ -1,8 +1,14 @@
 """Rooms that move from one living node to another, and nodes that leave in order: nobody in a room notices."""
 
+import itertools
+import signal
+
 import pytest
 
+import runs
+import server as servers
 import ws
+from test_durability import judge
 from test_mesh import LINKS, await_metric, keys, make_node  # noqa: F401 (fixtures)
 from test_several_nodes import pair  # noqa: F401 (fixture)
 
@@ -63,3 +69,57 @@ def test_what_cannot_be_moved_is_told_apart(store_kind, pair):  # noqa: F811
     assert (run.returncode, run.stderr) == (1, f"confab ctl: cannot move '{room}': it is there already\n")
     assert move(pair[0], room).returncode == 0  # to the other
     assert move(pair[1], room, "node-1").returncode == 0
+
+
+@pytest.fixture
+def nodes_under_load(store_kind, make_node, load):  # noqa: F811
+    """Three nodes with some rooms, and clients spread over them that post, listen and go elsewhere when they are told to."""
+    def begin(rooms=6, **options):
+        nodes = [make_node(i, allowed=range(3), CONFAB_NODE_GONE_AFTER="4s") for i in range(3)]  # nobody is gone for being busy
+        there = runs.Rooms(nodes[0], rooms=rooms, members=6)
+        for node in nodes[1:]:
+            node.start()
+        for node in nodes:
+            await_metric(node, LINKS, 2)
+        return nodes, load(nodes[0], there, urls=[node.url for node in nodes], flags=("reconnect", "heed"),
+                           **{"rate": 200, "window": 8, "seconds": 600, "drain_limit": 60, **options})
+    return begin
+
+
+def comes_back(nodes, node, **env):
+    node.start(**env)
+    for each in nodes:
+        await_metric(each, LINKS, 2)
+
+
+def test_a_rolling_restart_of_all_nodes_loses_nothing(nodes_under_load):
+    nodes, run = nodes_under_load()
+    for node in nodes:
+        run.wait_acks(run.lines("ACK") + 100)
+        node.signal(signal.SIGTERM)
+        assert node.wait_exit() == 0
+        comes_back(nodes, node)
+    run.wait_acks(run.lines("ACK") + 100)
+    run.stop()
+    report = judge(run)
+    assert set(report["closes"]) <= {"1001", "1006"}, run.text()
+
+
+@pytest.mark.parametrize("point", ["in_handover", "in_takeover"])
+def test_a_node_that_dies_while_a_room_moves_loses_nothing_acked(nodes_under_load, point):
+    nodes, run = nodes_under_load()
+    for turn in range(runs.rounds(3)):
+        dies, other = nodes[turn % 3], nodes[(turn + 1) % 3]
+        run.wait_acks(run.lines("ACK") + 20)
+        dies.kill()
+        comes_back(nodes, dies, CONFAB_CRASH_AT=f"{point}:1")
+        for room in itertools.cycle(run.rooms.ids):  # one may be coming or going just now
+            for node in (turn, turn + 1):
+                move(other, room, f"node-{node % 3}")
+            if not dies.is_running():
+                break
+        assert dies.wait_exit() == servers.CRASHED
+        comes_back(nodes, dies)
+        run.wait_acks(run.lines("ACK") + 20)
+    run.stop()
+    judge(run)

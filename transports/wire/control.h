@@ -28,6 +28,7 @@ typedef struct {
 
 typedef struct {
     bool begins_anew; /* the server will be back in a moment */
+    bool has_others;  /* clients need not wait for that: other nodes are there */
 } cf_close_t;
 
 extern const cf_shape_t cf_shape_refused, cf_shape_node_gone, cf_shape_close;

@@ -67,6 +67,7 @@
     X(SEEK, 0x030f, seek, NOTICE)                                                                  \
     X(TAKEN, 0x0310, nothing, NOTICE)                                                              \
     X(HANDOVER, 0x0311, handover, NOTICE)                                                          \
+    X(LEAVING, 0x0312, nothing, NOTICE)                                                            \
     /* room.h */                                                                                   \
     X(CHECK, 0x0401, check, REQUEST)                                                               \
     X(JOIN, 0x0402, join, REQUEST)                                                                 \

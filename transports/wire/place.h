@@ -6,6 +6,7 @@
  *                it on. Nothing is said to the lobby
  *     TAKEN      lobby -> lobby of another node   what you let go for me has an owner, or nobody needs it:
  *                lookups of it need not wait any more
+ *     LEAVING    lobby -> lobby of another node   this node drains: it opens no room any more, so prefer another one
  *     OPEN       lobby -> room thread    the room is yours; it loads itself, by ACTIVATE with the same body
  *                (append.h). -> DONE when it has | OWNED: it is another node's | REFUSED: it cannot, with
  *                the reason; in both cases it is not there
