@@ -30,7 +30,8 @@ def make_pair(make_node, store, quotes):  # noqa: F811
     def make():
         rooms = make_node(0, allowed=range(2), CONFAB_NODE_ROLES="rooms").start()
         role = "bot_of_" + store.database
-        store.run(f"CREATE ROLE {role} LOGIN; GRANT SELECT, INSERT, UPDATE, DELETE ON nodes, revocations TO {role}")
+        store.run(f"CREATE ROLE {role} LOGIN; GRANT SELECT, INSERT, UPDATE, DELETE ON nodes, revocations TO {role};"
+                  f" GRANT SELECT ON chat TO {role}")
         url = urllib.parse.urlsplit(store.url)
         poor = url._replace(netloc=f"{role}@{url.hostname}:{url.port}").geturl()
         bot = make_node(1, allowed=range(2), CONFAB_STOCK_URL=quotes.url, CONFAB_STORE_URL=poor, **ASIDE).start()
