@@ -13,6 +13,7 @@ import fanout
 import peers
 import plots
 import registry
+import scale
 import serving
 import storm
 import table
@@ -105,11 +106,6 @@ def draw(folder, one, points):
 
 # ---- writing
 
-def markdown(rows):
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return [lines[0], "|---" + "|---:" * (len(rows[0]) - 1) + "|", *lines[1:], ""]
-
-
 def said_by(*command):
     try:
         return subprocess.run(command, check=False, capture_output=True, text=True, cwd=serving.ROOT).stdout.strip()
@@ -159,7 +155,7 @@ def told(settings):
 def section(title, part, name):
     """A measured scenario with what it says of itself."""
     plot = [f"![{title}](bench/{name}.svg)", ""] if part.get("has_plot") else []
-    return [f"### {title}", "", *markdown(part["rows"]), *wrong(part), *plot, f"[Raw](bench/{name}.json), at commit {part['commit']}", ""]
+    return [f"### {title}", "", *table.markdown(part["rows"]), *wrong(part), *plot, f"[Raw](bench/{name}.json), at commit {part['commit']}", ""]
 
 
 def wrong(part):
@@ -182,7 +178,7 @@ def write_page(options, folder):
               + told(dict(storm.RAISED.items() - serving.RAISED.items())) + ", R with `rooms.idle` at an hour",
               "- server on the first processor, load generator on the last, unless said otherwise", ""]
     bars = [registry.Bar(**bar) for part in scenarios.values() for bar in part["bars"]]
-    lines += ["## What has to be reached", ""] + markdown(registry.bar_rows(bars)) if bars else []
+    lines += ["## What has to be reached", ""] + table.markdown(registry.bar_rows(bars)) if bars else []
     words = words_of(path)
     lines += [WORDS, ""] + ([words, ""] if words else [])
     lines += ["## Scenarios", "", "`lost` counts all that was lost, doubled, swapped, misrouted or changed.", ""]
@@ -245,4 +241,5 @@ def run(options, measure, names=()):
             write_part(folder, one.name, faults=faults, points=points)
             draw(folder / "bench", one, points)
     write_page(options, folder)
+    scale.write(folder)
     return found

@@ -278,3 +278,37 @@ def run_growth(options):
 
 
 registry.add(registry.Scenario("nodes-growth", "rooms and members spread over 1, 2 and 3 nodes", run_growth))
+
+
+# ---- nodes at rest
+
+IDLE_NODES = (1, 2, 4, 8)
+IDLE_SECONDS = 8
+
+
+def at_rest(options, count, seconds):
+    """CPU of a node for a second in which nobody does anything, in ms; descriptors of one."""
+    with serving.temporary_folder() as folder, cluster(options, folder, count, 1) as (running, _):
+        time.sleep(1)  # what is new to the others has been told
+        pids = [server.pid for server in running.servers]
+        before = sum(map(storm.cpu_s, pids))
+        time.sleep(seconds)
+        used = sum(map(storm.cpu_s, pids)) - before
+        return used / seconds / count * 1e3, storm.descriptors(pids[0])
+
+
+def run_idle(options):
+    """What a link costs is what a node at rest takes more for each other node that is there."""
+    rows = [("", "CPU of a node, ms/s", "for each other node", "descriptors of a node")]
+    counts = [count for count in IDLE_NODES if count <= max(2, IDLE_NODES[-1] // options.scale)]
+    found = {count: at_rest(options, count, options.seconds or IDLE_SECONDS) for count in counts}
+    alone = found[1][0]
+    for count, (used, files) in found.items():
+        rows.append((f"{count} node{'s' if count > 1 else ''}", f"{used:.2f}",
+                     f"{(used - alone) / (count - 1):.2f}" if count > 1 else "-", str(files)))
+    last = counts[-1]
+    return registry.Outcome(rows, [], raw={"cpu_ms": {count: used for count, (used, _) in found.items()},
+                                           "link_cpu_ms": (found[last][0] - alone) / (last - 1)})
+
+
+registry.add(registry.Scenario("nodes-idle", "nodes in which nobody does anything: what links and heartbeats take", run_idle))

@@ -2,7 +2,7 @@
 
 COLOURS = {"confab": "#c1272d", "ceiling-send": "#222222", "ceiling-coalesce": "#888888", "nginx + nchan": "#0072b2",
            "mosquitto": "#009e73", "nats-server": "#e69f00", "Node ws": "#56b4e9", "Socket.IO": "#cc79a7"}
-OTHER = "#000000"
+OTHERS = ("#0072b2", "#c1272d", "#009e73", "#e69f00", "#cc79a7", "#222222")  # by turns, of who has none
 WIDE = 20  # times from the least to the greatest y: then on a logarithmic scale
 FEW = 200  # the same below which there are marks at two and five between the tens
 
@@ -24,9 +24,9 @@ def draw(path, title, x, panels, is_log=None):
     figure, axes = pyplot.subplots(1, len(panels), figsize=(4.2 * len(panels), 3.4), squeeze=False)
     for axis, (label, lines) in zip(axes[0], panels):
         values = sorted({value for line in lines.values() for value, _ in line})
-        for name, line in lines.items():
+        for i, (name, line) in enumerate(lines.items()):
             is_ours, is_loop = name == "confab", name.startswith("ceiling")
-            axis.plot(*zip(*line), label=name, color=COLOURS.get(name, OTHER), linewidth=2.2 if is_ours else 1.2,
+            axis.plot(*zip(*line), label=name, color=COLOURS.get(name, OTHERS[i % len(OTHERS)]), linewidth=2.2 if is_ours else 1.2,
                       linestyle="--" if is_loop else "-", marker="o" if is_ours else "", markersize=4,
                       zorder=3 if is_ours else 2)
         if is_log or (is_log is None and values[-1] > 4 * values[0]):
@@ -46,8 +46,12 @@ def draw(path, title, x, panels, is_log=None):
         axis.set_ylabel(label)
         axis.grid(axis="y", linewidth=0.4, color="#cccccc")
     figure.suptitle(title)
-    handles, names = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="lower center", ncol=min(len(names), 5), frameon=False)
+    shown = dict(zip(*reversed(axes[0][0].get_legend_handles_labels())))
+    is_same = all(set(shown) == set(lines) for _, lines in panels)
+    for axis in () if is_same else axes[0]:
+        axis.legend(frameon=False, fontsize=7)
+    names, handles = (list(shown), list(shown.values())) if is_same else ([], [])
+    figure.legend(handles, names, loc="lower center", ncol=max(1, min(len(names), 5)), frameon=False)
     figure.tight_layout(rect=(0, 0.06 * (1 + (len(names) - 1) // 5), 1, 1))
     figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
     pyplot.close(figure)

@@ -87,3 +87,9 @@ def show(table):
     for line in table:
         print("  ".join(cell.rjust(width) if i else cell.ljust(width)
                         for i, (cell, width) in enumerate(zip(line, widths))))
+
+
+def markdown(rows):
+    """The same as lines of a page, and an empty one."""
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return [lines[0], "|---" + "|---:" * (len(rows[0]) - 1) + "|", *lines[1:], ""]

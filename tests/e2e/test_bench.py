@@ -19,6 +19,7 @@ import nodes  # noqa: E402
 import peers  # noqa: E402
 import proof  # noqa: E402
 import registry  # noqa: E402
+import scale  # noqa: E402
 
 
 def test_a_scenario_runs_and_its_page_is_written(tmp_path):
@@ -56,7 +57,7 @@ def test_several_nodes_are_measured(store_kind, tmp_path):
 @pytest.mark.only_store("postgres")
 def test_a_link_and_the_death_of_a_node_are_measured(store_kind):
     ended = subprocess.run([str(servers.ROOT / "bench" / "run"), "--no-build", "--build", str(servers.BINARY.parent),
-                            "--seconds", "1", "--scale", "10", "nodes-link", "nodes-failover"],
+                            "--seconds", "1", "--scale", "10", "nodes-link", "nodes-failover", "nodes-idle"],
                            check=False, timeout=3 * servers.LIMIT_S, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     rows = [line.split() for line in ended.stdout.splitlines()]
@@ -64,6 +65,7 @@ def test_a_link_and_the_death_of_a_node_are_measured(store_kind):
     assert len(cases) == 6 and all(float(row[4].replace(",", "")) > 0 and float(row[-1]) > 0 for row in cases)
     killed = next(row for row in rows if row[:1] == ["confab"])
     assert int(killed[2]) > 0 and float(killed[3]) > 0
+    assert [row[0] for row in rows if row[1:2] in (["node"], ["nodes"]) and len(row) == 5] == ["1", "2"]
 
 
 def test_what_was_acknowledged_and_is_not_there_once_is_a_fault(monkeypatch):
@@ -84,6 +86,31 @@ def test_the_members_of_each_room_are_spread_over_the_nodes():
     targets = nodes.targets_of(spread, ["r0", "r1"], [f"t{i}" for i in range(8)])
     assert sorted((room, node) for room, _, node in targets) == [("r0", 0), ("r0", 0), ("r0", 2), ("r0", 2),
                                                                  ("r1", 0), ("r1", 0), ("r1", 2), ("r1", 2)]
+
+
+COSTS = scale.Costs(post=50, copy=5, crossing=2, elsewhere=10, crossing_bytes=200, connect=100, link_us_a_s=500, connection_kib=4, room_kib=2,
+                    room_us=100, connects_a_s=10_000, stored_a_s=40_000)
+
+
+def test_what_a_million_connections_take():
+    """By hand: 16,667 posts/s, a tenth of a room's members on 4 nodes by chance."""
+    one = scale.reckon(10 ** 6, COSTS)
+    assert (one["nodes"], one["links"], one["databases"]) == (4, 6, 1)
+    assert one["talk"] == pytest.approx(16_667 * (50 + 9 * 5) / 1e6, rel=1e-4)
+    assert one["messages"] == pytest.approx(16_667 * (2 * 3 / 4 + 3 * (1 - 0.75 ** 10)), rel=1e-4)
+    assert one["memory"] == pytest.approx((10 ** 6 * 4 + 10 ** 5 * 2) / 2 ** 20)
+
+
+def test_one_node_has_nobody_to_tell():
+    one = scale.reckon(scale.ON_NODE, COSTS)
+    assert (one["links"], one["messages"], one["idle"], one["counts"]) == (0, 0, 0, 0)
+
+
+def test_the_page_on_scale_says_what_was_measured():
+    docs = servers.ROOT / "docs"
+    text = (docs / "scale.md").read_text()
+    assert scale.page(text, scale.read_costs(docs)) == text, "bench/run full makes it anew"
+    assert scale.page(text, COSTS).count("## ") == text.count("## "), "and leaves what people wrote"
 
 
 def test_a_group_of_scenarios_goes_by_its_first_word():
