@@ -1348,6 +1348,7 @@ Test(gateway, sends_nothing_again_that_stands_behind_a_post_which_cannot_be)
     post(ann, "c", "3");
     request(far, CF_MSG_POST, NULL);
     peer_send(far, CF_ACTOR_GATEWAY, CF_MSG_FORGET, 0, ROOM, NULL);
+    let_it_read();
     post(ann, "d", "4"); /* was not sent */
     let_it_read();
     lose_node();
