@@ -4,9 +4,13 @@ import time
 
 import pytest
 
+import server as servers
 import ws
+from quotes import csv, status
+from test_commands import dead_letters, letters_of, quotes, words  # noqa: F401 (a fixture)
 from test_disabled import closing, is_shut_out, users
 from test_mesh import LINKS, REFUSED, await_metric, keys, make_node  # noqa: F401 (fixtures)
+from test_replay import heard_until, replay
 from test_several_nodes import pair  # noqa: F401 (a fixture)
 from test_sessions import raw_login
 
@@ -144,3 +148,46 @@ def test_posts_go_on_when_the_node_that_has_their_limits_dies(limited_pair):
         chat.post(f"behind {number}", key=f"behind-{number}")  # nobody knows of it yet
     for number, chat in enumerate(chats):
         chat.until("message_ack", client_key=f"behind-{number}")
+
+
+# Counts, and commands that failed.
+
+
+def test_every_node_lists_the_rooms_with_the_users_of_all(pair):  # noqa: F811
+    ann, bob = pair[0].user("ann"), pair[1].user("bob")
+    rooms = [ann.create_room(f"room {number}") for number in range(4)]
+    for room in rooms:
+        bob.join(room)
+    chats = [ws.Chat(user, room) for room in rooms for user in (ann, bob)]
+    for user in (ann, bob):
+        servers.until(lambda who=user: [entry["user_count"] for entry in who.call("GET", "/chatrooms")["chatrooms"]]
+                      == [2] * len(rooms), "the counts of both nodes")
+    for chat in chats[::2]:
+        chat.close()
+    for user in (ann, bob):
+        servers.until(lambda who=user: [entry["user_count"] for entry in who.call("GET", "/chatrooms")["chatrooms"]]
+                      == [1] * len(rooms), "the counts without ann")
+
+
+def test_a_letter_is_run_again_from_any_node_and_answered_once(store_kind, make_node, quotes):  # noqa: F811
+    nodes = [make_node(i, allowed=range(2), CONFAB_STOCK_URL=quotes.url, CONFAB_STOCK_ATTEMPTS="1").start() for i in range(2)]
+    for node in nodes:
+        await_metric(node, LINKS, 1)
+    ann, bob = nodes[0].user("ann"), nodes[1].user("bob")
+    for number, code in enumerate(("AAPL.US", "MSFT.US", "GOOG.US", "IBM.US")):  # in rooms of either
+        room = ann.create_room(f"room {number}")
+        bob.join(room)
+        chats = [ws.Chat(ann, room), ws.Chat(bob, room)]
+        chats[0].until("user_joined", username="bob")
+        quotes.answers[code] = status("500 Internal Server Error")
+        chats[number % 2].post(f"/stock={code}")
+        assert [words(chat)["content"] for chat in chats] == [f"Failed to fetch quote for {code}"] * 2
+        (letter,) = letters_of(nodes[0], 1)
+        assert dead_letters(nodes[1]) == [letter]
+        quotes.answers[code] = csv(code, "93.42")
+        assert replay(nodes[number // 2], letter["id"]) == [{"id": letter["id"], "result": "answered"}]
+        for chat in chats:
+            assert words(chat)["content"] == f"{code} quote is $93.42 per share"
+        chats[0].post("after it")
+        assert [heard_until(chat, "after it") for chat in chats] == [[], []]
+        assert dead_letters(nodes[0]) == dead_letters(nodes[1]) == []
