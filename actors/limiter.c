@@ -2,6 +2,7 @@
 
 #include "err.h"
 #include "others.h"
+#include "random.h"
 #include "rendezvous.h"
 #include "table.h"
 #include "wire/limit.h"
@@ -42,7 +43,9 @@ struct cf_limiter {
     uint32_t mask;          /* heads - 1 */
     uint32_t used, touched; /* slots in use; slots ever used, behind which all are free */
     uint32_t free, oldest, newest;
-    uint32_t leases;                 /* the number given last */
+    /* The number given last. The first is drawn: a lease that another node gave of a bucket may be settled here,
+     * and must be none of those given here. */
+    uint32_t leases;
     int64_t fill_us[CF_LIMIT_KINDS]; /* in that time any bucket of the kind is full again, */
     int64_t idle_us;                 /* and in this one of any kind, also if it has a lease */
     cf_others_t others;
@@ -413,6 +416,7 @@ int cf_limiter_new(cf_limiter_t **out, const cf_limiter_config_t *config)
     while (heads < config->buckets_max)
         heads *= 2;
     self->config = *config;
+    cf_random(&self->leases, sizeof self->leases);
     self->mask = (uint32_t)heads - 1;
     self->free = self->oldest = self->newest = NONE;
     set_times(self);

@@ -639,6 +639,17 @@ Test(limiter, a_share_is_one_token_at_least)
     cr_assert(eq(u32, take_by(GATEWAY, CF_LIMIT_UPGRADES, 1, 5, 5), 1));
 }
 
+Test(limiter, what_is_settled_of_another_nodes_lease_ends_none_of_its_own)
+{
+    cr_assert(eq(u32, take_by(GATEWAY, CF_LIMIT_POSTS, 1, 1, 64), 16));
+    uint32_t elsewhere = lease_number;
+    close_limiter(); /* the bucket moves */
+    open_limiter();
+    cr_assert(eq(u32, take_by(OTHER_GATEWAY, CF_LIMIT_POSTS, 1, 1, 64), 16));
+    settle(CF_LIMIT_POSTS, 1, (cf_spent_t){.lease = elsewhere, .tokens = 2});
+    cr_assert(eq(u32, take_all((cf_spent_t){0}), 42)); /* of 60, without one, 15 on lease and 2 */
+}
+
 Test(limiter, gives_gateways_of_all_nodes_one_bucket)
 {
     cf_address_t far = {2, CF_ACTOR_GATEWAY, 0};
