@@ -5,8 +5,10 @@
 #include "clock.h"
 #include "metrics.h"
 #include "peer.h"
+#include "roles.h"
 #include "store.h"
 #include "wire/append.h"
+#include "wire/bot.h"
 #include "wire/control.h"
 #include "wire/node.h"
 #include "wire/place.h"
@@ -27,6 +29,8 @@ static cf_room_config_t config = {
     .ring_bytes = 1u << 20,
     .queue_posts = 64,
     .queue_bytes = 1u << 20,
+    .commands_max = 4,
+    .command_us = 30000000,
     .members_cache = 64,
     .verdict_timeout_us = 5000000,
     .answer_us = 5000000,
@@ -480,6 +484,39 @@ Test(rooms, lets_members_of_a_lost_node_leave_every_room)
         received.events++;
         received.bytes += CF_MSG_HEAD_SIZE + (size_t)msg.size;
     }
+}
+
+static uint64_t command(uint8_t n)
+{
+    return ask(gw1, CF_MSG_COMMAND, ROOM,
+               &(cf_command_t){.id = {{9, n}},
+                               .conn = 1,
+                               .sender = user_id(gw1),
+                               .type = cf_str("hello"),
+                               .code = cf_str("")});
+}
+
+Test(rooms, ask_the_bot_of_another_node_from_when_it_is_there_until_it_is_gone)
+{
+    cf_node_here_t here = {OTHER_NODE,
+                           cf_str("other"),
+                           cf_str("tcp://10.0.0.2:7000"),
+                           cf_str("0123456789012345678901234567890123456789"),
+                           CF_ROLE_STOCKBOT,
+                           false};
+    cf_ask_bot_t asked;
+    open_room(ROOM, 1, false);
+    attach(gw1, ROOM, 1);
+    cr_assert(eq(int, peer_await_refusal(gw1, command(1)), CF_EAGAIN));
+    peer_send(lobby, CF_ACTOR_ROOMS, CF_MSG_NODE_HERE, 0, (cf_id_t){0}, &here);
+    peer_send(lobby, CF_ACTOR_ROOMS, CF_MSG_NODE_HERE, 0, (cf_id_t){0},
+              &here); /* also when told twice */
+    uint64_t under_way = command(2);
+    cr_assert(peer_await(far, CF_MSG_ASK_BOT, 0, &asked));
+    peer_send(lobby, CF_ACTOR_ROOMS, CF_MSG_NODE_GONE, 0, (cf_id_t){0},
+              &(cf_node_gone_t){OTHER_NODE});
+    cr_assert(eq(int, peer_await_refusal(gw1, under_way), CF_EAGAIN));
+    cr_assert(eq(int, peer_await_refusal(gw1, command(3)), CF_EAGAIN));
 }
 
 static uint64_t send_malformed(peer_t *from, uint16_t type, cf_id_t room)
