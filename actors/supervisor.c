@@ -339,6 +339,7 @@ static int start_mesh(supervisor_t *self)
                                     .told_count = sizeof told_by_mesh / sizeof told_by_mesh[0]};
     for (uint32_t i = 0; i < self->count; i++)
         mesh_config.actors[self->addresses[i].kind]++;
+    mesh_config.actors[CF_ACTOR_SUPERVISOR] = 1; /* to be told: nothing from another node is for it */
     int rc = cf_mesh_new(&mesh, &mesh_config);
     if (rc < 0)
         return rc;

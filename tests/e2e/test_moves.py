@@ -71,6 +71,20 @@ def test_what_cannot_be_moved_is_told_apart(store_kind, pair):  # noqa: F811
     assert move(pair[1], room, "node-1").returncode == 0
 
 
+def test_who_is_sent_away_is_told_to_come_to_another_node_soon(store_kind, pair):  # noqa: F811
+    ann = pair[0].user("ann")
+    room = ann.create_room("a room")
+    chats = [ws.Chat(ann, room) for _ in range(20)]
+    pair[0].signal(signal.SIGTERM)
+    for chat in chats:
+        with pytest.raises(ws.Closed) as closed:
+            while True:
+                chat.recv()
+        assert closed.value.code == 1001
+        assert int(closed.value.reason.rpartition("retry_after_ms=")[2]) < 2000
+    assert pair[0].wait_exit() == 0
+
+
 @pytest.fixture
 def nodes_under_load(store_kind, make_node, load):  # noqa: F811
     """Three nodes with some rooms, and clients spread over them that post, listen and go elsewhere when they are told to."""
