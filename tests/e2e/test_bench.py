@@ -68,6 +68,16 @@ def test_a_link_and_the_death_of_a_node_are_measured(store_kind):
     assert [row[0] for row in rows if row[1:2] in (["node"], ["nodes"]) and len(row) == 5] == ["1", "2"]
 
 
+@pytest.mark.only_store("postgres")
+def test_a_rolling_restart_is_measured(store_kind):
+    ended = subprocess.run([str(servers.ROOT / "bench" / "run"), "--no-build", "--build", str(servers.BINARY.parent),
+                            "--scale", "10", "nodes-rolling"],
+                           check=False, timeout=3 * servers.LIMIT_S, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    row = next(line.split() for line in ended.stdout.splitlines() if line.startswith("confab "))
+    assert int(row[1]) == int(row[2]) > 0 and int(row[7]) > 0  # closed by nodes, all of them more than once
+
+
 def test_what_was_acknowledged_and_is_not_there_once_is_a_fault(monkeypatch):
     class Client:
         def __init__(self, *_, **__):
