@@ -35,7 +35,6 @@
 #include "actor.h"
 #include "windows.h"
 
-#define CF_LOBBY_MOVING_MAX 32
 #define CF_LOBBY_HINTS_MAX 16384 /* rooms that are not at the node that would be asked */
 #define CF_LOBBY_AWAY_MAX 65536  /* rooms with connections at other nodes; others look empty */
 #define CF_LOBBY_LOOKUPS_MAX                                                                       \

@@ -50,7 +50,8 @@
 #define COMMANDS_SHARE 8 /* of gateway.pool_bytes, beside it */
 #define EVENT_COPIES 3   /* a message, its frame's text, the frame */
 #define BATCH_COPIES 3
-#define NODE_COPIES 2 /* until it is confirmed, and in libzmq */
+#define NODE_COPIES 2   /* until it is confirmed, and in libzmq */
+#define HANDED_COPIES 2 /* as it came, and on its way into the room */
 #define NODE_READ (CF_CURVE_FRAMES_MAX * (uint64_t)CF_MESH_GATHERED_MAX) /* not looked at yet */
 #define LOOKUP 128
 #define HINT 128 /* with its share of the table */
@@ -121,6 +122,11 @@ uint32_t cf_memory_terms(const cf_config_t *config, cf_memory_term_t out[CF_MEMO
         {"byte for another node", "mesh.listen mesh.allowed_keys mesh.queue_max_bytes", NODE_COPIES,
          others * config->mesh_queue_max_bytes, false},
         {"byte from another node", "mesh.listen mesh.allowed_keys", 1, others * NODE_READ, false},
+        {"byte handed over", "mesh.listen mesh.allowed_keys rooms.ring_bytes", HANDED_COPIES,
+         has_mesh(config) ? (1 + others) * CF_ROOMS_MOVING_MAX *
+                                (config->rooms_ring_bytes + CF_HANDOVER_MEMBERS_BYTES)
+                          : 0,
+         false},
         {"unsettled byte", "", 1, CF_STORAGE_UNSETTLED_MAX, false},
         {"byte of a batch", "storage.batch_bytes", BATCH_COPIES, config->storage_batch_bytes,
          false},

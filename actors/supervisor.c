@@ -339,7 +339,8 @@ static int start_mesh(supervisor_t *self)
                                     .told_count = sizeof told_by_mesh / sizeof told_by_mesh[0]};
     for (uint32_t i = 0; i < self->count; i++)
         mesh_config.actors[self->addresses[i].kind]++;
-    mesh_config.actors[CF_ACTOR_SUPERVISOR] = 1; /* to be told: nothing from another node is for it */
+    mesh_config.actors[CF_ACTOR_SUPERVISOR] =
+        1; /* to be told: nothing from another node is for it */
     int rc = cf_mesh_new(&mesh, &mesh_config);
     if (rc < 0)
         return rc;
@@ -444,7 +445,7 @@ static int start_lobby(supervisor_t *self)
                                 .gateway_count = (uint32_t)self->config->gateway_count,
                                 .node = self->bus.node,
                                 .node_name = self->config->node_name,
-                                .moving_max = CF_LOBBY_MOVING_MAX,
+                                .moving_max = CF_ROOMS_MOVING_MAX,
                                 .actor = actor_of(self, CF_ACTOR_LOBBY, 0),
                                 .hints_max = CF_LOBBY_HINTS_MAX,
                                 .away_max = CF_LOBBY_AWAY_MAX,

@@ -548,10 +548,15 @@ static void check_mesh(loader_t *self)
         complain(self, "mesh.listen takes an IP address, not a name");
     else if (!config->mesh_endpoint[0] && is_every_interface(address))
         complain(self, "mesh.listen on every interface needs mesh.endpoint: how others get here");
-    if (config->mesh_queue_max_bytes / gateways <
-        config->gateway_pool_bytes + threads * config->rooms_window_bytes)
-        complain(self, "mesh.queue_max_bytes must hold, for each gateway, gateway.pool_bytes and "
-                       "one rooms.window_bytes for each room thread");
+    size_t handed = CF_ROOMS_MOVING_MAX * (config->rooms_ring_bytes + CF_HANDOVER_MEMBERS_BYTES);
+    if (config->mesh_queue_max_bytes < handed ||
+        (config->mesh_queue_max_bytes - handed) / gateways <
+            config->gateway_pool_bytes + threads * config->rooms_window_bytes)
+        complain(self,
+                 "mesh.queue_max_bytes must hold, for each gateway, gateway.pool_bytes and "
+                 "one rooms.window_bytes for each room thread; and rooms.ring_bytes and 320 "
+                 "KiB for each of %d rooms that move",
+                 CF_ROOMS_MOVING_MAX);
 }
 
 int cf_config_load(cf_config_t *out, const cf_config_sources_t *sources, cf_buf_t *report)

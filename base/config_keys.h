@@ -188,8 +188,9 @@
       "where it says itself; for networks in which the two differ.")                               \
     X(mesh, queue_max_bytes, SIZE, "256MiB", "8MiB", "64GiB",                                      \
       "Bytes on the way to one other node that it has not confirmed; beyond it that node is cut "  \
-      "off. At least gateway.pool_bytes for each gateway, and rooms.window_bytes for each "        \
-      "gateway and room thread.")                                                                  \
+      "off. At least gateway.pool_bytes for each gateway, rooms.window_bytes for each gateway "    \
+      "and "                                                                                       \
+      "room thread, and rooms.ring_bytes and 320KiB for each of 32 rooms that move.")              \
     X(store, url, SECRET, "", "0", "2048",                                                         \
       "`sqlite:PATH` or `postgres://USER:PASSWORD@HOST/DATABASE`; empty is confab.db in "          \
       "node.data_dir.")                                                                            \

@@ -24,6 +24,10 @@
 #define CF_DEAD_COMMAND_MAX 64 /* bytes of a command in a dead letter */
 #define CF_DEAD_REASON_MAX 200 /* bytes */
 #define CF_BODY_HASH_SIZE 16
+/* A room that moves to another node takes its newest posts along, and who of these is a member. */
+#define CF_ROOMS_MOVING_MAX 32 /* of a node, at a time */
+#define CF_HANDOVER_MEMBERS_MAX 16384
+#define CF_HANDOVER_MEMBERS_BYTES (CF_HANDOVER_MEMBERS_MAX * 20)
 #define CF_NODES_MAX 64          /* of one chat */
 #define CF_NODE_NAME_MAX 63      /* bytes */
 #define CF_NODE_ENDPOINT_MAX 127 /* bytes of where a node's mesh listens */

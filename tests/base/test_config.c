@@ -132,12 +132,12 @@ Test(config, what_waits_for_another_node_holds_what_is_in_flight)
     const char *two = "CONFAB_GATEWAY_COUNT=2"; /* 2 x (64 MiB + 2 x 1 MiB) */
     cr_expect(eq(int,
                  load("store: {url: 'postgres://u@h/d'}\nmesh: {listen: '10.0.0.1:1', "
-                      "secret_key: '" KEY "', queue_max_bytes: 132MiB}",
+                      "secret_key: '" KEY "', queue_max_bytes: 150MiB}",
                       NULL, two, NULL, NULL),
                  0));
     cr_expect(eq(int,
                  load("store: {url: 'postgres://u@h/d'}\nmesh: {listen: '10.0.0.1:1', "
-                      "secret_key: '" KEY "', queue_max_bytes: 131MiB}",
+                      "secret_key: '" KEY "', queue_max_bytes: 149MiB}",
                       NULL, two, NULL, NULL),
                  CF_ERANGE));
     cr_expect(strstr(said(), "mesh.queue_max_bytes must hold") != NULL);

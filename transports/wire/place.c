@@ -1,6 +1,5 @@
 #include "place.h"
 
-#include "model_limits.h"
 #include "room.h"
 
 static const cf_field_t placed[] = {CF_F_U64(cf_placed_t, address)};

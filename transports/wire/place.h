@@ -33,6 +33,7 @@
 #define CF_PLACE_H
 
 #include "model.h"
+#include "model_limits.h"
 #include "msg.h"
 
 #define CF_COUNTS_MAX 500
@@ -41,7 +42,6 @@
 /* Of a HANDOVER: so many of the largest fit a message. The newest posts are handed over; older ones are read from the
  * store, and so are other members. */
 #define CF_HANDOVER_POSTS_MAX 900
-#define CF_HANDOVER_MEMBERS_MAX 16384
 
 typedef struct {
     uint64_t address; /* packed cf_address_t of a room thread */
