@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """sum_results.py BUILD_DIR [EXTRA_FAILURES]: adds up what the tests of one run reported.
+sum_results.py --pytest REPORT: the same of one report of pytest.
 
 Reads BUILD_DIR/results: <name>.json of each Criterion executable, web.tap of the page's tests, e2e.xml and
 hosts.xml of pytest. What left no report (an executable that ctest knows and that did not start, a runner that
@@ -55,9 +56,7 @@ def tap_outcomes(path):
     return outcomes
 
 
-def main():
-    build = sys.argv[1]
-    count = {"passed": 0, "failed": int(sys.argv[2]) if len(sys.argv) > 2 else 0, "skipped": 0}
+def of_a_build(build):
     results = pathlib.Path(build, "results")
     outcomes = [o for name in expected_executables(build)
                 for o in criterion_outcomes(results / f"{name}.json")]
@@ -65,6 +64,17 @@ def main():
     for report in ("e2e.xml", "hosts.xml"):
         if (results / report).exists():
             outcomes += pytest_outcomes(results / report)
+    return outcomes
+
+
+def of_pytest(report):
+    return list(pytest_outcomes(report)) if pathlib.Path(report).exists() else [(report, "failed", "no report")]
+
+
+def main():
+    is_one = sys.argv[1] == "--pytest"
+    outcomes = of_pytest(sys.argv[2]) if is_one else of_a_build(sys.argv[1])
+    count = {"passed": 0, "failed": int(sys.argv[2]) if not is_one and len(sys.argv) > 2 else 0, "skipped": 0}
     skipped = collections.Counter()  # by reason
     for name, outcome, text in outcomes:
         count[outcome] += 1
