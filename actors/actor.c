@@ -25,6 +25,7 @@ struct cf_actor {
     cf_address_t address;
     cf_inbox_t *inbox;
     cf_outbox_t *out;
+    cf_outbox_t *probed; /* whether it lives it also says when it may say nothing else */
     cf_arena_t arena;
     const cf_actor_ops_t *ops;
     void *state;
@@ -62,6 +63,8 @@ int cf_actor_new(cf_actor_t **out, const cf_bus_t *bus, cf_address_t address)
     int rc = cf_inbox_open(&self->inbox, bus, address);
     if (rc == 0)
         rc = cf_outbox_new(&self->out, bus, address);
+    if (rc == 0)
+        rc = cf_outbox_new(&self->probed, bus, address);
     if (rc < 0) {
         cf_actor_join(&self);
         return rc;
@@ -144,7 +147,8 @@ static void on_probe(cf_actor_t *self, const cf_msg_t *msg, cf_arena_t *arena)
     cf_probed_t probed;
     gather_counters(&probed.counters, arena);
     gather_series(&probed.series, arena);
-    cf_outbox_answer(self->out, msg, CF_MSG_PROBED, &probed);
+    cf_outbox_answer(self->probed, msg, CF_MSG_PROBED, &probed);
+    cf_outbox_flush(self->probed);
 }
 
 void cf_actor_drained(cf_actor_t *self)
@@ -516,6 +520,7 @@ void cf_actor_join(cf_actor_t **self)
         pthread_join((*self)->thread, NULL);
     cf_inbox_close(&(*self)->inbox);
     cf_outbox_destroy(&(*self)->out);
+    cf_outbox_destroy(&(*self)->probed);
     cf_arena_free(&(*self)->arena);
     cf_buf_free(&(*self)->later);
     cf_buf_free(&(*self)->handling);

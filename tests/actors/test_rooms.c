@@ -655,6 +655,9 @@ Test(rooms, says_later_what_it_has_no_lease_to_say_or_takes_it_with_it)
 {
     cf_rooms_top_t top;
     ask_without_lease(1);
+    peer_send(lobby, CF_ACTOR_ROOMS, CF_MSG_PROBE, 9, (cf_id_t){0}, NULL);
+    cr_assert(peer_expect(lobby, CF_MSG_PROBED, 9,
+                          NULL)); /* that it lives it says all the same, and first */
     lease_until(cf_boot_us() + INT64_C(3600000000));
     cr_assert(peer_expect(lobby, CF_MSG_ROOMS_TOP, 1, &top));
     ask_without_lease(2);
