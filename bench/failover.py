@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-import nodes
+import several_nodes
 import registry
 import serving
 
@@ -103,8 +103,7 @@ def plot(times):
     last = max(P95_MAX_S, times[-1])
     steps = [i * STEP_S for i in range(int(last / STEP_S) + 2)]
     line = [(step, 100 * sum(one <= step for one in times) / len(times)) for step in steps]
-    return registry.Plot("From kill -9 of a room's node to its next acknowledged post", "s", [
-        ("rooms, %", {"confab": line})], is_log=False)
+    return registry.Plot("From kill -9 to the next acked post", "s", [("rooms, %", {"confab": line})], is_log=False)
 
 
 def run(options):
@@ -112,7 +111,7 @@ def run(options):
     rounds = max(1, ROUNDS // options.scale)
     times, again, found = [], 0, []
     print(f"{rounds} kills, {rooms_wanted} rooms, {NODES} nodes", flush=True)
-    with serving.temporary_folder() as folder, nodes.cluster(options, folder, NODES, rooms_wanted) as (running, tokens):
+    with serving.temporary_folder() as folder, several_nodes.cluster(options, folder, NODES, rooms_wanted) as (running, tokens):
         made = serving.post_all(running.servers[0].url, [(token, "/chatrooms", b'{"name":"bench"}') for token in tokens])
         rooms = [room["id"] for room in made]
         acked = {room: [] for room in rooms}

@@ -14,7 +14,8 @@ def short(value, _=None):
 
 
 def draw(path, title, x, panels, is_log=None):
-    """panels: [(label of y, name -> [(x, y)])], side by side; is_log: the scale of x, None: by its values."""
+    """panels: [(label of y, name -> [(x, y)])], side by side; is_log: the scale of x, with a mark
+    for each value but where it is False; None: by its values."""
     import matplotlib  # here, as it is wanted for the full run alone
     matplotlib.use("svg")
     from matplotlib import pyplot, ticker
@@ -31,7 +32,8 @@ def draw(path, title, x, panels, is_log=None):
                       zorder=3 if is_ours else 2)
         if is_log or (is_log is None and values[-1] > 4 * values[0]):
             axis.set_xscale("log")
-        axis.set_xticks(values, [short(value) for value in values])
+        if is_log is not False:
+            axis.set_xticks(values, [short(value) for value in values])
         axis.xaxis.set_minor_locator(ticker.NullLocator())
         heights = [height for line in lines.values() for _, height in line]
         if min(heights) > 0 and max(heights) > WIDE * min(heights):

@@ -6,9 +6,9 @@ import os
 import time
 import types
 
-import nodes
 import registry
 import serving
+import several_nodes
 import table
 
 ROOMS, MEMBERS, NODES, RATE = 100, 6, 3, 300
@@ -47,7 +47,7 @@ def run(options):
     rooms_wanted = max(NODES, ROOMS // options.scale)
     load = {"rate": max(20, RATE // options.scale), "window": 16, "drain-limit": 60}
     print(f"{rooms_wanted} rooms of {MEMBERS}, {load['rate']} posts/s, {NODES} nodes", flush=True)
-    with serving.temporary_folder() as folder, nodes.cluster(options, folder, NODES, rooms_wanted * MEMBERS) as (running, tokens):
+    with serving.temporary_folder() as folder, several_nodes.cluster(options, folder, NODES, rooms_wanted * MEMBERS) as (running, tokens):
         rooms = [room["id"] for room in serving.post_all(
             running.servers[0].url, [(tokens[0], "/chatrooms", b'{"name":"bench"}')] * rooms_wanted)]
         targets = [(rooms[i % len(rooms)], token, i // len(rooms) % NODES) for i, token in enumerate(tokens)]

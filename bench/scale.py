@@ -5,7 +5,7 @@ import dataclasses
 import json
 import re
 
-import nodes
+import several_nodes
 import plots
 import serving
 import table
@@ -58,11 +58,11 @@ def read_costs(folder):
     crossed = {what: sum(sum(report["crossed"][what]) for report in far) for what in ("messages", "bytes")}
     link = next(case for case in part(folder, "nodes-link")["cases"] if case["turn"] == 1 and case["in_flight"] > 1)
     rooms, grown = part(folder, "R"), part(folder, "nodes-growth")
-    few, many = grown["C10-1"], grown[f"C10-{nodes.NODES}"]
-    more = (nodes.median_cost(many) - nodes.median_cost(few)) * ROOM  # of a post
+    few, many = grown["C10-1"], grown[f"C10-{several_nodes.NODES}"]
+    more = (several_nodes.median_cost(many) - several_nodes.median_cost(few)) * ROOM  # of a post
     return Costs(post=durable["PostgreSQL, 10,000 a second"]["cpu_us_per_delivery"],
                  copy=part(folder, "C10")["confab"]["cpu_us_per_delivery"], crossing=link["cpu_us"],
-                 elsewhere=max(link["cpu_us"], more / nodes.for_a_post(many, "messages")),
+                 elsewhere=max(link["cpu_us"], more / several_nodes.for_a_post(many, "messages")),
                  crossing_bytes=crossed["bytes"] / crossed["messages"], connect=idle["connect_cpu_us"],
                  link_us_a_s=part(folder, "nodes-idle")["link_cpu_ms"] * 1e3,
                  connection_kib=(idle["rss_kib"][-1] - idle["rss_before_kib"]) / idle["ready"],

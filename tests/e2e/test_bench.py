@@ -15,11 +15,11 @@ sys.path.insert(0, str(servers.ROOT / "bench"))
 import failover  # noqa: E402
 import fanout  # noqa: E402
 import memory  # noqa: E402
-import nodes  # noqa: E402
 import peers  # noqa: E402
 import proof  # noqa: E402
 import registry  # noqa: E402
 import scale  # noqa: E402
+import several_nodes  # noqa: E402
 
 
 def test_a_scenario_runs_and_its_page_is_written(tmp_path):
@@ -47,14 +47,12 @@ def test_several_nodes_are_measured(store_kind, tmp_path):
                            check=False, timeout=3 * servers.LIMIT_S, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     raw = json.loads((tmp_path / "bench" / "nodes-cross.json").read_text())["raw"]
-    for shape in nodes.SHAPES:
+    for shape in several_nodes.SHAPES:
         (near,), (far,) = raw[f"{shape}-local"], raw[f"{shape}-cross"]
         assert far["acked"] > 0 and not any(far["faults"].values())
-        assert near["crossed"]["bytes"][0] < near["acked"], "what is local does not cross"
-        assert far["crossed"]["messages"][0] > far["acked"] / 2, "what is not does"
+        assert several_nodes.more_from_owner(near, far) > 1, "an ack and an event, but for what crosses anyway"
 
 
-@pytest.mark.only_store("postgres")
 def test_a_link_and_the_death_of_a_node_are_measured(store_kind):
     ended = subprocess.run([str(servers.ROOT / "bench" / "run"), "--no-build", "--build", str(servers.BINARY.parent),
                             "--seconds", "1", "--scale", "10", "nodes-link", "nodes-failover", "nodes-idle"],
@@ -92,8 +90,8 @@ def test_what_was_acknowledged_and_is_not_there_once_is_a_fault(monkeypatch):
 
 
 def test_the_members_of_each_room_are_spread_over_the_nodes():
-    spread = nodes.Spread("", (0, 1), (0, 2))
-    targets = nodes.targets_of(spread, ["r0", "r1"], [f"t{i}" for i in range(8)])
+    spread = several_nodes.Spread("", (0, 1), (0, 2))
+    targets = several_nodes.targets_of(spread, ["r0", "r1"], [f"t{i}" for i in range(8)])
     assert sorted((room, node) for room, _, node in targets) == [("r0", 0), ("r0", 0), ("r0", 2), ("r0", 2),
                                                                  ("r1", 0), ("r1", 0), ("r1", 2), ("r1", 2)]
 
