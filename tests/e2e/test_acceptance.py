@@ -17,6 +17,15 @@ POINTS = 27
 ONE_STORE = {"test_ten_first_starts_at_once_make_one_bot": {"postgres"},
              "test_of_ten_first_starts_on_one_file_one_serves_and_the_others_say_why": {"sqlite"}}
 
+# What of the list is about one process, and is not tried over nodes (tests/support/fixtures.py): a node's own origin is
+# foreign at the others, its metrics and its bot's breaker are its own, and so is a connection; ten servers on one host are no
+# nodes; the scenarios have their own server.
+ONE_SERVER = {"test_every_state_changing_operation_by_cookie", "test_every_socket_route",
+              "test_answers_are_shared_with_known_origins_only", "test_a_cross_site_post_with_a_cookie_is_forbidden",
+              "test_every_name_of_the_contract_is_there_and_set", "test_the_breaker_opens_and_recovers",
+              "test_fifty_rooms_are_made_back_to_back_on_one_connection",
+              "test_ten_first_starts_at_once_make_one_bot", "test_all_six_keep_their_thresholds"}
+
 
 def functions_of(name):
     """Test functions of a file -> the stores they run on."""

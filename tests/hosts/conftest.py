@@ -4,7 +4,6 @@
 
 How often and for how long things go wrong is set below; docs/testing.md says what ./dev test and ./dev nightly set."""
 
-import os
 import pathlib
 import sys
 
@@ -14,34 +13,25 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support
 pytest.register_assert_rewrite("fixtures", "runs")
 
 from fixtures import *  # noqa: E402, F401, F403
-from hosts import BASE, all_hosts  # noqa: E402
-from nodes import Nodes, keys, settings  # noqa: E402, F401 (keys is a fixture)
+from fixtures import skip_without_hosts  # noqa: E402
+from hosts import all_hosts  # noqa: E402
+from nodes import Nodes, keys, make_host_node  # noqa: E402, F401 (fixtures)
 
-HTTP_PORT, MESH_PORT = 8000, 8001
-# Clients find out within four seconds that a node is frozen or cut off. How they are spread is what they begin with, so
-# that no client is held to limits of one address.
-OURS = {"CONFAB_WS_PING": "1s", "CONFAB_METRICS_ALLOW": f"{BASE}/32"}
-SILENCE_S = 4
-# Each node is without the database, or without the others, when that is what the test does to it.
+# What happens to nodes here says so in their logs. The rooms of one without a lease are silent, to whom asks whether
+# they live as well.
 EXPECTED = ("^this node was marked gone$|^was (late for|cut off from) the others, and is gone; begins anew$"
-            "|^the store is away$|^cut off another node$")
+            "|^the store is away$|^cut off another node$|^an actor does not answer$")
 
 
 def pytest_collection_modifyitems(items):
-    why = os.environ.get("CONFAB_TEST_NO_HOSTS") or (
-        None if "CONFAB_TEST_HOSTS" in os.environ else "run under tests/support/with_hosts")
-    if why:
-        for item in items:
-            item.add_marker(pytest.mark.skip(reason=f"no hosts: {why}"))
+    skip_without_hosts(items)
 
 
 @pytest.fixture
-def make_node(make_server, keys):  # noqa: F811
-    """A node on the host of this number, which lets the nodes with these keys in. Its ports stay, whatever becomes of it."""
-    def make(number, allowed=range(3), **env):
-        host = all_hosts()[number]
-        node = make_server({**OURS, **settings(keys, number, allowed), "CONFAB_HTTP_LISTEN": f"{host.address}:{HTTP_PORT}",
-                            "CONFAB_MESH_LISTEN": f"{host.address}:{MESH_PORT}", **env}, host=host)
+def make_node(make_host_node):  # noqa: F811
+    """Its clients hear something every second, or nothing when it is frozen or cut off."""
+    def make(number, **kwargs):
+        node = make_host_node(number, CONFAB_WS_PING="1s", **kwargs)
         node.allow_errors(EXPECTED)
         return node
     return make

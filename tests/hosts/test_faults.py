@@ -14,13 +14,13 @@ import pytest
 
 import runs
 import server as servers
-from conftest import SILENCE_S
 from hosts import BASE, BOTH
 
 pytestmark = pytest.mark.only_store("postgres")
 
 ROOMS, MEMBERS = 7, 6  # clients of a room begin at different nodes: 7 is no multiple of 3
 RATE = 60
+SILENCE_S = 4
 KILLS, PAUSES, CUTS, ROLLS, PAUSE_S, CUT_S = (
     int(os.environ.get(f"CONFAB_TEST_HOST_{name}", few))
     for name, few in (("KILLS", 3), ("PAUSES", 1), ("CUTS", 1), ("ROLLS", 1), ("PAUSE_S", 6), ("CUT_S", 6)))

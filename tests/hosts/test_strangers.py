@@ -8,9 +8,8 @@ import zmq
 
 import server as servers
 import ws
-from conftest import MESH_PORT
 from hosts import BASE
-from nodes import LINKS, REFUSED, Nodes, keys  # noqa: F401 (fixture)
+from nodes import LINKS, MESH_PORT, REFUSED, Nodes, keys  # noqa: F401 (fixture)
 
 pytestmark = pytest.mark.only_store("postgres")
 

@@ -10,6 +10,10 @@ import runs
 import server as servers
 import stores
 import tls
+from nodes import Nodes, keys, make_host_node  # noqa: F401 (fixtures)
+
+# The end-to-end tests of the acceptance list have three nodes for a server (tests/support/with_hosts).
+OVER_NODES = "CONFAB_TEST_OVER_NODES" in os.environ
 
 
 def pytest_generate_tests(metafunc):
@@ -27,6 +31,26 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize(names, [
             pytest.param(*case, marks=[] if case[0] == "sqlite" else marks, id="-".join(case).removesuffix("-plain"))
             for case in cases])
+
+
+def skip_without_hosts(items):
+    why = os.environ.get("CONFAB_TEST_NO_HOSTS") or (
+        None if "CONFAB_TEST_HOSTS" in os.environ else "run under tests/support/with_hosts")
+    for item in items if why else ():
+        item.add_marker(pytest.mark.skip(reason=f"no hosts: {why}"))
+
+
+def pytest_collection_modifyitems(config, items):
+    """Over nodes: the acceptance list of the rooms contract, on the store that they share."""
+    if not OVER_NODES:
+        return
+    from test_acceptance import ONE_SERVER, points
+    listed = {pair for tests in points().values() for pair in tests if pair[1] not in ONE_SERVER}
+    kept = [item for item in items if (item.path.name, item.originalname) in listed
+            and item.callspec.params["store_kind"] == "postgres"]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+    skip_without_hosts(items)
 
 
 def pytest_configure(config):
@@ -67,8 +91,8 @@ def faults(store, tmp_path):
 
 
 @pytest.fixture
-def make_server(store, certificate, tmp_path, request):
-    """Makes servers on the test's store; they are ended, and their logs judged, after the test."""
+def make_one(store, certificate, tmp_path, request):
+    """Makes single servers on the test's store; they are ended, and their logs judged, after the test."""
     made = []
     marker = request.node.get_closest_marker("server_env")
 
@@ -87,6 +111,18 @@ def make_server(store, certificate, tmp_path, request):
     problems += [problem for one in made for problem in one.log_problems()]
     planted.forget_all()
     assert problems == []
+
+
+@pytest.fixture
+def make_server(make_one, request):
+    """What a test has for a server: one, or three nodes as if they were one."""
+    if not OVER_NODES:
+        return make_one
+    make_node = request.getfixturevalue("make_host_node")
+
+    def make(env=None, wrap=()):
+        return Nodes([make_node(number, wrap=wrap, **(env or {})) for number in range(3)])
+    return make
 
 
 @pytest.fixture

@@ -11,10 +11,12 @@ gets the connection. hold(code) keeps requests for a code waiting until release(
 
 import gzip
 import itertools
+import os
 import socket
 import threading
 import urllib.parse
 
+ADDRESS = os.environ.get("CONFAB_TEST_ADDRESS", "127.0.0.1")  # where hosts of their own reach this one
 HEADER = "Symbol,Date,Time,Open,High,Low,Close,Volume\r\n"
 
 
@@ -123,9 +125,9 @@ class Quotes:
         self.heads = []
         self.held = {}  # code -> Event
         self._grew = threading.Condition()
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((ADDRESS, 0))
         self.port = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{ADDRESS}:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def __enter__(self):

@@ -260,8 +260,7 @@ class Server:
 
     def metrics(self):
         """name{labels} -> value"""
-        lines = [line for line in self.scrape().splitlines() if line and not line.startswith("#")]
-        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+        return read_metrics(self.scrape())
 
     def command(self, *words, **extra):
         """Runs another command of the binary with this server's settings."""
@@ -278,6 +277,11 @@ class Server:
                        cwd=self.folder, check=True, stdout=subprocess.DEVNULL, timeout=LIMIT_S)
         path.unlink()
         return tokens
+
+
+def read_metrics(text):
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
 
 def until(condition, what, limit=LIMIT_S):
