@@ -29,7 +29,7 @@ typedef enum {
     MARK_CUT_OFF,
     WHY,
     THERE,
-    OLDEST_OPEN,
+    SNAPSHOT,
     LIMIT_KEY,
     ENDED,
     FORGET_ENDED,
@@ -78,31 +78,31 @@ static const char *const statements[STATEMENT_COUNT] = {
                   " FOR UPDATE SKIP LOCKED)",
     [MARK_CUT_OFF] =
         /* Who has ended is unheard as well, and by one before the others: it is left to MARK_LATE */
-        "WITH there AS (SELECT number, unheard, entered_us FROM nodes WHERE gone_us IS NULL"
-        " AND beat_us >= " NOW " - $2::int8 / 2),"
-        " cut AS (SELECT a.number AS one, a.entered_us FROM there a JOIN there b ON a.number <> "
-        "b.number"
-        " AND (b.number = ANY (a.unheard) OR a.number = ANY (b.unheard))),"
-        " worst AS (SELECT one FROM cut GROUP BY one, entered_us"
-        " ORDER BY count(*) DESC, entered_us DESC, one DESC LIMIT 1)"
-        " UPDATE nodes SET gone_us = " NOW
-        ", gone_why = 3 WHERE number IN (SELECT number FROM nodes"
-        " WHERE number = (SELECT one FROM worst) AND gone_us IS NULL AND EXISTS (SELECT 1 FROM "
-        "there"
-        " WHERE number = $1::int8) FOR UPDATE SKIP LOCKED)",
+    "WITH there AS (SELECT number, unheard, entered_us FROM nodes WHERE gone_us IS NULL"
+    " AND beat_us >= " NOW " - $2::int8 / 2),"
+    " cut AS (SELECT a.number AS one, a.entered_us FROM there a JOIN there b ON a.number <> "
+    "b.number"
+    " AND (b.number = ANY (a.unheard) OR a.number = ANY (b.unheard))),"
+    " worst AS (SELECT one FROM cut GROUP BY one, entered_us"
+    " ORDER BY count(*) DESC, entered_us DESC, one DESC LIMIT 1)"
+    " UPDATE nodes SET gone_us = " NOW ", gone_why = 3 WHERE number IN (SELECT number FROM nodes"
+    " WHERE number = (SELECT one FROM worst) AND gone_us IS NULL AND EXISTS (SELECT 1 FROM "
+    "there"
+    " WHERE number = $1::int8) FOR UPDATE SKIP LOCKED)",
     [WHY] = "SELECT CASE WHEN EXISTS (SELECT 1 FROM nodes WHERE number = $1::int8)"
             " THEN (SELECT coalesce(gone_why, 0)::int4 FROM nodes WHERE number = $1::int8)"
             " ELSE 2 END",
     [THERE] = "SELECT number, name, endpoint, public_key, version, roles FROM nodes"
               " WHERE gone_us IS NULL ORDER BY entered_us, number",
-    /* What is older is committed and visible from here on, or never will be. */
-    [OLDEST_OPEN] = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::int8",
+    [SNAPSHOT] = "SELECT pg_current_snapshot()::text",
     [LIMIT_KEY] = "SELECT limit_key FROM chat",
-    /* At least one row: the same, as of this very reading. */
-    [ENDED] = "SELECT pg_snapshot_xmin(s)::text::int8, r.session, r.token_hash, r.user_id,"
-              " r.asked_us"
+    /* At least one row: the snapshot of this very reading. xmin, for the index; alone it would bring all again, in each
+     * heartbeat, for as long as any transaction of the whole server is open. */
+    [ENDED] = "SELECT s::text, r.session, r.token_hash, r.user_id, r.asked_us"
               " FROM pg_current_snapshot() s LEFT JOIN revocations r"
-              " ON r.xid >= $1::int8::text::xid8 ORDER BY r.xid, r.id",
+              " ON r.xid >= pg_snapshot_xmin($1::text::pg_snapshot)"
+              " AND NOT pg_visible_in_snapshot(r.xid, $1::text::pg_snapshot)"
+              " ORDER BY r.xid, r.id",
     [FORGET_ENDED] = "DELETE FROM revocations WHERE (xid, id) IN (SELECT xid, id FROM revocations"
                      " WHERE at_us < " NOW " - " ENDED_KEPT_US " ORDER BY at_us"
                      " LIMIT " ENDED_FORGOTTEN_MAX " FOR UPDATE SKIP LOCKED)",
@@ -115,8 +115,7 @@ typedef struct {
     cf_store_config_t config;
     cf_pg_link_t link;
     cf_pg_array_t unheard;
-    int64_t
-        open_xid; /* what older transactions have ended was told, or was before this node entered */
+    cf_buf_t snapshot; /* what is visible in it was told, or was before this node entered */
 } registry_t;
 
 /* A transaction: statements sent one behind the other and answered in one trip. */
@@ -161,6 +160,17 @@ static int commit(trip_t *trip)
     return is_done ? 0 : trip->rc == CF_ENOMEM ? CF_ENOMEM : CF_EIO;
 }
 
+/* Without memory the one before stays, and what was told is told again. */
+static int keep_snapshot(registry_t *self, const PGresult *result)
+{
+    cf_str_t text = cf_pg_text(result, 0, 0);
+    int rc = cf_buf_reserve(&self->snapshot, text.size);
+    if (rc < 0)
+        return rc;
+    cf_buf_clear(&self->snapshot);
+    return cf_buf_add(&self->snapshot, text.bytes, text.size);
+}
+
 static int postgres_enter(cf_registry_t *base, const cf_node_t *node, int64_t gone_after_us,
                           cf_id_t *limit_key)
 {
@@ -184,14 +194,15 @@ static int postgres_enter(cf_registry_t *base, const cf_node_t *node, int64_t go
     add(&trip, MARK_LATE_BEFORE, late, 2);
     add(&trip, MARK_REPLACED, params, 3);
     add(&trip, ENTER, params, 7);
-    add(&trip, OLDEST_OPEN, NULL, 0);
+    add(&trip, SNAPSHOT, NULL, 0);
     add(&trip, LIMIT_KEY, NULL, 0);
     int rc = commit(&trip);
     if (rc == 0) {
         int32_t answer = cf_pg_int4(trip.results[trip.sent - 4], 0, 0);
-        self->open_xid = cf_pg_int8(trip.results[trip.sent - 3], 0, 0);
+        rc = keep_snapshot(self, trip.results[trip.sent - 3]);
         *limit_key = cf_pg_id(trip.results[trip.sent - 2], 0, 0);
-        rc = answer >= ENTERED && answer <= NUMBER_USED ? codes[answer] : CF_EIO;
+        if (rc == 0)
+            rc = answer >= ENTERED && answer <= NUMBER_USED ? codes[answer] : CF_EIO;
     }
     end(&trip);
     return rc;
@@ -225,14 +236,14 @@ static void deliver_ended(registry_t *self, const PGresult *result, const cf_vie
         if ((is_user || is_session) && view->ended(view->arg, &ended) < 0)
             return;
     }
-    self->open_xid = cf_pg_int8(result, 0, 0);
+    keep_snapshot(self, result);
 }
 
 static int postgres_beat(cf_registry_t *base, const cf_heartbeat_t *beat, const cf_view_t *view,
                          cf_node_end_t *why)
 {
     registry_t *self = (registry_t *)base;
-    uint64_t number, gone_after, open_xid;
+    uint64_t number, gone_after;
     cf_pg_array_start(&self->unheard, CF_PG_INT8);
     for (uint32_t i = 0; i < beat->unheard_count; i++)
         cf_pg_array_int8(&self->unheard, beat->unheard[i]);
@@ -241,7 +252,8 @@ static int postgres_beat(cf_registry_t *base, const cf_heartbeat_t *beat, const 
     cf_pg_param_t params[] = {cf_pg_int8_param(&number, beat->number),
                               cf_pg_int8_param(&gone_after, beat->gone_after_us),
                               {self->unheard.bytes.data, (int)self->unheard.bytes.size}};
-    cf_pg_param_t since = cf_pg_int8_param(&open_xid, self->open_xid);
+    cf_pg_param_t since = cf_pg_text_param(
+        (cf_str_t){(const char *)self->snapshot.data, (uint32_t)self->snapshot.size});
     trip_t trip;
     begin(&trip, self);
     add(&trip, BEAT, params, 3);
@@ -281,6 +293,7 @@ static void postgres_close(cf_registry_t *base)
     registry_t *self = (registry_t *)base;
     cf_pg_destroy(&self->link);
     cf_pg_array_free(&self->unheard);
+    cf_buf_free(&self->snapshot);
     free(self);
 }
 

@@ -54,8 +54,8 @@ typedef struct {
     cf_node_row_fn
         *node; /* every node that is there, in the order they entered, this one included */
     cf_ended_row_fn
-        *ended; /* sessions ended since this registry was entered, by whomever; each once, some
-                               perhaps several times */
+        *ended; /* sessions ended since this registry was entered, by whomever; each once, and
+                   again only if memory was short */
     void *arg;
 } cf_view_t;
 
