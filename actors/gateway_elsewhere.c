@@ -88,8 +88,11 @@ static void note(cf_gateway_t *self, cf_place_t *place, const cf_event_t *event)
     (event->kind == CF_EVENT_JOINED ? came : left)(self, place, node, event->post.username);
 }
 
+/* With no members there is nobody to tell, and rows would outlive the place; the next one brings a list. */
 void cf_elsewhere_event(cf_gateway_t *self, cf_place_t *place, const cf_event_t *event)
 {
+    if (!place->members)
+        return;
     if (event->epoch != place->told_epoch || event->n <= place->told_n)
         return; /* 0: of a post that was read back */
     if (event->n > place->told_n + 1)

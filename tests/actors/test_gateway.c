@@ -1505,6 +1505,25 @@ Test(gateway, learns_of_people_elsewhere_from_what_was_told_since_the_room_moved
     nobody_else_has_left(ann);
 }
 
+Test(gateway, keeps_nobody_elsewhere_of_a_room_with_nobody_here)
+{
+    peer_t *far = peer_at_other_node(CF_ACTOR_ROOMS);
+    int ann = enter_with_others(far);
+    close(ann);
+    cf_msg_t gone = request(far, CF_MSG_DETACH, NULL);
+    tell_change(far, 1, 3, CF_EVENT_JOINED, "dora", OTHER_NODE); /* said before she had gone */
+    tell_change(far, 1, 4, CF_EVENT_JOINED, "eve", OTHER_NODE);
+    tell_change(far, 1, 5, CF_EVENT_JOINED, "fred", OTHER_NODE);
+    peer_answer(far, &gone, CF_MSG_DONE, NULL);
+    peer_send(far, CF_ACTOR_GATEWAY, CF_MSG_FORGET, 0, ROOM, NULL);
+    request(far, CF_MSG_FORGOTTEN, NULL);
+    ann = enter_with_others(far); /* for whom there is room */
+    lose_node();
+    expect_left(ann, "carl");
+    expect_left(ann, "bob");
+    nobody_else_has_left(ann);
+}
+
 /* config: 3 of a room, 4 in all */
 Test(gateway, keeps_so_many_people_elsewhere_of_a_room_and_no_more)
 {
