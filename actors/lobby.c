@@ -538,6 +538,15 @@ static int seek_here(cf_lobby_t *self, cf_turn_t *turn, const lookup_t *lookup,
     return rc;
 }
 
+/* Who may ask: a gateway or control, and of this node one that is here, as what is sent to nobody would be kept for ever. */
+static bool may_ask(const cf_lobby_t *self, cf_address_t asker)
+{
+    bool is_gateway = asker.kind == CF_ACTOR_GATEWAY;
+    uint32_t gateways =
+        asker.node == self->config.node ? self->config.gateway_count : CF_GATEWAYS_MAX;
+    return is_gateway ? asker.index < gateways : asker.kind == CF_ACTOR_CONTROL && asker.index == 0;
+}
+
 static int on_seek(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_seek_t seek;
@@ -546,9 +555,8 @@ static int on_seek(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         return rc;
     lookup_t lookup = {.request = *msg, .hops = seek.hops};
     lookup.request.from = cf_address_unpack(seek.asker);
-    uint16_t asker = lookup.request.from.kind;
     if (msg->from.kind != CF_ACTOR_LOBBY || msg->corr == 0 || (seek.owned && seek.let_go) ||
-        (asker != CF_ACTOR_GATEWAY && asker != CF_ACTOR_CONTROL))
+        !may_ask(state, lookup.request.from))
         return CF_ERANGE;
     rc = seek_here(state, turn, &lookup, &seek, msg->from.node);
     if (rc < 0)

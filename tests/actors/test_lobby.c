@@ -1061,8 +1061,15 @@ Test(lobby, refuses_what_no_lobby_says)
     node_here(2);
     cr_assert(eq(int, tell(GATEWAY_OF(2), CF_MSG_SEEK, 0, 1, &body), CF_ERANGE));
     cr_assert(eq(int, seek(2, 1, 1, OWNED | LET_GO), CF_ERANGE));
-    body.asker = cf_address_pack(THREAD(0));
-    cr_assert(eq(int, tell(LOBBY_OF(2), CF_MSG_SEEK, 0, 1, &body), CF_ERANGE));
+    cf_address_t nobody[] = {
+        THREAD(0), /* nor who is not here: what is sent there would be kept for ever */
+        {1, CF_ACTOR_GATEWAY, 2},
+        {1, CF_ACTOR_CONTROL, 1},
+        {2, CF_ACTOR_GATEWAY, CF_GATEWAYS_MAX}};
+    for (size_t i = 0; i < sizeof nobody / sizeof nobody[0]; i++) {
+        body.asker = cf_address_pack(nobody[i]);
+        cr_assert(eq(int, tell(LOBBY_OF(2), CF_MSG_SEEK, 0, 1, &body), CF_ERANGE));
+    }
     cr_assert(eq(str, heard(), ""));
 }
 
