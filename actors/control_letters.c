@@ -122,8 +122,11 @@ static int on_letter(cf_control_t *self, cf_turn_t *turn, cf_control_request_t *
 static int on_placed(cf_turn_t *turn, cf_control_request_t *request, const cf_msg_t *msg)
 {
     cf_placed_t placed;
+    cf_address_t thread;
     int rc = cf_msg_body(&placed, msg, turn->arena);
-    return rc < 0 ? rc : run(turn, request, cf_address_unpack(placed.address));
+    if (rc == 0)
+        rc = cf_placed_at(&thread, &placed, msg);
+    return rc < 0 ? rc : run(turn, request, thread);
 }
 
 static int on_reran(cf_control_t *self, cf_turn_t *turn, cf_control_request_t *request,

@@ -23,14 +23,17 @@ static int on_placed(cf_control_t *self, cf_turn_t *turn, cf_control_request_t *
 {
     move_t *move = request->work;
     cf_placed_t placed;
+    cf_address_t thread;
     int rc = cf_msg_body(&placed, msg, turn->arena);
+    if (rc == 0)
+        rc = cf_placed_at(&thread, &placed, msg);
     if (rc < 0)
         return rc;
     if (move->step == ARRIVING) {
         cf_control_answer(self, request, CF_MSG_DONE, NULL);
         return 0;
     }
-    cf_address_t lobby = {cf_address_unpack(placed.address).node, CF_ACTOR_LOBBY, 0};
+    cf_address_t lobby = {thread.node, CF_ACTOR_LOBBY, 0};
     move->step = MOVING;
     return cf_control_ask(turn, request, lobby, CF_MSG_MOVE, move->room,
                           &(cf_move_t){.node = cf_str(move->node)});

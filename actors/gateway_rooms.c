@@ -303,10 +303,10 @@ int cf_place_on_placed(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     cf_placed_t placed;
     int rc = cf_msg_body(&placed, msg, turn->arena);
     cf_place_t *place = rc == 0 ? cf_place_find(self, msg->room) : NULL;
-    if (!place || place->lookup_corr != msg->corr)
+    if (!place || place->lookup_corr != msg->corr ||
+        (rc = cf_placed_at(&place->at, &placed, msg)) < 0)
         return rc;
     place->lookup_corr = 0;
-    place->at = cf_address_unpack(placed.address);
     go_on(self, place);
     return 0;
 }

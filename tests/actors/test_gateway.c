@@ -142,7 +142,8 @@ static void place_room(peer_t *at)
     cf_msg_t msg;
     cr_assert(peer_await_msg(lobby, CF_MSG_LOOKUP, 0, &msg, NULL));
     cr_assert(cf_id_equal(msg.room, ROOM));
-    peer_answer(lobby, &msg, CF_MSG_PLACED, &(cf_placed_t){cf_address_pack(at->address)});
+    peer_t *by = at->address.node == NODE ? lobby : at; /* the lobby of the room's node */
+    peer_answer(by, &msg, CF_MSG_PLACED, &(cf_placed_t){cf_address_pack(at->address)});
 }
 
 /* The next request of that type at a room thread; body may be NULL. */
@@ -1238,6 +1239,24 @@ Test(gateway, asks_again_where_a_room_is_when_a_node_is_lost_that_may_have_been_
     peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_PLACED, first, ROOM, &gone); /* too late */
     peer_send(lobby, CF_ACTOR_GATEWAY, CF_MSG_PLACED, second, ROOM,
               &(cf_placed_t){cf_address_pack(rooms->address)});
+    answer(rooms, CF_MSG_CHECK, CF_MSG_DONE, NULL);
+    cr_assert(eq(int, client_answer(ann), 101));
+    close(ann);
+}
+
+/* It would be sent what no actor but a room thread understands, by us. */
+Test(gateway, does_not_believe_a_node_that_says_a_room_is_at_another_node_or_at_no_room_thread)
+{
+    peer_t *far = peer_at_other_node(CF_ACTOR_LOBBY);
+    cf_address_t wrong[] = {storage->address, rooms->address, {OTHER_NODE, CF_ACTOR_STORAGE, 0}};
+    cf_msg_t looking;
+    int ann = ask_to_enter("ann");
+    authenticate("ann", "ann");
+    cr_assert(peer_await_msg(lobby, CF_MSG_LOOKUP, 0, &looking, NULL));
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        peer_answer(far, &looking, CF_MSG_PLACED, &(cf_placed_t){cf_address_pack(wrong[i])});
+    wait_for_counter(CF_M_MALFORMED, 3);
+    peer_answer(lobby, &looking, CF_MSG_PLACED, &(cf_placed_t){cf_address_pack(rooms->address)});
     answer(rooms, CF_MSG_CHECK, CF_MSG_DONE, NULL);
     cr_assert(eq(int, client_answer(ann), 101));
     close(ann);

@@ -1,9 +1,19 @@
 #include "place.h"
 
+#include "err.h"
 #include "room.h"
 
 static const cf_field_t placed[] = {CF_F_U64(cf_placed_t, address)};
 const cf_shape_t cf_shape_placed = CF_SHAPE(cf_placed_t, placed);
+
+int cf_placed_at(cf_address_t *out, const cf_placed_t *said, const cf_msg_t *msg)
+{
+    cf_address_t at = cf_address_unpack(said->address);
+    if (at.kind != CF_ACTOR_ROOMS || at.node != msg->from.node)
+        return CF_ERANGE;
+    *out = at;
+    return 0;
+}
 
 static const cf_field_t seek[] = {
     CF_F_U64(cf_seek_t, asker),

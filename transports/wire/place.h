@@ -111,6 +111,10 @@ typedef struct {
     cf_list_t rooms;  /* of cf_room_entry_t, newest first */
 } cf_room_list_t;
 
+/* Where a room is, as the sender of msg says. CF_ERANGE: at no room thread, or at another node than its own, of which no lobby
+ * speaks; what is meant for a room must not be sent there. */
+int cf_placed_at(cf_address_t *out, const cf_placed_t *said, const cf_msg_t *msg);
+
 extern const cf_shape_t cf_shape_placed, cf_shape_seek, cf_shape_move, cf_shape_vacate,
     cf_shape_handover, cf_shape_presence, cf_shape_counts, cf_shape_list_rooms, cf_shape_room_list;
 
