@@ -181,6 +181,9 @@ MATRIX = {
         "topologySpread": {"enabled": False}, "test": {"enabled": False}, "preStopSeconds": 0, "updateStrategy": {"type": "OnDelete"},
         "probes": {name: {"enabled": False} for name in ("startup", "readiness", "liveness")}}),
     "all of it": merged(SCALED, INGRESS, ROUTE, MONITORED, EXTRAS, {"fullnameOverride": "talk", "image": {"digest": "sha256:" + "0" * 64}}),
+    "part of another chart": merged(POSTGRES, {"global": {"imageRegistry": "registry.example.org"}}),
+    # a platform that gives each namespace its own user
+    "users of the platform": merged(POSTGRES, {"podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None}}),
     "settings": merged(POSTGRES, {"config": {
         "limits": {"buckets_max": 1000000, "posts_per_minute": 0}, "stock": {"echo": False, "url": "https://quotes.example.org"},
         "http": {"allowed_origins": ["https://a.example.org", "https://b.example.org"], "head_max_bytes": "32KiB", "keepalive": 30},

@@ -12,6 +12,7 @@ import pytest
 
 import chart
 import planted
+import rest
 import server as servers
 from nodes import LINKS, await_metric
 
@@ -53,6 +54,8 @@ def make_pod(make_server, rendered, store, tmp_path):
         folder = tmp_path / f"pod{number}"
         folder.mkdir()
         env = chart.in_a_pod(rendered, folder, number, store.url, rendered.keys[number], "127.0.0.1")
+        for ours in ("CONFAB_HTTP_LISTEN", "CONFAB_NODE_DATA_DIR"):
+            env.pop(ours)
         made = make_server({**env, **mesh_at(free_port()), "CONFAB_STORE_URL": "", "CONFAB_METRICS_LISTEN": f"127.0.0.1:{free_port()}"})
         made.metrics_port = int(made.env["CONFAB_METRICS_LISTEN"].rpartition(":")[2])
         return made
@@ -96,9 +99,26 @@ def test_the_pod_of_helm_test_asks_two_pods_by_their_names(rendered):
 def test_probes_and_metrics_answer_where_the_chart_looks_for_them(rendered, pods):
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         path = rendered.server[probe]["httpGet"]["path"]
-        client = pods[0].client()
-        client.port = pods[0].metrics_port
+        client = rest.Client(pods[0].metrics_port)
         servers.until(lambda where=path, one=client: one.raw("GET", where)[0] == 200, f"200 of {path}")
+
+
+def test_a_pod_whose_database_is_away_lives_and_is_not_ready(rendered, make_pod, store_kind):
+    """So it is not started over and over: probes see it from the beginning."""
+    pod = make_pod(0)
+    pathlib.Path(pod.env["CONFAB_STORE_URL_FILE"]).write_text("postgres://chat:word@127.0.0.1:9/chat")
+    pod.allow_errors("^cannot open the store$")
+    pod.launch()
+    client = rest.Client(pod.metrics_port)
+
+    def answer(probe):
+        try:
+            return client.raw("GET", rendered.server[probe]["httpGet"]["path"])[0]
+        except ConnectionRefusedError:
+            return None  # not yet
+
+    servers.until(lambda: answer("startupProbe") == 200, "the first probe")
+    assert answer("livenessProbe") == 200 and answer("readinessProbe") == 503
 
 
 def test_helm_test_fails_when_a_pod_is_away(rendered, pods):

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import subprocess
 
 import pytest
@@ -15,6 +16,10 @@ ALL = pytest.mark.parametrize("name", MATRIX)
 
 def selects(selector, labels):
     return selector.items() <= labels.items()
+
+
+def env_of(manifests):
+    return {one["name"]: one.get("value") for one in manifests.server["env"]}
 
 
 @pytest.fixture
@@ -38,7 +43,8 @@ def test_pods_and_services_belong_together(name):
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= set(ports)
     assert [port["targetPort"] for port in public["spec"]["ports"]] == ["http"], "metrics and mesh are not for clients"
     assert mesh["spec"]["clusterIP"] == "None" and mesh["spec"]["publishNotReadyAddresses"] is True
-    assert ("mesh" in ports) == ("mesh" in manifests.config)
+    assert ("mesh" in ports) == ("mesh" in manifests.config) == ("CONFAB_MESH_LISTEN" in env_of(manifests))
+    assert {name: int(env_of(manifests)[f"CONFAB_{name.upper()}_LISTEN"].rpartition(":")[2]) for name in ports} == ports
     test = [one for one in manifests.of("Pod")]
     assert not any(selects(public["spec"]["selector"], one["metadata"]["labels"]) for one in test), "the test's pod serves nobody"
 
@@ -61,8 +67,8 @@ def restricted(spec):
         yield "a token"
     if spec.get("enableServiceLinks") is not False:
         yield "variables of services"
-    if not 0 < pod.get("runAsUser", 0) < 1 << 31 or not pod.get("runAsGroup"):
-        yield "no numeric user"
+    if pod.get("runAsUser") == 0 or pod.get("runAsGroup") == 0:
+        yield "root"
     for container in [*spec.get("initContainers", []), *spec["containers"]]:
         own = container.get("securityContext", {})
         if container["image"] in ("first", "beside"):  # of the values
@@ -94,12 +100,17 @@ def test_every_pod_is_restricted(name):
 @pytest.mark.parametrize("values, breach", [
     ({"securityContext": {"readOnlyRootFilesystem": False}}, "a root that can be written"),
     ({"securityContext": {"capabilities": {"drop": ["NET_RAW"]}}}, "capabilities"),
-    ({"podSecurityContext": {"runAsUser": 0}}, "no numeric user"),
+    ({"podSecurityContext": {"runAsUser": 0}}, "root"),
     ({"extraVolumes": [{"name": "x", "hostPath": {"path": "/"}}]}, "volume of hostPath"),
     ({"resources": {"limits": {"memory": None}}}, "no bounds on what it uses"),
 ])
 def test_a_breach_would_be_seen(values, breach):
     assert breach in list(restricted(render(merged(POSTGRES, values)).pod))
+
+
+def test_pods_have_a_user_of_their_own_unless_the_platform_gives_them_one(default):
+    assert {default.pod["securityContext"][key] for key in ("runAsUser", "runAsGroup", "fsGroup")} == {10001}
+    assert not {"runAsUser", "runAsGroup", "fsGroup"} & set(render(MATRIX["users of the platform"]).pod["securityContext"])
 
 
 def test_the_service_account_has_no_token(default):
@@ -157,14 +168,32 @@ def test_no_container_needs_a_shell():
             assert "command" not in one and "exec" not in json.dumps(one.get("lifecycle", {}))
 
 
+LABEL = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
+NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+@pytest.mark.parametrize("release", ["confab", "r", "a" * 53, "release-" + "b" * 37 + "-" + "c" * 7])
+@ALL
+def test_names_and_labels_are_some_that_kubernetes_takes(name, release):
+    """Which schemas do not tell."""
+    for one in render(MATRIX[name], release=release):
+        metas = [one["metadata"]] + ([one["spec"]["template"]["metadata"]] if one["kind"] == "StatefulSet" else [])
+        for meta in metas:
+            assert all(LABEL.fullmatch(value) for value in meta.get("labels", {}).values()), meta
+        assert NAME.fullmatch(one["metadata"]["name"]), one["metadata"]["name"]
+        if one["kind"] == "StatefulSet":
+            assert len(one["metadata"]["name"]) <= 52, "its revisions get a name of that and eleven more"
+    ports = [port["name"] for port in render(MATRIX[name]).server["ports"]]
+    assert all(re.fullmatch(r"[a-z]([-a-z0-9]{0,14})", port) for port in ports) and len(set(ports)) == len(ports)
+
+
 # --- settings and secrets
 
 def test_settings_become_the_file_that_confab_reads():
     config = render(MATRIX["settings"]).config
     assert config["limits"] == {"buckets_max": 1000000, "posts_per_minute": 0} and config["stock"]["echo"] is False
     assert config["http"]["allowed_origins"] == ["https://a.example.org", "https://b.example.org"]
-    assert config["http"]["listen"] == "0.0.0.0:8080" and config["metrics"]["listen"] == "0.0.0.0:9090"
-    assert config["node"] == {"data_dir": "/data", "environment": "production"} and config["http"]["connections_max"] == 10000
+    assert config["node"] == {"environment": "production"} and config["http"]["connections_max"] == 10000
     assert "1000000" in chart.template(MATRIX["settings"]) and "1e+06" not in chart.template(MATRIX["settings"])
 
 
@@ -218,14 +247,15 @@ def test_a_pod_sees_its_own_key_alone(release, pod):
 
 
 def test_nodes_are_told_where_they_are_and_whom_they_let_in(default):
-    assert default.config["mesh"] == {"listen": "0.0.0.0:7700", "allowed_keys": PUBLIC}
-    env = {one["name"]: one for one in default.server["env"]}
-    assert env["CONFAB_MESH_ENDPOINT"]["value"] == "tcp://$(POD_IP):7700"
+    assert default.config["mesh"] == {"allowed_keys": PUBLIC}
+    env = env_of(default)
+    assert env["CONFAB_MESH_LISTEN"] == "0.0.0.0:7700" and env["CONFAB_MESH_ENDPOINT"] == "tcp://$(POD_IP):7700"
+    assert env["CONFAB_HTTP_LISTEN"] == "0.0.0.0:8080" and env["CONFAB_METRICS_LISTEN"] == "0.0.0.0:9090"
     names = [one["name"] for one in default.server["env"]]
     assert names.index("POD_IP") < names.index("CONFAB_MESH_ENDPOINT"), "Kubernetes knows of what stands before"
     six = render(MATRIX["ipv6"])
-    assert six.config["mesh"]["listen"] == "[::]:7700" and six.config["http"]["listen"] == "[::]:8080"
-    assert {one["name"]: one.get("value") for one in six.server["env"]}["CONFAB_MESH_ENDPOINT"] == "tcp://[$(POD_IP)]:7700"
+    assert env_of(six)["CONFAB_MESH_LISTEN"] == "[::]:7700" and env_of(six)["CONFAB_HTTP_LISTEN"] == "[::]:8080"
+    assert env_of(six)["CONFAB_MESH_ENDPOINT"] == "tcp://[$(POD_IP)]:7700"
     assert all(one["spec"]["ipFamilyPolicy"] == "PreferDualStack" for one in six.of("Service"))
 
 

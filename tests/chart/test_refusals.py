@@ -74,5 +74,14 @@ def test_a_value_that_is_none_is_refused_by_the_schema(values, said):
     assert "values don't meet the specifications of the schema" in refused and said in refused
 
 
+@pytest.mark.parametrize("values", [
+    {"store": {"url": "sqlite:/planted"}},
+    merged(OWN_SECRET, {"store": {"url": "postgres://a:planted@b/c", "existingSecret": "pg"}}),
+    merged(OWN_SECRET, {"mesh": {"secretKeys": ["planted"]}}),
+])
+def test_a_refusal_shows_no_secret(values):
+    assert "planted" not in chart.refusal(values) and not any(key in chart.refusal(values) for key in SECRET)
+
+
 def test_an_older_kubernetes_is_refused():
     assert "incompatible with Kubernetes v1.26.0" in chart.refusal(POSTGRES, "1.26.0")

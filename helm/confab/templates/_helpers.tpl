@@ -34,7 +34,7 @@ app.kubernetes.io/component: test
 {{- define "confab.labels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{ include "confab.selector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | replace "+" "_" | trunc 63 | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- with .Values.commonLabels }}
 {{ toYaml . }}
@@ -120,24 +120,17 @@ annotations:
 {{- end -}}
 {{- end -}}
 
-{{/* The settings that the chart makes. */}}
+{{/* The settings that the chart makes, besides those in the pods' environment. */}}
 {{- define "confab.ownConfig" -}}
-{{- $all := include "confab.everyInterface" . -}}
+{{- if .Values.tls.existingSecret }}
 http:
-  listen: "{{ $all }}:{{ .Values.ports.http }}"
-  {{- if .Values.tls.existingSecret }}
   tls_cert_file: /run/confab/tls/tls.crt
   tls_key_file: /run/confab/tls/tls.key
-  {{- end }}
-metrics:
-  listen: "{{ $all }}:{{ .Values.ports.metrics }}"
-node:
-  data_dir: /data
+{{- end }}
 shutdown:
   timeout: {{ .Values.shutdownSeconds }}s
 {{- if include "confab.hasMesh" . }}
 mesh:
-  listen: "{{ $all }}:{{ .Values.ports.mesh }}"
   allowed_keys: {{ toRawJson .Values.mesh.publicKeys }}
 {{- end }}
 {{- end -}}
@@ -236,9 +229,17 @@ mesh:
 {{- end }}
 {{- end -}}
 
+{{/* What is the container's own stands here, so that nothing an image says of it counts. */}}
 {{- define "confab.env" -}}
+{{- $all := include "confab.everyInterface" . -}}
 - name: CONFAB_CONFIG
   value: /etc/confab/confab.yaml
+- name: CONFAB_NODE_DATA_DIR
+  value: /data
+- name: CONFAB_HTTP_LISTEN
+  value: "{{ $all }}:{{ .Values.ports.http }}"
+- name: CONFAB_METRICS_LISTEN
+  value: "{{ $all }}:{{ .Values.ports.metrics }}"
 - name: CONFAB_NODE_NAME
   valueFrom:
     fieldRef:
@@ -248,6 +249,8 @@ mesh:
   value: /run/confab/store/url
 {{- end }}
 {{- if include "confab.hasMesh" . }}
+- name: CONFAB_MESH_LISTEN
+  value: "{{ $all }}:{{ .Values.ports.mesh }}"
 - name: POD_IP
   valueFrom:
     fieldRef:
