@@ -6,6 +6,7 @@
  * not taken along: whoever is still connected comes again, and of others their gateway tells. */
 #include "room_state.h"
 
+#include "clock.h"
 #include "err.h"
 #include "wire/place.h"
 
@@ -75,11 +76,13 @@ int cf_room_on_handover(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 }
 
 /* The epoch that follows says that nobody has written in between; a number that is another one would be a fault of
- * the store, or of ours. */
+ * the store, or of ours. Of an ephemeral room nobody else knows, and numbers and times must be able to go on. */
 static bool follows(const cf_room_t *self, const cf_handover_t *handover)
 {
-    return handover->epoch && handover->epoch + 1 == self->epoch &&
-           (self->ephemeral || handover->last_seq == self->committed_seq);
+    bool is_next = handover->epoch && handover->epoch + 1 == self->epoch;
+    if (!self->ephemeral)
+        return is_next && handover->last_seq == self->committed_seq;
+    return is_next && handover->last_seq <= INT64_MAX && handover->last_us <= CF_TIME_MAX_US;
 }
 
 static void take_posts(cf_room_t *self, const cf_list_t *list)

@@ -9,7 +9,6 @@
 
 #define US INT64_C(1000000)
 #define YEAR_1_US (INT64_C(-62135596800) * US)
-#define YEAR_9999_US (INT64_C(253402300800) * US - 1)
 
 static int64_t read_clock(clockid_t id)
 {
@@ -51,8 +50,8 @@ void cf_time_text(int64_t at_us, char out[CF_TIME_TEXT + 1])
 {
     if (at_us < YEAR_1_US)
         at_us = YEAR_1_US;
-    if (at_us > YEAR_9999_US)
-        at_us = YEAR_9999_US;
+    if (at_us > CF_TIME_MAX_US)
+        at_us = CF_TIME_MAX_US;
     int64_t micros = at_us % US;
     if (micros < 0)
         micros += US;

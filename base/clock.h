@@ -19,6 +19,7 @@ int cf_boot_timeout_ms(int64_t until_us);
 /* Writes at_us as RFC 3339 in UTC, fraction up to microseconds without trailing zeros, suffix Z
  * (rooms contract, 3.8). out takes 28 bytes. at_us outside years 0001..9999 is clamped. */
 #define CF_TIME_TEXT 27
+#define CF_TIME_MAX_US INT64_C(253402300799999999) /* the end of year 9999 */
 void cf_time_text(int64_t at_us, char out[CF_TIME_TEXT + 1]);
 /* Reads RFC 3339 with any offset; a blank is taken where an unescaped '+' was. Digits past the
  * microsecond are cut. Returns 0, or CF_EPROTO and leaves *out as it was. */

@@ -1,6 +1,7 @@
 /* A room by messages alone: what it is told, what it says, with time as an argument. */
 #include "room_fixture.h"
 
+#include "clock.h"
 #include "metrics.h"
 #include "rendezvous.h"
 #include "wire/append.h"
@@ -1976,6 +1977,30 @@ Test(room, ephemeral_begins_anew_if_another_one_has_had_it_in_between)
     ignore();
     member("ann", true);
     cr_assert(not(eq(ptr, strstr(heard(), "seq=0 n=0 reload"), NULL)));
+}
+
+/* What no room of ours has said. */
+static void takes_no_number_over(uint64_t last_seq, int64_t last_us)
+{
+    room_open();
+    ignore();
+    tell(room_config.lobby, CF_MSG_HANDOVER, UINT64_MAX,
+         &(cf_handover_t){.epoch = 4, .numbered_in = 4, .last_seq = last_seq, .last_us = last_us});
+    activated(5, 0, true);
+    ignore();
+    with_ann();
+    post(GW1, 1, "ann", "a");
+    cr_assert(not(eq(ptr, strstr(heard(), " seq=1;"), NULL)));
+}
+
+Test(room, ephemeral_takes_no_number_over_that_none_can_follow)
+{
+    takes_no_number_over((uint64_t)INT64_MAX + 1, 0);
+}
+
+Test(room, ephemeral_takes_no_time_over_that_none_can_follow)
+{
+    takes_no_number_over(1, CF_TIME_MAX_US + 1);
 }
 
 Test(room, in_quarantine_hands_nothing_over)
