@@ -48,6 +48,7 @@ typedef struct {
     uint64_t not_told;      /* bit i: gateways[i] was not even told FORGET, for want of memory */
     cf_address_t target;    /* where it goes when it has retired; kind 0: nowhere */
     handed_t *handed;       /* until it is open elsewhere; owned; NULL: none */
+    uint32_t handed_by;     /* the node whose lobby has sent it; 0: it is this one's own */
     lookup_t *lookups, **lookups_end;
     UT_hash_handle hh;
 } place_t;
@@ -62,6 +63,7 @@ typedef struct {
 typedef struct {
     char name[CF_NODE_NAME_MAX + 1];
     bool is_leaving; /* it opens no room any more */
+    uint32_t handed; /* places that keep what it has handed over */
 } peer_t;
 
 struct cf_lobby {
@@ -157,13 +159,31 @@ static place_t *add_place(cf_lobby_t *self, cf_id_t id)
     return NULL;
 }
 
+/* NULL: it is gone, or was never known. */
+static peer_t *peer_of(cf_lobby_t *self, uint32_t node)
+{
+    for (uint32_t i = 0; i < self->node_count; i++)
+        if (self->nodes[i] == node)
+            return &self->peers[i];
+    return NULL;
+}
+
+static void drop_handed(cf_lobby_t *self, place_t *place)
+{
+    peer_t *by = place->handed ? peer_of(self, place->handed_by) : NULL;
+    if (by)
+        by->handed--;
+    free(place->handed);
+    place->handed = NULL;
+    place->handed_by = 0;
+}
+
 /* It is where it was to go, or goes nowhere. */
 static void end_move(cf_lobby_t *self, place_t *place)
 {
     self->moving -= place->is_moving;
     place->is_moving = false;
-    free(place->handed);
-    place->handed = NULL;
+    drop_handed(self, place);
 }
 
 static void drop_place(cf_lobby_t *self, place_t *place)
@@ -578,6 +598,23 @@ static int on_taken(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 /* --- opening -----------------------------------------------------------------------------------
  */
 
+/* Without memory it stays, and is found by the store when this node is gone. */
+static void list_leaving(cf_lobby_t *self, place_t *place)
+{
+    if (place->is_listed)
+        return;
+    if (self->leaving_count == self->leaving_cap) {
+        uint32_t cap = self->leaving_cap ? 2 * self->leaving_cap : 64;
+        cf_id_t *leaving = realloc(self->leaving, cap * sizeof *leaving);
+        if (!leaving)
+            return;
+        self->leaving = leaving;
+        self->leaving_cap = cap;
+    }
+    self->leaving[self->leaving_count++] = place->id;
+    place->is_listed = true;
+}
+
 /* The place whose OPEN this answers; NULL: none. */
 static place_t *opening(cf_lobby_t *self, const cf_msg_t *msg)
 {
@@ -771,14 +808,24 @@ static int on_move(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     return rc;
 }
 
-/* Without memory the store has to do. */
-static void keep_handed(place_t *place, const cf_msg_t *msg)
+/* Without memory the store has to do; and for what a node hands over beyond the rooms that may move from there. */
+static void keep_handed(cf_lobby_t *self, place_t *place, const cf_msg_t *msg)
 {
-    free(place->handed);
+    peer_t *by = peer_of(self, msg->from.node);
+    drop_handed(self, place);
+    if (by && by->handed >= self->config.moving_max) {
+        cf_log_warn("a node hands over more rooms than may move at a time",
+                    CF_UINT("node", msg->from.node), CF_ID("room", place->id));
+        return;
+    }
     if (!(place->handed = malloc(sizeof *place->handed + msg->size)))
         return;
     place->handed->size = msg->size;
     memcpy(place->handed->body, msg->body, msg->size);
+    if (by) {
+        by->handed++;
+        place->handed_by = msg->from.node;
+    }
 }
 
 /* Another lobby lets this room go, and it is to be here. Somebody may have asked for it first: then the room that is
@@ -791,13 +838,14 @@ static void receive(cf_lobby_t *self, cf_turn_t *turn, const cf_msg_t *msg)
         return; /* it is gone, so it waits for nothing */
     if (place && place->open_corr) {
         take_promise(turn, place, by);
-        keep_handed(place, msg);
-        hand_over(turn, place, place->at);
+        keep_handed(self, place, msg);
+        if (place->handed)
+            hand_over(turn, place, place->at);
     } else if (place || !(place = add_place(self, msg->room))) {
         tell_taken(turn, msg->room, &by);
     } else {
         place->let_go_by = by;
-        keep_handed(place, msg);
+        keep_handed(self, place, msg);
         open_at(self, turn, place, least_loaded(self));
         cf_crash_point("in_takeover");
     }
@@ -814,39 +862,21 @@ static int on_handover(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     if (msg->from.kind == CF_ACTOR_LOBBY && msg->from.node != self->config.node)
         receive(self, turn, msg);
     else if (place && place->is_moving && cf_address_equal(place->at, msg->from))
-        keep_handed(place, msg);
+        keep_handed(self, place, msg);
     return 0;
 }
 
 static int on_leaving(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
-    cf_lobby_t *self = state;
+    peer_t *peer = peer_of(state, msg->from.node);
     (void)turn;
-    for (uint32_t i = 0; i < self->node_count; i++)
-        if (self->nodes[i] == msg->from.node)
-            self->peers[i].is_leaving = true;
+    if (peer)
+        peer->is_leaving = true;
     return msg->from.kind == CF_ACTOR_LOBBY ? 0 : CF_ERANGE;
 }
 
 /* --- draining ----------------------------------------------------------------------------------
  */
-
-/* Without memory it stays, and is found by the store when this node is gone. */
-static void list_leaving(cf_lobby_t *self, place_t *place)
-{
-    if (place->is_listed)
-        return;
-    if (self->leaving_count == self->leaving_cap) {
-        uint32_t cap = self->leaving_cap ? 2 * self->leaving_cap : 64;
-        cf_id_t *leaving = realloc(self->leaving, cap * sizeof *leaving);
-        if (!leaving)
-            return;
-        self->leaving = leaving;
-        self->leaving_cap = cap;
-    }
-    self->leaving[self->leaving_count++] = place->id;
-    place->is_listed = true;
-}
 
 /* Rooms with connections move, some at a time. The others, of which there may be very many, only retire: nobody waits for
  * them, and whoever does from now on finds them at another node. */

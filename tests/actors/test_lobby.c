@@ -573,6 +573,32 @@ Test(lobby, opens_a_room_that_another_lobby_hands_over_and_says_so)
     cr_assert(eq(str, heard(), ""));
 }
 
+/* config: 2 */
+Test(lobby, keeps_of_a_node_what_as_many_rooms_hand_over_as_may_move_at_a_time)
+{
+    node_here(2);
+    node_here(3);
+    hand_over(LOBBY_OF(2), 1, 1);
+    hand_over(LOBBY_OF(2), 2, 1);
+    hand_over(LOBBY_OF(2), 2, 1); /* again */
+    heard();
+    hand_over(LOBBY_OF(2), 3, 1);
+    cr_assert(eq(str, heard(), "thread2 OPEN 3 from 2")); /* with what the store has */
+    hand_over(LOBBY_OF(2), 3, 1);
+    cr_assert(eq(str, heard(), ""));
+    hand_over(LOBBY_OF(3), 4, 1);
+    cr_assert(eq(str, heard(), "thread0 OPEN 4 from 3; thread0 HANDOVER 4 posts=1"));
+    opened(1, THREAD(0));
+    heard();
+    hand_over(LOBBY_OF(2), 5, 1);
+    cr_assert(not(eq(ptr, strstr(heard(), "HANDOVER 5 posts=1"), NULL)));
+    node_gone(2);
+    heard();
+    opened(2, THREAD(1));
+    hand_over(LOBBY_OF(3), 6, 1);
+    cr_assert(not(eq(ptr, strstr(heard(), "HANDOVER 6 posts=1"), NULL)));
+}
+
 Test(lobby, hands_over_to_a_room_that_somebody_else_has_asked_for_first)
 {
     node_here(2);
