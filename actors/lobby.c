@@ -624,13 +624,17 @@ static place_t *opening(cf_lobby_t *self, const cf_msg_t *msg)
 
 static int on_opened(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
-    place_t *place = opening(state, msg);
+    cf_lobby_t *self = state;
+    place_t *place = opening(self, msg);
     if (!place)
         return 0;
     place->open_corr = 0;
-    end_move(state, place);
+    end_move(self, place);
     tell_taken(turn, place->id, &place->let_go_by);
-    answer_lookups(state, turn, place, 0);
+    answer_lookups(self, turn, place, 0);
+    if (self->is_draining)
+        list_leaving(self,
+                     place); /* it was opening, or was handed over by who had not heard of it */
     return 0;
 }
 

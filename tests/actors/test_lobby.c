@@ -729,6 +729,18 @@ Test(lobby, that_drains_lets_go_who_comes_back_or_was_only_opening)
     cr_assert(not(eq(ptr, strstr(due_at(2), "thread1 VACATE 2"), NULL)));
 }
 
+Test(lobby, that_drains_gives_away_also_what_is_still_handed_over_to_it)
+{
+    node_here(2);
+    node_here(3);
+    drain();
+    heard();
+    hand_over(LOBBY_OF(2), 1, 1); /* it had not heard that this one leaves */
+    opened(1, THREAD(0));
+    heard();
+    cr_assert(not(eq(ptr, strstr(due_at(1), "thread0 VACATE 1"), NULL)));
+}
+
 Test(lobby, that_drains_gives_a_room_to_another_node_if_the_one_that_was_to_have_it_dies)
 {
     with_visited(1);
