@@ -874,6 +874,24 @@ static int on_store_opened(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     return 0;
 }
 
+/* Why the registry does not let this one in yet. */
+static const struct {
+    int reason;
+    const char *text;
+} obstacles[] = {
+    {CF_EEXIST, "another node has this node.name; waits until it leaves"},
+    {CF_ECONFLICT, "another node has this mesh.secret_key; waits until it leaves"},
+    {0, "another server is in this database; waits until it leaves"}, /* any other */
+};
+
+static const char *obstacle(int reason)
+{
+    size_t i = 0;
+    while (obstacles[i].reason && obstacles[i].reason != reason)
+        i++;
+    return obstacles[i].text;
+}
+
 static int on_entered(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     supervisor_t *self = state;
@@ -888,8 +906,8 @@ static int on_entered(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         return 0;
     }
     if (entered.reason) {
-        cf_log_warn("another server is in this database; waits until it leaves",
-                    CF_STR("name", self->config->node_name), CF_ERR(-(int)entered.reason));
+        cf_log_warn(obstacle(-(int)entered.reason), CF_STR("name", self->config->node_name),
+                    CF_ERR(-(int)entered.reason));
         return 0;
     }
     self->is_node = true;

@@ -38,7 +38,7 @@ typedef enum {
 } statement_t;
 
 /* What ENTER answers. */
-enum { ENTERED = 0, NAME_TAKEN = 1, CANNOT_TALK = 2, TOO_MANY = 3, NUMBER_USED = 4 };
+enum { ENTERED, NAME_TAKEN, CANNOT_TALK, TOO_MANY, NUMBER_USED, KEY_TAKEN };
 
 static const char *const statements[STATEMENT_COUNT] = {
     [BEGIN] = "BEGIN",
@@ -54,13 +54,14 @@ static const char *const statements[STATEMENT_COUNT] = {
                       " WHERE gone_us IS NULL AND number <> $1::int8 AND name = $2::text"
                       " AND endpoint = $3::text",
     [ENTER] =
-        "WITH others AS (SELECT name, endpoint FROM nodes WHERE gone_us IS NULL AND number "
-        "<> $1::int8),"
+        "WITH others AS (SELECT name, endpoint, public_key FROM nodes WHERE gone_us IS NULL"
+        " AND number <> $1::int8),"
         " verdict AS (SELECT CASE"
         " WHEN EXISTS (SELECT 1 FROM nodes WHERE number = $1::int8 AND (gone_us IS NOT NULL"
         " OR name <> $2::text OR endpoint <> $3::text)) THEN 4"
         " WHEN EXISTS (SELECT 1 FROM others WHERE name = $2::text) THEN 1"
         " WHEN EXISTS (SELECT 1 FROM others WHERE endpoint = '' OR $3::text = '') THEN 2"
+        " WHEN EXISTS (SELECT 1 FROM others WHERE public_key = $4::text) THEN 5"
         " WHEN (SELECT count(*) FROM others) >= $6::int8 THEN 3"
         " ELSE 0 END AS code),"
         " put AS (INSERT INTO nodes (number, name, endpoint, public_key, version, "
@@ -175,11 +176,9 @@ static int postgres_enter(cf_registry_t *base, const cf_node_t *node, int64_t go
                           cf_id_t *limit_key)
 {
     registry_t *self = (registry_t *)base;
-    static const int codes[] = {[ENTERED] = 0,
-                                [NAME_TAKEN] = CF_EEXIST,
-                                [CANNOT_TALK] = CF_EPERM,
-                                [TOO_MANY] = CF_EFULL,
-                                [NUMBER_USED] = CF_ESTALE};
+    static const int codes[] = {
+        [ENTERED] = 0,         [NAME_TAKEN] = CF_EEXIST,  [CANNOT_TALK] = CF_EPERM,
+        [TOO_MANY] = CF_EFULL, [NUMBER_USED] = CF_ESTALE, [KEY_TAKEN] = CF_ECONFLICT};
     uint64_t number, gone_after, version, most, roles;
     cf_pg_param_t params[] = {
         cf_pg_int8_param(&number, node->number),   cf_pg_text_param(node->name),
@@ -202,7 +201,7 @@ static int postgres_enter(cf_registry_t *base, const cf_node_t *node, int64_t go
         rc = keep_snapshot(self, trip.results[trip.sent - 3]);
         *limit_key = cf_pg_id(trip.results[trip.sent - 2], 0, 0);
         if (rc == 0)
-            rc = answer >= ENTERED && answer <= NUMBER_USED ? codes[answer] : CF_EIO;
+            rc = answer >= ENTERED && answer <= KEY_TAKEN ? codes[answer] : CF_EIO;
     }
     end(&trip);
     return rc;

@@ -62,8 +62,8 @@ typedef struct {
 typedef struct {
     /* This process is a node from here on. One of the same name and endpoint is gone then: it cannot be
      * there. CF_EEXIST: one of this name and another endpoint is there. CF_EPERM: others are there, and could not be
-     * talked to, as this one or they have no endpoint. CF_EFULL: CF_NODES_MAX are there. CF_ESTALE: this number
-     * is used up. To be repeated after CF_EIO, also if it happened. *limit_key is set with 0: drawn at random
+     * talked to, as this one or they have no endpoint. CF_ECONFLICT: one of another name has this public key: links go by keys,
+     * so each would take the other's. CF_EFULL: CF_NODES_MAX are there. CF_ESTALE: this number is used up. To be repeated after CF_EIO, also if it happened. *limit_key is set with 0: drawn at random
      * when the tables were made, the same for all. */
     int (*enter)(cf_registry_t *self, const cf_node_t *node, int64_t gone_after_us,
                  cf_id_t *limit_key);

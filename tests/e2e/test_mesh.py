@@ -88,6 +88,21 @@ def test_a_node_whose_key_the_others_do_not_know_has_no_link(store_kind, make_no
     assert first.metrics()[LINKS] == 0
 
 
+@pytest.mark.parametrize("number, name, taken", [(2, "node-0", "node.name"), (0, "node-2", "mesh.secret_key")])
+def test_a_node_with_the_name_or_the_key_of_another_waits_and_harms_none(store_kind, make_node, number, name, taken):
+    nodes = [make_node(i, allowed=range(3)).start() for i in range(2)]
+    double = make_node(number, allowed=range(3), CONFAB_NODE_NAME=name).listen()
+    line = f"another node has this {taken}; waits until it leaves"
+    assert double.wait_log(lambda entry: entry.get("msg") == line)
+    for node in nodes:
+        await_metric(node, LINKS, 1)
+        servers.until(lambda one=node: is_ready(one), "readiness")
+    assert not is_ready(double)
+    assert nodes[0].terminate() == 0
+    double.wait_serving()
+    await_metric(nodes[1], LINKS, 1)
+
+
 def test_bytes_from_anybody_do_not_disturb_a_node(store_kind, make_node):
     nodes = [make_node(i, allowed=range(2)).start() for i in range(2)]
     await_metric(nodes[0], LINKS, 1)

@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 #define GONE_AFTER_US INT64_C(3000000)
-#define KEY "0123456789012345678901234567890123456789"
+#define KEY_OF_1 "0000000000000000000000000000000000000001"
 
 static const backend_t postgres = {"postgres"};
 static cf_registry_t *registry;
@@ -43,15 +43,23 @@ TestSuite(registry, .fini = close_all, .timeout = 60);
 
 static cf_id_t limit_key; /* as it was told last */
 
-static int enter_as(uint32_t number, const char *name, const char *endpoint)
+static int enter_with(uint32_t number, const char *name, const char *endpoint, uint32_t key)
 {
+    char text[CF_NODE_KEY_SIZE + 1] = "";
+    if (endpoint[0])
+        snprintf(text, sizeof text, "%040u", key);
     cf_node_t node = {.number = number,
                       .name = cf_str(name),
                       .endpoint = cf_str(endpoint),
-                      .public_key = cf_str(endpoint[0] ? KEY : ""),
+                      .public_key = cf_str(text),
                       .version = 1,
                       .roles = 2};
     return registry->ops->enter(registry, &node, GONE_AFTER_US, &limit_key);
+}
+
+static int enter_as(uint32_t number, const char *name, const char *endpoint)
+{
+    return enter_with(number, name, endpoint, number);
 }
 
 static int enter(uint32_t number)
@@ -149,7 +157,7 @@ Test(registry, a_node_that_entered_is_told_of_all)
                  registry->ops->beat(registry, &(cf_heartbeat_t){1, GONE_AFTER_US, NULL, 0},
                                      &(cf_view_t){keep_first, on_ended, NULL}, &why),
                  0));
-    cr_assert(eq(str, (char *)first_row, "1 n1 tcp://10.0.0.1:7000 " KEY " 1 2"));
+    cr_assert(eq(str, (char *)first_row, "1 n1 tcp://10.0.0.1:7000 " KEY_OF_1 " 1 2"));
 }
 
 Test(registry, gives_all_who_enter_one_key_for_limits)
@@ -195,6 +203,20 @@ Test(registry, one_name_is_one_node)
     cr_assert(eq(int, enter_as(2, "a", "tcp://10.0.0.2:7000"), 0));
     cr_assert(eq(int, beat(1), CF_ESTALE));
     cr_assert(eq(int, why, CF_NODE_LATE));
+}
+
+Test(registry, one_key_is_one_node)
+{
+    if (!open_all())
+        return;
+    cr_assert(eq(int, enter_with(1, "a", "tcp://10.0.0.1:7000", 7), 0));
+    cr_assert(eq(int, enter_with(2, "b", "tcp://10.0.0.2:7000", 7), CF_ECONFLICT));
+    cr_assert(eq(int, beat(1), 0));
+    cr_assert(eq(str, there, "1"));
+    cr_assert(eq(int, enter_with(3, "a", "tcp://10.0.0.1:7000", 7), 0)); /* replaces the first */
+    cr_assert(eq(int, enter_with(2, "b", "tcp://10.0.0.2:7000", 7), CF_ECONFLICT));
+    cr_assert(eq(int, registry->ops->leave(registry, 3), 0));
+    cr_assert(eq(int, enter_with(2, "b", "tcp://10.0.0.2:7000", 7), 0));
 }
 
 Test(registry, a_process_replaces_the_one_before_on_its_endpoint)
