@@ -4,9 +4,9 @@
 #include "crash_point.h"
 #include "err.h"
 #include "lobby_counts.h"
+#include "lobby_nodes.h"
 #include "log.h"
 #include "metrics.h"
-#include "rendezvous.h"
 #include "table.h"
 #include "wire/append.h"
 #include "wire/control.h"
@@ -53,19 +53,6 @@ typedef struct {
     UT_hash_handle hh;
 } place_t;
 
-/* Where a room was last heard to be, if that is not where it would be looked for. */
-typedef struct {
-    cf_id_t id;
-    uint32_t node;
-    UT_hash_handle hh; /* insertion order: the first goes when there are too many */
-} hint_t;
-
-typedef struct {
-    char name[CF_NODE_NAME_MAX + 1];
-    bool is_leaving; /* it opens no room any more */
-    uint32_t handed; /* places that keep what it has handed over */
-} peer_t;
-
 struct cf_lobby {
     cf_lobby_config_t config;
     uint32_t *load; /* rooms per thread */
@@ -73,18 +60,17 @@ struct cf_lobby {
     uint32_t lookups_waiting;
     uint64_t next_corr;
     cf_address_t gateways[CF_GATEWAYS_MAX]; /* of any node, told of a room; kind 0: free */
-    uint32_t nodes[CF_NODES_MAX];           /* the others */
-    peer_t peers[CF_NODES_MAX];             /* what else is known of nodes[i] */
-    uint32_t node_count;
+    cf_lobby_nodes_t *nodes;                /* the others */
     uint32_t moving; /* places that are on their way to where they were told to go */
     bool is_draining, owes_drained;
     cf_id_t *
         leaving; /* rooms with connections that are to leave, in the order in which they do; owned */
     uint32_t leaving_count, leaving_cap, leaving_next;
-    hint_t *hints;
     cf_lobby_counts_t *counts;
     int64_t repair_us; /* when to look for what was not said or not answered; INT64_MAX: nothing */
 };
+
+static void destroy(void *state);
 
 int cf_lobby_new(cf_lobby_t **out, const cf_lobby_config_t *config)
 {
@@ -92,11 +78,12 @@ int cf_lobby_new(cf_lobby_t **out, const cf_lobby_config_t *config)
     cf_lobby_counts_config_t counts = {.gateway_count = config->gateway_count,
                                        .away_max = config->away_max};
     memcpy(counts.gateways, config->gateways, sizeof counts.gateways);
-    if (!self || !(self->load = calloc(config->thread_count, sizeof *self->load)) ||
-        cf_lobby_counts_new(&self->counts, &counts) < 0) {
-        if (self)
-            free(self->load);
-        free(self);
+    if (!self)
+        return CF_ENOMEM;
+    self->load = calloc(config->thread_count, sizeof *self->load);
+    if (!self->load || cf_lobby_counts_new(&self->counts, &counts) < 0 ||
+        cf_lobby_nodes_new(&self->nodes, config->node, config->hints_max) < 0) {
+        destroy(self);
         return CF_ENOMEM;
     }
     self->config = *config;
@@ -159,20 +146,10 @@ static place_t *add_place(cf_lobby_t *self, cf_id_t id)
     return NULL;
 }
 
-/* NULL: it is gone, or was never known. */
-static peer_t *peer_of(cf_lobby_t *self, uint32_t node)
-{
-    for (uint32_t i = 0; i < self->node_count; i++)
-        if (self->nodes[i] == node)
-            return &self->peers[i];
-    return NULL;
-}
-
 static void drop_handed(cf_lobby_t *self, place_t *place)
 {
-    peer_t *by = place->handed ? peer_of(self, place->handed_by) : NULL;
-    if (by)
-        by->handed--;
+    if (place->handed_by)
+        cf_lobby_nodes_keep_no_more(self->nodes, place->handed_by);
     free(place->handed);
     place->handed = NULL;
     place->handed_by = 0;
@@ -194,84 +171,12 @@ static void drop_place(cf_lobby_t *self, place_t *place)
     free(place);
 }
 
-/* --- other nodes -------------------------------------------------------------------------------
+/* --- lookups -----------------------------------------------------------------------------------
  */
 
 static cf_address_t lobby_of(uint32_t node)
 {
     return (cf_address_t){node, CF_ACTOR_LOBBY, 0};
-}
-
-static bool knows_node(const cf_lobby_t *self, uint32_t node)
-{
-    bool known = node == self->config.node;
-    for (uint32_t i = 0; !known && i < self->node_count; i++)
-        known = self->nodes[i] == node;
-    return known;
-}
-
-static void prefer(uint32_t *best, cf_id_t room, uint32_t node)
-{
-    uint64_t most = *best ? cf_rendezvous(room, *best) : 0, weight = cf_rendezvous(room, node);
-    if (*best == 0 || weight > most || (weight == most && node > *best))
-        *best = node;
-}
-
-/* 0: there is no other. */
-static uint32_t preferred_other(const cf_lobby_t *self, cf_id_t room)
-{
-    uint32_t best = 0;
-    for (uint32_t i = 0; i < self->node_count; i++)
-        if (!self->peers[i].is_leaving)
-            prefer(&best, room, self->nodes[i]);
-    return best;
-}
-
-static uint32_t preferred_node(const cf_lobby_t *self, cf_id_t room)
-{
-    uint32_t best = preferred_other(self, room);
-    if (!self->is_draining || best == 0)
-        prefer(&best, room, self->config.node);
-    return best;
-}
-
-static void drop_hint(cf_lobby_t *self, hint_t *hint)
-{
-    HASH_DEL(self->hints, hint);
-    free(hint);
-}
-
-static hint_t *find_hint(cf_lobby_t *self, cf_id_t room)
-{
-    hint_t *hint;
-    HASH_FIND(hh, self->hints, &room, sizeof room, hint);
-    return hint;
-}
-
-/* Without memory it is not remembered, which costs a hop. */
-static void remember(cf_lobby_t *self, cf_id_t room, uint32_t node)
-{
-    hint_t *hint = find_hint(self, room);
-    if (hint)
-        drop_hint(self, hint);
-    if (node == preferred_node(self, room) || self->config.hints_max == 0)
-        return;
-    if (HASH_COUNT(self->hints) >= self->config.hints_max)
-        drop_hint(self, self->hints);
-    hint = calloc(1, sizeof *hint);
-    if (!hint)
-        return;
-    hint->id = room;
-    hint->node = node;
-    HASH_ADD(hh, self->hints, id, sizeof hint->id, hint);
-    if (!hint->hh.tbl)
-        free(hint);
-}
-
-static uint32_t node_to_ask(cf_lobby_t *self, cf_id_t room)
-{
-    const hint_t *hint = find_hint(self, room);
-    return hint ? hint->node : preferred_node(self, room);
 }
 
 /* Bit of a gateway among those that are told of rooms, made if it is new; 0: there are too many, or its node is
@@ -285,14 +190,11 @@ static uint64_t bit_of(cf_lobby_t *self, cf_address_t gateway)
         if (self->gateways[i].kind == 0 && unused == CF_GATEWAYS_MAX)
             unused = i;
     }
-    if (unused == CF_GATEWAYS_MAX || !knows_node(self, gateway.node))
+    if (unused == CF_GATEWAYS_MAX || !cf_lobby_nodes_knows(self->nodes, gateway.node))
         return 0;
     self->gateways[unused] = gateway;
     return UINT64_C(1) << unused;
 }
-
-/* --- lookups -----------------------------------------------------------------------------------
- */
 
 static void repair_at(cf_lobby_t *self, int64_t at_us)
 {
@@ -343,7 +245,9 @@ static bool send_on(cf_lobby_t *self, cf_turn_t *turn, const lookup_t *lookup, u
                     bool owned, bool let_go)
 {
     cf_seek_t seek = {cf_address_pack(lookup->request.from), lookup->hops + 1, owned, let_go};
-    int rc = lookup->hops >= CF_SEEK_HOPS_MAX || !knows_node(self, node) ? CF_EAGAIN : 0;
+    int rc = lookup->hops >= CF_SEEK_HOPS_MAX || !cf_lobby_nodes_knows(self->nodes, node)
+                 ? CF_EAGAIN
+                 : 0;
     if (rc == 0)
         rc = cf_outbox_send(turn->out, lobby_of(node), CF_MSG_SEEK, lookup->request.corr,
                             lookup->request.room, &seek);
@@ -477,7 +381,7 @@ static void give(cf_lobby_t *self, cf_turn_t *turn, place_t *place, uint32_t nod
     place->at = place->target = (cf_address_t){0};
     place->retiring = false;
     place->given_to = node;
-    remember(self, place->id, node);
+    cf_lobby_nodes_remember(self->nodes, place->id, node);
     for (lookup_t lookup; take_lookup(self, place, &lookup);)
         was_sent = send_on(self, turn, &lookup, node, false, true) || was_sent;
     if (!was_sent)
@@ -498,7 +402,7 @@ static int let_go(cf_lobby_t *self, cf_turn_t *turn, const lookup_t *lookup, uin
 static int open_here(cf_lobby_t *self, cf_turn_t *turn, const lookup_t *lookup, uint32_t let_go_by)
 {
     int rc;
-    uint32_t node = preferred_node(self, lookup->request.room);
+    uint32_t node = cf_lobby_nodes_preferred(self->nodes, lookup->request.room);
     if (self->is_draining && node != self->config.node) {
         tell_taken(turn, lookup->request.room, &let_go_by);
         return let_go(self, turn, lookup, node);
@@ -518,8 +422,9 @@ static int on_lookup(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     lookup_t lookup = {.request = *msg};
     if (place)
         return answer_or_wait(self, turn, place, &lookup);
-    uint32_t node = node_to_ask(self, msg->room);
-    if (node == self->config.node || (self->is_draining && !find_hint(self, msg->room)))
+    uint32_t remembered = cf_lobby_nodes_remembered(self->nodes, msg->room);
+    uint32_t node = remembered ? remembered : cf_lobby_nodes_preferred(self->nodes, msg->room);
+    if (node == self->config.node || (self->is_draining && !remembered))
         return open_here(self, turn, &lookup, 0);
     send_on(self, turn, &lookup, node, false, false);
     return 0;
@@ -541,7 +446,7 @@ static int seek_here(cf_lobby_t *self, cf_turn_t *turn, const lookup_t *lookup,
                      const cf_seek_t *seek, uint32_t by)
 {
     place_t *place = find(self, lookup->request.room);
-    bool may_go = seek->owned && by != self->config.node && knows_node(self, by);
+    bool may_go = seek->owned && by != self->config.node && cf_lobby_nodes_knows(self->nodes, by);
     if (place && seek->let_go)
         take_promise(turn, place, by);
     if (place && may_go && place->given_to == by) {
@@ -663,7 +568,7 @@ static int on_owned(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     /* 0: it has just changed; the store is asked again, as often as there are hops */
     uint32_t node = owned.owner ? owned.owner : self->config.node;
     if (owned.owner)
-        remember(self, place->id, node);
+        cf_lobby_nodes_remember(self->nodes, place->id, node);
     count_load(self, place->at, -1);
     tell_taken(turn, place->id, &place->let_go_by);
     send_lookups_on(self, turn, place, node, owned.owner != 0);
@@ -677,7 +582,7 @@ static int on_owned(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 /* It is to be somewhere again. */
 static void open_or_give(cf_lobby_t *self, cf_turn_t *turn, place_t *place)
 {
-    uint32_t node = preferred_node(self, place->id);
+    uint32_t node = cf_lobby_nodes_preferred(self->nodes, place->id);
     if (self->is_draining && node != self->config.node)
         give(self, turn, place, node);
     else
@@ -767,14 +672,6 @@ static int move_to(cf_lobby_t *self, cf_turn_t *turn, place_t *place, cf_address
     return 0;
 }
 
-static uint32_t node_named(const cf_lobby_t *self, cf_str_t name)
-{
-    for (uint32_t i = 0; i < self->node_count; i++)
-        if (!self->peers[i].is_leaving && cf_str_equal(name, cf_str(self->peers[i].name)))
-            return self->nodes[i];
-    return 0;
-}
-
 /* Returns 0, or why the room cannot go there. */
 static int find_target(const cf_lobby_t *self, const cf_move_t *move, cf_id_t room,
                        cf_address_t *out)
@@ -784,7 +681,8 @@ static int find_target(const cf_lobby_t *self, const cf_move_t *move, cf_id_t ro
         return is_thread(self, *out) ? 0 : CF_ERANGE;
     if (move->node.size && cf_str_equal(move->node, cf_str(self->config.node_name)))
         return CF_EEXIST;
-    uint32_t node = move->node.size ? node_named(self, move->node) : preferred_other(self, room);
+    uint32_t node = move->node.size ? cf_lobby_nodes_named(self->nodes, move->node)
+                                    : cf_lobby_nodes_preferred_other(self->nodes, room);
     *out = lobby_of(node);
     return node ? 0 : CF_ENOENT;
 }
@@ -815,21 +713,18 @@ static int on_move(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 /* Without memory the store has to do; and for what a node hands over beyond the rooms that may move from there. */
 static void keep_handed(cf_lobby_t *self, place_t *place, const cf_msg_t *msg)
 {
-    peer_t *by = peer_of(self, msg->from.node);
+    uint32_t by = msg->from.node == self->config.node ? 0 : msg->from.node;
     drop_handed(self, place);
-    if (by && by->handed >= self->config.moving_max) {
-        cf_log_warn("a node hands over more rooms than may move at a time",
-                    CF_UINT("node", msg->from.node), CF_ID("room", place->id));
+    if (by && !cf_lobby_nodes_keep(self->nodes, by, self->config.moving_max)) {
+        cf_log_warn("a node hands over more rooms than may move at a time", CF_UINT("node", by),
+                    CF_ID("room", place->id));
         return;
     }
+    place->handed_by = by;
     if (!(place->handed = malloc(sizeof *place->handed + msg->size)))
         return;
     place->handed->size = msg->size;
     memcpy(place->handed->body, msg->body, msg->size);
-    if (by) {
-        by->handed++;
-        place->handed_by = msg->from.node;
-    }
 }
 
 /* Another lobby lets this room go, and it is to be here. Somebody may have asked for it first: then the room that is
@@ -838,7 +733,7 @@ static void receive(cf_lobby_t *self, cf_turn_t *turn, const cf_msg_t *msg)
 {
     uint32_t by = msg->from.node;
     place_t *place = find(self, msg->room);
-    if (!knows_node(self, by))
+    if (!cf_lobby_nodes_knows(self->nodes, by))
         return; /* it is gone, so it waits for nothing */
     if (place && place->open_corr) {
         take_promise(turn, place, by);
@@ -872,10 +767,9 @@ static int on_handover(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 
 static int on_leaving(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
-    peer_t *peer = peer_of(state, msg->from.node);
+    cf_lobby_t *self = state;
     (void)turn;
-    if (peer)
-        peer->is_leaving = true;
+    cf_lobby_nodes_leaves(self->nodes, msg->from.node);
     return msg->from.kind == CF_ACTOR_LOBBY ? 0 : CF_ERANGE;
 }
 
@@ -887,14 +781,16 @@ static int on_leaving(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 static void drain(void *state, cf_turn_t *turn)
 {
     cf_lobby_t *self = state;
+    uint32_t count;
+    const uint32_t *nodes = cf_lobby_nodes_list(self->nodes, &count);
     self->is_draining = self->owes_drained = true;
-    for (uint32_t i = 0; i < self->node_count; i++)
-        cf_outbox_insist(turn->out, lobby_of(self->nodes[i]), CF_MSG_LEAVING, 0, (cf_id_t){0},
-                         NULL);
+    cf_lobby_nodes_drain(self->nodes);
+    for (uint32_t i = 0; i < count; i++)
+        cf_outbox_insist(turn->out, lobby_of(nodes[i]), CF_MSG_LEAVING, 0, (cf_id_t){0}, NULL);
     for (place_t *place = self->places; place; place = place->hh.next) {
         if (cf_lobby_counts_of(self->counts, place->id) || !is_settled(place))
             list_leaving(self, place);
-        else if (preferred_other(self, place->id))
+        else if (cf_lobby_nodes_preferred_other(self->nodes, place->id))
             place->is_vacating = cf_outbox_send(turn->out, place->at, CF_MSG_VACATE, 0, place->id,
                                                 &(cf_vacate_t){.hand_over = false}) == 0;
     }
@@ -904,7 +800,7 @@ static void go_on_draining(cf_lobby_t *self, cf_turn_t *turn)
 {
     while (self->leaving_next < self->leaving_count && self->moving < self->config.moving_max) {
         place_t *place = find(self, self->leaving[self->leaving_next++]);
-        uint32_t node = place ? preferred_other(self, place->id) : 0;
+        uint32_t node = place ? cf_lobby_nodes_preferred_other(self->nodes, place->id) : 0;
         if (!place)
             continue;
         place->is_listed = false;
@@ -923,7 +819,7 @@ static bool has_rooms(const cf_lobby_t *self)
 
 static void check_drained(cf_lobby_t *self)
 {
-    bool has_others = preferred_other(self, (cf_id_t){0}) != 0;
+    bool has_others = cf_lobby_nodes_preferred_other(self->nodes, (cf_id_t){0}) != 0;
     if (!self->owes_drained || (has_rooms(self) && has_others))
         return;
     self->owes_drained = false;
@@ -980,7 +876,8 @@ static int on_counts(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     if (msg->from.kind != CF_ACTOR_LOBBY || msg->from.node == self->config.node)
         return CF_ERANGE;
     const cf_count_t *count = counts.counts.items;
-    for (uint32_t i = 0; i < counts.counts.n && knows_node(self, msg->from.node); i++)
+    for (uint32_t i = 0; i < counts.counts.n && cf_lobby_nodes_knows(self->nodes, msg->from.node);
+         i++)
         cf_lobby_counts_set_away(self->counts, &count[i], msg->from.node);
     return 0;
 }
@@ -1007,36 +904,14 @@ static int on_node_here(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     cf_lobby_t *self = state;
     cf_node_here_t here;
     int rc = cf_msg_body(&here, msg, turn->arena);
-    if (rc < 0 || knows_node(self, here.node) || self->node_count == CF_NODES_MAX)
+    if (rc < 0 || !cf_lobby_nodes_here(self->nodes, here.node, here.name))
         return rc;
-    peer_t *peer = &self->peers[self->node_count];
-    *peer = (peer_t){0};
-    memcpy(peer->name, here.name.bytes, here.name.size);
-    self->nodes[self->node_count++] = here.node;
     for (uint32_t i = 0; i < self->config.gateway_count; i++)
         cf_outbox_forward(turn->out, msg, self->config.gateways[i]);
     if (self->is_draining)
         cf_outbox_insist(turn->out, lobby_of(here.node), CF_MSG_LEAVING, 0, (cf_id_t){0}, NULL);
     cf_lobby_counts_node_here(self->counts, turn, here.node);
     return 0;
-}
-
-static void forget_node(cf_lobby_t *self, uint32_t node)
-{
-    uint32_t kept = 0;
-    hint_t *hint, *next;
-    for (uint32_t i = 0; i < self->node_count; i++)
-        if (self->nodes[i] != node) {
-            self->peers[kept] = self->peers[i];
-            self->nodes[kept++] = self->nodes[i];
-        }
-    self->node_count = kept;
-    HASH_ITER(hh, self->hints, hint, next)
-    {
-        if (hint->node == node)
-            drop_hint(self, hint);
-    }
-    cf_lobby_counts_node_gone(self->counts, node);
 }
 
 /* Their places are free for others. Returns their bits. */
@@ -1096,7 +971,8 @@ static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     int rc = cf_msg_body(&gone, msg, turn->arena);
     if (rc < 0)
         return rc;
-    forget_node(self, gone.node);
+    cf_lobby_nodes_gone(self->nodes, gone.node);
+    cf_lobby_counts_node_gone(self->counts, gone.node);
     uint64_t gateways = forget_gateways(self, gone.node);
     HASH_ITER(hh, self->places, place, next)
     {
@@ -1135,7 +1011,9 @@ static int64_t due(void *state, cf_turn_t *turn)
         go_on_draining(self, turn);
         check_drained(self);
     }
-    int64_t counts_us = cf_lobby_counts_due(self->counts, turn, self->nodes, self->node_count);
+    uint32_t count;
+    const uint32_t *nodes = cf_lobby_nodes_list(self->nodes, &count);
+    int64_t counts_us = cf_lobby_counts_due(self->counts, turn, nodes, count);
     if (turn->boot_us >= self->repair_us)
         repair(self, turn);
     return cf_earlier_us(counts_us, self->repair_us);
@@ -1151,8 +1029,7 @@ static void destroy(void *state)
             ;
         drop_place(self, place);
     }
-    while (self->hints)
-        drop_hint(self, self->hints);
+    cf_lobby_nodes_destroy(&self->nodes);
     cf_lobby_counts_destroy(&self->counts);
     free(self->leaving);
     free(self->load);
