@@ -183,13 +183,17 @@ static void tell_joined(cf_nodes_t *self, cf_turn_t *turn)
     cf_outbox_insist(turn->out, self->config.stats, CF_MSG_JOINED, 0, (cf_id_t){0}, NULL);
 }
 
-static uint32_t list_unheard(const cf_nodes_t *self, int64_t boot_us, uint32_t *out)
+/* Whom else this node does not hear shows within a heartbeat, and others say it with the next of theirs. */
+static void list_unheard(const cf_nodes_t *self, int64_t boot_us, cf_heartbeat_t *heartbeat,
+                         uint32_t *unheard)
 {
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < self->count; i++)
-        if (boot_us - self->others[i].heard_us >= self->config.gone_after_us)
-            out[n++] = self->others[i].number;
-    return n;
+    int64_t waited_us = heartbeat->gone_after_us + 2 * self->config.beat_us;
+    for (uint32_t i = 0; i < self->count; i++) {
+        int64_t since_us = boot_us - self->others[i].heard_us;
+        if (since_us >= heartbeat->gone_after_us)
+            unheard[heartbeat->unheard_count++] = self->others[i].number;
+        heartbeat->waited |= since_us >= waited_us;
+    }
 }
 
 static int on_beat(void *state, cf_turn_t *turn, const cf_msg_t *msg)
@@ -241,10 +245,10 @@ static void beat(cf_nodes_t *self, cf_turn_t *turn)
     uint32_t unheard[CF_NODES_MAX];
     cf_heartbeat_t heartbeat = {.number = self->config.self.number,
                                 .gone_after_us = self->config.gone_after_us,
-                                .unheard = unheard,
-                                .unheard_count = list_unheard(self, turn->boot_us, unheard)};
+                                .unheard = unheard};
     cf_view_t view = {.node = on_row, .ended = on_ended, .arg = self};
     cf_node_end_t why;
+    list_unheard(self, turn->boot_us, &heartbeat, unheard);
     self->turn = turn;
     self->has_passed_own = false;
     for (uint32_t i = 0; i < self->count; i++)

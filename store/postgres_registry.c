@@ -84,8 +84,11 @@ static const char *const statements[STATEMENT_COUNT] = {
     " cut AS (SELECT a.number AS one, a.entered_us FROM there a JOIN there b ON a.number <> "
     "b.number"
     " AND (b.number = ANY (a.unheard) OR a.number = ANY (b.unheard))),"
-    " worst AS (SELECT one FROM cut GROUP BY one, entered_us"
-    " ORDER BY count(*) DESC, entered_us DESC, one DESC LIMIT 1)"
+    " lacks AS (SELECT one, entered_us, count(*) AS n FROM cut GROUP BY one, entered_us),"
+    " worst AS (SELECT one FROM lacks WHERE $3::int8 <> 0"
+    " OR (SELECT count(*) FROM nodes WHERE gone_us IS NULL) = 2"
+    " OR (SELECT count(*) FROM lacks WHERE n = (SELECT max(n) FROM lacks)) = 1"
+    " ORDER BY n DESC, entered_us DESC, one DESC LIMIT 1)"
     " UPDATE nodes SET gone_us = " NOW ", gone_why = 3 WHERE number IN (SELECT number FROM nodes"
     " WHERE number = (SELECT one FROM worst) AND gone_us IS NULL AND EXISTS (SELECT 1 FROM "
     "there"
@@ -242,7 +245,7 @@ static int postgres_beat(cf_registry_t *base, const cf_heartbeat_t *beat, const 
                          cf_node_end_t *why)
 {
     registry_t *self = (registry_t *)base;
-    uint64_t number, gone_after;
+    uint64_t number, gone_after, waited;
     cf_pg_array_start(&self->unheard, CF_PG_INT8);
     for (uint32_t i = 0; i < beat->unheard_count; i++)
         cf_pg_array_int8(&self->unheard, beat->unheard[i]);
@@ -251,13 +254,14 @@ static int postgres_beat(cf_registry_t *base, const cf_heartbeat_t *beat, const 
     cf_pg_param_t params[] = {cf_pg_int8_param(&number, beat->number),
                               cf_pg_int8_param(&gone_after, beat->gone_after_us),
                               {self->unheard.bytes.data, (int)self->unheard.bytes.size}};
+    cf_pg_param_t cut[] = {params[0], params[1], cf_pg_int8_param(&waited, beat->waited)};
     cf_pg_param_t since = cf_pg_text_param(
         (cf_str_t){(const char *)self->snapshot.data, (uint32_t)self->snapshot.size});
     trip_t trip;
     begin(&trip, self);
     add(&trip, BEAT, params, 3);
     add(&trip, MARK_LATE, params, 2);
-    add(&trip, MARK_CUT_OFF, params, 2);
+    add(&trip, MARK_CUT_OFF, cut, 3);
     add(&trip, WHY, params, 1);
     add(&trip, THERE, NULL, 0);
     add(&trip, ENDED, &since, 1);

@@ -33,6 +33,8 @@ typedef struct {
     const uint32_t
         *unheard; /* nodes that this one has not heard for as long, of those it was told of */
     uint32_t unheard_count; /* up to CF_NODES_MAX */
+    bool
+        waited; /* for one of them so much longer that all others have said whom they do not hear */
 } cf_heartbeat_t;
 
 /* Borrows its argument for the call. */
@@ -70,7 +72,8 @@ typedef struct {
 
     /* A heartbeat. Marks gone who has been without one for too long, if this node has been steady for as long:
      * without two thirds of it between two of its own (after an outage all are late), and one of those who do not hear each other: who has most of
-     * such, then who entered last. Then it tells view of those who are there, and of sessions that
+     * such; of several with as many the one that entered last, but only if this node has waited or just two are there, as who is
+     * first to write would else find no more than that two do not hear each other, and could be rid of the wrong one. Then it tells view of those who are there, and of sessions that
      * have ended. CF_ESTALE: this one is gone for ever, *why is set, nothing was delivered. */
     int (*beat)(cf_registry_t *self, const cf_heartbeat_t *beat, const cf_view_t *view,
                 cf_node_end_t *why);

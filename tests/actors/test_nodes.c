@@ -37,7 +37,7 @@ static struct {
     uint32_t there[8], there_count;
     cf_ended_t ended[2]; /* told by the next heartbeat, the last one first */
     uint32_t ended_count;
-    char unheard[64]; /* of the last heartbeat: "2 3" */
+    char unheard[64]; /* of the last heartbeat: "2 3", or "2 3 waited" */
     int64_t gone_after_us;
     uint32_t left;
     bool is_closed;
@@ -65,6 +65,8 @@ static int fake_beat(cf_registry_t *self, const cf_heartbeat_t *beat, const cf_v
         snprintf(registry.unheard + strlen(registry.unheard),
                  sizeof registry.unheard - strlen(registry.unheard), "%s%u", i ? " " : "",
                  beat->unheard[i]);
+    if (beat->waited)
+        strcat(registry.unheard, " waited");
     for (uint32_t i = 0; registry.beat_rc == 0 && i < registry.there_count; i++)
         view->node(view->arg,
                    &(cf_node_t){.number = registry.there[i],
@@ -436,6 +438,8 @@ Test(nodes, lists_whom_it_does_not_hear)
     hear(2, 0, 0);
     pass_us(BEAT_US);
     cr_assert(eq(str, registry.unheard, "3"));
+    pass_us(BEAT_US);
+    cr_assert(eq(str, registry.unheard, "3 waited"));
 }
 
 Test(nodes, a_beat_of_a_stranger_changes_nothing)

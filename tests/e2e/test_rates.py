@@ -21,7 +21,7 @@ class Connection:
     """One keep-alive connection, from an address of its own if wanted."""
 
     def __init__(self, server, address="127.0.0.1"):
-        self.http = http.client.HTTPConnection("127.0.0.1", server.port, timeout=servers.LIMIT_S,
+        self.http = http.client.HTTPConnection("127.0.0.1", int(server.port), timeout=servers.LIMIT_S,
                                                source_address=(address, 0))
 
     def call(self, method, path, body=None, **headers):

@@ -20,7 +20,7 @@ from nodes import Nodes, keys, make_host_node  # noqa: E402, F401 (fixtures)
 # What happens to nodes here says so in their logs. The rooms of one without a lease are silent, to whom asks whether
 # they live as well.
 EXPECTED = ("^this node was marked gone$|^was (late for|cut off from) the others, and is gone; begins anew$"
-            "|^the store is away$|^cut off another node$|^an actor does not answer$")
+            "|^the store is away$|^cut off another node$")
 
 
 def pytest_collection_modifyitems(items):

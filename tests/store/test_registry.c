@@ -98,12 +98,21 @@ static int on_ended(void *arg, const cf_ended_t *row)
     return 0;
 }
 
-static int beat_without(uint32_t number, const uint32_t *unheard, uint32_t n)
+static int say(const cf_heartbeat_t *heartbeat)
 {
     there[0] = ended[0] = '\0';
     why = 0;
-    return registry->ops->beat(registry, &(cf_heartbeat_t){number, GONE_AFTER_US, unheard, n},
-                               &(cf_view_t){on_node, on_ended, NULL}, &why);
+    return registry->ops->beat(registry, heartbeat, &(cf_view_t){on_node, on_ended, NULL}, &why);
+}
+
+static int beat_without(uint32_t number, const uint32_t *unheard, uint32_t n)
+{
+    return say(&(cf_heartbeat_t){number, GONE_AFTER_US, unheard, n, false});
+}
+
+static int beat_long_without(uint32_t number, const uint32_t *unheard, uint32_t n)
+{
+    return say(&(cf_heartbeat_t){number, GONE_AFTER_US, unheard, n, true});
 }
 
 static int beat(uint32_t number)
@@ -335,7 +344,8 @@ Test(registry, of_two_who_do_not_hear_each_other_the_later_is_gone)
     cr_assert(eq(int, enter(3), 0));
     cr_assert(eq(int, enter(2), 0));
     cr_assert(eq(int, enter(1), 0));
-    cr_assert(eq(int, beat_without(3, (const uint32_t[]){2}, 1), 0)); /* of those two the later */
+    cr_assert(
+        eq(int, beat_long_without(3, (const uint32_t[]){2}, 1), 0)); /* of those two the later */
     cr_assert(eq(str, there, "3 1"));
     cr_assert(eq(int, beat(2), CF_ESTALE));
     cr_assert(eq(int, why, CF_NODE_CUT_OFF));
@@ -344,6 +354,19 @@ Test(registry, of_two_who_do_not_hear_each_other_the_later_is_gone)
     cr_assert(eq(int, why, CF_NODE_CUT_OFF));
     cr_assert(eq(int, beat(3), 0));
     cr_assert(eq(str, there, "3"));
+}
+
+/* 1 is cut off from both, and 2 is the first to say so. */
+Test(registry, of_three_nobody_goes_before_all_have_said_whom_they_do_not_hear)
+{
+    if (!open_all())
+        return;
+    for (uint32_t i = 1; i <= 3; i++)
+        cr_assert(eq(int, enter(i), 0));
+    cr_assert(eq(int, beat_without(2, (const uint32_t[]){1}, 1), 0));
+    cr_assert(eq(str, there, "1 2 3"));
+    cr_assert(eq(int, beat_without(3, (const uint32_t[]){1}, 1), 0));
+    cr_assert(eq(str, there, "2 3"));
 }
 
 Test(registry, nobody_is_cut_off_for_not_hearing_one_that_has_ended)
