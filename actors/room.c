@@ -134,6 +134,17 @@ void cf_room_release(cf_room_t *self, cf_turn_t *turn, cf_id_t user)
     }
 }
 
+/* The caller frees it. */
+static cf_held_t *unlink_held(cf_room_t *self, cf_held_t **at)
+{
+    cf_held_t *held = *at;
+    *at = held->next;
+    if (self->held_end == &held->next)
+        self->held_end = at;
+    self->held_bytes -= sizeof *held + held->size;
+    return held;
+}
+
 void cf_room_drop_held_attach(cf_room_t *self, cf_turn_t *turn, cf_address_t gateway, uint64_t conn)
 {
     uint64_t address = cf_address_pack(gateway);
@@ -144,14 +155,22 @@ void cf_room_drop_held_attach(cf_room_t *self, cf_turn_t *turn, cf_address_t gat
             continue;
         }
         cf_msg_t msg;
-        *at = held->next;
-        if (self->held_end == &held->next)
-            self->held_end = at;
-        self->held_bytes -= sizeof *held + held->size;
+        unlink_held(self, at);
         if (cf_msg_decode(&msg, held->frame, held->size) == 0)
             cf_outbox_refuse(turn->out, &msg, CF_ENOENT,
                              0); /* the gateway counts what is in flight */
         free(held);
+    }
+}
+
+/* Let in, they would stay for ever: nobody is left to take them out, nor to confirm what they are told. */
+static void drop_held_attaches_of(cf_room_t *self, uint32_t node)
+{
+    for (cf_held_t **at = &self->held; *at;) {
+        if (cf_address_unpack((*at)->gateway).node == node)
+            free(unlink_held(self, at));
+        else
+            at = &(*at)->next;
     }
 }
 
@@ -454,6 +473,7 @@ void cf_room_window_opened(cf_room_t *self, cf_turn_t *turn, uint64_t address)
 
 void cf_room_node_gone(cf_room_t *self, cf_turn_t *turn, uint32_t node)
 {
+    drop_held_attaches_of(self, node);
     cf_room_detach_node(self, turn, node);
     cf_room_bot_gone(self, turn, node);
     cf_room_settle(self, turn);

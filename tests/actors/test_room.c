@@ -1461,6 +1461,24 @@ Test(room, lets_the_members_of_a_lost_node_leave)
     cr_assert(eq(str, heard(), "far refused #1 not allowed"));
 }
 
+/* Nobody would take them out again. */
+Test(room, lets_nobody_in_who_waits_when_his_node_is_lost)
+{
+    room_open();
+    ignore();
+    attach(FAR, 1, "bob");
+    attach(GW1, 2, "bob");
+    attach(FAR, 3, "bob");
+    node_gone(2);
+    activated(1, 0, false);
+    cr_assert(eq(str, heard(), "reader find bob"));
+    attach((cf_address_t){3, CF_ACTOR_GATEWAY, 0}, 4, "bob");
+    node_gone(3);
+    member("bob", true);
+    cr_assert(eq(str, heard(),
+                 "gw1 attached #2 epoch=1 seq=0 n=0; gw1 event 1 joined bob; lobby presence 1"));
+}
+
 Test(room, tells_the_first_of_a_gateway_who_is_here_from_other_nodes)
 {
     room_ready(1, 0);
