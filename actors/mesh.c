@@ -298,6 +298,14 @@ static bool forward(cf_mesh_t *self, const peer_t *peer, const uint8_t *bytes, s
     return true;
 }
 
+/* This process has the key and the endpoint of one that has ended. Its peers connect again at once, and speak to that
+ * one until the registry tells them of this. */
+static bool is_for_one_before(const cf_mesh_t *self, const cf_curve_frame_t *frame)
+{
+    uint32_t to = cf_reliable_to(frame->bytes, frame->size);
+    return to && to != self->number;
+}
+
 /* A node that is not known may have come before the registry told of it; it sends again. */
 static void on_frame(cf_mesh_t *self, const cf_curve_frame_t *frame)
 {
@@ -309,7 +317,8 @@ static void on_frame(cf_mesh_t *self, const cf_curve_frame_t *frame)
         refuse(self, frame->key, "a frame that is none, or another node's");
         return;
     }
-    if (!peer || !peer->reliable || cf_outbox_reserve(self->out, frame->size) < 0)
+    if (!peer || !peer->reliable || is_for_one_before(self, frame) ||
+        cf_outbox_reserve(self->out, frame->size) < 0)
         return;
     int rc =
         cf_reliable_read(peer->reliable, frame->bytes, frame->size, cf_boot_us(), &body, &size);

@@ -637,7 +637,6 @@ Test(mesh, bytes_that_are_no_frame_end_the_link)
     } wrong[] = {{"version of frames", 0, 99},
                  {"version of messages", 1, CF_MSG_VERSION + 1},
                  {"kind", 2, 9},
-                 {"for another node", 12, 7},
                  {"confirms what was not sent", 24, 1}};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         const uint8_t *good;
@@ -648,6 +647,30 @@ Test(mesh, bytes_that_are_no_frame_end_the_link)
         cr_expect(send_raw(frame, sizeof frame));
         expect_cut_off(wrong[i].what);
     }
+    cf_buf_free(&body);
+}
+
+/* One that was started anew, under the key and at the endpoint of the one before, is known to who has not heard of it yet
+ * by that one's number. */
+Test(mesh, what_is_for_the_one_before_is_dropped_and_cuts_nobody_off)
+{
+    const cf_address_t gateway = {HAND, CF_ACTOR_GATEWAY, 0}, lobby = {1, CF_ACTOR_LOBBY, 0};
+    const uint8_t *good;
+    uint8_t frame[CF_RELIABLE_HEAD];
+    cf_buf_t body = {0};
+    size_t size;
+    new_hand(&keys[BY_HAND]);
+    dial();
+    meet_again();
+    cr_assert(cf_reliable_next(hand.reliable, cf_boot_us(), &good, &size));
+    memcpy(frame, good, sizeof frame);
+    frame[12] = 7;
+    cr_assert(send_raw(frame, sizeof frame));
+    encode(&body, CF_MSG_LOOKUP, gateway, lobby);
+    cr_assert(say(body.data, body.size)); /* it has heard */
+    cr_assert(is_next(&one, hand.number, 1));
+    cr_assert(eq(u64, counter(&one, CF_M_MESH_CUT_OFF), 0));
+    cr_assert(eq(u64, counter(&one, CF_M_MESH_MALFORMED), 0));
     cf_buf_free(&body);
 }
 

@@ -59,6 +59,22 @@ def test_a_node_that_was_killed_comes_back(store_kind, make_node):
         assert node.metrics()["confab_mesh_cut_off_total"] == 0
 
 
+def test_one_that_comes_back_before_the_others_have_missed_it_cuts_nobody_off(store_kind, make_node):
+    """They connect again to its endpoint at once, and speak to the process before it until their next heartbeat."""
+    slow = {"CONFAB_NODE_HEARTBEAT": "2s", "CONFAB_NODE_GONE_AFTER": "10s"}
+    nodes = [make_node(i, allowed=range(3), **slow).start() for i in range(3)]
+    for node in nodes:
+        await_metric(node, LINKS, 2)
+    first = nodes[0]
+    endpoint = first.wait_log(lambda entry: entry.get("msg") == "listening for other nodes")["endpoint"]
+    first.kill()
+    first.start(CONFAB_MESH_LISTEN=endpoint.removeprefix("tcp://"))
+    servers.until(lambda: is_ready(first), "readiness")
+    for node in nodes:
+        await_metric(node, LINKS, 2)
+        assert node.metrics()["confab_mesh_cut_off_total"] == node.metrics()["confab_mesh_malformed_total"] == 0
+
+
 def open_files(server):
     return len(list(pathlib.Path(f"/proc/{server.pid}/fd").iterdir()))
 

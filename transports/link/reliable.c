@@ -241,6 +241,11 @@ uint32_t cf_reliable_from(const uint8_t *frame, size_t size)
     return size < CF_RELIABLE_HEAD ? 0 : cf_get_le32(frame + 8);
 }
 
+uint32_t cf_reliable_to(const uint8_t *frame, size_t size)
+{
+    return cf_reliable_has_version(frame, size) ? cf_get_le32(frame + 12) : 0;
+}
+
 uint64_t cf_reliable_again(const cf_reliable_t *self)
 {
     return self->again;

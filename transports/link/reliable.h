@@ -59,6 +59,8 @@ int cf_reliable_read(cf_reliable_t *self, const uint8_t *frame, size_t size, int
 bool cf_reliable_has_version(const uint8_t *frame, size_t size);
 /* The number of the node that a frame says it is from; 0: it is none. */
 uint32_t cf_reliable_from(const uint8_t *frame, size_t size);
+/* The number of the node that it is for, if it is one of these versions; else 0. */
+uint32_t cf_reliable_to(const uint8_t *frame, size_t size);
 
 uint64_t cf_reliable_again(const cf_reliable_t *self); /* bodies sent more than once */
 int64_t
