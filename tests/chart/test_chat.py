@@ -94,6 +94,7 @@ def test_the_pod_of_helm_test_asks_two_pods_by_their_names(rendered):
     assert spec["args"] == ["--timeout=60", "http://confab-0.confab-mesh:8080", "http://confab-1.confab-mesh:8080"]
     annotations = rendered.one("Pod")["metadata"]["annotations"]
     assert annotations["helm.sh/hook"] == "test"
+    assert annotations["helm.sh/hook-delete-policy"] == "before-hook-creation", "helm reads its log when it has ended"
 
 
 def test_probes_and_metrics_answer_where_the_chart_looks_for_them(rendered, pods):
