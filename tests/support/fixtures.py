@@ -96,11 +96,10 @@ def make_one(store, certificate, tmp_path, request):
     made = []
     marker = request.node.get_closest_marker("server_env")
 
-    def make(env=None, wrap=(), host=None):
+    def make(env=None, wrap=(), host=None, kind=servers.Server):
         folder = tmp_path / f"node{len(made)}"
         folder.mkdir()
-        made.append(servers.Server(store, folder, {**(marker.kwargs if marker else {}), **(env or {})}, wrap,
-                                   certificate, host))
+        made.append(kind(store, folder, {**(marker.kwargs if marker else {}), **(env or {})}, wrap, certificate, host))
         return made[-1]
 
     yield make

@@ -77,11 +77,16 @@ class Server:
                 **(self.certificate.settings() if self.certificate else {}),
                 **self.env, **(extra or {})}
 
+    def program(self, words, extra):
+        """The command line for these words of confab, and its environment."""
+        return [str(BINARY), *words], self.environment(extra)
+
     def launch(self, **extra):
         """Starts a process and does not wait until it serves."""
         assert self.process is None, "is running already"
         planted.plant(urllib.parse.urlsplit(self.store.url).password)
-        self.process = subprocess.Popen([*self.where, *self.wrap, str(BINARY), "serve"], env=self.environment(extra),
+        command, env = self.program(["serve"], extra)
+        self.process = subprocess.Popen([*self.where, *self.wrap, *command], env=env,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE, cwd=self.folder)
         self._first = len(self.lines)
@@ -264,8 +269,8 @@ class Server:
 
     def command(self, *words, **extra):
         """Runs another command of the binary with this server's settings."""
-        return subprocess.run([str(BINARY), *words], env=self.environment(extra), cwd=self.folder, check=False,
-                              text=True, capture_output=True, timeout=LIMIT_S)
+        command, env = self.program(words, extra)
+        return subprocess.run(command, env=env, cwd=self.folder, check=False, text=True, capture_output=True, timeout=LIMIT_S)
 
     def import_sessions(self, names):
         """Creates users with live sessions directly in the store; the server must not run (SQLite).

@@ -1,0 +1,95 @@
+"""The image runs: on a read-only root, as a user that nobody knows, with no rights; and people chat through it."""
+
+import signal
+
+import pytest
+
+import ledger
+from container import DATA
+from rest import Refused
+from ws import Chat, Closed
+
+
+def members(server, *names):
+    """Users in a room of the first one's, each with a socket."""
+    first, *others = clients = [server.user(name) for name in names]
+    room = first.create_room("General")
+    for one in others:
+        one.join(room)
+    return [Chat(one, room) for one in clients]
+
+
+def talk(one, two):
+    """Each reads what the other says."""
+    for speaker, listener, text in ((one, two, "are you there?"), (two, one, "I am")):
+        said = speaker.say(text)
+        assert listener.until("chat_message", id=said)["content"] == text
+
+
+def test_two_users_chat(store_kind, container):
+    one, two = members(container, "ann", "bob")
+    talk(one, two)
+    assert [message["content"] for message in one.client.history(one.room)] == ["are you there?", "I am"]
+
+
+@pytest.mark.only_store("sqlite")
+def test_it_needs_no_rights(store_kind, container):
+    """What the other tests run under, as the kernel sees it."""
+    status = container.status()
+    assert status["Uid"] == [str(container.uid)] * 4 and status["Gid"] == ["0"] * 4 and status["Groups"] == []
+    assert {status[kind][0] for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
+    assert status["NoNewPrivs"] == ["1"] and status["NSpid"][1:] == ["1"]
+    assert "ro" in container.mount_options("/") and "rw" in container.mount_options(DATA)
+    assert container.mount_options("/tmp") is None
+
+
+@pytest.mark.only_store("sqlite")
+def test_it_writes_to_its_volume_alone(store_kind, container):
+    talk(*members(container, "ann", "bob"))
+    made = {path.name: path.stat() for path in container.folder.iterdir()}
+    assert "confab.db" in made
+    assert {(entry.st_uid, entry.st_mode & 0o077) for entry in made.values()} == {(container.uid, 0)}
+
+
+@pytest.mark.only_store("postgres")
+def test_on_postgresql_it_keeps_nothing(store_kind, make_container):
+    """But the socket by which it is asked. The database is found by a name in /etc/hosts."""
+    container = make_container()
+    container.store.url = container.store.url.replace("127.0.0.1", "database")
+    container.start()
+    talk(*members(container, "ann", "bob"))
+    assert {path.name for path in container.folder.iterdir()} == {"control.sock", "control.sock.lock"}
+
+
+def test_sigterm_to_process_1_drains(store_kind, container):
+    one, two = members(container, "ann", "bob")
+    talk(one, two)
+    container.signal(signal.SIGTERM)
+    with pytest.raises(Closed) as closed:
+        while True:
+            one.recv()
+    assert closed.value.code == 1001
+    assert container.wait_exit() == 0
+
+
+def test_what_was_acknowledged_is_there_after_a_kill(store_kind, container):
+    one, two = members(container, "ann", "bob")
+    talk(one, two)
+    container.kill()
+    container.start()
+    again = container.client()
+    again.login("ann")
+    assert [message["content"] for message in again.history(one.room)] == ["are you there?", "I am"]
+
+
+@pytest.mark.only_store("sqlite")
+def test_it_is_asked_by_its_own_commands(store_kind, container):
+    """As `docker exec` does."""
+    one, two = members(container, "ann", "bob")
+    talk(one, two)
+    top = container.command("ctl", "rooms", "top")
+    assert top.returncode == 0 and one.room in top.stdout, top.stderr
+    assert container.command("ctl", "users", "disable", "bob").returncode == 0
+    assert two.wait_closed() == 1008
+    assert [len(line) for line in container.command("token", "mesh-key").stdout.split()] == [40, 40]
+    assert container.command("check-config").stdout == "OK\n"
