@@ -29,6 +29,7 @@ struct cf_nodes {
     phase_t phase;
     int refused;          /* why the registry did not let it in when it last said so */
     int64_t next_us;      /* what phase wants is done next */
+    int64_t tried_us;     /* the last heartbeat */
     int64_t confirmed_us; /* before the last heartbeat that was answered was sent */
     int64_t lease_us;     /* until when this node may speak; LEASE was told of it */
     bool has_view;        /* who was there before this node is among the others, or gone */
@@ -183,6 +184,16 @@ static void tell_joined(cf_nodes_t *self, cf_turn_t *turn)
     cf_outbox_insist(turn->out, self->config.stats, CF_MSG_JOINED, 0, (cf_id_t){0}, NULL);
 }
 
+/* Who was away between two heartbeats, stopped or held up by the registry, may not have heard for that alone: then
+ * all begin anew. */
+static void excuse_own_absence(cf_nodes_t *self, int64_t boot_us)
+{
+    bool was_away = boot_us - self->tried_us > self->config.gone_after_us * 2 / 3;
+    for (uint32_t i = 0; was_away && i < self->count; i++)
+        self->others[i].heard_us = boot_us;
+    self->tried_us = boot_us;
+}
+
 /* Whom else this node does not hear shows within a heartbeat, and others say it with the next of theirs. */
 static void list_unheard(const cf_nodes_t *self, int64_t boot_us, cf_heartbeat_t *heartbeat,
                          uint32_t *unheard)
@@ -248,6 +259,7 @@ static void beat(cf_nodes_t *self, cf_turn_t *turn)
                                 .unheard = unheard};
     cf_view_t view = {.node = on_row, .ended = on_ended, .arg = self};
     cf_node_end_t why;
+    excuse_own_absence(self, turn->boot_us);
     list_unheard(self, turn->boot_us, &heartbeat, unheard);
     self->turn = turn;
     self->has_passed_own = false;
@@ -295,7 +307,7 @@ static void enter(cf_nodes_t *self, cf_turn_t *turn)
     self->refused = rc;
     if (rc == 0) {
         self->phase = THERE;
-        self->confirmed_us = self->next_us = turn->boot_us;
+        self->tried_us = self->confirmed_us = self->next_us = turn->boot_us;
         tell_limit_key(self, turn, limit_key);
     } else if (rc == CF_ESTALE) {
         self->phase = GONE; /* no other answer will ever come */

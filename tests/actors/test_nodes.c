@@ -442,6 +442,37 @@ Test(nodes, lists_whom_it_does_not_hear)
     cr_assert(eq(str, registry.unheard, "3 waited"));
 }
 
+/* Stopped, or held up by the registry: as long as it did nothing it could hear nobody. */
+Test(nodes, blames_nobody_for_an_absence_of_its_own)
+{
+    enter();
+    THERE(1, 2, 3);
+    pass_us(0);
+    pass_us(BEAT_US);
+    pass_us(8 * BEAT_US);
+    cr_assert(eq(str, registry.unheard, ""));
+    hear(3, 0, 0);
+    pass_us(BEAT_US);
+    pass_us(BEAT_US);
+    cr_assert(eq(str, registry.unheard, ""));
+    pass_us(BEAT_US);
+    cr_assert(eq(str, registry.unheard, "2 3"));
+}
+
+Test(nodes, is_steady_with_two_thirds_of_it_between_heartbeats)
+{
+    enter();
+    THERE(1, 2);
+    pass_us(0);
+    pass_us(GONE_US * 2 / 3);
+    pass_us(GONE_US - GONE_US * 2 / 3);
+    cr_assert(eq(str, registry.unheard, "2"));
+    hear(2, 0, 0);
+    pass_us(GONE_US * 2 / 3 + 1);
+    pass_us(GONE_US - GONE_US * 2 / 3);
+    cr_assert(eq(str, registry.unheard, ""));
+}
+
 Test(nodes, a_beat_of_a_stranger_changes_nothing)
 {
     enter();
