@@ -71,23 +71,31 @@ static void look_up(cf_gateway_t *self, cf_place_t *place)
 /* --- held requests -----------------------------------------------------------------------------
  */
 
+/* Nearly all come in their order: it is not looked for from the front, or thousands that come back would be 1 + 2 + 3... */
 static void hold(cf_place_t *place, cf_pending_t *pending)
 {
-    cf_pending_t **at = &place->held;
+    bool is_last = place->held_last && place->held_last->corr < pending->corr;
+    cf_pending_t **at = is_last ? &place->held_last->next_held : &place->held;
     while (*at && (*at)->corr < pending->corr)
         at = &(*at)->next_held;
     pending->next_held = *at;
     *at = pending;
+    if (!pending->next_held)
+        place->held_last = pending;
     pending->is_in_flight = false;
 }
 
 static void unhold(cf_place_t *place, cf_pending_t *pending)
 {
-    for (cf_pending_t **at = &place->held; *at; at = &(*at)->next_held)
-        if (*at == pending) {
-            *at = pending->next_held;
-            return;
-        }
+    cf_pending_t *before = NULL;
+    for (cf_pending_t *at = place->held; at; before = at, at = at->next_held) {
+        if (at != pending)
+            continue;
+        *(before ? &before->next_held : &place->held) = at->next_held;
+        if (place->held_last == at)
+            place->held_last = before;
+        return;
+    }
 }
 
 /* Send the stored frame, to where the room is now. Returns 0 or CF_ENOMEM. */
@@ -131,7 +139,7 @@ static void go_on(cf_gateway_t *self, cf_place_t *place)
         return;
     }
     cf_pending_t *held = place->held;
-    place->held = NULL;
+    place->held = place->held_last = NULL;
     place->state = CF_PLACE_KNOWN;
     place->sought_us = 0;
     for (cf_client_t *client = place->members; client; client = client->next_here)
@@ -438,30 +446,34 @@ static bool is_of_member(const cf_pending_t *pending, uint16_t type)
     return type == CF_MSG_ATTACH && pending->client && pending->client->phase == CF_CLIENT_ATTACHED;
 }
 
-/* What was in flight to a lost node is asked again at the new place, in its old order. */
-static void recall(cf_gateway_t *self, cf_place_t *place)
+static void recall_pending(cf_gateway_t *self, cf_place_t *place, cf_pending_t *pending)
+{
+    cf_msg_t msg;
+    if (cf_msg_decode(&msg, pending->frame.data, pending->frame.size) < 0)
+        return;
+    bool was_in_flight = pending->is_in_flight;
+    place->in_flight -= was_in_flight;
+    pending->is_in_flight = false;
+    if (msg.type == CF_MSG_POST) {
+        recall_post(self, place, pending, was_in_flight);
+    } else if (is_of_member(pending, msg.type)) {
+        unhold(place, pending);
+        forsake(self, pending);
+    } else if (was_in_flight) {
+        hold(place, pending);
+    }
+}
+
+/* What was in flight to a lost node is asked again at the new place, in its old order. In one go for all places: there may
+ * be thousands, each with thousands that wait. */
+static void recall(cf_gateway_t *self)
 {
     cf_pending_t *pending, *next;
     HASH_ITER(hh, self->pendings, pending, next) /* in order of sending */
     {
-        cf_msg_t msg;
-        if (pending->place != place ||
-            cf_msg_decode(&msg, pending->frame.data, pending->frame.size) < 0)
-            continue;
-        bool was_in_flight = pending->is_in_flight;
-        place->in_flight -= was_in_flight;
-        pending->is_in_flight = false;
-        if (msg.type == CF_MSG_POST) {
-            recall_post(self, place, pending, was_in_flight);
-        } else if (is_of_member(pending, msg.type)) {
-            unhold(place, pending);
-            forsake(self, pending);
-        } else if (was_in_flight) {
-            hold(place, pending);
-        }
+        if (pending->place && pending->place->is_lost)
+            recall_pending(self, pending->place, pending);
     }
-    for (cf_client_t *client = place->members; client; client = client->next_here)
-        client->has_lost_order = false;
 }
 
 /* Room threads of a node that comes back count from nothing. */
@@ -472,19 +484,26 @@ static void forget_seen(cf_gateway_t *self, uint32_t node)
             self->seen[i] = (cf_seen_t){.address = self->seen[i].address};
 }
 
-/* The lobby has told us, so it asks that node no more. Where a LOOKUP is that has no answer, nobody here knows: it may
- * have gone there, so it is asked again. */
-static void place_without_node(cf_gateway_t *self, cf_place_t *place, uint32_t node)
+static void lose_node(cf_place_t *place, uint32_t node)
 {
-    bool was_asked = place->lookup_corr;
     if (place->owes_forgotten.node == node)
         place->owes_forgotten = (cf_address_t){0};
     if (place->at.node == node) {
         place->state = CF_PLACE_LOOKING;
         place->at = (cf_address_t){0};
     }
-    if (place->in_flight && place->sent_to.node == node)
-        recall(self, place);
+    place->is_lost = place->in_flight && place->sent_to.node == node;
+}
+
+/* The lobby has told us, so it asks that node no more. Where a LOOKUP is that has no answer, nobody here knows: it may
+ * have gone there, so it is asked again. */
+static void seek_anew(cf_gateway_t *self, cf_place_t *place)
+{
+    bool was_asked = place->lookup_corr;
+    for (cf_client_t *client = place->is_lost ? place->members : NULL; client;
+         client = client->next_here)
+        client->has_lost_order = false;
+    place->is_lost = false;
     settle_forget(self, place);
     if (was_asked)
         look_up(self, place);
@@ -506,7 +525,12 @@ int cf_place_on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     HASH_ITER(hh, self->places, place, next)
     {
         cf_elsewhere_node_gone(self, place, gone.node);
-        place_without_node(self, place, gone.node);
+        lose_node(place, gone.node);
+    }
+    recall(self);
+    HASH_ITER(hh, self->places, place, next)
+    {
+        seek_anew(self, place);
     }
     return 0;
 }

@@ -87,6 +87,8 @@ struct cf_place {
     cf_address_t
         owes_forgotten; /* the lobby whose FORGET is answered when nothing is in flight any more */
     cf_pending_t *held; /* requests that wait, ascending by corr */
+    cf_pending_t *held_last;
+    bool is_lost;         /* while it is dealt with: what was in flight, by the end of a node */
     cf_client_t *members; /* connections here, attached or attaching */
     uint32_t member_count;
     uint64_t epoch;
