@@ -290,7 +290,7 @@ static void ask(cf_gateway_t *self, cf_user_sockets_t *user, int64_t now_us)
         if (body.want < CF_TAKE_MAX - LEASE_TOKENS)
             body.want++;
     body.most = body.want + LEASE_TOKENS;
-    cf_pending_t *pending = cf_gateway_pend(self, NULL, on_spend);
+    cf_pending_t *pending = cf_gateway_pend(self, NULL, CF_MSG_TAKE, on_spend);
     if (!pending)
         return;
     cf_address_t limiter = limiter_of(self, &body.key);

@@ -159,7 +159,7 @@ static void go_on(cf_gateway_t *self, cf_place_t *place)
 int cf_place_prepare(cf_gateway_t *self, cf_client_t *client, cf_id_t room, uint16_t type,
                      const void *body, cf_answer_fn *answer, cf_pending_t **out)
 {
-    cf_pending_t *pending = cf_gateway_pend(self, client, answer);
+    cf_pending_t *pending = cf_gateway_pend(self, client, type, answer);
     if (!pending)
         return CF_ENOMEM;
     cf_msg_t head = {.type = type,

@@ -49,6 +49,7 @@ typedef struct {
 struct cf_pending {
     uint64_t corr;
     cf_client_t *client;  /* NULL: it has gone; the answer is thrown away */
+    uint16_t wants;       /* the type of its answer, but for REFUSED and MOVED */
     cf_answer_fn *answer; /* gets the answer, a REFUSED included */
     int64_t sent_us;
     int64_t give_up_us;
@@ -227,7 +228,9 @@ struct cf_gateway {
 
 /* gateway.c */
 /* client NULL: a request of the gateway itself */
-cf_pending_t *cf_gateway_pend(cf_gateway_t *self, cf_client_t *client, cf_answer_fn *answer);
+/* For a request of that type. */
+cf_pending_t *cf_gateway_pend(cf_gateway_t *self, cf_client_t *client, uint16_t type,
+                              cf_answer_fn *answer);
 void cf_gateway_drop_pending(cf_gateway_t *self,
                              cf_pending_t *pending); /* frees it, gives credit back */
 /* Ask an actor that is no room. Returns 0 or CF_ENOMEM. */

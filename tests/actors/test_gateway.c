@@ -1288,6 +1288,45 @@ static void lose_node(void)
               &(cf_node_gone_t){OTHER_NODE});
 }
 
+/* Room threads choose under what number they answer. Late answers of one that is gone would be taken for those of the next. */
+Test(gateway, takes_no_answer_from_a_node_that_was_not_asked)
+{
+    peer_t *far = peer_at_other_node(CF_ACTOR_ROOMS);
+    cf_msg_t asked;
+    int ann = enter_first("ann", NULL);
+    post(ann, "a", "1");
+    expect_post(rooms, "a", &asked);
+    peer_answer(far, &asked, CF_MSG_MOVED, NULL);
+    peer_refuse(far, &asked, CF_EPERM);
+    let_it_read();
+    peer_answer(rooms, &asked, CF_MSG_POSTED, &(cf_posted_t){.seq = 1});
+    cr_assert(has(client_heard(ann), "message_ack"));
+    post(ann, "b", "2");
+    expect_post(rooms, "b", &asked); /* "a" was not sent again */
+    close(ann);
+}
+
+Test(gateway, takes_no_answer_of_another_kind_than_was_asked_for)
+{
+    peer_t *far = peer_at_other_node(CF_ACTOR_ROOMS);
+    cf_elsewhere_t bob = {OTHER_NODE, cf_str("bob")};
+    cf_attached_t larger = {.epoch = UINT64_MAX,
+                            .last_seq = UINT64_MAX,
+                            .last_n = UINT64_MAX,
+                            .own_n = UINT64_MAX,
+                            .tells_elsewhere = true,
+                            .elsewhere = {&bob, 1}};
+    int ann = enter_at(far);
+    post(ann, "a", "1");
+    cf_msg_t asked = request(far, CF_MSG_POST, NULL);
+    peer_answer(far, &asked, CF_MSG_ATTACHED, &larger);
+    peer_answer(far, &asked, CF_MSG_DONE, NULL);
+    wait_for_counter(CF_M_MALFORMED, 2);
+    peer_answer(far, &asked, CF_MSG_POSTED, &(cf_posted_t){.seq = 1});
+    cr_assert(has(client_heard(ann), "message_ack"));
+    close(ann);
+}
+
 /* She comes again: to be shown what she has missed, or only to have sent again what was lost. */
 static cf_msg_t expect_again(peer_t *at, bool resume)
 {
@@ -1326,6 +1365,7 @@ Test(gateway, sends_keyed_posts_of_a_lost_node_again_and_acknowledges_them_befor
     post(ann, "b", "2");
     request(far, CF_MSG_POST, NULL);
     lose_node();
+    let_it_read();
     post(ann, "c", "3"); /* later: behind those */
     let_it_read();
     place_room(rooms);
