@@ -164,8 +164,12 @@ def test_keys_are_changed_without_an_end_of_the_chat(rendered, pods, make_server
     assert all(one.metrics()["confab_mesh_refused_total"] == 0 for one in pods)
 
 
-def test_a_pod_that_is_replaced_takes_no_chat_with_it(rendered, pods):
+@pytest.mark.parametrize("address", ["the same", "another"])
+def test_a_pod_that_begins_again_takes_no_chat_with_it(rendered, pods, address):
+    """As a container that is started again, or as a pod that is replaced."""
     for one in pods:
-        replace_pod(one)
+        one.signal(signal.SIGTERM)
+        assert one.wait_exit() == 0
+        one.start(**(mesh_at(free_port()) if address == "another" else {}))
         await_metric(one, LINKS, REPLICAS - 1)
         assert chat(rendered, *(each.url for each in pods)).returncode == 0
