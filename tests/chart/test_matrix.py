@@ -20,6 +20,10 @@ def test_helm_lint_has_nothing_to_say(name):
     assert "0 chart(s) failed" in chart.run("lint", "--strict", str(chart.CHART), values=MATRIX[name])
 
 
+def test_helm_lint_needs_no_values():
+    assert "0 chart(s) failed" in chart.run("lint", "--strict", str(chart.CHART))
+
+
 @pytest.mark.parametrize("schema, version", [("old", OLD), ("new", NEW)])
 @pytest.mark.parametrize("name", MATRIX)
 def test_every_manifest_is_what_kubernetes_takes(name, schema, version):

@@ -357,11 +357,14 @@ def test_prometheus_finds_every_pod_once_under_the_name_that_alerts_know():
     assert [one["metadata"]["name"] for one in found] == ["confab-mesh"]
     (endpoint,) = monitor["spec"]["endpoints"]
     assert endpoint["port"] in [port["name"] for port in found[0]["spec"]["ports"]] and endpoint["path"] == "/metrics"
-    assert found[0]["metadata"]["labels"][monitor["spec"]["jobLabel"]] == "confab" and monitor["metadata"]["labels"]["release"] == "prometheus"
+    job = {"action": "replace", "targetLabel": "job", "replacement": "confab"}
+    assert endpoint["relabelings"] == [job, {"action": "labeldrop", "regex": "pod"}] and monitor["metadata"]["labels"]["release"] == "prometheus"
+    assert 'job="confab"' in (chart.ROOT / "docs/alerts.yml").read_text()
     pods = render(MATRIX["pods monitored"])
     monitor = pods.one("PodMonitor")
     labels = pods.one("StatefulSet")["spec"]["template"]["metadata"]["labels"]
-    assert selects(monitor["spec"]["selector"]["matchLabels"], labels) and labels[monitor["spec"]["jobLabel"]] == "confab"
+    assert selects(monitor["spec"]["selector"]["matchLabels"], labels)
+    assert monitor["spec"]["podMetricsEndpoints"][0]["relabelings"][0] == job
     assert monitor["spec"]["podMetricsEndpoints"][0]["port"] in [port["name"] for port in pods.server["ports"]]
 
 

@@ -307,10 +307,14 @@ httpGet:
 - port: metrics
   path: /metrics
   interval: {{ .interval }}
-  {{- with .relabelings }}
   relabelings:
+    # what alerts look for, whatever the chart is called
+    - action: replace
+      targetLabel: job
+      replacement: confab
+    {{- with .relabelings }}
     {{- toYaml . | nindent 4 }}
-  {{- end }}
+    {{- end }}
   {{- with .metricRelabelings }}
   metricRelabelings:
     {{- toYaml . | nindent 4 }}
