@@ -1,6 +1,6 @@
 """The image as docker/build has left it: what its archive says and holds, read as an engine reads it."""
 
-import collections
+import email
 import functools
 import hashlib
 import json
@@ -65,25 +65,12 @@ def is_elf(path):
         return file.read(4) == b"\x7fELF"
 
 
-def paragraphs(text):
-    """Of a file of dpkg's database: field -> value, for each package."""
-    for paragraph in text.strip().split("\n\n"):
-        fields = collections.OrderedDict()
-        for line in paragraph.splitlines():
-            if line[0] in " \t":
-                fields[name] += "\n" + line
-            else:
-                name, value = line.split(":", 1)
-                fields[name] = value.strip()
-        yield fields
-
-
 def packages(root):
     """name -> fields, of the packages that the image holds parts of."""
     found = {}
     for path in sorted((root / PACKAGES).iterdir()):
         if path.suffix != ".md5sums":
-            [fields] = paragraphs(path.read_text())
+            fields = email.message_from_string(path.read_text())  # the form of dpkg's database is that of a letter's head
             assert fields["Package"] == path.name
             found[path.name] = fields
     return found
