@@ -279,6 +279,7 @@ static const struct {
     const char *text;
 } obstacles[] = {
     {CF_EEXIST, "another node has this node.name; waits until it leaves"},
+    {CF_EFULL, "there are as many nodes as may be; waits until one leaves"},
     {CF_ECONFLICT, "another node has this mesh.secret_key; waits until it leaves"},
     {0, "another server is in this database; waits until it leaves"}, /* any other */
 };

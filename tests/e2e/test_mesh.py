@@ -9,6 +9,7 @@ import pytest
 import server as servers
 from nodes import LINKS, REFUSED, await_metric, keys, settings  # noqa: F401 (fixture)
 
+NODES_MAX = 64  # CF_NODES_MAX, base/model_limits.h
 QUICK = {"CONFAB_NODE_HEARTBEAT": "100ms", "CONFAB_NODE_GONE_AFTER": "1s", "CONFAB_MESH_LISTEN": "127.0.0.1:0"}
 
 pytestmark = pytest.mark.only_store("postgres")
@@ -117,6 +118,21 @@ def test_a_node_with_the_name_or_the_key_of_another_waits_and_harms_none(store_k
     assert nodes[0].terminate() == 0
     double.wait_serving()
     await_metric(nodes[1], LINKS, 1)
+
+
+def test_one_more_node_than_may_be_waits_until_one_leaves(store_kind, make_node):
+    node = make_node(0, allowed=range(3), CONFAB_NODE_GONE_AFTER="60s")
+    node.command("migrate")
+    now = "(extract(epoch from clock_timestamp()) * 1000000)::bigint"
+    node.store.run("INSERT INTO nodes (number, name, endpoint, public_key, version, entered_us, beat_us, steady_us) "
+                   f"SELECT n, 'other-' || n, 'tcp://127.0.0.1:9', lpad(n::text, 40, '0'), 1, {now}, {now}, {now} "
+                   f"FROM generate_series(1, {NODES_MAX}) n")
+    node.listen()
+    line = "there are as many nodes as may be; waits until one leaves"
+    assert node.wait_log(lambda entry: entry.get("msg") == line)
+    node.allow_errors("^a node's key is not in mesh.allowed_keys$")
+    node.store.run("UPDATE nodes SET gone_us = 1, gone_why = 1 WHERE number = 7")
+    node.wait_serving()
 
 
 def test_bytes_from_anybody_do_not_disturb_a_node(store_kind, make_node):
