@@ -476,12 +476,14 @@ static void recall(cf_gateway_t *self)
     }
 }
 
-/* Room threads of a node that comes back count from nothing. */
+/* Its number is never used again. */
 static void forget_seen(cf_gateway_t *self, uint32_t node)
 {
+    uint32_t kept = 0;
     for (uint32_t i = 0; i < self->seen_count; i++)
-        if (cf_address_unpack(self->seen[i].address).node == node)
-            self->seen[i] = (cf_seen_t){.address = self->seen[i].address};
+        if (cf_address_unpack(self->seen[i].address).node != node)
+            self->seen[kept++] = self->seen[i];
+    self->seen_count = kept;
 }
 
 static void lose_node(cf_place_t *place, uint32_t node)

@@ -8,6 +8,7 @@
 #include "rendezvous.h"
 #include "socket_client.h"
 #include "store.h"
+#include "windows.h"
 #include "wire/account.h"
 #include "wire/control.h"
 #include "wire/limit.h"
@@ -1335,6 +1336,27 @@ static cf_msg_t expect_again(peer_t *at, bool resume)
     cr_assert(attach.again);
     cr_assert(eq(int, attach.resume, resume));
     return msg;
+}
+
+/* Else its room threads would stop telling, as nobody confirms what they tell. */
+Test(gateway, confirms_events_of_nodes_however_many_have_been_there_before)
+{
+    peer_t *far = peer_at_other_node(CF_ACTOR_ROOMS);
+    for (uint32_t node = 3; node < 3 + CF_ROOM_THREADS_MAX; node++) {
+        cf_msg_t event = {.type = CF_MSG_EVENT,
+                          .from = {node, CF_ACTOR_ROOMS, 0},
+                          .to = {NODE, CF_ACTOR_GATEWAY, 0},
+                          .room = ROOM};
+        cr_assert(cf_outbox_put(lobby->out, &event, &(cf_event_t){.kind = CF_EVENT_POST}) == 0);
+        peer_put(lobby, CF_ACTOR_GATEWAY, CF_MSG_NODE_GONE, 0, (cf_id_t){0},
+                 &(cf_node_gone_t){node});
+    }
+    peer_flush(lobby);
+    let_it_read();
+    tell_event(far, 1, 1, 1, "a");
+    cf_flushed_t flushed;
+    cr_assert(peer_await(far, CF_MSG_FLUSHED, 0, &flushed));
+    cr_assert(eq(u64, flushed.events, 1));
 }
 
 Test(gateway, asks_elsewhere_when_a_node_is_lost_and_says_which_posts_are_not_confirmed)
