@@ -22,6 +22,7 @@ add_compile_definitions(_GNU_SOURCE)
 add_compile_options(-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2
                     -Wvla -Wundef -Wpointer-arith -Wwrite-strings)
 add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}=.) # the same binary from any folder
+add_link_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)    # which compiles as well, across files
 if(CONFAB_WERROR)
     add_compile_options(-Werror)
 endif()
