@@ -212,10 +212,10 @@ static int on_flushed(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     cf_flushed_t flushed;
     int rc = cf_msg_body(&flushed, msg, turn->arena);
     uint64_t gateway = cf_address_pack(msg->from);
-    cf_window_t *window = rc == 0 ? cf_windows_of(&self->host.windows, gateway) : NULL;
-    if (!window)
+    cf_window_t *window = rc == 0 ? cf_windows_find(&self->host.windows, gateway) : NULL;
+    if (rc < 0)
         return rc;
-    if (!cf_window_flushed(window, flushed.events, flushed.bytes))
+    if (!window || !cf_window_flushed(window, flushed.events, flushed.bytes))
         return CF_ERANGE;
     if (!self->host.lagging || !cf_window_is_open(&self->host.windows, window))
         return 0;

@@ -1,13 +1,19 @@
 #include "windows.h"
 
-cf_window_t *cf_windows_of(cf_windows_t *self, uint64_t gateway)
+cf_window_t *cf_windows_find(cf_windows_t *self, uint64_t gateway)
 {
     for (uint32_t i = 0; i < self->count; i++)
         if (self->windows[i].gateway == gateway)
             return &self->windows[i];
-    if (self->count == CF_GATEWAYS_MAX)
-        return NULL;
-    cf_window_t *window = &self->windows[self->count++];
+    return NULL;
+}
+
+cf_window_t *cf_windows_of(cf_windows_t *self, uint64_t gateway)
+{
+    cf_window_t *window = cf_windows_find(self, gateway);
+    if (window || self->count == CF_GATEWAYS_MAX)
+        return window;
+    window = &self->windows[self->count++];
     *window = (cf_window_t){.gateway = gateway};
     return window;
 }

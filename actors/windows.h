@@ -27,6 +27,8 @@ typedef struct {
 
 /* The window of a gateway, made if it is new; NULL when there are CF_GATEWAYS_MAX already. */
 cf_window_t *cf_windows_of(cf_windows_t *self, uint64_t gateway);
+/* NULL: nothing was ever sent to it. */
+cf_window_t *cf_windows_find(cf_windows_t *self, uint64_t gateway);
 /* May one more event be sent? An event larger than bytes_max may go when nothing is on its way. */
 bool cf_window_is_open(const cf_windows_t *self, const cf_window_t *window);
 void cf_window_sent(cf_window_t *window, size_t bytes);

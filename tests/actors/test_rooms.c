@@ -359,6 +359,20 @@ Test(rooms, believes_no_confirmation_of_what_was_not_sent)
     cr_assert(eq(u64, actor_counter(actor, CF_M_MALFORMED), 1));
 }
 
+Test(rooms, keeps_no_window_for_who_confirms_what_was_never_sent_to_him)
+{
+    open_room(ROOM, 1, false);
+    for (uint16_t i = 0; i < CF_GATEWAYS_MAX; i++) {
+        cf_msg_t head = {.type = CF_MSG_FLUSHED,
+                         .from = {OTHER_NODE, CF_ACTOR_GATEWAY, (uint16_t)(100 + i)},
+                         .to = {NODE, CF_ACTOR_ROOMS, 0}};
+        cr_assert(cf_outbox_put(far->out, &head, &(cf_flushed_t){0, 0}) == 0);
+    }
+    peer_flush(far);
+    attach(far, ROOM, FAR_CONN); /* behind them, and there is a window for it */
+    cr_assert(eq(u64, actor_counter(actor, CF_M_MALFORMED), CF_GATEWAYS_MAX));
+}
+
 /* --- crowds -------------------------------------------------------------------------------------
  */
 
