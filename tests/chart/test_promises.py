@@ -321,6 +321,7 @@ def test_the_network_policy_lets_in_and_out_what_is_named(default):
     assert [port["protocol"] for port in go[53]["ports"]] == ["UDP", "TCP"] and go[53]["to"][0]["podSelector"]
     blocks = [one["ipBlock"] for one in go[443]["to"]]
     assert {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "127.0.0.0/8"} <= set(blocks[0]["except"])
+    assert [block["cidr"] for block in blocks] == ["0.0.0.0/0", "2000::/3"], "unique local and link-local addresses are not of the latter"
     assert all(rule.get("to") for port, rule in go.items() if port != 5432)
 
 
