@@ -109,6 +109,7 @@ static void flush(cf_actor_t *self)
 {
     if (may_speak(self))
         cf_outbox_flush(self->out);
+    cf_outbox_flush(self->probed); /* behind what came of the messages before PROBE */
 }
 
 /* --- what every actor answers ------------------------------------------------------------------
@@ -148,7 +149,6 @@ static void on_probe(cf_actor_t *self, const cf_msg_t *msg, cf_arena_t *arena)
     gather_counters(&probed.counters, arena);
     gather_series(&probed.series, arena);
     cf_outbox_answer(self->probed, msg, CF_MSG_PROBED, &probed);
-    cf_outbox_flush(self->probed);
 }
 
 void cf_actor_drained(cf_actor_t *self)
