@@ -175,7 +175,8 @@
       "IP address and port where other nodes connect; port 0 picks a free one. Empty is none: "    \
       "this server is alone. PostgreSQL only.")                                                    \
     X(mesh, endpoint, TEXT, "", "0", "127",                                                        \
-      "`tcp://HOST:PORT`: how the other nodes reach this one; empty is mesh.listen.")              \
+      "`tcp://HOST:PORT`: how the other nodes reach this one, an address rather than a name; "     \
+      "empty is mesh.listen.")                                                                     \
     X(mesh, secret_key, SECRET, "", "0", "40",                                                     \
       "This node's own CURVE key, the first line of `confab token mesh-key`. In quotes: it may "   \
       "hold any sign.")                                                                            \
