@@ -236,7 +236,7 @@ static cf_seen_t *seen_from(cf_gateway_t *self, cf_address_t from)
     for (uint32_t i = 0; i < self->seen_count; i++)
         if (self->seen[i].address == address)
             return &self->seen[i];
-    if (self->seen_count == CF_ROOM_THREADS_MAX)
+    if (self->seen_count == CF_GATEWAY_SEEN_MAX)
         return NULL;
     self->seen[self->seen_count] = (cf_seen_t){.address = address};
     return &self->seen[self->seen_count++];
@@ -740,9 +740,12 @@ int cf_gateway_new(cf_gateway_t **out, const cf_gateway_config_t *config, cf_act
     self->actor = actor;
     self->began_s = cf_wall_us() / 1000000;
     self->out = cf_actor_outbox(actor);
-    int rc = cf_server_new(&self->server, &self->config.server, &events, self,
-                           cf_inbox_fd(cf_actor_inbox(actor)));
+    self->seen = calloc(CF_GATEWAY_SEEN_MAX, sizeof *self->seen);
+    int rc = self->seen ? cf_server_new(&self->server, &self->config.server, &events, self,
+                                        cf_inbox_fd(cf_actor_inbox(actor)))
+                        : CF_ENOMEM;
     if (rc < 0) {
+        free(self->seen);
         free(self);
         return rc;
     }
@@ -778,6 +781,7 @@ static void destroy(void *state)
     cf_frame_unref(&self->counts);
     cf_buf_free(&self->shown_us);
     cf_arena_free(&self->arena);
+    free(self->seen);
     free(self);
 }
 

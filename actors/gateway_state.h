@@ -190,6 +190,7 @@ typedef struct {
     uint64_t events, bytes;
     bool is_due;
 } cf_seen_t;
+#define CF_GATEWAY_SEEN_MAX (CF_NODES_MAX * CF_ROOM_THREADS_MAX) /* untouched they take no memory */
 
 struct cf_gateway {
     cf_gateway_config_t config;
@@ -207,9 +208,9 @@ struct cf_gateway {
     cf_user_sockets_t *users; /* that have sockets here */
     cf_others_t others;       /* nodes that may have a bucket */
     size_t pool_used;
-    size_t command_bytes;                /* of commands that wait for the bot; not of the pool */
-    bool pool_starved;                   /* some client waits for the pool */
-    cf_seen_t seen[CF_ROOM_THREADS_MAX]; /* room threads, of all nodes */
+    size_t command_bytes; /* of commands that wait for the bot; not of the pool */
+    bool pool_starved;    /* some client waits for the pool */
+    cf_seen_t *seen;      /* room threads, of all nodes: CF_GATEWAY_SEEN_MAX; owned */
     uint32_t seen_count;
     cf_frame_t *counts; /* the latest, rendered */
     uint64_t counts_version;

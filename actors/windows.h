@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Room threads of all nodes that a lobby or a gateway knows; the high bound of rooms.threads_max. */
+/* Room threads of a node; the high bound of rooms.threads_max. */
 #define CF_ROOM_THREADS_MAX 1024
 #define CF_GATEWAYS_MAX 64 /* gateways, of all nodes, that a room thread serves */
 

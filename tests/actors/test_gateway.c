@@ -1359,6 +1359,24 @@ Test(gateway, confirms_events_of_nodes_however_many_have_been_there_before)
     cr_assert(eq(u64, flushed.events, 1));
 }
 
+Test(gateway, confirms_events_of_as_many_room_threads_as_nodes_may_have)
+{
+    peer_t *far = peer_at_other_node(CF_ACTOR_ROOMS);
+    for (uint16_t i = 0; i < CF_ROOM_THREADS_MAX; i++) {
+        cf_msg_t event = {.type = CF_MSG_EVENT,
+                          .from = {3, CF_ACTOR_ROOMS, i},
+                          .to = {NODE, CF_ACTOR_GATEWAY, 0},
+                          .room = ROOM};
+        cr_assert(cf_outbox_put(lobby->out, &event, &(cf_event_t){.kind = CF_EVENT_POST}) == 0);
+    }
+    peer_flush(lobby);
+    let_it_read();
+    tell_event(far, 1, 1, 1, "a");
+    cf_flushed_t flushed;
+    cr_assert(peer_await(far, CF_MSG_FLUSHED, 0, &flushed));
+    cr_assert(eq(u64, flushed.events, 1));
+}
+
 Test(gateway, asks_elsewhere_when_a_node_is_lost_and_says_which_posts_are_not_confirmed)
 {
     peer_t *far = peer_at_other_node(CF_ACTOR_ROOMS);
