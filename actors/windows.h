@@ -5,14 +5,11 @@
 #ifndef CF_WINDOWS_H
 #define CF_WINDOWS_H
 
+#include "model_limits.h"
 #include "wire/address.h"
 
 #include <stdbool.h>
 #include <stddef.h>
-
-/* Room threads of a node; the high bound of rooms.threads_max. */
-#define CF_ROOM_THREADS_MAX 1024
-#define CF_GATEWAYS_MAX 64 /* gateways, of all nodes, that a room thread serves */
 
 typedef struct {
     uint64_t gateway; /* packed address */

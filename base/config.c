@@ -559,6 +559,22 @@ static void check_mesh(loader_t *self)
                  CF_ROOMS_MOVING_MAX);
 }
 
+/* Others have as many, as far as can be known here. */
+static void check_many_nodes(loader_t *self)
+{
+    const cf_config_t *config = self->config;
+    size_t nodes = config->mesh_allowed_keys.count;
+    if (!config->mesh_listen[0])
+        return;
+    if ((size_t)config->rooms_threads_max * nodes > CF_ROOM_THREADS_MAX)
+        complain(self,
+                 "rooms.threads_max: at most %d of all nodes, of which mesh.allowed_keys has %zu",
+                 CF_ROOM_THREADS_MAX, nodes);
+    if ((size_t)config->gateway_count * nodes > CF_GATEWAYS_MAX)
+        complain(self, "gateway.count: at most %d of all nodes, of which mesh.allowed_keys has %zu",
+                 CF_GATEWAYS_MAX, nodes);
+}
+
 int cf_config_load(cf_config_t *out, const cf_config_sources_t *sources, cf_buf_t *report)
 {
     *out = (cf_config_t){0};
@@ -578,6 +594,7 @@ int cf_config_load(cf_config_t *out, const cf_config_sources_t *sources, cf_buf_
     check_secrets(&self);
     finish_store_url(&self);
     check_replica(&self);
+    check_many_nodes(&self);
     check_mesh(&self);
     if (!self.out_of_memory && self.faults == 0)
         return 0;
