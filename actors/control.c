@@ -107,9 +107,10 @@ void *cf_control_work(cf_control_request_t *request, size_t size)
     return request->work = calloc(1, size);
 }
 
-int cf_control_ask(cf_turn_t *turn, const cf_control_request_t *request, cf_address_t to,
-                   uint16_t type, cf_id_t room, const void *body)
+int cf_control_ask(cf_turn_t *turn, cf_control_request_t *request, cf_address_t to, uint16_t type,
+                   cf_id_t room, const void *body)
 {
+    request->asked = type == CF_MSG_LOOKUP ? 0 : to.node;
     return cf_outbox_send(turn->out, to, type, request->corr, room, body);
 }
 
@@ -202,8 +203,8 @@ static int on_answer(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     cf_control_t *self = state;
     cf_control_request_t *request;
     HASH_FIND(hh, self->requests, &msg->corr, sizeof msg->corr, request);
-    if (!request)
-        return 0;
+    if (!request || (request->asked && request->asked != msg->from.node))
+        return 0; /* too late, or from a node that was not asked and has guessed the number */
     self->turn = turn;
     int rc = settle(self, request, request->verb->go_on(self, turn, request, msg));
     self->turn = NULL;

@@ -13,7 +13,8 @@ typedef struct cf_control_verb cf_control_verb_t;
 
 /* A request under way. */
 typedef struct {
-    uint64_t corr; /* under which it asks others */
+    uint64_t corr;  /* under which it asks others */
+    uint32_t asked; /* the node that was asked last; 0: whichever a LOOKUP was sent on to */
     const cf_control_verb_t *verb;
     uint64_t client, client_corr; /* whom to answer */
     int64_t until_us;
@@ -52,8 +53,8 @@ struct cf_control {
 /* Zeroed memory of the request's own; NULL: none. */
 void *cf_control_work(cf_control_request_t *request, size_t size);
 /* Ask somebody on its behalf. */
-int cf_control_ask(cf_turn_t *turn, const cf_control_request_t *request, cf_address_t to,
-                   uint16_t type, cf_id_t room, const void *body);
+int cf_control_ask(cf_turn_t *turn, cf_control_request_t *request, cf_address_t to, uint16_t type,
+                   cf_id_t room, const void *body);
 /* End the request. */
 void cf_control_answer(cf_control_t *self, cf_control_request_t *request, uint16_t type,
                        const void *body);

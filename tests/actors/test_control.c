@@ -193,6 +193,21 @@ Test(control, who_is_to_be_disabled_or_enabled_is_passed_on_and_so_is_the_answer
     }
 }
 
+Test(control, takes_no_answer_from_a_node_that_was_not_asked)
+{
+    const cf_username_t ann = {cf_str("ann")};
+    peer_t *far = peer_at_other_node(CF_ACTOR_LOBBY);
+    cf_msg_t msg;
+    int fd = come();
+    ask(fd, CF_MSG_DISABLE, 10, &ann);
+    cr_assert(peer_await_msg(accounts, CF_MSG_DISABLE, 0, &msg, NULL));
+    peer_answer(far, &msg, CF_MSG_DONE, NULL);
+    ask(fd, CF_MSG_ENABLE, 11, &ann); /* by when it has been read */
+    cr_assert(peer_await(accounts, CF_MSG_ENABLE, 0, NULL));
+    peer_refuse(accounts, &msg, CF_ENOENT);
+    cr_assert(eq(int, refusal(fd, 10), CF_ENOENT));
+}
+
 Test(control, accounts_that_do_not_answer_in_time_are_not_waited_for)
 {
     const cf_username_t ann = {cf_str("ann")};
