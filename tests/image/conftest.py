@@ -9,7 +9,7 @@ import sys
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
-pytest.register_assert_rewrite("fixtures", "image")
+pytest.register_assert_rewrite("fixtures", "image", "talking")
 
 from fixtures import *  # noqa: E402, F401, F403
 

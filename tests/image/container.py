@@ -31,7 +31,11 @@ class Container(servers.Server):
         os.chown(self.folder, volume.uid, volume.gid)
         os.chmod(self.folder, volume.mode & 0o7777)
         self.hosts = self.folder.with_name(f"{self.folder.name}-hosts")
-        self.hosts.write_text("127.0.0.1 localhost database\n")
+        self.names("127.0.0.1 localhost")
+
+    def names(self, *lines):
+        """Of hosts, as its file has them."""
+        self.hosts.write_text("".join(f"{line}\n" for line in lines))
 
     def environment(self, extra=None):
         ours = {name: value for name, value in super().environment(extra).items()
@@ -42,7 +46,7 @@ class Container(servers.Server):
         told = {"root": str(self.root), "uid": self.uid, "gid": self.gid, "alone": self.alone,
                 "folder": self.image.config["WorkingDir"],
                 "command": [*self.image.config["Entrypoint"], *words], "environment": self.environment(extra),
-                "mounts": {DATA: str(self.folder), "etc/hosts": str(self.hosts), **self.mounts}}
+                "mounts": {DATA: str(self.folder), "/etc/hosts": str(self.hosts), **self.mounts}}
         namespaces = ["--mount", "--propagation=private", "--pid", "--ipc", "--uts", *(["--net"] if self.alone else [])]
         return ["unshare", *namespaces, "--fork", "--kill-child", sys.executable, "-I", str(INSIDE), json.dumps(told)], None
 

@@ -47,13 +47,11 @@ class Image:
         return {path: entry for path, entry in self.entries.items() if entry.isfile()}
 
     def unpack(self, folder):
-        """Owners and modes included, as root; with the places where a runtime puts files of its own."""
+        """Owners and modes included, as root."""
         folder.chmod(0o755)
         for name in self.layer_names:
             with tarfile.open(fileobj=self.archive.extractfile(name)) as layer:
                 layer.extractall(folder, numeric_owner=True)
-        for name in ("etc/hosts", "etc/resolv.conf"):
-            (folder / name).touch()
         return folder
 
     def environment(self):

@@ -17,6 +17,13 @@ def mount(*words):
     subprocess.run(["mount", *words], check=True)
 
 
+def make_mount_point(path, is_folder):
+    """As runtimes do where the image has none."""
+    os.makedirs(path if is_folder else os.path.dirname(path), exist_ok=True)
+    if not is_folder:
+        open(path, "ab").close()
+
+
 def make_devices(folder):
     mount("-t", "tmpfs", "-o", "mode=755,size=64k", "none", folder)
     for name, numbers in DEVICES.items():
@@ -45,7 +52,8 @@ def main():
     mount("-t", "proc", "none", f"{root}/proc")
     make_devices(f"{root}/dev")
     for target, source in told["mounts"].items():
-        mount("--bind", source, f"{root}/{target}")
+        make_mount_point(f"{root}{target}", os.path.isdir(source))
+        mount("--bind", source, f"{root}{target}")
     mount("-o", "remount,bind,ro", root)
     os.umask(0o022)
     os.chroot(root)

@@ -42,8 +42,8 @@ def test_it_starts_without_a_shell_and_ends_by_sigterm(image):
     assert image.config["StopSignal"] == "SIGTERM"
 
 
-def test_its_environment_is_two_settings(image):
-    assert {name for name in image.environment() if name != "PATH"} == {"CONFAB_NODE_DATA_DIR", "CONFAB_HTTP_LISTEN"}
+def test_its_environment(image):
+    assert image.environment() == {"PATH": "/usr/bin", "CONFAB_NODE_DATA_DIR": "/data", "CONFAB_HTTP_LISTEN": "0.0.0.0:8080"}
 
 
 def test_labels(image, root):
@@ -53,7 +53,7 @@ def test_labels(image, root):
     assert re.fullmatch(r"[0-9a-f]{40}(-changed)?", labels["revision"])
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", labels["created"])
     said = subprocess.run(["/usr/sbin/chroot", root, f"/{BINARY}", "version"], check=True, capture_output=True, text=True, env={})
-    assert said.stdout == f"confab {labels['version']}\n"
+    assert said.stdout.strip().partition("-")[0] == f"confab {labels['version']}"
 
 
 def test_the_server_is_the_only_program(root, image):

@@ -1,33 +1,17 @@
 """The image runs: on a read-only root, as a user that nobody knows, with no rights; and people chat through it."""
 
 import signal
+import urllib.parse
 
 import pytest
 
-import ledger
 from container import DATA
-from rest import Refused
-from ws import Chat, Closed
-
-
-def members(server, *names):
-    """Users in a room of the first one's, each with a socket."""
-    first, *others = clients = [server.user(name) for name in names]
-    room = first.create_room("General")
-    for one in others:
-        one.join(room)
-    return [Chat(one, room) for one in clients]
-
-
-def talk(one, two):
-    """Each reads what the other says."""
-    for speaker, listener, text in ((one, two, "are you there?"), (two, one, "I am")):
-        said = speaker.say(text)
-        assert listener.until("chat_message", id=said)["content"] == text
+from talking import members, talk
+from ws import Closed
 
 
 def test_two_users_chat(store_kind, container):
-    one, two = members(container, "ann", "bob")
+    one, two = members(container, container)
     talk(one, two)
     assert [message["content"] for message in one.client.history(one.room)] == ["are you there?", "I am"]
 
@@ -45,7 +29,7 @@ def test_it_needs_no_rights(store_kind, container):
 
 @pytest.mark.only_store("sqlite")
 def test_it_writes_to_its_volume_alone(store_kind, container):
-    talk(*members(container, "ann", "bob"))
+    talk(*members(container, container))
     made = {path.name: path.stat() for path in container.folder.iterdir()}
     assert "confab.db" in made
     assert {(entry.st_uid, entry.st_mode & 0o077) for entry in made.values()} == {(container.uid, 0)}
@@ -55,14 +39,16 @@ def test_it_writes_to_its_volume_alone(store_kind, container):
 def test_on_postgresql_it_keeps_nothing(store_kind, make_container):
     """But the socket by which it is asked. The database is found by a name in /etc/hosts."""
     container = make_container()
-    container.store.url = container.store.url.replace("127.0.0.1", "database")
+    address = urllib.parse.urlsplit(container.store.url).hostname
+    container.names(f"{address} database")
+    container.store.url = container.store.url.replace(address, "database")
     container.start()
-    talk(*members(container, "ann", "bob"))
+    talk(*members(container, container))
     assert {path.name for path in container.folder.iterdir()} == {"control.sock", "control.sock.lock"}
 
 
 def test_sigterm_to_process_1_drains(store_kind, container):
-    one, two = members(container, "ann", "bob")
+    one, two = members(container, container)
     talk(one, two)
     container.signal(signal.SIGTERM)
     with pytest.raises(Closed) as closed:
@@ -73,7 +59,7 @@ def test_sigterm_to_process_1_drains(store_kind, container):
 
 
 def test_what_was_acknowledged_is_there_after_a_kill(store_kind, container):
-    one, two = members(container, "ann", "bob")
+    one, two = members(container, container)
     talk(one, two)
     container.kill()
     container.start()
@@ -85,7 +71,7 @@ def test_what_was_acknowledged_is_there_after_a_kill(store_kind, container):
 @pytest.mark.only_store("sqlite")
 def test_it_is_asked_by_its_own_commands(store_kind, container):
     """As `docker exec` does."""
-    one, two = members(container, "ann", "bob")
+    one, two = members(container, container)
     talk(one, two)
     top = container.command("ctl", "rooms", "top")
     assert top.returncode == 0 and one.room in top.stdout, top.stderr

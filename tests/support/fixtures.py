@@ -33,11 +33,17 @@ def pytest_generate_tests(metafunc):
             for case in cases])
 
 
-def skip_without_hosts(items):
+def skip_reason_of_hosts():
+    """None where there are hosts."""
     why = os.environ.get("CONFAB_TEST_NO_HOSTS") or (
         None if "CONFAB_TEST_HOSTS" in os.environ else "run under tests/support/with_hosts")
+    return why and f"no hosts: {why}"
+
+
+def skip_without_hosts(items):
+    why = skip_reason_of_hosts()
     for item in items if why else ():
-        item.add_marker(pytest.mark.skip(reason=f"no hosts: {why}"))
+        item.add_marker(pytest.mark.skip(reason=why))
 
 
 def pytest_collection_modifyitems(config, items):
