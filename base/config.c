@@ -564,13 +564,7 @@ static void check_many_nodes(loader_t *self)
 {
     const cf_config_t *config = self->config;
     size_t nodes = config->mesh_allowed_keys.count;
-    if (!config->mesh_listen[0])
-        return;
-    if ((size_t)config->rooms_threads_max * nodes > CF_ROOM_THREADS_MAX)
-        complain(self,
-                 "rooms.threads_max: at most %d of all nodes, of which mesh.allowed_keys has %zu",
-                 CF_ROOM_THREADS_MAX, nodes);
-    if ((size_t)config->gateway_count * nodes > CF_GATEWAYS_MAX)
+    if (config->mesh_listen[0] && (size_t)config->gateway_count * nodes > CF_GATEWAYS_MAX)
         complain(self, "gateway.count: at most %d of all nodes, of which mesh.allowed_keys has %zu",
                  CF_GATEWAYS_MAX, nodes);
 }

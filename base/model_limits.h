@@ -29,7 +29,7 @@
 #define CF_HANDOVER_MEMBERS_MAX 16384
 #define CF_HANDOVER_MEMBERS_BYTES (CF_HANDOVER_MEMBERS_MAX * 20)
 #define CF_NODES_MAX 64          /* of one chat */
-#define CF_ROOM_THREADS_MAX 1024 /* of all nodes, that a gateway hears */
+#define CF_ROOM_THREADS_MAX 1024 /* of a node; the high bound of rooms.threads_max */
 #define CF_GATEWAYS_MAX 64       /* of all nodes, that a room thread serves */
 #define CF_NODE_NAME_MAX 63      /* bytes */
 #define CF_NODE_ENDPOINT_MAX 127 /* bytes of where a node's mesh listens */

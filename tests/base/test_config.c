@@ -104,31 +104,20 @@ Test(config, a_mesh_needs_a_key_and_a_store_for_several)
     cr_expect(eq(int, load("mesh: {secret_key: '" KEY "'}", NULL, NULL, NULL, NULL), 0));
 }
 
-Test(config, a_mesh_has_no_more_room_threads_and_gateways_than_are_counted)
+Test(config, a_mesh_has_no_more_gateways_than_are_counted)
 {
 #define TWO_KEYS                                                                                   \
     "store: {url: 'postgres://u@h/d'}\nmesh: {queue_max_bytes: 64GiB, secret_key: '" KEY           \
     "', allowed_keys: ['" KEY "', '" KEY "']}\n"
     cr_expect(
-        eq(int, load(TWO_KEYS "rooms: {threads_max: 512}", MESH("10.0.0.1:7400"), NULL, NULL, NULL),
-           0));
-    cr_expect(
-        eq(int, load(TWO_KEYS "rooms: {threads_max: 513}", MESH("10.0.0.1:7400"), NULL, NULL, NULL),
-           CF_ERANGE));
-    cr_expect(
-        strstr(said(),
-               "rooms.threads_max: at most 1024 of all nodes, of which mesh.allowed_keys has 2") !=
-        NULL);
-    cr_expect(
         eq(int, load(TWO_KEYS "gateway: {count: 32}", MESH("10.0.0.1:7400"), NULL, NULL, NULL), 0));
     cr_expect(eq(int,
                  load(TWO_KEYS "gateway: {count: 33}", MESH("10.0.0.1:7400"), NULL, NULL, NULL),
                  CF_ERANGE));
-    cr_expect(strstr(said(), "gateway.count: at most 64 of all nodes") != NULL);
-    cr_expect(eq(
-        int,
-        load(TWO_KEYS "gateway: {count: 64}\nrooms: {threads_max: 1024}", NULL, NULL, NULL, NULL),
-        0));
+    cr_expect(strstr(said(),
+                     "gateway.count: at most 64 of all nodes, of which mesh.allowed_keys has 2") !=
+              NULL);
+    cr_expect(eq(int, load(TWO_KEYS "gateway: {count: 64}", NULL, NULL, NULL, NULL), 0));
 }
 
 Test(config, others_must_be_told_how_they_reach_a_mesh)
