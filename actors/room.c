@@ -334,7 +334,9 @@ static int on_refused(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     if (rc < 0)
         return rc;
     int err = -(int)refused.reason;
-    if (self->phase == CF_ROOM_LOADING && msg->corr == self->activate_corr)
+    if (msg->from.kind == CF_ACTOR_STOCKBOT) /* of any node, and numbers are easily guessed */
+        cf_room_command_refused(self, turn, msg->corr, err);
+    else if (self->phase == CF_ROOM_LOADING && msg->corr == self->activate_corr)
         cannot_load(self, turn, err);
     else if (self->run_size && msg->corr == self->run_corr)
         cf_room_run_refused(self, turn, err);

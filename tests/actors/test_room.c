@@ -5,6 +5,7 @@
 #include "metrics.h"
 #include "rendezvous.h"
 #include "wire/append.h"
+#include "wire/control.h"
 #include "wire/place.h"
 
 #include <criterion/criterion.h>
@@ -2055,6 +2056,20 @@ Test(room, hands_over_the_newest_posts_that_fit_a_message)
 
 /* --- commands -----------------------------------------------------------------------------------
  */
+
+/* Its node may be another one, which talks to the world outside. */
+Test(room, lets_a_bot_refuse_what_it_was_asked_and_nothing_else)
+{
+    cf_refused_t refusal = {.reason = (uint32_t)-CF_EFULL};
+    room_ready(1, 0);
+    with_ann();
+    post(GW1, 1, "ann", "a");
+    ignore();
+    tell((cf_address_t){9, CF_ACTOR_STOCKBOT, 0}, CF_MSG_REFUSED, append_corr, &refusal);
+    cr_assert(eq(str, heard(), ""));
+    stored();
+    cr_assert(not(eq(ptr, strstr(heard(), "posted #1 seq=1"), NULL)));
+}
 
 Test(room, asks_the_bot_and_shows_its_words_to_all_behind_the_answer_to_the_sender)
 {
