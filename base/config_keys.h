@@ -31,7 +31,7 @@
     X(gateway, "Gateway threads and the credit that bounds requests in flight.")                   \
     X(limits, "Limits on what one client may use.")                                                \
     X(node, "This process.")                                                                       \
-    X(mesh, "Links to the other nodes of one chat; see docs/several-nodes.md.")           \
+    X(mesh, "Links to the other nodes of one chat; see docs/several-nodes.md.")                    \
     X(store, "Where posts, users and rooms stay.")                                                 \
     X(storage, "The one writer to the store.")                                                     \
     X(rooms, "Rooms and the threads that run them.")                                               \
