@@ -12,7 +12,7 @@ import server as servers
 
 INSIDE = pathlib.Path(__file__).with_name("inside.py")
 DATA = "/data"
-ON_KILL = "unshare: sigprocmask unblock failed: Invalid argument"  # of util-linux 2.38, when its child is killed
+ON_KILL = "unshare: sigprocmask unblock failed: Invalid argument"  # of util-linux 2.38, when its child is killed; in pieces
 
 
 class Container(servers.Server):
@@ -57,7 +57,7 @@ class Container(servers.Server):
 
     def wait_exit(self, limit=servers.LIMIT_S):
         status = super().wait_exit(limit)
-        self.not_json = [line for line in self.not_json if line != ON_KILL]
+        self.not_json = [line for line in self.not_json if not (line and ON_KILL.startswith(line))]
         return status
 
     def status(self):
