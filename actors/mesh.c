@@ -171,16 +171,50 @@ static int add_peer(cf_mesh_t *self, const cf_node_here_t *here, const char *key
     return 0;
 }
 
-/* They say nothing to a node before there is a way, and nothing more when there is none. */
-static void hand_on(cf_mesh_t *self, cf_turn_t *turn, const cf_msg_t *msg, uint32_t roles)
+/* One of those who are told. */
+typedef struct {
+    uint32_t row;   /* of told, */
+    uint16_t index; /* and the next of that kind */
+    cf_address_t to;
+} told_at_t;
+
+/* The next one that is told of nodes that do one of these. */
+static bool next_told(const cf_mesh_t *self, uint32_t roles, told_at_t *at)
 {
-    for (uint32_t i = 0; i < self->config.told_count; i++) {
-        const cf_mesh_told_t *told = &self->config.told[i];
-        for (uint16_t k = 0; (told->roles & roles) && k < self->config.actors[told->kind]; k++)
-            cf_outbox_forward(turn->out, msg, (cf_address_t){self->number, told->kind, k});
+    for (; at->row < self->config.told_count; at->row++, at->index = 0) {
+        const cf_mesh_told_t *told = &self->config.told[at->row];
+        if ((told->roles & roles) == 0 || at->index == self->config.actors[told->kind])
+            continue;
+        at->to = (cf_address_t){self->number, told->kind, at->index++};
+        return true;
     }
+    return false;
 }
 
+/* Memory to tell all of them, so that nobody misses a node that others hear of. */
+static int reserve_word(const cf_mesh_t *self, cf_turn_t *turn, const cf_msg_t *msg, uint32_t roles)
+{
+    size_t bytes = 0;
+    for (told_at_t at = {0}; next_told(self, roles, &at);)
+        bytes += CF_MSG_HEAD_SIZE + (size_t)msg->size;
+    return cf_outbox_reserve(turn->out, bytes);
+}
+
+/* No link goes to who has a key that is not allowed, nor will one: as if cut off, so that it is refused once. */
+static void refuse_key(cf_mesh_t *self, const cf_node_here_t *here, const char *key)
+{
+    self->refused++;
+    cf_log_error("a node's key is not in mesh.allowed_keys", CF_UINT("node", here->node),
+                 CF_TEXT("name", here->name));
+    if (self->count == CF_NODES_MAX)
+        return;
+    peer_t *peer = &self->peers[self->count++];
+    *peer = (peer_t){.number = here->node};
+    snprintf(peer->key, sizeof peer->key, "%s", key);
+}
+
+/* They say nothing to a node before there is a way, and nothing more when there is none. Whom there is no memory for is told of
+ * again. */
 static int on_node_here(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_mesh_t *self = state;
@@ -191,18 +225,19 @@ static int on_node_here(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         return rc;
     copy_text(key, sizeof key, here.public_key);
     if (!cf_curve_allows(self->curve, key)) {
-        self->refused++;
-        cf_log_error("a node's key is not in mesh.allowed_keys", CF_UINT("node", here.node),
-                     CF_TEXT("name", here.name));
+        refuse_key(self, &here, key);
         return 0;
     }
-    replace(self, key);
-    rc = self->count == CF_NODES_MAX ? CF_EFULL : add_peer(self, &here, key, turn->boot_us);
+    rc = self->count == CF_NODES_MAX ? CF_EFULL : reserve_word(self, turn, msg, here.roles);
+    if (rc == 0) {
+        replace(self, key);
+        rc = add_peer(self, &here, key, turn->boot_us);
+    }
     if (rc < 0)
         cf_log_error("cannot make a link to a node", CF_UINT("node", here.node),
                      CF_TEXT("endpoint", here.endpoint), CF_ERR(rc));
-    else
-        hand_on(self, turn, msg, here.roles);
+    for (told_at_t at = {0}; rc == 0 && next_told(self, here.roles, &at);)
+        cf_outbox_forward(turn->out, msg, at.to);
     return 0;
 }
 
@@ -211,11 +246,13 @@ static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     cf_mesh_t *self = state;
     cf_node_gone_t gone;
     int rc = cf_msg_body(&gone, msg, turn->arena);
-    peer_t *peer = rc == 0 ? find(self, gone.node) : NULL;
-    if (rc == 0)
-        hand_on(self, turn, msg, CF_ROLES_ALL);
-    if (!peer)
+    if (rc < 0)
         return rc;
+    for (told_at_t at = {0}; next_told(self, CF_ROLES_ALL, &at);)
+        cf_outbox_insist(turn->out, at.to, CF_MSG_NODE_GONE, 0, (cf_id_t){0}, &gone);
+    peer_t *peer = find(self, gone.node);
+    if (!peer)
+        return 0;
     let_go(self, peer);
     *peer = self->peers[--self->count];
     return 0;

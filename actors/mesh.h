@@ -1,7 +1,8 @@
 /* actors/mesh.h: the links to the other nodes of this chat. docs/several-nodes.md, "The mesh".
  *
  *     NODE_HERE (nodes)        a link to that node: this one connects if the other came before it, else it is waited for. Handed
- *                              on to those who are told
+ *                              on to those who are told. Of one that is known nothing more is done; without memory nothing is,
+ *                              and nodes says it again
  *     NODE_GONE (nodes)        the link, and all that waits for that node, are gone. Handed on to the same
  *     any message for another node (all of this node)   goes over its link, in order, once
  *     DRAIN                    DRAINED when the others have confirmed all they were sent

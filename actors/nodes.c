@@ -79,18 +79,13 @@ static void tell_lease(cf_nodes_t *self, cf_turn_t *turn, int64_t until_us)
     }
 }
 
-/* 0 or CF_ENOMEM: they are told again with the next view, some perhaps a second time. */
-static int tell_here(cf_nodes_t *self, cf_turn_t *turn, const cf_node_t *node)
+static void tell_here(cf_nodes_t *self, cf_turn_t *turn, const cf_node_t *node)
 {
     cf_node_here_t here = {node->number,     node->name,  node->endpoint,
                            node->public_key, node->roles, !self->has_passed_own};
-    int rc = 0;
-    for (uint32_t i = 0; rc == 0 && i < self->config.told_here_count; i++)
-        rc = cf_outbox_send(turn->out, self->config.told_here[i], CF_MSG_NODE_HERE, 0, (cf_id_t){0},
-                            &here);
-    if (rc == 0)
-        cf_log_info("a node is there", CF_UINT("node", node->number), CF_TEXT("name", node->name));
-    return rc;
+    for (uint32_t i = 0; i < self->config.told_here_count; i++)
+        cf_outbox_send(turn->out, self->config.told_here[i], CF_MSG_NODE_HERE, 0, (cf_id_t){0},
+                       &here);
 }
 
 static void tell_gone(cf_nodes_t *self, cf_turn_t *turn, uint32_t number)
@@ -131,15 +126,16 @@ static void on_row(void *arg, const cf_node_t *node)
         self->has_passed_own = true;
         return;
     }
-    if (other) {
-        other->is_here = true;
-        return;
+    if (!other) {
+        if (self->count == CF_NODES_MAX) /* the registry has no room for more */
+            return;
+        other = &self->others[self->count++];
+        *other = (other_t){.number = node->number, .heard_us = self->turn->boot_us};
+        cf_log_info("a node is there", CF_UINT("node", node->number), CF_TEXT("name", node->name));
     }
-    if (self->count == CF_NODES_MAX) /* the registry has no room for more */
-        return;
-    if (tell_here(self, self->turn, node) == 0)
-        self->others[self->count++] =
-            (other_t){.number = node->number, .is_here = true, .heard_us = self->turn->boot_us};
+    other->is_here = true;
+    if (other->sent_us == 0) /* there may have been no memory for it, here or in the mesh */
+        tell_here(self, self->turn, node);
 }
 
 static int on_ended(void *arg, const cf_ended_t *ended)

@@ -9,6 +9,8 @@
  *     BEAT (another node)        it is heard
  *     DRAIN                      the others are told at once that this node is gone: its rooms are nobody's
  *
+ * NODE_HERE is said again with each view until that node is heard: who it is for may have had no memory.
+ *
  * JOINED to stats when all of the first view have heard this node and were heard: only then are its clients in one chat with
  * theirs. With one that cannot be heard it takes until one of the two is gone.
  *

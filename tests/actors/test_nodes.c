@@ -350,6 +350,23 @@ Test(nodes, tells_who_comes_and_who_is_gone)
                  "LEASE rooms-0@1 +2500\nLEASE rooms-1@1 +2500\n"));
 }
 
+/* The mesh may have had no memory for it. */
+Test(nodes, tells_of_a_node_again_until_it_is_heard)
+{
+    enter();
+    pass_us(0);
+    THERE(1, 2);
+    pass_us(BEAT_US);
+    cr_assert(eq(str, pass_us(BEAT_US),
+                 "NODE_HERE mesh-0@1 2 tcp://10.0.0.2:7000 behind\n"
+                 "LEASE rooms-0@1 +2500\nLEASE rooms-1@1 +2500\n"
+                 "BEAT nodes-0@2 echo 0 unconfirmed 0\n"));
+    hear(2, 0, 0);
+    cr_assert(eq(str, pass_us(BEAT_US),
+                 "LEASE rooms-0@1 +2500\nLEASE rooms-1@1 +2500\n"
+                 "BEAT nodes-0@2 echo 77 unconfirmed 0\n"));
+}
+
 Test(nodes, tells_accounts_of_sessions_that_ended_anywhere)
 {
     enter();
