@@ -2,6 +2,7 @@
 
 import email
 import functools
+import gzip
 import hashlib
 import json
 import pathlib
@@ -28,7 +29,10 @@ class Image:
         self.layer_names = manifest["Layers"]
 
     def layer_bytes(self):
-        return [self.archive.extractfile(name).read() for name in self.layer_names]
+        """As they are unpacked; some engines save them compressed."""
+        for name in self.layer_names:
+            content = self.archive.extractfile(name).read()
+            yield gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
 
     @functools.cached_property
     def entries(self):
