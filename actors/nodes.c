@@ -293,9 +293,9 @@ static void tell_limit_key(const cf_nodes_t *self, cf_turn_t *turn, cf_id_t key)
 
 static void enter(cf_nodes_t *self, cf_turn_t *turn)
 {
-    cf_id_t limit_key;
+    cf_entry_t entry = {0};
     int rc = self->config.registry->ops->enter(self->config.registry, &self->config.self,
-                                               self->config.gone_after_us, &limit_key);
+                                               self->config.gone_after_us, &entry);
     self->next_us = turn->boot_us + RETRY_US;
     bool is_away = rc == CF_EIO || rc == CF_ENOMEM;
     if (is_away || rc == self->refused)
@@ -304,12 +304,13 @@ static void enter(cf_nodes_t *self, cf_turn_t *turn)
     if (rc == 0) {
         self->phase = THERE;
         self->tried_us = self->confirmed_us = self->next_us = turn->boot_us;
-        tell_limit_key(self, turn, limit_key);
+        tell_limit_key(self, turn, entry.limit_key);
     } else if (rc == CF_ESTALE) {
         self->phase = GONE; /* no other answer will ever come */
     }
-    cf_outbox_insist(turn->out, supervisor(turn), CF_MSG_ENTERED, 0, (cf_id_t){0},
-                     &(cf_entered_t){(uint32_t)-rc});
+    cf_outbox_insist(
+        turn->out, supervisor(turn), CF_MSG_ENTERED, 0, (cf_id_t){0},
+        &(cf_entered_t){(uint32_t)-rc, rc == CF_ERANGE ? (uint64_t)entry.gone_after_us : 0});
 }
 
 /* --- messages and time -------------------------------------------------------------------------

@@ -284,6 +284,15 @@ static const struct {
     {0, "another server is in this database; waits until it leaves"}, /* any other */
 };
 
+/* An ephemeral room would live twice, if one marks another gone while that may still speak. */
+static void log_gone_after(const cf_supervisor_t *self, const cf_entered_t *entered)
+{
+    cf_log_warn("the nodes that are there have another node.gone_after; waits until they leave",
+                CF_STR("name", self->config->node_name),
+                CF_INT("own_ms", self->config->node_gone_after_ms),
+                CF_UINT("theirs_ms", entered->gone_after_us / 1000));
+}
+
 static const char *obstacle(int reason)
 {
     size_t i = 0;
@@ -303,6 +312,10 @@ static int on_entered(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         cf_log_error(
             "drew a number that was used before; start it again"); /* one in four billion */
         end_with(self, CF_EXIT_UNAVAILABLE, turn->boot_us);
+        return 0;
+    }
+    if (-(int)entered.reason == CF_ERANGE) {
+        log_gone_after(self, &entered);
         return 0;
     }
     if (entered.reason) {

@@ -165,7 +165,8 @@
       "How often this node tells the database that it lives. PostgreSQL only.")                    \
     X(node, gone_after, DURATION, "3s", "1s", "1m",                                                \
       "A node without a heartbeat for so long is gone, and its rooms are others'; at least three " \
-      "heartbeats, and the same at all nodes.")                                                    \
+      "heartbeats, and the same at all nodes: one that comes with another value waits until "      \
+      "those that are there have left.")                                                           \
     X(node, data_dir, TEXT, "./data", "1", "1024",                                                 \
       "Folder for the SQLite database and other files.")                                           \
     X(node, environment, CHOICE, "development",                                                    \

@@ -38,7 +38,7 @@ typedef enum {
 } statement_t;
 
 /* What ENTER answers. */
-enum { ENTERED, NAME_TAKEN, CANNOT_TALK, TOO_MANY, NUMBER_USED, KEY_TAKEN };
+enum { ENTERED, NAME_TAKEN, CANNOT_TALK, TOO_MANY, NUMBER_USED, KEY_TAKEN, GONE_AFTER_DIFFERS };
 
 static const char *const statements[STATEMENT_COUNT] = {
     [BEGIN] = "BEGIN",
@@ -47,28 +47,33 @@ static const char *const statements[STATEMENT_COUNT] = {
     [COMMIT] = "COMMIT",
     [LOCK_ENTRY] = "SELECT pg_advisory_xact_lock(" ENTER_LOCK ")",
     [FORGET] = "DELETE FROM nodes WHERE gone_us < " NOW " - " KEPT_US,
-    [MARK_LATE_BEFORE] =
-        "UPDATE nodes SET gone_us = " NOW ", gone_why = 2"
-        " WHERE gone_us IS NULL AND number <> $1::int8 AND beat_us < " NOW " - $2::int8",
+    /* Each after its own time, as who comes may have a shorter one. */
+    [MARK_LATE_BEFORE] = "UPDATE nodes SET gone_us = " NOW ", gone_why = 2"
+                         " WHERE gone_us IS NULL AND number <> $1::int8"
+                         " AND beat_us < " NOW " - coalesce(gone_after_us, $2::int8)",
     [MARK_REPLACED] = "UPDATE nodes SET gone_us = " NOW ", gone_why = 4"
                       " WHERE gone_us IS NULL AND number <> $1::int8 AND name = $2::text"
                       " AND endpoint = $3::text",
-    [ENTER] =
-        "WITH others AS (SELECT name, endpoint, public_key FROM nodes WHERE gone_us IS NULL"
-        " AND number <> $1::int8),"
-        " verdict AS (SELECT CASE"
-        " WHEN EXISTS (SELECT 1 FROM nodes WHERE number = $1::int8 AND (gone_us IS NOT NULL"
-        " OR name <> $2::text OR endpoint <> $3::text)) THEN 4"
-        " WHEN EXISTS (SELECT 1 FROM others WHERE name = $2::text) THEN 1"
-        " WHEN EXISTS (SELECT 1 FROM others WHERE endpoint = '' OR $3::text = '') THEN 2"
-        " WHEN EXISTS (SELECT 1 FROM others WHERE public_key = $4::text) THEN 5"
-        " WHEN (SELECT count(*) FROM others) >= $6::int8 THEN 3"
-        " ELSE 0 END AS code),"
-        " put AS (INSERT INTO nodes (number, name, endpoint, public_key, version, "
-        "roles, entered_us, beat_us,"
-        " steady_us) SELECT $1::int8, $2::text, $3::text, $4::text, $5::int8::int4, $7::int8, " NOW
-        ", " NOW ", " NOW " FROM verdict WHERE code = 0 ON CONFLICT (number) DO NOTHING)"
-        " SELECT code FROM verdict",
+    [ENTER] = "WITH others AS (SELECT name, endpoint, public_key, gone_after_us FROM nodes WHERE "
+              "gone_us IS NULL"
+              " AND number <> $1::int8),"
+              " verdict AS (SELECT CASE"
+              " WHEN EXISTS (SELECT 1 FROM nodes WHERE number = $1::int8 AND (gone_us IS NOT NULL"
+              " OR name <> $2::text OR endpoint <> $3::text)) THEN 4"
+              " WHEN EXISTS (SELECT 1 FROM others WHERE name = $2::text) THEN 1"
+              " WHEN EXISTS (SELECT 1 FROM others WHERE endpoint = '' OR $3::text = '') THEN 2"
+              " WHEN EXISTS (SELECT 1 FROM others WHERE public_key = $4::text) THEN 5"
+              " WHEN EXISTS (SELECT 1 FROM others WHERE gone_after_us <> $8::int8) THEN 6"
+              " WHEN (SELECT count(*) FROM others) >= $6::int8 THEN 3"
+              " ELSE 0 END AS code),"
+              " put AS (INSERT INTO nodes (number, name, endpoint, public_key, version, "
+              "roles, entered_us, beat_us,"
+              " steady_us, gone_after_us) SELECT $1::int8, $2::text, $3::text, $4::text, "
+              "$5::int8::int4, $7::int8, " NOW ", " NOW ", " NOW
+              ", $8::int8 FROM verdict WHERE code = 0 ON CONFLICT (number) DO NOTHING)"
+              " SELECT code, coalesce((SELECT min(gone_after_us) FROM others WHERE gone_after_us "
+              "<> $8::int8), 0)"
+              " FROM verdict",
     [BEAT] = "UPDATE nodes SET beat_us = " NOW ", steady_us = CASE WHEN " NOW
              " - beat_us > $2::int8 * 2 / 3 THEN " NOW " ELSE steady_us END, unheard = $3::int8[]"
              " WHERE number = $1::int8 AND gone_us IS NULL",
@@ -176,35 +181,40 @@ static int keep_snapshot(registry_t *self, const PGresult *result)
 }
 
 static int postgres_enter(cf_registry_t *base, const cf_node_t *node, int64_t gone_after_us,
-                          cf_id_t *limit_key)
+                          cf_entry_t *entry)
 {
     registry_t *self = (registry_t *)base;
-    static const int codes[] = {
-        [ENTERED] = 0,         [NAME_TAKEN] = CF_EEXIST,  [CANNOT_TALK] = CF_EPERM,
-        [TOO_MANY] = CF_EFULL, [NUMBER_USED] = CF_ESTALE, [KEY_TAKEN] = CF_ECONFLICT};
+    static const int codes[] = {[ENTERED] = 0,
+                                [NAME_TAKEN] = CF_EEXIST,
+                                [CANNOT_TALK] = CF_EPERM,
+                                [TOO_MANY] = CF_EFULL,
+                                [NUMBER_USED] = CF_ESTALE,
+                                [KEY_TAKEN] = CF_ECONFLICT,
+                                [GONE_AFTER_DIFFERS] = CF_ERANGE};
     uint64_t number, gone_after, version, most, roles;
     cf_pg_param_t params[] = {
         cf_pg_int8_param(&number, node->number),   cf_pg_text_param(node->name),
         cf_pg_text_param(node->endpoint),          cf_pg_text_param(node->public_key),
         cf_pg_int8_param(&version, node->version), cf_pg_int8_param(&most, CF_NODES_MAX),
-        cf_pg_int8_param(&roles, node->roles)};
-    cf_pg_param_t late[] = {params[0], cf_pg_int8_param(&gone_after, gone_after_us)};
+        cf_pg_int8_param(&roles, node->roles),     cf_pg_int8_param(&gone_after, gone_after_us)};
+    cf_pg_param_t late[] = {params[0], params[7]};
     trip_t trip;
     begin(&trip, self);
     add(&trip, LOCK_ENTRY, NULL, 0);
     add(&trip, FORGET, NULL, 0);
     add(&trip, MARK_LATE_BEFORE, late, 2);
     add(&trip, MARK_REPLACED, params, 3);
-    add(&trip, ENTER, params, 7);
+    add(&trip, ENTER, params, 8);
     add(&trip, SNAPSHOT, NULL, 0);
     add(&trip, LIMIT_KEY, NULL, 0);
     int rc = commit(&trip);
     if (rc == 0) {
         int32_t answer = cf_pg_int4(trip.results[trip.sent - 4], 0, 0);
         rc = keep_snapshot(self, trip.results[trip.sent - 3]);
-        *limit_key = cf_pg_id(trip.results[trip.sent - 2], 0, 0);
+        entry->gone_after_us = cf_pg_int8(trip.results[trip.sent - 4], 0, 1);
+        entry->limit_key = cf_pg_id(trip.results[trip.sent - 2], 0, 0);
         if (rc == 0)
-            rc = answer >= ENTERED && answer <= KEY_TAKEN ? codes[answer] : CF_EIO;
+            rc = answer >= ENTERED && answer <= GONE_AFTER_DIFFERS ? codes[answer] : CF_EIO;
     }
     end(&trip);
     return rc;

@@ -61,14 +61,21 @@ typedef struct {
     void *arg;
 } cf_view_t;
 
+/* What enter() answers. */
+typedef struct {
+    cf_id_t limit_key;     /* with 0: drawn at random when the tables were made, the same for all */
+    int64_t gone_after_us; /* with CF_ERANGE: of one that is there */
+} cf_entry_t;
+
 typedef struct {
     /* This process is a node from here on. One of the same name and endpoint is gone then: it cannot be
      * there. CF_EEXIST: one of this name and another endpoint is there. CF_EPERM: others are there, and could not be
      * talked to, as this one or they have no endpoint. CF_ECONFLICT: one of another name has this public key: links go by keys,
-     * so each would take the other's. CF_EFULL: CF_NODES_MAX are there. CF_ESTALE: this number is used up. To be repeated after CF_EIO, also if it happened. *limit_key is set with 0: drawn at random
-     * when the tables were made, the same for all. */
+     * so each would take the other's. CF_ERANGE: one that is there has another gone_after_us: whoever has the shorter one
+     * would mark it gone while its lease holds. CF_EFULL: CF_NODES_MAX are there. CF_ESTALE: this number is used up. To be
+     * repeated after CF_EIO, also if it happened. */
     int (*enter)(cf_registry_t *self, const cf_node_t *node, int64_t gone_after_us,
-                 cf_id_t *limit_key);
+                 cf_entry_t *entry);
 
     /* A heartbeat. Marks gone who has been without one for too long, if this node has been steady for as long:
      * without two thirds of it between two of its own (after an outage all are late), and one of those who do not hear each other: who has most of

@@ -44,10 +44,10 @@ static struct {
  */
 
 static int enter(cf_registry_t *self, const cf_node_t *node, int64_t gone_after_us,
-                 cf_id_t *limit_key)
+                 cf_entry_t *entry)
 {
     (void)self, (void)node, (void)gone_after_us;
-    *limit_key = (cf_id_t){0};
+    *entry = (cf_entry_t){0};
     return 0;
 }
 

@@ -44,9 +44,9 @@ static struct {
 } registry;
 
 static int fake_enter(cf_registry_t *self, const cf_node_t *node, int64_t gone_after_us,
-                      cf_id_t *limit_key)
+                      cf_entry_t *entry)
 {
-    *limit_key = (cf_id_t){{9}};
+    *entry = (cf_entry_t){{{9}}, 7000000};
     (void)self;
     cr_assert(eq(u32, node->number, 1));
     registry.gone_after_us = gone_after_us;
@@ -188,7 +188,10 @@ static void show_body(const cf_msg_t *msg)
     char *end = shown + strlen(shown);
     size_t left = sizeof shown - strlen(shown);
     cr_assert(eq(int, cf_msg_body(&body, msg, &arena), 0));
-    if (msg->type == CF_MSG_ENTERED)
+    if (msg->type == CF_MSG_ENTERED && body.entered.gone_after_us)
+        snprintf(end, left, " %u theirs %llu", body.entered.reason,
+                 (unsigned long long)body.entered.gone_after_us / 1000);
+    else if (msg->type == CF_MSG_ENTERED)
         snprintf(end, left, " %u", body.entered.reason);
     else if (msg->type == CF_MSG_NODE_HERE)
         snprintf(end, left, " %u %.*s %s", body.here.node, (int)body.here.endpoint.size,
@@ -313,9 +316,11 @@ Test(nodes, who_is_not_let_in_says_why_once_and_waits)
     cr_assert(eq(str, pass_time(), ""));
     registry.enter_rc = CF_EPERM;
     cr_assert(eq(str, pass_time(), "ENTERED supervisor-0@1 5\n"));
+    registry.enter_rc = CF_ERANGE;
+    cr_assert(eq(str, pass_time(), "ENTERED supervisor-0@1 2 theirs 7000\n"));
     registry.enter_rc = 0;
     cr_assert(eq(str, pass_time(), "ENTERED supervisor-0@1 0\n"));
-    cr_assert(eq(int, registry.enters, 4));
+    cr_assert(eq(int, registry.enters, 5));
 }
 
 Test(nodes, whose_number_was_used_never_enters)

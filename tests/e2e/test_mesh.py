@@ -120,6 +120,19 @@ def test_a_node_with_the_name_or_the_key_of_another_waits_and_harms_none(store_k
     await_metric(nodes[1], LINKS, 1)
 
 
+def test_a_node_with_another_gone_after_waits_until_the_others_have_left(store_kind, make_node):
+    nodes = [make_node(i, allowed=range(3)).start() for i in range(2)]
+    other = make_node(2, allowed=range(3), CONFAB_NODE_GONE_AFTER="2s").listen()
+    line = "the nodes that are there have another node.gone_after; waits until they leave"
+    found = other.wait_log(lambda entry: entry.get("msg") == line)
+    assert (found["own_ms"], found["theirs_ms"]) == (2000, 1000)
+    assert nodes[0].terminate() == 0
+    servers.until(lambda: nodes[1].metrics()[LINKS] == 0, "the first to be missed")
+    assert not is_ready(other)
+    assert nodes[1].terminate() == 0
+    other.wait_serving()
+
+
 def test_one_more_node_than_may_be_waits_until_one_leaves(store_kind, make_node):
     node = make_node(0, allowed=range(3), CONFAB_NODE_GONE_AFTER="60s")
     node.command("migrate")

@@ -41,7 +41,8 @@ static void close_all(void)
 
 TestSuite(registry, .fini = close_all, .timeout = 60);
 
-static cf_id_t limit_key; /* as it was told last */
+static cf_entry_t entry;                      /* as it was told last */
+static int64_t gone_after_us = GONE_AFTER_US; /* of who enters */
 
 static int enter_with(uint32_t number, const char *name, const char *endpoint, uint32_t key)
 {
@@ -54,7 +55,7 @@ static int enter_with(uint32_t number, const char *name, const char *endpoint, u
                       .public_key = cf_str(text),
                       .version = 1,
                       .roles = 2};
-    return registry->ops->enter(registry, &node, GONE_AFTER_US, &limit_key);
+    return registry->ops->enter(registry, &node, gone_after_us, &entry);
 }
 
 static int enter_as(uint32_t number, const char *name, const char *endpoint)
@@ -174,11 +175,11 @@ Test(registry, gives_all_who_enter_one_key_for_limits)
     if (!open_all())
         return;
     cr_assert(eq(int, enter(1), 0));
-    cf_id_t first = limit_key;
+    cf_id_t first = entry.limit_key;
     cr_assert(not(cf_id_equal(first, (cf_id_t){0})));
-    limit_key = (cf_id_t){0};
+    entry.limit_key = (cf_id_t){0};
     cr_assert(eq(int, enter(2), 0));
-    cr_assert(cf_id_equal(limit_key, first));
+    cr_assert(cf_id_equal(entry.limit_key, first));
 }
 
 Test(registry, to_enter_again_after_a_lost_answer_changes_nothing)
@@ -226,6 +227,64 @@ Test(registry, one_key_is_one_node)
     cr_assert(eq(int, enter_with(2, "b", "tcp://10.0.0.2:7000", 7), CF_ECONFLICT));
     cr_assert(eq(int, registry->ops->leave(registry, 3), 0));
     cr_assert(eq(int, enter_with(2, "b", "tcp://10.0.0.2:7000", 7), 0));
+}
+
+static int enter_after(uint32_t number, int64_t us)
+{
+    gone_after_us = us;
+    int rc = enter(number);
+    gone_after_us = GONE_AFTER_US;
+    return rc;
+}
+
+Test(registry, all_who_are_there_agree_when_one_is_gone)
+{
+    if (!open_all())
+        return;
+    cr_assert(eq(int, enter(1), 0));
+    cr_assert(eq(int, enter_after(2, GONE_AFTER_US + 1), CF_ERANGE));
+    cr_assert(eq(i64, entry.gone_after_us, GONE_AFTER_US));
+    cr_assert(eq(int, enter_after(2, GONE_AFTER_US - 1), CF_ERANGE));
+    cr_assert(eq(int, enter(3), 0));
+    cr_assert(eq(int, beat(3), 0));
+    cr_assert(eq(str, there, "1 3"));
+    cr_assert(eq(int, registry->ops->leave(registry, 1), 0));
+    cr_assert(eq(int, enter_after(2, 2 * GONE_AFTER_US), CF_ERANGE)); /* 3 is there still */
+    cr_assert(eq(int, registry->ops->leave(registry, 3), 0));
+    cr_assert(eq(int, enter_after(2, 2 * GONE_AFTER_US), 0));
+    cr_assert(eq(int, enter(4), CF_ERANGE));
+    cr_assert(eq(i64, entry.gone_after_us, 2 * GONE_AFTER_US));
+}
+
+Test(registry, who_comes_marks_nobody_gone_before_that_ones_own_time)
+{
+    if (!open_all())
+        return;
+    cr_assert(eq(int, enter(1), 0));
+    wait_without_beats("1", GONE_AFTER_US - 1000000);
+    cr_assert(eq(int, enter_after(2, GONE_AFTER_US / 3), CF_ERANGE));
+    cr_assert(eq(int, beat(1), 0));
+    cr_assert(eq(str, there, "1"));
+    wait_without_beats("1", GONE_AFTER_US);
+    cr_assert(eq(int, enter_after(2, 20 * GONE_AFTER_US), 0));
+    cr_assert(eq(int, beat(1), CF_ESTALE));
+    cr_assert(eq(int, why, CF_NODE_LATE));
+}
+
+/* One from before this was written down: nothing is known of it. */
+Test(registry, goes_by_its_own_time_for_a_node_that_has_not_said)
+{
+    if (!open_all())
+        return;
+    cr_assert(eq(int, enter(1), 0));
+    place_sql("UPDATE nodes SET gone_after_us = NULL", NULL, 0);
+    cr_assert(eq(int, enter_after(2, 2 * GONE_AFTER_US), 0));
+    wait_without_beats("1", GONE_AFTER_US);
+    cr_assert(eq(int, enter_after(3, 2 * GONE_AFTER_US), 0));
+    wait_without_beats("1", GONE_AFTER_US);
+    cr_assert(eq(int, enter_after(4, 2 * GONE_AFTER_US), 0));
+    cr_assert(eq(int, beat(2), 0));
+    cr_assert(eq(str, there, "2 3 4"));
 }
 
 Test(registry, a_process_replaces_the_one_before_on_its_endpoint)

@@ -1,6 +1,9 @@
 #include "node.h"
 
-static const cf_field_t entered[] = {CF_F_U32(cf_entered_t, reason, 0, 255)};
+static const cf_field_t entered[] = {
+    CF_F_U32(cf_entered_t, reason, 0, 255),
+    CF_F_U64(cf_entered_t, gone_after_us),
+};
 const cf_shape_t cf_shape_entered = CF_SHAPE(cf_entered_t, entered);
 
 static const cf_field_t node_here[] = {

@@ -18,7 +18,8 @@
 #include <stdbool.h>
 
 typedef struct {
-    uint32_t reason; /* 0, or a cf_err_t without its sign */
+    uint32_t reason;        /* 0, or a cf_err_t without its sign */
+    uint64_t gone_after_us; /* with CF_ERANGE: node.gone_after of one that is there; else 0 */
 } cf_entered_t;
 
 typedef struct {
