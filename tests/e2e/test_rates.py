@@ -9,6 +9,7 @@ import time
 import pytest
 
 import openapi
+import ports
 import server as servers
 import ws
 
@@ -20,9 +21,9 @@ LIMITED = b'{"error":"Rate limit exceeded"}\n'
 class Connection:
     """One keep-alive connection, from an address of its own if wanted."""
 
-    def __init__(self, server, address="127.0.0.1"):
-        self.http = http.client.HTTPConnection("127.0.0.1", int(server.port), timeout=servers.LIMIT_S,
-                                               source_address=(address, 0))
+    def __init__(self, server, address=None):
+        self.http = http.client.HTTPConnection(ports.host(server.port), int(server.port), timeout=servers.LIMIT_S,
+                                               source_address=address and (address, 0))
 
     def call(self, method, path, body=None, **headers):
         """Status, headers and body of one call of the API."""
