@@ -14,14 +14,14 @@ void cf_descriptors_raise(void)
     }
 }
 
-/* For each other node a socket's and a connection's, two of these while one follows another; those of who listens and
- * of who answers for keys; handshakes; the actors that send to it, and those that it sends to. */
+/* For each other node a socket's and a connection's, two of these while one follows another, and two while its name is
+ * looked up; those of who listens and of who answers for keys; what all are waited for by; handshakes; the actors that send to it, and those that it sends to. */
 static long mesh_descriptors(const cf_config_t *config)
 {
     if (!config->mesh_listen[0])
         return 0;
     long here = config->rooms_threads_max + config->gateway_count + config->store_readers + 6;
-    return 3 * (long)config->mesh_allowed_keys.count + 3 + CF_DESCRIPTORS_HANDSHAKES + 3 + 2 * here;
+    return 5 * (long)config->mesh_allowed_keys.count + 4 + CF_DESCRIPTORS_HANDSHAKES + 3 + 2 * here;
 }
 
 /* Room threads and gateways send to nearly everybody, the rest to a few. */

@@ -5,12 +5,15 @@
 #include "err.h"
 #include "log.h"
 #include "metrics.h"
+#include "peer_name.h"
 #include "roles.h"
 #include "wire/control.h"
 #include "wire/node.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #define AGAIN_US INT64_C(500000)
 #define CONFIRM_US INT64_C(20000)
@@ -24,8 +27,9 @@
 typedef struct {
     uint32_t number;
     char key[CF_NODE_KEY_SIZE + 1];
-    cf_line_t *line; /* owned by curve; NULL: the other one connects */
-    cf_way_t way;    /* where frames go */
+    cf_line_t *line; /* owned by curve; NULL: the other one connects, or no address is known yet */
+    cf_peer_name_t name; /* if it is connected to, and by a name */
+    cf_way_t way;        /* where frames go */
     bool has_way;
     bool is_full;            /* the way took less than it was given */
     cf_reliable_t *reliable; /* owned; NULL: cut off */
@@ -36,6 +40,7 @@ struct cf_mesh {
     cf_mesh_config_t config;
     cf_curve_t *curve;
     cf_outbox_t *out; /* the actor's */
+    int awaited;      /* epoll: the inbox, and answers to what is looked up */
     uint32_t number;
     cf_crossing_t crossing; /* of whoever speaks just now */
     peer_t peers[CF_NODES_MAX];
@@ -44,6 +49,12 @@ struct cf_mesh {
     uint64_t refused; /* nodes whose key is not allowed */
     bool is_draining;
 };
+
+static int await(const cf_mesh_t *self, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    return epoll_ctl(self->awaited, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : CF_EIO;
+}
 
 int cf_mesh_new(cf_mesh_t **out, const cf_mesh_config_t *config)
 {
@@ -55,8 +66,13 @@ int cf_mesh_new(cf_mesh_t **out, const cf_mesh_config_t *config)
     self->out = cf_actor_outbox(config->actor);
     self->number = self->crossing.me = cf_outbox_address(self->out).node;
     memcpy(self->crossing.actors, config->actors, sizeof self->crossing.actors);
-    int rc = cf_curve_open(&self->curve, config->bus, &self->config.curve);
+    self->awaited = epoll_create1(EPOLL_CLOEXEC);
+    int rc = await(self, cf_inbox_fd(cf_actor_inbox(config->actor)));
+    if (rc == 0)
+        rc = cf_curve_open(&self->curve, config->bus, &self->config.curve);
     if (rc < 0) {
+        if (self->awaited >= 0)
+            close(self->awaited);
         free(self);
         return rc;
     }
@@ -89,6 +105,7 @@ static void let_go(cf_mesh_t *self, peer_t *peer)
 {
     if (peer->line)
         cf_curve_hang_up(self->curve, &peer->line);
+    cf_peer_name_forget(&peer->name);
     if (peer->reliable)
         self->again += cf_reliable_again(peer->reliable);
     cf_reliable_destroy(&peer->reliable);
@@ -146,6 +163,45 @@ static void endpoint_of(const cf_mesh_t *self, const cf_node_here_t *here,
     }
 }
 
+static int dial(cf_mesh_t *self, peer_t *peer, const char *endpoint)
+{
+    if (peer->line)
+        cf_curve_hang_up(self->curve, &peer->line);
+    int rc = cf_curve_dial(self->curve, &peer->line, endpoint, peer->key);
+    peer->way = (cf_way_t){.line = peer->line};
+    peer->has_way = rc == 0;
+    peer->is_full = false;
+    return rc;
+}
+
+/* What could not be dialed is tried again with the next answer. */
+static void look_up(cf_mesh_t *self, peer_t *peer, int64_t boot_us)
+{
+    int rc = 0;
+    if (cf_peer_name_due_us(&peer->name, cf_reliable_heard_us(peer->reliable)) <= boot_us) {
+        int fd = cf_peer_name_ask(&peer->name, boot_us);
+        rc = fd < 0 ? fd : await(self, fd);
+        if (rc < 0)
+            cf_peer_name_give_up(&peer->name);
+    }
+    if (cf_peer_name_answer(&peer->name, boot_us)) {
+        rc = dial(self, peer, peer->name.found);
+        if (rc < 0)
+            peer->name.found[0] = '\0';
+    }
+    if (rc < 0)
+        cf_log_error("cannot make a link to a node", CF_UINT("node", peer->number),
+                     CF_STR("endpoint", peer->name.host), CF_ERR(rc));
+}
+
+static void look_all_up(cf_mesh_t *self)
+{
+    int64_t boot_us = cf_boot_us();
+    for (uint32_t i = 0; i < self->count; i++)
+        if (self->peers[i].reliable)
+            look_up(self, &self->peers[i], boot_us);
+}
+
 static int add_peer(cf_mesh_t *self, const cf_node_here_t *here, const char *key, int64_t boot_us)
 {
     char endpoint[CF_NODE_ENDPOINT_MAX + 1];
@@ -159,14 +215,12 @@ static int add_peer(cf_mesh_t *self, const cf_node_here_t *here, const char *key
     memcpy(peer.key, key, sizeof peer.key);
     endpoint_of(self, here, endpoint);
     int rc = cf_reliable_new(&peer.reliable, &config, boot_us);
-    if (rc == 0 && here->came_before)
-        rc = cf_curve_dial(self->curve, &peer.line, endpoint, key);
+    if (rc == 0 && here->came_before && !cf_peer_name_init(&peer.name, endpoint))
+        rc = dial(self, &peer, endpoint);
     if (rc < 0) {
         cf_reliable_destroy(&peer.reliable);
         return rc;
     }
-    peer.way.line = peer.line;
-    peer.has_way = peer.line != NULL;
     self->peers[self->count++] = peer;
     return 0;
 }
@@ -401,7 +455,11 @@ static int64_t next_us(const cf_mesh_t *self, int64_t boot_us)
     int64_t due_us = cf_outbox_is_empty(self->out) ? INT64_MAX : boot_us + NO_MEMORY_US;
     for (uint32_t i = 0; i < self->count; i++) {
         const peer_t *peer = &self->peers[i];
-        if (!peer->reliable || !peer->has_way || (peer->is_full && peer->line))
+        if (!peer->reliable)
+            continue;
+        due_us = cf_earlier_us(
+            due_us, cf_peer_name_due_us(&peer->name, cf_reliable_heard_us(peer->reliable)));
+        if (!peer->has_way || (peer->is_full && peer->line))
             continue;
         due_us = cf_earlier_us(due_us, peer->is_full ? boot_us + FULL_US
                                                      : cf_reliable_due_us(peer->reliable));
@@ -412,11 +470,12 @@ static int64_t next_us(const cf_mesh_t *self, int64_t boot_us)
 static void run(void *state, cf_actor_t *actor)
 {
     cf_mesh_t *self = state;
-    int fd = cf_inbox_fd(cf_actor_inbox(actor)), n;
+    int n;
     while ((n = cf_actor_turn(actor, CF_INBOX_BATCH_MAX)) >= 0) {
         bool has_more = read_all(self) || n == CF_INBOX_BATCH_MAX;
+        look_all_up(self);
         send_all(self);
-        cf_curve_wait(self->curve, fd,
+        cf_curve_wait(self->curve, self->awaited,
                       has_more ? 0 : cf_boot_timeout_ms(next_us(self, cf_boot_us())));
     }
 }
@@ -473,6 +532,7 @@ static void destroy(void *state)
     for (uint32_t i = 0; i < self->count; i++)
         let_go(self, &self->peers[i]);
     cf_curve_close(&self->curve);
+    close(self->awaited);
     free(self);
 }
 

@@ -13,6 +13,8 @@
  * NODE_GONE; it is as good as not there, which nodes find out by its missing BEATs. A message for a node that is
  * not known, or cut off, is counted (CF_M_UNDELIVERABLE).
  *
+ * Who has a name in its endpoint is dialed by the addresses that are found for it beside all this (peer_name.h).
+ *
  * A key is one node's: who comes with the key of one that is there replaces it, as after a restart. */
 #ifndef CF_MESH_H
 #define CF_MESH_H

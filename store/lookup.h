@@ -1,4 +1,4 @@
-/* store/lookup.h: the addresses of the hosts of a PostgreSQL URL, found without blocking who asks.
+/* store/lookup.h: the addresses of the hosts of a PostgreSQL URL, or of another node, found without blocking who asks.
  *
  * getaddrinfo(3) takes as long as the system's resolver likes and cannot be ended. It runs on a thread
  * that is made for one question, with a copy of it, writes the answer to a socket and ends; nothing is

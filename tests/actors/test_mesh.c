@@ -357,6 +357,39 @@ Test(mesh, connects_to_where_the_configuration_says_a_node_is)
     cr_assert(is_next(&one, 2, 1));
 }
 
+Test(mesh, connects_to_a_name_where_it_is_found)
+{
+    char endpoint[CF_ENDPOINT_MAX];
+    snprintf(endpoint, sizeof endpoint, "tcp://localhost%s", strrchr(one.endpoint, ':'));
+    open_node(&two, &keys[TWO]);
+    tell_here(&one, two.number, two.endpoint, two.key, false);
+    tell_here(&two, one.number, endpoint, one.key, true);
+    look_up(&two, 1, 1);
+    look_up(&one, 2, 2);
+    cf_outbox_flush(two.gateway_out);
+    cf_outbox_flush(one.gateway_out);
+    cr_assert(is_next(&one, 2, 1));
+    cr_assert(is_next(&two, 1, 2));
+}
+
+/* It is asked for again and again, and does no harm. */
+Test(mesh, a_name_that_is_nowhere_costs_nobody_else_a_link)
+{
+    new_hand(&keys[BY_HAND]);
+    tell_here(&one, HAND, "tcp://nowhere.invalid:1", keys[BY_HAND].public_key, true);
+    open_node(&two, &keys[TWO]);
+    tell_here(&one, two.number, two.endpoint, two.key, false);
+    tell_here(&two, one.number, one.endpoint, one.key, true);
+    look_up(&one, 2, 1);
+    cf_outbox_flush(one.gateway_out);
+    cr_assert(is_next(&two, 1, 1));
+    tell_gone(&one, HAND);
+    look_up(&one, HAND, 2);
+    look_up(&one, 2, 3);
+    cf_outbox_flush(one.gateway_out);
+    cr_assert(is_next(&two, 1, 3));
+}
+
 Test(mesh, what_is_said_before_the_other_is_there_comes_when_it_is)
 {
     new_hand(&keys[BY_HAND]);

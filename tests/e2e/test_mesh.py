@@ -10,6 +10,7 @@ import server as servers
 from nodes import LINKS, REFUSED, await_metric, keys, settings  # noqa: F401 (fixture)
 
 NODES_MAX = 64  # CF_NODES_MAX, base/model_limits.h
+FRAMES = "confab_mesh_frames_total"
 QUICK = {"CONFAB_NODE_HEARTBEAT": "100ms", "CONFAB_NODE_GONE_AFTER": "1s", "CONFAB_MESH_LISTEN": "127.0.0.1:0"}
 
 pytestmark = pytest.mark.only_store("postgres")
@@ -103,6 +104,44 @@ def test_a_node_whose_key_the_others_do_not_know_has_no_link(store_kind, make_no
     stranger.start()
     await_metric(first, REFUSED, 2)  # what the registry tells, and who connects
     assert first.metrics()[LINKS] == 0
+
+
+def by_name():
+    """Of a node that others reach as one.test."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    return {"CONFAB_MESH_LISTEN": f"127.0.0.1:{port}", "CONFAB_MESH_ENDPOINT": f"tcp://one.test:{port}"}
+
+
+def test_a_resolver_that_hangs_when_a_node_dies_costs_no_other_link(store_kind, make_node, names):
+    names.answer("one.test 127.0.0.1\n")
+    first = make_node(0, allowed=range(3), **by_name()).start()
+    others = [make_node(i, allowed=range(3), **names.env).start() for i in (1, 2)]
+    for node in others:
+        await_metric(node, LINKS, 2)
+    names.hang()
+    first.kill()
+    for node in others:
+        assert node.wait_log(lambda entry: entry["msg"] == "a node is gone")
+    for node in others:  # longer than it takes to miss one that is not heard
+        await_metric(node, FRAMES, node.metrics()[FRAMES] + 30)
+    assert [node.metrics()[LINKS] for node in others] == [1, 1]
+    again = make_node(0, allowed=range(3), **by_name()).listen()
+    names.answer("one.test 127.0.0.1\n")
+    again.wait_serving()
+    await_metric(again, LINKS, 2)
+
+
+def test_a_name_that_has_moved_is_found_again(store_kind, make_node, names):
+    names.answer("one.test 127.0.0.2\n")  # nobody is there
+    first = make_node(0, allowed=range(3), CONFAB_NODE_GONE_AFTER="1m", **by_name()).start()
+    other = make_node(1, allowed=range(3), CONFAB_NODE_GONE_AFTER="1m", **names.env).listen()
+    assert other.wait_log(lambda entry: entry["msg"] == "a node is there")
+    assert other.metrics()[LINKS] == 0
+    names.answer("one.test 127.0.0.1\n")
+    other.wait_serving()
+    for node in (first, other):
+        await_metric(node, LINKS, 1)
 
 
 @pytest.mark.parametrize("number, name, taken", [(2, "node-0", "node.name"), (0, "node-2", "mesh.secret_key")])

@@ -148,20 +148,12 @@ def test_a_hangup_is_heard_while_the_store_is_silent(store_kind, mute):
 
 
 @pytest.fixture
-def names(tmp_path):
-    """What the names under .test stand for; while it is not there to look one up hangs."""
-    return tmp_path / "names"
-
-
-@pytest.fixture
 def named(make_server, store, names):
     """A server that knows its store by these host names."""
     def make(*hosts):
-        sanitizers = [found.decode() for found in re.findall(rb"lib[at]san\.so\.\d+", servers.BINARY.read_bytes())[:1]]
         assert "127.0.0.1" in store.url
         store.url = re.sub(r"@127\.0\.0\.1:(\d+)", "@" + ",".join(f"{host}:\\1" for host in hosts), store.url)
-        shim = servers.BINARY.parent / "tests/slow_names.so"
-        server = make_server({"LD_PRELOAD": " ".join([*sanitizers, str(shim)]), "CONFAB_TEST_NAMES": str(names)})
+        server = make_server(names.env)
         server.allow_errors("^cannot open the store$|^the store is away$")
         return server
     return make
@@ -178,11 +170,11 @@ def test_a_name_that_cannot_be_looked_up_delays_only_the_store(store_kind, named
     check_waiting(server)
     servers.until(lambda: len(looked_up_in_vain(server)) >= 2, "two look-ups to be waited for in vain")
     check_waiting(server)
-    names.write_text("db.test 127.0.0.1\n")
+    names.answer("db.test 127.0.0.1\n")
     server.wait_serving()
     ann = server.user("ann")
     # It has served for long; now its connections end, and the resolver hangs again.
-    names.unlink()
+    names.hang()
     before = server.metrics()["confab_store_errors_total"]
     for pid in server.store.backends():
         server.store.kill_backend(pid)
@@ -190,7 +182,7 @@ def test_a_name_that_cannot_be_looked_up_delays_only_the_store(store_kind, named
     servers.until(lambda: server.metrics()["confab_store_errors_total"] >= before + 12,
                   "look-ups to be waited for in vain")
     check_waiting(server)
-    names.write_text("db.test 127.0.0.1\n")
+    names.answer("db.test 127.0.0.1\n")
     servers.until(lambda: status(server, "/readyz") == 200, "readiness to turn green")
     servers.until(lambda: ann.raw("GET", "/api/v1/chatrooms", headers={"Cookie": f"session_id={ann.token}"})[0] == 200,
                   "every reader to be back")
@@ -206,14 +198,14 @@ def test_a_signal_ends_a_start_whose_look_up_hangs(store_kind, named):
 
 @pytest.mark.only_store("postgres")
 def test_of_several_hosts_one_that_is_there_will_do(store_kind, named, names):
-    names.write_text("two.test ::1\ntwo.test 127.0.0.1\n")  # nothing listens at ::1
+    names.answer("two.test ::1\ntwo.test 127.0.0.1\n")  # nothing listens at ::1
     server = named("none.test", "two.test").start()
     assert server.user("ann").id
 
 
 @pytest.mark.only_store("postgres")
 def test_a_name_without_an_address_is_named(store_kind, named, names):
-    names.write_text("")
+    names.answer("")
     server = named("db.test")
     server.allow_errors("^the store was not reachable in time$")
     server.launch(CONFAB_STORE_START_WAIT="1s")

@@ -11,6 +11,7 @@ import server as servers
 import stores
 import tls
 from nodes import Nodes, keys, make_host_node  # noqa: F401 (fixtures)
+from slow_names import names  # noqa: F401 (fixture)
 
 # The end-to-end tests of the acceptance list have three nodes for a server (tests/support/with_hosts).
 OVER_NODES = "CONFAB_TEST_OVER_NODES" in os.environ
