@@ -14,6 +14,7 @@
 #include "own_pages.h"
 #include "seed.h"
 #include "supervisor.h"
+#include "version.h"
 #include "wire/protocol_doc.h"
 
 #include <errno.h>
@@ -201,7 +202,7 @@ static int mesh_key(const options_t *options)
 static int version(const options_t *options)
 {
     (void)options;
-    puts("confab " CF_VERSION);
+    printf("confab %s\n", cf_version);
     return 0;
 }
 

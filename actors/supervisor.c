@@ -5,6 +5,7 @@
 #include "err.h"
 #include "log.h"
 #include "registry.h"
+#include "version.h"
 #include "wire/control.h"
 #include "wire/node.h"
 #include "wire/observe.h"
@@ -214,7 +215,7 @@ static void say_where(const cf_supervisor_t *self)
                 CF_STR("store", cf_store_url_for_log(self->url, store, sizeof store)),
                 CF_INT("connections_max", cf_descriptors_for_connections(self->config)),
                 CF_INT("room_threads", self->config->rooms_threads_max),
-                CF_STR("version", CF_VERSION));
+                CF_STR("version", cf_version));
 }
 
 static int exit_code_of(int rc)

@@ -22,7 +22,6 @@
 #define CF_EXIT_FAILURE 1
 #define CF_EXIT_UNAVAILABLE 69  /* EX_UNAVAILABLE of sysexits.h */
 #define CF_SUPERVISOR_ANEW (-1) /* not an exit code */
-#define CF_VERSION "0.1.0"
 
 #ifdef __SANITIZE_THREAD__
 #define CF_SUPERVISOR_STACK (2u << 20) /* ThreadSanitizer keeps 0.8 MiB of its own on every stack */

@@ -18,6 +18,7 @@
 #include "stockbot.h"
 #include "storage.h"
 #include "sweeper.h"
+#include "version.h"
 #include "wire/room.h"
 
 #include <sodium.h>
@@ -137,7 +138,7 @@ static int start_stats(cf_supervisor_t *self)
     cf_stats_config_t config = {.actor = actor_of(self, CF_ACTOR_STATS, 0),
                                 .targets = self->addresses + 1, /* stats itself is the first */
                                 .n = self->count - 1,
-                                .version = CF_VERSION,
+                                .version = cf_version,
                                 .is_joining = self->bus.has_mesh,
                                 .has_store = cf_supervisor_has_role(self, CF_ROLE_ROOMS)};
     int rc = cf_stats_new(&stats, &config);
@@ -322,7 +323,7 @@ static int start_stockbot(cf_supervisor_t *self)
         &client, &(cf_http_client_config_t){.requests_max = (uint32_t)config->stock_in_flight_max,
                                             .body_max = config->stock_body_max_bytes,
                                             .trusted = config->stock_url,
-                                            .agent = "confab/" CF_VERSION});
+                                            .agent = cf_agent});
     if (rc < 0)
         return rc;
     cf_stockbot_config_t bot_config = {.url = config->stock_url,
@@ -517,7 +518,7 @@ static cf_gateway_config_t gateway_config(cf_supervisor_t *self, const char *lis
                                  .environment = config->node_environment,
                                  .own_pages = self->pages,
                                  .store_connections_max = (uint32_t)config->store_connections_max,
-                                 .version = CF_VERSION,
+                                 .version = cf_version,
                                  .proxies = config->http_trusted_proxies.items,
                                  .proxy_count = config->http_trusted_proxies.count,
                                  .metrics_allow = config->metrics_allow.items,
