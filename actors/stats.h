@@ -8,7 +8,7 @@
  *     JOINED       nodes, with is_joining -> from here on it may be
  *     METRICS      gateway -> METRICS_TEXT: Prometheus text format 0.0.4, rendered at most once a
  *                  second
- *     HEALTH       gateway -> HEALTH_STATE
+ *     HEALTH       gateway, supervisor -> HEALTH_STATE
  *     DRAIN        supervisor -> DRAINED at once; from here on the node is not ready
  * Counters are summed over all actors; those named confab_actor_ are kept apart by kind of actor.
  */

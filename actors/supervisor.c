@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define SECOND_US INT64_C(1000000)
+#define CHECKS_A_WATCHDOG 3 /* a late one is no reason to be killed */
 
 /* What the supervisor does in turn. Each step sends one message to all actors of one kind and waits
  * for their answers, until so many shares of shutdown.timeout are over; what a step leaves is the
@@ -58,13 +59,76 @@ static const step_t steps[] = {
 }; /* then the gateways, by join_all() */
 #define STEPS (sizeof steps / sizeof steps[0])
 
+/* --- the service manager -----------------------------------------------------------------------
+ */
+
+static bool is_open(const cf_supervisor_t *self);
+
+/* Before it serves it is neither said to reload nor, behind that, to be ready. */
+static void say_reloading(cf_supervisor_t *self)
+{
+    if (is_open(self))
+        cf_notify_say(&self->manager, "RELOADING=1\nMONOTONIC_USEC=%lld",
+                      (long long)cf_monotonic_us());
+}
+
+static void say_ready(cf_supervisor_t *self, const char *status)
+{
+    if (is_open(self) && !self->stopping)
+        cf_notify_say(&self->manager, "READY=1\nSTATUS=%s", status);
+}
+
+/* Who begins anew does not stop. The manager's patience is longer than ours. */
+static void say_stopping(cf_supervisor_t *self)
+{
+    if (self->begins_anew)
+        cf_notify_say(&self->manager, "STATUS=begins anew");
+    else
+        cf_notify_say(&self->manager, "STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=%lld",
+                      (long long)cf_supervisor_shares_us(self, CF_SUPERVISOR_SHARES + 1));
+}
+
+/* Returns when to look again. */
+static int64_t check_health(cf_supervisor_t *self, int64_t boot_us)
+{
+    int64_t every_us =
+        self->manager.watchdog_us ? self->manager.watchdog_us / CHECKS_A_WATCHDOG : SECOND_US;
+    if (!self->manager.watchdog_us && !self->manager.owes)
+        return INT64_MAX;
+    if (boot_us < self->next_check_us)
+        return self->next_check_us;
+    cf_notify_again(&self->manager);
+    if (self->manager.watchdog_us)
+        cf_outbox_send(cf_actor_outbox(self->self), cf_supervisor_address(self, CF_ACTOR_STATS, 0),
+                       CF_MSG_HEALTH, 0, (cf_id_t){0}, NULL);
+    self->next_check_us = boot_us + every_us;
+    return self->next_check_us;
+}
+
+/* As long as it lives it may also wait for its store: store.start_wait says for how long, and nobody else. */
+static int on_health(void *state, cf_turn_t *turn, const cf_msg_t *msg)
+{
+    cf_supervisor_t *self = state;
+    cf_health_state_t health;
+    int rc = cf_msg_body(&health, msg, turn->arena);
+    if (rc < 0 || !health.live)
+        return rc;
+    cf_notify_alive(&self->manager);
+    if (!is_open(self) && !self->stopping)
+        cf_notify_say(&self->manager, "STATUS=waits for its store\nEXTEND_TIMEOUT_USEC=%lld",
+                      (long long)self->manager.watchdog_us);
+    return 0;
+}
+
 /* --- reloading ---------------------------------------------------------------------------------
  */
 
 static void reload(cf_supervisor_t *self)
 {
+    say_reloading(self);
     if (!cf_supervisor_has_tls(self->config)) {
         cf_log_info("nothing can be reloaded while running; restart to apply a new configuration");
+        say_ready(self, "serves; nothing can be reloaded");
         return;
     }
     self->reload++;
@@ -91,6 +155,8 @@ static int on_reload_answer(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     else
         cf_log_info("reloaded", CF_STR("applied", "http.tls_cert_file, http.tls_key_file"),
                     CF_STR("needs_restart", "every other setting"));
+    say_ready(self, self->reload_refused ? "serves; the new certificate was refused"
+                                         : "serves; reloaded");
     return 0;
 }
 
@@ -123,6 +189,7 @@ static void begin_shutdown(cf_supervisor_t *self, int64_t boot_us)
 {
     cf_log_info("draining", CF_INT("timeout_ms", self->config->shutdown_timeout_ms));
     self->stopping = true;
+    say_stopping(self);
     self->step = 0;
     self->stopping_us = boot_us;
     begin_step(self);
@@ -190,6 +257,7 @@ static void on_signal(void *state, cf_turn_t *turn)
     } else if (self->begins_anew) {
         cf_log_info("does not begin anew, as it is told to end");
         self->begins_anew = false;
+        say_stopping(self);
     } else {
         cf_log_warn("ended at once by a second signal");
         cf_log_stop(1000);
@@ -237,10 +305,12 @@ static bool is_open(const cf_supervisor_t *self)
     return self->opened == connections && (self->is_node || !cf_supervisor_has_registry(self));
 }
 
-static void say_where_if_open(const cf_supervisor_t *self)
+static void say_where_if_open(cf_supervisor_t *self)
 {
-    if (is_open(self))
-        say_where(self);
+    if (!is_open(self))
+        return;
+    say_where(self);
+    say_ready(self, "serves");
 }
 
 /* The tables are there. */
@@ -397,21 +467,17 @@ static int64_t due(void *state, cf_turn_t *turn)
     if (self->stopping && self->step < STEPS)
         check_step(self, turn->boot_us);
     int64_t next_us = self->stopping ? INT64_MAX : check_store(self, turn->boot_us);
-    return self->stopping ? self->step_until_us : next_us;
+    return cf_earlier_us(self->stopping ? self->step_until_us : next_us,
+                         check_health(self, turn->boot_us));
 }
 
 static const cf_handler_t handlers[] = {
-    {CF_MSG_DRAINED, on_step_answer},
-    {CF_MSG_STOPPED, on_step_answer},
-    {CF_MSG_CLOSED, on_step_answer},
-    {CF_MSG_STORE_OPENED, on_store_opened},
-    {CF_MSG_ENTERED, on_entered},
-    {CF_MSG_FENCED, on_fenced},
-    {CF_MSG_NODE_HERE, on_node_here},
-    {CF_MSG_NODE_GONE, on_node_gone},
-    {CF_MSG_DONE, on_reload_answer},
-    {CF_MSG_REFUSED, on_reload_answer},
-    {0, NULL},
+    {CF_MSG_DRAINED, on_step_answer},   {CF_MSG_STOPPED, on_step_answer},
+    {CF_MSG_CLOSED, on_step_answer},    {CF_MSG_STORE_OPENED, on_store_opened},
+    {CF_MSG_ENTERED, on_entered},       {CF_MSG_FENCED, on_fenced},
+    {CF_MSG_HEALTH_STATE, on_health},   {CF_MSG_NODE_HERE, on_node_here},
+    {CF_MSG_NODE_GONE, on_node_gone},   {CF_MSG_DONE, on_reload_answer},
+    {CF_MSG_REFUSED, on_reload_answer}, {0, NULL},
 };
 static const cf_actor_ops_t ops = {.handlers = handlers, .due = due};
 
@@ -493,6 +559,10 @@ int cf_supervisor_run(const cf_config_t *config)
     pthread_setattr_default_np(&attr);
     pthread_attr_destroy(&attr);
     cf_log_actor("supervisor");
+    if (cf_notify_open(&self.manager, getenv("NOTIFY_SOCKET"), getenv("WATCHDOG_USEC"),
+                       getenv("WATCHDOG_PID")) < 0)
+        cf_log_warn("cannot tell the service manager anything",
+                    CF_STR("socket", getenv("NOTIFY_SOCKET")));
     cf_descriptors_raise();
     self.signals = open_signals();
     int rc = self.signals < 0 ? CF_EIO : cf_store_choose(config, self.url);
@@ -513,6 +583,7 @@ int cf_supervisor_run(const cf_config_t *config)
     free(self.addresses);
     free(self.told);
     close(self.signals);
+    cf_notify_close(&self.manager);
     cf_log_info("stopped", CF_INT("exit_code", self.exit_code));
     return self.begins_anew ? CF_SUPERVISOR_ANEW : self.exit_code;
 }

@@ -10,9 +10,13 @@
  *     STORE_OPENED      storage has the store: to the readers, which open it then. When all have it the
  *                       log says "serving". Who can never have it ends the process, and so does
  *                       store.start_wait, then with CF_EXIT_UNAVAILABLE
+ *     HEALTH_STATE      stats' answer to HEALTH, which it is sent as often as the service manager wants to hear that the process lives
  *     FENCED            this node is gone for the others: what it knew is worth nothing, and it may write
  *                       nothing. CLOSE to the gateways (1012), STOP to all, and the process begins anew; or ends, with
- *                       CF_EXIT_UNAVAILABLE, if another process of its name is there */
+ *                       CF_EXIT_UNAVAILABLE, if another process of its name is there
+ *
+ * Whoever started the process by the protocol of local/notify.h is told READY when it serves, RELOADING and READY around what
+ * SIGHUP brings, STOPPING when it ends, and that it lives while /livez is green. */
 #ifndef CF_SUPERVISOR_H
 #define CF_SUPERVISOR_H
 

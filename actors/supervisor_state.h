@@ -6,6 +6,7 @@
 #include "actor.h"
 #include "http/certificate.h"
 #include "local/local_server.h"
+#include "local/notify.h"
 #include "others.h"
 #include "own_pages.h"
 #include "password_policy.h"
@@ -41,6 +42,8 @@ typedef struct {
     int64_t stopping_us;                     /* when that began */
     int64_t step_until_us;
     int exit_code;
+    cf_notify_t manager;             /* who started this process, if it wants to know */
+    int64_t next_check_us;           /* when stats is asked whether all is well, for the manager */
     cf_password_policy_t *passwords; /* owned */
     cf_own_pages_t *pages;           /* owned; NULL: the built-in one */
     cf_local_server_t *control;      /* owned until its actor is made; NULL: there is none */

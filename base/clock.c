@@ -27,6 +27,11 @@ int64_t cf_boot_us(void)
     return read_clock(CLOCK_BOOTTIME);
 }
 
+int64_t cf_monotonic_us(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
 int cf_boot_timeout_ms(int64_t until_us)
 {
     if (until_us == INT64_MAX)

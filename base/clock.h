@@ -8,6 +8,8 @@
 int64_t cf_wall_us(void);
 /* Time since boot, suspended time included (CLOCK_BOOTTIME), microseconds. For every timer. */
 int64_t cf_boot_us(void);
+/* CLOCK_MONOTONIC, microseconds: for those outside who count by that. */
+int64_t cf_monotonic_us(void);
 /* The earlier of two times. */
 static inline int64_t cf_earlier_us(int64_t a_us, int64_t b_us)
 {

@@ -1,5 +1,6 @@
 """What is in the package, and what the tools of Debian and systemd say of it."""
 
+import json
 import pathlib
 import re
 import subprocess
@@ -10,6 +11,8 @@ import debian
 
 UNIT_SCORE_MAX = 1.5  # of ten, by systemd-analyze; less is better
 BINARY = "usr/bin/confab"
+CHECKSEC = {"relro": "full", "canary": "yes", "nx": "yes", "pie": "yes", "rpath": "no", "runpath": "no", "symbols": "no",
+            "fortify_source": "yes"}
 
 
 def run(*words, **options):
@@ -111,9 +114,11 @@ def test_nothing_in_it_has_more_rights_than_its_user(tree):
 
 
 def test_the_binary_is_hardened(tree):
-    """What tests/lint/hardening asks of any, in what is delivered."""
+    """What tests/lint/hardening asks of any, in what is delivered; and as checksec sees it."""
     found = run(debian.ROOT / "tests/lint/hardening", tree / BINARY)
     assert found.returncode == 0, found.stdout
+    said = json.loads(run("checksec", f"--file={tree / BINARY}", "--output=json").stdout)[str(tree / BINARY)]
+    assert {name: said[name] for name in CHECKSEC} == CHECKSEC
 
 
 def test_settings_hold_no_secret(tree):

@@ -1,5 +1,6 @@
 """The service under a systemd of its own, as the package leaves it: that of Debian 12."""
 
+import json
 import os
 import pathlib
 import re
@@ -20,11 +21,8 @@ def log_of(machine, *matches):
 
 
 def await_serving(machine):
-    """Its process, when that serves."""
-    def serves():
-        found = machine.unit("ActiveState", "MainPID")
-        return found["ActiveState"] == "active" and '"msg":"serving"' in log_of(machine, f"_PID={found['MainPID']}") and machine.main_pid()
-    return machine.until(serves, lambda: log_of(machine))
+    """Its process, when that serves: it is active from there on."""
+    return machine.until(lambda: machine.unit("ActiveState")["ActiveState"] == "active" and machine.main_pid(), lambda: log_of(machine))
 
 
 def test_installed_it_runs_and_will_run_after_the_next_start_of_the_machine(booted, chat):
@@ -62,11 +60,27 @@ def test_it_can_write_to_its_own_folder_alone(booted):
     assert "/var/lib/confab" in writable and writable <= {"/var/lib/confab", "/tmp", "/var/tmp"}
 
 
-def test_reload_has_it_read_its_certificate_again_and_goes_on(booted):
+def test_what_is_started_serves_when_systemctl_has_ended(booted, chat):
+    booted.run("systemctl", "restart", "confab")
+    assert booted.unit("ActiveState", "StatusText") == {"ActiveState": "active", "StatusText": "serves"}
+    chat()
+
+
+def test_reload_reaches_the_server_which_says_what_it_did(booted):
     pid = await_serving(booted)
     booted.run("systemctl", "reload", "confab")
-    booted.until(lambda: "SIGHUP" in log_of(booted) or "reload" in log_of(booted), lambda: log_of(booted))
-    assert booted.main_pid() == pid
+    booted.until(lambda: booted.unit("StatusText")["StatusText"] == "serves; nothing can be reloaded", lambda: log_of(booted))
+    assert await_serving(booted) == pid
+
+
+def test_one_that_no_longer_answers_is_replaced(booted, dropped_in, chat):
+    dropped_in("[Service]\nWatchdogSec=3s\nTimeoutStopSec=1s\n")
+    pid = await_serving(booted)
+    os.kill(pid, signal.SIGSTOP)
+    booted.until(lambda: booted.main_pid() not in (0, pid), lambda: log_of(booted))
+    await_serving(booted)
+    assert "Watchdog timeout" in log_of(booted)
+    chat()
 
 
 def test_killed_it_is_back_with_all_that_was_acknowledged(booted, chat):
@@ -150,6 +164,20 @@ def test_a_port_below_1024_has_to_be_allowed(booted, dropped_in, chat):
     dropped_in(recipe("CAP_NET_BIND_SERVICE") + "Environment=CONFAB_HTTP_LISTEN=127.0.0.1:443\n")
     chat(443)
     assert int(status_of(booted.main_pid())["CapBnd"], 16) == 1 << 10
+
+
+def test_root_may_ask_it(booted, chat):
+    await_serving(booted)
+    _, room, _ = chat()
+    rooms = booted.says("confab", "ctl", "rooms", "top", "--config", "/etc/confab/confab.yaml").splitlines()
+    assert room in [json.loads(line)["room"] for line in rooms]
+
+
+def test_another_version_takes_the_place_of_the_one_that_runs(booted, package, chat):
+    pid = await_serving(booted)
+    booted.install(package, "--reinstall")
+    assert booted.main_pid() not in (0, pid)
+    chat()
 
 
 def test_removed_it_is_stopped(booted, package):

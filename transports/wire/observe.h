@@ -2,7 +2,7 @@
  *
  *     PROBE        stats -> any             -> PROBED counters. Not answered in time: not live
  *     METRICS      gateway -> stats         -> METRICS_TEXT, Prometheus text format
- *     HEALTH       gateway -> stats         -> HEALTH_STATE
+ *     HEALTH       gateway, supervisor -> stats -> HEALTH_STATE
  *     STORE_STATE  storage, reader -> stats, whenever it changes and once a second
  *     STORE_OPENED storage, reader -> supervisor, once: the store was opened, or this process can
  *                  never use it; supervisor -> readers: storage's was, they may open theirs */
