@@ -76,7 +76,16 @@ class Machine:
                                        stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.until(lambda: self.first() and self.run("systemctl", "is-system-running", check=False).stdout.strip() in ("running", "degraded"),
                    lambda: (self.memory / "console").read_text(errors="replace"))
+        self.spare_user_namespaces()
         return self
+
+    def spare_user_namespaces(self):
+        """In a chroot the kernel makes none, wherever in it systemd-nspawn has its own root; then the unit does without that one."""
+        if self.run("unshare", "--user", "true", check=False).returncode != 0:
+            print("no user namespaces here: the service runs without PrivateUsers=")
+            drop_in = self.root / "etc/systemd/system/confab.service.d/nested.conf"
+            drop_in.parent.mkdir(parents=True)
+            drop_in.write_text("[Service]\nPrivateUsers=no\n")
 
     def first(self):
         """Process 1 of the machine, as this one numbers it; None: there is none yet."""
