@@ -6,6 +6,7 @@
 #include "ctl.h"
 #include "dead_letters.h"
 #include "err.h"
+#include "healthcheck.h"
 #include "import.h"
 #include "link/curve.h"
 #include "local/local_server.h"
@@ -246,6 +247,16 @@ static int ctl(const options_t *options)
     return code;
 }
 
+static int healthcheck(const options_t *options)
+{
+    cf_config_t config;
+    if (load(&config, options) < 0)
+        return CF_EXIT_CONFIG;
+    int code = cf_healthcheck(&config);
+    cf_config_free(&config);
+    return code;
+}
+
 static int user_import(const options_t *options)
 {
     if (!options->sessions) {
@@ -272,6 +283,7 @@ static const struct {
      "--sessions FILE: make users with sessions, one `name token` a line"},
     {"seed", NULL, seed, "fill the store with demonstration data: users, rooms, messages"},
     {"dead-letters", NULL, dead_letters, "print the commands that failed, one JSON object a line"},
+    {"healthcheck", NULL, healthcheck, "ask the server of this configuration whether it lives"},
     {"ctl", WORDS, ctl, "ask the running server; alone it says what"},
     {"token", "mesh-key", mesh_key,
      "print a new pair of keys for mesh: the secret one, then the public one"},

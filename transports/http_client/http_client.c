@@ -202,9 +202,12 @@ static bool set_options(cf_http_request_t *request)
 static int begin(cf_http_request_t *request, const char *url)
 {
     int64_t left_ms = (request->until_us - cf_boot_us() + 999) / 1000;
+    bool is_proven = !request->is_trusted || !request->client->config.trusted_is_this_host;
     if (left_ms <= 0)
         return CF_ETIME;
-    if (curl_easy_setopt(request->easy, CURLOPT_URL, url) != CURLE_OK ||
+    if (curl_easy_setopt(request->easy, CURLOPT_SSL_VERIFYPEER, is_proven ? 1L : 0L) != CURLE_OK ||
+        curl_easy_setopt(request->easy, CURLOPT_SSL_VERIFYHOST, is_proven ? 2L : 0L) != CURLE_OK ||
+        curl_easy_setopt(request->easy, CURLOPT_URL, url) != CURLE_OK ||
         curl_easy_setopt(request->easy, CURLOPT_TIMEOUT_MS, (long)left_ms) != CURLE_OK ||
         curl_multi_add_handle(request->client->multi, request->easy) != CURLM_OK)
         return CF_ENOMEM;

@@ -25,10 +25,11 @@
 #define CF_HTTP_HEAD_MAX 16384 /* bytes of all heads of one request */
 
 typedef struct {
-    uint32_t requests_max; /* at once; more are refused */
-    size_t body_max;       /* bytes of one answer */
-    const char *trusted;   /* a URL; borrowed for the call of cf_http_client_new */
-    const char *agent;     /* User-Agent; borrowed for the client's life */
+    uint32_t requests_max;     /* at once; more are refused */
+    size_t body_max;           /* bytes of one answer */
+    const char *trusted;       /* a URL; borrowed for the call of cf_http_client_new */
+    bool trusted_is_this_host; /* its certificate may be for any name, from anybody */
+    const char *agent;         /* User-Agent; borrowed for the client's life */
 } cf_http_client_config_t;
 
 typedef struct {
