@@ -1,6 +1,5 @@
 """A server that runs in the image, without an engine: on its root, read-only, as a user that nobody knows, without any
-capability or a way to one, as process 1 of its own, with nothing writable but /data. The network is that of the tests, unless
-it is alone."""
+capability or a way to one, as process 1 of its own, with nothing writable but /data. The network is that of its host."""
 
 import json
 import os
@@ -17,8 +16,6 @@ ON_KILL = "unshare: sigprocmask unblock failed: Invalid argument"  # of util-lin
 
 class Container(servers.Server):
     """As Server, but for the image and for where its data is."""
-
-    alone = False  # True: on a network of its own, with a loopback and nothing else
 
     def __init__(self, image, root, store, folder, *rest):
         super().__init__(store, folder, *rest)
@@ -43,12 +40,19 @@ class Container(servers.Server):
         return {**self.image.environment(), **ours, "CONFAB_NODE_DATA_DIR": DATA}
 
     def program(self, words, extra):
-        told = {"root": str(self.root), "uid": self.uid, "gid": self.gid, "alone": self.alone,
+        told = {"root": str(self.root), "uid": self.uid, "gid": self.gid,
                 "folder": self.image.config["WorkingDir"],
                 "command": [*self.image.config["Entrypoint"], *words], "environment": self.environment(extra),
                 "mounts": {DATA: str(self.folder), "/etc/hosts": str(self.hosts), **self.mounts}}
-        namespaces = ["--mount", "--propagation=private", "--pid", "--ipc", "--uts", *(["--net"] if self.alone else [])]
+        namespaces = ["--mount", "--propagation=private", "--pid", "--ipc", "--uts"]
         return ["unshare", *namespaces, "--fork", "--kill-child", sys.executable, "-I", str(INSIDE), json.dumps(told)], None
+
+    def check_health(self):
+        """What the image tells engines to run, in a container like this one."""
+        kind, binary, *words = self.image.config["Healthcheck"]["Test"]
+        assert kind == "CMD" and [binary] == self.image.config["Entrypoint"]
+        run = self.command(*words)
+        return run.returncode, run.stderr
 
     @property
     def pid(self):

@@ -65,10 +65,10 @@ def test_every_service_is_held(project):
         assert not {"privileged", "cap_add", "devices", "network_mode", "pid", "ipc", "userns_mode"} & set(service), name
 
 
-def test_every_service_tells_how_it_is(project):
-    """confab by its image, the others here."""
+def test_every_service_tells_how_it_is(project, image):
     for name, service in project["services"].items():
-        assert name in CONFAB or service["healthcheck"]["test"][0] == "CMD", name
+        assert service["healthcheck"]["test"][0] == "CMD", name
+        assert name not in CONFAB or service["healthcheck"]["test"] == image.config["Healthcheck"]["Test"]
 
 
 def test_ports_are_of_this_host_alone(project):
@@ -200,6 +200,7 @@ def test_the_servers_of_the_full_one_are_one_chat(store_kind, store, full, folde
         one.wait_serving()
         assert one.port == 8080
         await_metric(one, LINKS, 1)
+        assert one.check_health() == (0, "")
     talk(*members(*running))
     for one in running:
         one.signal(servers.signal.SIGTERM)

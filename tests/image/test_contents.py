@@ -44,6 +44,12 @@ def test_it_starts_without_a_shell_and_ends_by_sigterm(image):
     assert image.config["StopSignal"] == "SIGTERM"
 
 
+def test_engines_are_told_how_to_ask_whether_it_lives(image):
+    check = image.config["Healthcheck"]
+    assert check["Test"] == ["CMD", f"/{BINARY}", "healthcheck"]
+    assert check["Timeout"] > 2_000_000_000 and check["Retries"] == 3  # nanoseconds; it takes 2 s at most itself
+
+
 def test_its_environment(image):
     assert image.environment() == {"PATH": "/usr/bin", "CONFAB_NODE_DATA_DIR": "/data", "CONFAB_HTTP_LISTEN": "0.0.0.0:8080"}
 

@@ -1,11 +1,14 @@
 """The image runs: on a read-only root, as a user that nobody knows, with no rights; and people chat through it."""
 
+import functools
 import signal
 import urllib.parse
 
 import pytest
 
-from container import DATA
+from container import DATA, Container
+from fixtures import skip_reason_of_hosts
+from hosts import all_hosts
 from talking import members, talk
 from ws import Closed
 
@@ -79,3 +82,35 @@ def test_it_is_asked_by_its_own_commands(store_kind, container):
     assert two.wait_closed() == 1008
     assert [len(line) for line in container.command("token", "mesh-key").stdout.split()] == [40, 40]
     assert container.command("check-config").stdout == "OK\n"
+
+
+@pytest.mark.only_store("sqlite")
+def test_it_tells_whether_it_lives(store_kind, container):
+    container.env["CONFAB_HTTP_LISTEN"] = f"127.0.0.1:{container.port}"
+    assert container.check_health() == (0, "")
+    container.freeze()
+    code, said = container.check_health()
+    container.thaw()
+    assert code == 1 and said.endswith("timed out\n")
+    container.terminate()
+    assert container.check_health()[0] == 1
+
+
+class Untold(Container):
+    """With no settings but the image's, and its user."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.uid, self.gid = map(int, self.image.config["User"].split(":"))
+
+    def environment(self, extra=None):
+        return self.image.environment()
+
+
+@pytest.mark.skipif(bool(skip_reason_of_hosts()), reason=skip_reason_of_hosts() or "")
+@pytest.mark.only_store("sqlite")
+def test_it_needs_no_settings(store_kind, make_one, image, root):
+    container = make_one(host=all_hosts()[2], kind=functools.partial(Untold, image, root)).start()
+    assert container.port == 8080
+    assert container.check_health() == (0, "")
+    talk(*members(container, container))

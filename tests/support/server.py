@@ -268,9 +268,9 @@ class Server:
         return read_metrics(self.scrape())
 
     def command(self, *words, **extra):
-        """Runs another command of the binary with this server's settings."""
+        """Runs another command of the binary with this server's settings, on its host."""
         command, env = self.program(words, extra)
-        return subprocess.run(command, env=env, cwd=self.folder, check=False, text=True, capture_output=True, timeout=LIMIT_S)
+        return subprocess.run([*self.where, *command], env=env, cwd=self.folder, check=False, text=True, capture_output=True, timeout=LIMIT_S)
 
     def import_sessions(self, names):
         """Creates users with live sessions directly in the store; the server must not run (SQLite).
