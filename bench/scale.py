@@ -23,7 +23,7 @@ ROW_BYTES, KEY_BYTES = 358, 331
 HOST_BYTES = 1 << 30
 
 # What is built, by names in the sources.
-BOUNDS = (("CF_NODES_MAX", "base/model_limits.h"), ("CF_GATEWAYS_MAX", "actors/windows.h"),
+BOUNDS = (("CF_NODES_MAX", "base/model_limits.h"), ("CF_GATEWAYS_MAX", "base/model_limits.h"),
           ("CF_LOBBY_AWAY_MAX", "actors/lobby.h"))
 SIZES = (10 ** 6, 10 ** 7, 10 ** 8)
 TABLES = "## The figures"
