@@ -57,14 +57,8 @@ static cf_address_t limiter_of(const cf_gateway_t *self, const cf_limit_key_t *k
     if (self->others.count == 0)
         return limiter;
     memcpy(id.bytes, key->bytes, sizeof id.bytes);
-    uint64_t most = cf_rendezvous(id, limiter.node);
-    for (uint32_t i = 0; i < self->others.count; i++) {
-        uint64_t weight = cf_rendezvous(id, self->others.nodes[i]);
-        if (weight > most) {
-            most = weight;
-            limiter.node = self->others.nodes[i];
-        }
-    }
+    for (uint32_t i = 0; i < self->others.count; i++)
+        cf_rendezvous_prefer(id, &limiter.node, self->others.nodes[i]);
     return limiter;
 }
 

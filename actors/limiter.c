@@ -132,14 +132,13 @@ static bool is_moved(const cf_limiter_t *self, const cf_turn_t *turn, uint32_t k
     if (self->others.count == 0 && self->gone_count == 0)
         return false;
     memcpy(id.bytes, key->bytes, sizeof id.bytes);
-    uint64_t own = cf_rendezvous(id, cf_outbox_address(turn->out).node);
+    uint32_t own = cf_outbox_address(turn->out).node, best = own;
     for (uint32_t i = 0; i < self->others.count; i++)
-        if (cf_rendezvous(id, self->others.nodes[i]) > own)
-            return true;
+        cf_rendezvous_prefer(id, &best, self->others.nodes[i]);
     for (uint32_t i = 0; i < self->gone_count; i++)
-        if (self->gone[i].since_us > before_us && cf_rendezvous(id, self->gone[i].node) > own)
-            return true;
-    return false;
+        if (self->gone[i].since_us > before_us)
+            cf_rendezvous_prefer(id, &best, self->gone[i].node);
+    return best != own;
 }
 
 /* At least one token, of two nodes or more: who is gone had a share as well. */

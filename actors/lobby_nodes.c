@@ -150,19 +150,12 @@ void cf_lobby_nodes_keep_no_more(cf_lobby_nodes_t *self, uint32_t node)
 /* --- where a room is looked for ----------------------------------------------------------------
  */
 
-static void prefer(uint32_t *best, cf_id_t room, uint32_t node)
-{
-    uint64_t most = *best ? cf_rendezvous(room, *best) : 0, weight = cf_rendezvous(room, node);
-    if (*best == 0 || weight > most || (weight == most && node > *best))
-        *best = node;
-}
-
 uint32_t cf_lobby_nodes_preferred_other(const cf_lobby_nodes_t *self, cf_id_t room)
 {
     uint32_t best = 0;
     for (uint32_t i = 0; i < self->count; i++)
         if (!self->peers[i].is_leaving)
-            prefer(&best, room, self->nodes[i]);
+            cf_rendezvous_prefer(room, &best, self->nodes[i]);
     return best;
 }
 
@@ -170,7 +163,7 @@ uint32_t cf_lobby_nodes_preferred(const cf_lobby_nodes_t *self, cf_id_t room)
 {
     uint32_t best = cf_lobby_nodes_preferred_other(self, room);
     if (!self->is_draining || best == 0)
-        prefer(&best, room, self->self);
+        cf_rendezvous_prefer(room, &best, self->self);
     return best;
 }
 

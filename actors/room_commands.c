@@ -17,10 +17,9 @@ static cf_address_t bot_of(const cf_room_t *self)
     const cf_room_host_t *host = self->host;
     if (host->config->bot.kind || host->bot_count == 0)
         return host->config->bot;
-    uint32_t best = host->bots[0];
-    for (uint32_t i = 1; i < host->bot_count; i++)
-        if (cf_rendezvous(self->id, host->bots[i]) > cf_rendezvous(self->id, best))
-            best = host->bots[i];
+    uint32_t best = 0;
+    for (uint32_t i = 0; i < host->bot_count; i++)
+        cf_rendezvous_prefer(self->id, &best, host->bots[i]);
     return (cf_address_t){best, CF_ACTOR_STOCKBOT, 0};
 }
 

@@ -15,3 +15,10 @@ uint64_t cf_rendezvous(cf_id_t id, uint32_t node)
 {
     return mix(cf_get_le64(id.bytes) ^ mix(cf_get_le64(id.bytes + 8) ^ mix(node)));
 }
+
+void cf_rendezvous_prefer(cf_id_t id, uint32_t *best, uint32_t node)
+{
+    uint64_t most = *best ? cf_rendezvous(id, *best) : 0, weight = cf_rendezvous(id, node);
+    if (*best == 0 || weight > most || (weight == most && node > *best))
+        *best = node;
+}

@@ -9,5 +9,8 @@
 
 /* Without a key, as all nodes must find the same. Ids that are drawn at random spread evenly. */
 uint64_t cf_rendezvous(cf_id_t id, uint32_t node);
+/* *best becomes node, if that has a higher weight, or *best is 0. So the best of several is found, the same in whatever order
+ * they come. */
+void cf_rendezvous_prefer(cf_id_t id, uint32_t *best, uint32_t node);
 
 #endif
