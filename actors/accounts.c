@@ -966,17 +966,13 @@ static int on_user_ended(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 static int on_node_here(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_accounts_t *self = state;
-    bool came_before;
-    int rc = cf_others_here(&self->others, turn, msg, &came_before);
-    return rc < 0 ? rc : 0;
+    return cf_others_here(&self->others, turn, msg, NULL);
 }
 
 static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_accounts_t *self = state;
-    uint32_t node;
-    int rc = cf_others_gone(&self->others, turn, msg, &node);
-    return rc < 0 ? rc : 0;
+    return cf_others_gone(&self->others, turn, msg, NULL);
 }
 
 /* --- answers -----------------------------------------------------------------------------------

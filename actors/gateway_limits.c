@@ -77,9 +77,7 @@ int cf_limits_on_key(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 int cf_limits_on_node_here(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_gateway_t *self = state;
-    bool came_before;
-    int rc = cf_others_here(&self->others, turn, msg, &came_before);
-    return rc < 0 ? rc : 0;
+    return cf_others_here(&self->others, turn, msg, NULL);
 }
 
 /* Asked with what it was asked with before; but what was spent of a lease of a bucket that is gone matters to nobody. */
@@ -100,7 +98,7 @@ int cf_limits_on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     cf_gateway_t *self = state;
     uint32_t node;
     int rc = cf_others_gone(&self->others, turn, msg, &node);
-    if (rc <= 0)
+    if (rc < 0 || node == 0)
         return rc;
     for (cf_pending_t *pending = self->pendings; pending; pending = pending->hh.next)
         if (pending->limiter == node && (pending->client || pending->spender))

@@ -333,13 +333,13 @@ static int on_give_back(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 static int on_node_here(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_limiter_t *self = state;
-    bool came_before;
-    int rc = cf_others_here(&self->others, turn, msg, &came_before);
-    if (rc == 1 && came_before) {
+    bool is_older;
+    int rc = cf_others_here(&self->others, turn, msg, &is_older);
+    if (rc == 0 && is_older) {
         self->is_new = true;
         self->new_us = turn->boot_us;
     }
-    return rc < 0 ? rc : 0;
+    return rc;
 }
 
 static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
@@ -347,7 +347,7 @@ static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     cf_limiter_t *self = state;
     uint32_t node;
     int rc = cf_others_gone(&self->others, turn, msg, &node);
-    if (rc <= 0)
+    if (rc < 0 || node == 0)
         return rc;
     if (self->gone_count == CF_NODES_MAX)
         memmove(self->gone, self->gone + 1, --self->gone_count * sizeof self->gone[0]);

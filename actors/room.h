@@ -39,7 +39,7 @@
 #define CF_ROOM_H
 
 #include "actor.h"
-#include "model_limits.h"
+#include "others.h"
 #include "windows.h"
 #include "wire/operate.h"
 
@@ -68,9 +68,8 @@ typedef struct {
 typedef struct {
     const cf_room_config_t *config;
     cf_windows_t windows;
-    uint32_t bots[CF_NODES_MAX]; /* other nodes that have one */
-    uint32_t bot_count;
-    bool lagging; /* some gateway of some room waits for its window */
+    cf_others_t bots; /* other nodes that have one */
+    bool lagging;     /* some gateway of some room waits for its window */
     int64_t
         crowds_due_us; /* when the first crowd is to be told of who came and went (boot clock); 0: none */
     /* Never used twice in the life of a thread, so no answer meets a later room. */

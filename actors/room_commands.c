@@ -15,11 +15,11 @@
 static cf_address_t bot_of(const cf_room_t *self)
 {
     const cf_room_host_t *host = self->host;
-    if (host->config->bot.kind || host->bot_count == 0)
+    if (host->config->bot.kind || host->bots.count == 0)
         return host->config->bot;
     uint32_t best = 0;
-    for (uint32_t i = 0; i < host->bot_count; i++)
-        cf_rendezvous_prefer(self->id, &best, host->bots[i]);
+    for (uint32_t i = 0; i < host->bots.count; i++)
+        cf_rendezvous_prefer(self->id, &best, host->bots.nodes[i]);
     return (cf_address_t){best, CF_ACTOR_STOCKBOT, 0};
 }
 

@@ -235,24 +235,11 @@ static int on_lease(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     return rc;
 }
 
-static void drop_bot(cf_room_host_t *host, uint32_t node)
-{
-    for (uint32_t i = 0; i < host->bot_count; i++)
-        if (host->bots[i] == node)
-            host->bots[i] = host->bots[--host->bot_count];
-}
-
 /* It has a bot, and there is a way to it. Told again when there was no memory to tell all the first time. */
 static int on_node_here(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_rooms_t *self = state;
-    cf_node_here_t here;
-    int rc = cf_msg_body(&here, msg, turn->arena);
-    if (rc == 0)
-        drop_bot(&self->host, here.node);
-    if (rc == 0 && self->host.bot_count < CF_NODES_MAX)
-        self->host.bots[self->host.bot_count++] = here.node;
-    return rc;
+    return cf_others_here(&self->host.bots, turn, msg, NULL);
 }
 
 static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
@@ -266,7 +253,7 @@ static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         cf_room_node_gone(at->room, turn, gone.node);
         wake(self, at);
     }
-    drop_bot(&self->host, gone.node);
+    cf_others_drop(&self->host.bots, gone.node);
     cf_windows_drop_node(&self->host.windows, gone.node);
     return 0;
 }

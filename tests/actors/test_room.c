@@ -2183,7 +2183,7 @@ Test(room, refuses_commands_at_once_while_no_node_has_a_bot)
     command(GW1, 1, "ann", "A");
     cr_assert(eq(str, heard(), "gw1 refused #1 not now"));
     cr_assert(eq(u64, cf_metric_slots[CF_M_BOT_AWAY], 1));
-    host.bots[host.bot_count++] = 7;
+    host.bots.nodes[host.bots.count++] = 7;
     command(GW1, 1, "ann", "B");
     cr_assert(eq(str, heard(), "stockbot ask stock B id=B left=30000"));
 }
@@ -2191,8 +2191,8 @@ Test(room, refuses_commands_at_once_while_no_node_has_a_bot)
 Test(room, asks_the_same_node_of_several_and_refuses_when_it_goes)
 {
     room_config.bot = (cf_address_t){0};
-    host.bots[host.bot_count++] = 7;
-    host.bots[host.bot_count++] = 8;
+    host.bots.nodes[host.bots.count++] = 7;
+    host.bots.nodes[host.bots.count++] = 8;
     room_ready(1, 0);
     with_ann();
     command(GW1, 1, "ann", "A");
