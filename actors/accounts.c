@@ -938,9 +938,11 @@ static int on_session_ended(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     cf_accounts_t *self = state;
     cf_session_ended_t ended;
     int rc = cf_msg_body(&ended, msg, turn->arena);
-    told_t end = {.id = ended.session};
-    if (rc < 0 || was_told(self, end))
+    if (rc < 0)
         return rc;
+    told_t end = {.id = ended.session};
+    if (was_told(self, end))
+        return 0;
     forget_session(self, ended.token_hash);
     tell_of(self, turn, CF_MSG_SESSION_ENDED, &ended, end);
     return 0;
@@ -953,9 +955,11 @@ static int on_user_ended(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     cf_accounts_t *self = state;
     cf_user_ended_t ended;
     int rc = cf_msg_body(&ended, msg, turn->arena);
-    told_t end = {ended.user, ended.asked_us};
-    if (rc < 0 || was_told(self, end))
+    if (rc < 0)
         return rc;
+    told_t end = {ended.user, ended.asked_us};
+    if (was_told(self, end))
+        return 0;
     forget_sessions_of(self, ended.user);
     for (operation_t *op = self->operations; op; op = op->hh.next)
         op->is_overtaken |= op->step == ADDING_SESSION && cf_id_equal(op->session.user, ended.user);
