@@ -107,15 +107,15 @@ static void refuse(cf_turn_t *turn, const cf_msg_t *request, int rc)
     cf_outbox_refuse(turn->out, request, rc, rc == CF_EIO ? RETRY_AFTER_MS : 0);
 }
 
-/* From its result: CF_ENOENT for a question without a row, else by put. */
-static void answer(cf_turn_t *turn, const cf_msg_t *request, const result_t *result,
+/* From its result: rc if the query failed, CF_ENOENT for a question without a row, else by put. */
+static void answer(cf_turn_t *turn, const cf_msg_t *request, int rc, const result_t *result,
                    void (*put)(cf_turn_t *, const cf_msg_t *, const result_t *))
 {
     cf_outbox_trace(turn->out, request->trace);
-    if (result->found)
+    if (rc == 0 && result->found)
         put(turn, request, result);
     else
-        refuse(turn, request, CF_ENOENT);
+        refuse(turn, request, rc < 0 ? rc : CF_ENOENT);
     cf_outbox_trace(turn->out, NULL);
 }
 
@@ -126,18 +126,11 @@ static void send_answers(cf_reader_t *self)
     cf_actor_wait(self->config.link.actor, -1, false, 0);
 }
 
-/* Answer each request: rc if the query failed. */
 static void answer_all(cf_reader_t *self, cf_turn_t *turn, const cf_msg_t *requests, uint32_t n,
                        int rc, void (*put)(cf_turn_t *, const cf_msg_t *, const result_t *))
 {
-    for (uint32_t i = 0; i < n; i++) {
-        cf_outbox_trace(turn->out, requests[i].trace);
-        if (rc < 0)
-            refuse(turn, &requests[i], rc);
-        else
-            answer(turn, &requests[i], &self->results[i], put);
-    }
-    cf_outbox_trace(turn->out, NULL);
+    for (uint32_t i = 0; i < n; i++)
+        answer(turn, &requests[i], rc, &self->results[i], put);
     send_answers(self);
 }
 
@@ -358,7 +351,7 @@ static uint32_t ask_replica(cf_reader_t *self, cf_turn_t *turn, uint32_t n)
     for (uint32_t i = 0; i < n; i++) {
         if (is_whole(self, i)) {
             self->results[i].found = true;
-            answer(turn, &self->posts.requests[i], &self->results[i], put_page);
+            answer(turn, &self->posts.requests[i], 0, &self->results[i], put_page);
             continue;
         }
         self->posts.requests[left] = self->posts.requests[i];
