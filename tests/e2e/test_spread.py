@@ -67,24 +67,25 @@ def test_a_disabled_user_is_out_on_every_node_until_enabled_again(pair):  # noqa
         ws.Chat(again, room).say("again")
 
 
-def test_a_node_that_does_not_hear_of_a_logout_reads_it(strangers):
-    first, second = strangers
+def enter_at_the_other(first, second):
+    """Who logs in at one node is in a room at the other: the user, the room and the chat there."""
     ann = first.user("ann")
     there = second.client()
     there.token = ann.token
     room = there.create_room()
-    chat = ws.Chat(there, room)
+    return ann, room, ws.Chat(there, room)
+
+
+def test_a_node_that_does_not_hear_of_a_logout_reads_it(strangers):
+    first, second = strangers
+    ann, room, chat = enter_at_the_other(first, second)
     ann.call("POST", "/auth/logout")
     is_out_everywhere((second,), ann, room, [chat])
 
 
 def test_a_node_that_does_not_hear_of_a_disabling_reads_it(strangers):
     first, second = strangers
-    ann = first.user("ann")
-    there = second.client()
-    there.token = ann.token
-    room = there.create_room()
-    chat = ws.Chat(there, room)
+    ann, room, chat = enter_at_the_other(first, second)
     users(first, "disable", "ann")
     is_out_everywhere((second,), ann, room, [chat])
 
