@@ -13,14 +13,39 @@
  * deadline just before must fit. */
 #define PAUSE_FIRST_US INT64_C(50000)
 #define PAUSE_MAX_US INT64_C(500000)
-#define REPLICA_PAUSE_MAX_US (10 * SECOND_US) /* an attempt that hangs keeps the actor */
+
+/* What is different with each. */
+struct cf_store_link_kind {
+    const char *is_there, *is_away, *not_opened; /* for the log */
+    cf_log_level_t fault;
+    int64_t pause_max_us;
+    bool is_reported; /* to stats and the supervisor, and its faults are counted */
+};
+
+static const cf_store_link_kind_t the_store = {
+    .is_there = "the store is there",
+    .is_away = "the store is away",
+    .not_opened = "cannot open the store",
+    .fault = CF_LOG_ERROR,
+    .pause_max_us = PAUSE_MAX_US,
+    .is_reported = true,
+};
+
+static const cf_store_link_kind_t a_replica = {
+    .is_there = "the replica is there",
+    .is_away = "the replica is away",
+    .not_opened = "cannot open the replica",
+    .fault = CF_LOG_WARN,
+    .pause_max_us = 10 * SECOND_US, /* an attempt that hangs keeps the actor */
+    .is_reported = false,
+};
 
 /* --- reports -----------------------------------------------------------------------------------
  */
 
 static void tell(cf_store_link_t *self, bool up, int64_t latency_us)
 {
-    if (self->config.is_replica) {
+    if (!self->kind->is_reported) {
         self->next_tell_us = INT64_MAX;
         return;
     }
@@ -35,22 +60,14 @@ static void tell(cf_store_link_t *self, bool up, int64_t latency_us)
     self->next_tell_us = cf_boot_us() + SECOND_US;
 }
 
-static cf_log_level_t fault_level(const cf_store_link_t *self)
-{
-    return self->config.is_replica ? CF_LOG_WARN : CF_LOG_ERROR;
-}
-
 static void judge(cf_store_link_t *self)
 {
     bool well = self->up && !self->failing;
-    bool is_replica = self->config.is_replica;
     if (self->well != well && well)
-        cf_log_info(is_replica ? "the replica is there" : "the store is there",
-                    CF_INT("latency_us", self->latency_us));
+        cf_log_info(self->kind->is_there, CF_INT("latency_us", self->latency_us));
     else if (self->well != well &&
              !cf_actor_is_ending(self->config.actor)) /* a call that STOP ended says nothing */
-        CF_LOG_CALL(fault_level(self), is_replica ? "the replica is away" : "the store is away",
-                    cf_log_end());
+        CF_LOG_CALL(self->kind->fault, self->kind->is_away, cf_log_end());
     self->well = well;
     if (!self->has_told || self->told_up != well)
         tell(self, well, self->latency_us);
@@ -93,12 +110,11 @@ static int64_t call_ends(cf_store_link_t *self, int rc)
         self->next_try_us = now_us + SECOND_US;
     } else {
         int64_t most_us = PAUSE_FIRST_US << (self->failures < 8 ? self->failures : 8);
-        int64_t pause_max_us = self->config.is_replica ? REPLICA_PAUSE_MAX_US : PAUSE_MAX_US;
-        if (most_us > pause_max_us)
-            most_us = pause_max_us;
+        if (most_us > self->kind->pause_max_us)
+            most_us = self->kind->pause_max_us;
         self->next_try_us = now_us + most_us / 2 + randombytes_uniform((uint32_t)most_us / 2);
         self->failures++;
-        if (!self->config.is_replica)
+        if (self->kind->is_reported)
             cf_count(CF_M_STORE_ERRORS);
     }
     judge(self);
@@ -125,7 +141,7 @@ int64_t cf_store_link_end(cf_store_link_t *self, unsigned kind, int rc)
 /* Once; without memory again with the next turn. */
 static void tell_supervisor(cf_store_link_t *self)
 {
-    if (self->has_said || self->config.is_replica || (!self->store && !self->is_useless))
+    if (self->has_said || !self->kind->is_reported || (!self->store && !self->is_useless))
         return;
     cf_outbox_t *out = cf_actor_outbox(self->config.actor);
     cf_address_t supervisor = {cf_outbox_address(out).node, CF_ACTOR_SUPERVISOR, 0};
@@ -149,8 +165,7 @@ static void try_open(cf_store_link_t *self)
     int rc = cf_store_open(&self->store, &config);
     if (rc < 0 && rc != self->last_rc && !cf_actor_is_ending(self->config.actor)) {
         char url[256];
-        CF_LOG_CALL(fault_level(self),
-                    self->config.is_replica ? "cannot open the replica" : "cannot open the store",
+        CF_LOG_CALL(self->kind->fault, self->kind->not_opened,
                     CF_STR("url", cf_store_url_for_log(self->config.url, url, sizeof url)),
                     CF_ERR(rc), cf_log_end());
     }
@@ -205,7 +220,12 @@ static void try_again(cf_store_link_t *self)
 
 void cf_store_link_init(cf_store_link_t *self, const cf_store_link_config_t *config)
 {
-    *self = (cf_store_link_t){.config = *config, .is_held = config->is_held, .hang_us = INT64_MAX};
+    *self = (cf_store_link_t){
+        .config = *config,
+        .kind = config->is_replica ? &a_replica : &the_store,
+        .is_held = config->is_held,
+        .hang_us = INT64_MAX,
+    };
 }
 
 static bool may_open(const cf_store_link_t *self)

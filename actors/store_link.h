@@ -37,16 +37,19 @@ typedef struct {
 /* A store that fails now and then is down, and not up and down. */
 #define CF_STORE_LINK_QUIET_US INT64_C(5000000)
 
+typedef struct cf_store_link_kind cf_store_link_kind_t;
+
 typedef struct {
     cf_store_link_config_t config;
-    cf_store_t *store;   /* owned; NULL until the first success of cf_store_open() */
-    cf_lookup_t *lookup; /* owned; goes on between two attempts to open */
-    bool up;             /* the last call was answered: others may be made */
-    bool well;           /* and no kind of them has failed since it last succeeded */
-    uint32_t failing;    /* kinds that have; bits */
-    int64_t failed_us;   /* when the last one did */
-    unsigned next_kind;  /* to be checked next */
-    bool told_up;        /* what stats heard last */
+    const cf_store_link_kind_t *kind; /* the store, or a replica */
+    cf_store_t *store;                /* owned; NULL until the first success of cf_store_open() */
+    cf_lookup_t *lookup;              /* owned; goes on between two attempts to open */
+    bool up;                          /* the last call was answered: others may be made */
+    bool well;                        /* and no kind of them has failed since it last succeeded */
+    uint32_t failing;                 /* kinds that have; bits */
+    int64_t failed_us;                /* when the last one did */
+    unsigned next_kind;               /* to be checked next */
+    bool told_up;                     /* what stats heard last */
     bool has_told;
     bool used;          /* since the last STORE_STATE */
     uint32_t failures;  /* in a row */
