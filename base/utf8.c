@@ -29,6 +29,22 @@ int cf_utf8_step(const char *text, size_t size)
     return length;
 }
 
+/* As many bytes of text as are pairs and triples of one script's, most of what is not ASCII: by a known step each time, so that
+ * the processor need not wait for one to find the next. */
+static size_t common_part(const uint8_t *at, size_t size)
+{
+    size_t part = 0;
+    for (;;) {
+        if (part + 2 <= size && at[part] >= 0xC2 && at[part] < 0xE0 && is_tail(at[part + 1]))
+            part += 2;
+        else if (part + 3 <= size && at[part] > 0xE0 && at[part] < 0xED && is_tail(at[part + 1]) &&
+                 is_tail(at[part + 2]))
+            part += 3;
+        else
+            return part;
+    }
+}
+
 bool cf_utf8_valid(const char *text, size_t size)
 {
     size_t at = 0;
@@ -41,6 +57,10 @@ bool cf_utf8_valid(const char *text, size_t size)
                 continue;
             }
         }
+        size_t part = common_part((const uint8_t *)text + at, size - at);
+        at += part;
+        if (part)
+            continue;
         int length = cf_utf8_step(text + at, size - at);
         if (length == 0)
             return false;

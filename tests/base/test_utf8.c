@@ -51,6 +51,38 @@ Test(utf8, refuses_what_rfc_3629_does)
         cr_expect(not(cf_utf8_valid(bad[i], strlen(bad[i]))), "%zu", i);
 }
 
+static bool is_valid_step_by_step(const char *text, size_t size)
+{
+    for (size_t at = 0; at < size;) {
+        int length = cf_utf8_step(text + at, size - at);
+        if (length == 0)
+            return false;
+        at += (size_t)length;
+    }
+    return true;
+}
+
+Test(utf8, judges_a_text_as_its_characters_one_by_one, .timeout = 60)
+{
+    for (unsigned bytes = 0x800000; bytes <= 0xffffff; bytes++) { /* any three from a high one on */
+        char text[] = {(char)(bytes >> 16), (char)(bytes >> 8), (char)bytes};
+        if (cf_utf8_valid(text, 3) != is_valid_step_by_step(text, 3))
+            cr_fatal("%06x", bytes);
+    }
+}
+
+Test(utf8, finds_a_text_cut_anywhere)
+{
+    static const char text[] =
+        "zw\xC3\xB6lf \xD0\xB6\xD0\xB6\xD0\xB6\xD0\xB6 \xE6\xBC\xA2\xE5\xAD\x97\xE6\xBC\xA2 "
+        "\xF0\x9F\x98\x80\xE6\xBC\xA2 and the rest";
+    for (size_t size = 0; size < sizeof text; size++)
+        for (size_t from = 0; from <= size; from++)
+            cr_assert(cf_utf8_valid(text + from, size - from) ==
+                          is_valid_step_by_step(text + from, size - from),
+                      "%zu..%zu", from, size);
+}
+
 Test(utf8, counts_code_points)
 {
     cr_assert(eq(sz, cf_utf8_count("", 0), 0));
