@@ -75,7 +75,7 @@ void cf_accounts_on_user_created(cf_accounts_t *self, cf_turn_t *turn, cf_operat
 /* --- LOGIN -------------------------------------------------------------------------------------
  */
 
-/* Only such names reach the store: others are not even text. */
+/* Only such names reach the store: others are those of nobody. */
 static bool is_possible_name(cf_str_t name)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";

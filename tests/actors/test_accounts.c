@@ -295,7 +295,7 @@ Test(accounts, works_as_long_for_a_name_that_nobody_has)
 
 Test(accounts, asks_the_store_for_nobody_when_nobody_can_have_the_name)
 {
-    static const cf_str_t names[] = {{"", 0}, {"a\0b", 3}, {"x\xff\xfe", 3}, {"ann'--", 6}};
+    static const cf_str_t names[] = {{"", 0}, {"a\0b", 3}, {"x\xc3\xa9", 3}, {"ann'--", 6}};
     char large[CF_LOGIN_TEXT_MAX];
     memset(large, 'a', sizeof large);
     cf_find_user_t find;

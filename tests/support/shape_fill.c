@@ -44,7 +44,18 @@ static void fill_text(cf_arena_t *arena, const cf_field_t *field, cf_str_t *out,
     char *bytes = take(arena, size);
     for (uint32_t i = 0; i < size; i++)
         bytes[i] = how == FILL_RANDOM ? (char)('a' + shape_random(random) % 26) : 'x';
+    if (how == FILL_MAX && size >= 4)
+        memcpy(bytes + size - 4, "\xf0\x9f\x99\x82", 4); /* of more than a byte, up to the bound */
     *out = (cf_str_t){bytes, size};
+}
+
+static void fill_any(cf_arena_t *arena, const cf_field_t *field, cf_str_t *out, fill_t how,
+                     uint64_t *random)
+{
+    uint32_t size = (uint32_t)choose(field->min, field->max, how, 24, random);
+    uint8_t *bytes = take(arena, size);
+    fill_bytes(bytes, size, how, random);
+    *out = (cf_str_t){(const char *)bytes, size};
 }
 
 static void fill_struct(cf_arena_t *arena, const cf_shape_t *shape, uint8_t *body, fill_t how,
@@ -89,6 +100,9 @@ void shape_fill_field(cf_arena_t *arena, const cf_field_t *field, void *body, fi
     case CF_FIELD_TEXT:
         fill_text(arena, field, (cf_str_t *)at, how, random);
         break;
+    case CF_FIELD_BYTES:
+        fill_any(arena, field, (cf_str_t *)at, how, random);
+        break;
     case CF_FIELD_LIST:
         fill_list(arena, field, (cf_list_t *)at, how, random);
         break;
@@ -129,6 +143,7 @@ static bool field_equal(const cf_field_t *field, const uint8_t *a, const uint8_t
     case CF_FIELD_FIXED:
         return memcmp(a, b, field->max) == 0;
     case CF_FIELD_TEXT:
+    case CF_FIELD_BYTES:
         return cf_str_equal(*(const cf_str_t *)a, *(const cf_str_t *)b);
     case CF_FIELD_LIST:
         return list_equal(field, (const cf_list_t *)a, (const cf_list_t *)b);

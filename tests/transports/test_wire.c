@@ -177,6 +177,9 @@ static bool same_field(const msgpack_object *object, const cf_field_t *field, co
     case CF_FIELD_TEXT:
         return object->type == MSGPACK_OBJECT_STR &&
                same_bytes(object->via.str.size, object->via.str.ptr, text->size, text->bytes);
+    case CF_FIELD_BYTES:
+        return object->type == MSGPACK_OBJECT_BIN &&
+               same_bytes(object->via.bin.size, object->via.bin.ptr, text->size, text->bytes);
     case CF_FIELD_LIST:
         return same_list(object, field, (const cf_list_t *)at);
     case CF_FIELD_STRUCT:
@@ -358,6 +361,10 @@ static void pack_good(hand_t *hand, const cf_field_t *field, const uint8_t *at)
     case CF_FIELD_TEXT:
         pack_text(hand, ((const cf_str_t *)at)->bytes, ((const cf_str_t *)at)->size);
         break;
+    case CF_FIELD_BYTES:
+        pack_fixed(hand, (const uint8_t *)((const cf_str_t *)at)->bytes,
+                   ((const cf_str_t *)at)->size);
+        break;
     case CF_FIELD_LIST:
         pack_list(hand, field, (const cf_list_t *)at);
         break;
@@ -375,11 +382,16 @@ static void pack_long_list(hand_t *hand, const cf_field_t *field)
         pack_struct(hand, field->items, shape_fill(&arena, field->items, FILL_MIN, &random_state));
 }
 
+static bool has_bytes(const cf_field_t *field)
+{
+    return field->kind == CF_FIELD_FIXED || field->kind == CF_FIELD_TEXT ||
+           field->kind == CF_FIELD_BYTES;
+}
+
 static void pack_beyond(hand_t *hand, const cf_field_t *field, bool above)
 {
     uint64_t value = above ? field->max + 1 : field->min - 1;
-    bool has_bytes = field->kind == CF_FIELD_FIXED || field->kind == CF_FIELD_TEXT;
-    uint8_t *bytes = has_bytes ? cf_arena_take(&arena, value + 1) : NULL;
+    uint8_t *bytes = has_bytes(field) ? cf_arena_take(&arena, value + 1) : NULL;
     switch (field->kind) {
     case CF_FIELD_U32:
         pack_number(hand, value);
@@ -388,6 +400,7 @@ static void pack_beyond(hand_t *hand, const cf_field_t *field, bool above)
         pack_number(hand, (uint64_t)INT64_MAX + 1);
         break;
     case CF_FIELD_FIXED:
+    case CF_FIELD_BYTES:
         pack_fixed(hand, bytes, value);
         break;
     case CF_FIELD_TEXT:
@@ -403,8 +416,7 @@ static void pack_beyond(hand_t *hand, const cf_field_t *field, bool above)
 
 static void pack_other_type(hand_t *hand, const cf_field_t *field)
 {
-    bool has_bytes = field->kind == CF_FIELD_FIXED || field->kind == CF_FIELD_TEXT;
-    uint8_t *zeros = has_bytes ? cf_arena_take(&arena, field->max + 1) : NULL;
+    uint8_t *zeros = has_bytes(field) ? cf_arena_take(&arena, field->max + 1) : NULL;
     switch (field->kind) {
     case CF_FIELD_BOOL:
         pack_number(hand, 1);
@@ -415,6 +427,7 @@ static void pack_other_type(hand_t *hand, const cf_field_t *field)
         cf_buf_add_byte(&buf, 0xc3); /* true */
         break;
     case CF_FIELD_FIXED:
+    case CF_FIELD_BYTES:
         pack_text(hand, (const char *)zeros, field->max);
         break;
     case CF_FIELD_TEXT:
@@ -550,9 +563,7 @@ Test(wire, refuses_a_field_of_another_type)
 
 static bool has_least(const cf_field_t *field)
 {
-    return (field->kind == CF_FIELD_U32 || field->kind == CF_FIELD_TEXT ||
-            field->kind == CF_FIELD_FIXED) &&
-           field->min > 0;
+    return (field->kind == CF_FIELD_U32 || has_bytes(field)) && field->min > 0;
 }
 
 static bool has_most(const cf_field_t *field)
@@ -572,6 +583,47 @@ static void spoil_bound(const message_t *message, const void *body, const cf_fie
 Test(wire, refuses_a_field_one_beyond_its_bound)
 {
     for_every_field(spoil_bound);
+}
+
+/* What is no UTF-8: a byte of no character, an overlong form, half of a surrogate pair, beyond U+10FFFF, one cut short by
+ * the end of the text. Each of as many bytes as it says. */
+static const char *const no_texts[] = {
+    "\xff", "\x80", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82"};
+
+/* This text stands at the end of that field. False: there is no room for it. */
+static bool end_with(cf_str_t *out, const cf_field_t *field, const char *end)
+{
+    uint32_t size = (uint32_t)(field->min > strlen(end) ? field->min : strlen(end));
+    if (size > field->max)
+        return false;
+    char *text = cf_arena_take(&arena, size);
+    memset(text, 'a', size);
+    memcpy(text + size - strlen(end), end, strlen(end));
+    *out = (cf_str_t){text, size};
+    return true;
+}
+
+static uint8_t *find_field(const cf_shape_t *shape, uint8_t *body, const cf_field_t *field);
+
+static void spoil_text(const message_t *message, const void *constant, const cf_field_t *field)
+{
+    uint8_t *body = (uint8_t *)(uintptr_t)constant; /* made by fill_with_items, ours to change */
+    cf_str_t *text = (cf_str_t *)find_field(message->shape, body, field), kept;
+    if (field->kind != CF_FIELD_TEXT)
+        return;
+    kept = *text;
+    for (size_t i = 0; i < sizeof no_texts / sizeof no_texts[0]; i++) {
+        if (!end_with(text, field, no_texts[i]))
+            continue;
+        pack_by_hand(message, body, NULL, AS_IT_IS);
+        refuses(message, buf.data, buf.size, CF_EPROTO, field->name);
+    }
+    *text = kept;
+}
+
+Test(wire, refuses_a_text_that_is_no_utf_8)
+{
+    for_every_field(spoil_text);
 }
 
 static void check_hand(const message_t *message, const void *body, wrong_t how)
@@ -650,7 +702,7 @@ static void set_beyond(const cf_field_t *field, uint8_t *at, uint64_t value)
 {
     if (field->kind == CF_FIELD_U32)
         *(uint32_t *)at = (uint32_t)value;
-    else if (field->kind == CF_FIELD_TEXT)
+    else if (field->kind == CF_FIELD_TEXT || field->kind == CF_FIELD_BYTES)
         *(cf_str_t *)at = (cf_str_t){cf_arena_take(&arena, value + 1), (uint32_t)value};
     else
         *(cf_list_t *)at =
@@ -661,8 +713,8 @@ static void break_bound(const message_t *message, const void *constant, const cf
 {
     uint8_t *body = (uint8_t *)(uintptr_t)constant; /* made by fill_with_items, ours to change */
     uint8_t *at = find_field(message->shape, body, field), kept[sizeof(cf_list_t)];
-    bool bounded =
-        field->kind == CF_FIELD_TEXT || field->kind == CF_FIELD_LIST || field->kind == CF_FIELD_U32;
+    bool bounded = field->kind == CF_FIELD_TEXT || field->kind == CF_FIELD_BYTES ||
+                   field->kind == CF_FIELD_LIST || field->kind == CF_FIELD_U32;
     cr_assert(at != NULL, "%s: %s", message->name, field->name);
     if (!bounded)
         return;

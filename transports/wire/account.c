@@ -32,7 +32,7 @@ static const cf_field_t logged_in[] = {
 };
 const cf_shape_t cf_shape_logged_in = CF_SHAPE(cf_logged_in_t, logged_in);
 
-static const cf_field_t token[] = {CF_F_TEXT(cf_token_t, token, 1, CF_TOKEN_MAX)};
+static const cf_field_t token[] = {CF_F_BYTES(cf_token_t, token, 1, CF_TOKEN_MAX)};
 const cf_shape_t cf_shape_token = CF_SHAPE(cf_token_t, token);
 
 static const cf_field_t session[] = {

@@ -73,7 +73,8 @@ static const char body_rules[] =
     "| u32, u64 | unsigned integer | least..most value |\n"
     "| i64 | integer | |\n"
     "| n bytes | bin | exactly n bytes |\n"
-    "| text | str, UTF-8 by the sender's duty | least..most bytes |\n"
+    "| text | str of well-formed UTF-8 | least..most bytes |\n"
+    "| bytes | bin | least..most bytes |\n"
     "| list | array of parts | least..most items |\n"
     "| part | array | |\n";
 
@@ -142,6 +143,9 @@ static void print_kind(FILE *out, const cf_field_t *field)
         break;
     case CF_FIELD_TEXT:
         fprintf(out, "text %" PRIu64 "..%" PRIu64, field->min, field->max);
+        break;
+    case CF_FIELD_BYTES:
+        fprintf(out, "bytes %" PRIu64 "..%" PRIu64, field->min, field->max);
         break;
     case CF_FIELD_LIST:
         fprintf(out, "list %" PRIu64 "..%" PRIu64 " of *%s*", field->min, field->max,

@@ -1,5 +1,6 @@
 #include "shape.h"
 #include "err.h"
+#include "utf8.h"
 
 #include <assert.h>
 #include <msgpack.h>
@@ -33,6 +34,14 @@ static int encode_text(msgpack_packer *to, const cf_field_t *field, const cf_str
     return rc == 0 && text->size ? msgpack_pack_str_body(to, text->bytes, text->size) : rc;
 }
 
+static int encode_bytes(msgpack_packer *to, const cf_field_t *field, const cf_str_t *bytes)
+{
+    if (bytes->size < field->min || bytes->size > field->max)
+        return CF_ERANGE;
+    int rc = msgpack_pack_bin(to, bytes->size);
+    return rc == 0 && bytes->size ? msgpack_pack_bin_body(to, bytes->bytes, bytes->size) : rc;
+}
+
 static int encode_number(msgpack_packer *to, const cf_field_t *field, uint64_t value)
 {
     return value < field->min || value > field->max ? CF_ERANGE : msgpack_pack_uint64(to, value);
@@ -54,6 +63,8 @@ static int encode_field(msgpack_packer *to, const cf_field_t *field, const uint8
                                                     : msgpack_pack_bin_body(to, at, field->max);
     case CF_FIELD_TEXT:
         return encode_text(to, field, (const cf_str_t *)at);
+    case CF_FIELD_BYTES:
+        return encode_bytes(to, field, (const cf_str_t *)at);
     case CF_FIELD_LIST:
         return encode_list(to, field, (const cf_list_t *)at);
     case CF_FIELD_STRUCT:
@@ -212,16 +223,32 @@ static int decode_fixed(reader_t *from, const cf_field_t *field, uint8_t *out)
     return rc;
 }
 
+static int take_within(reader_t *from, const cf_field_t *field, uint64_t size, cf_str_t *out)
+{
+    const uint8_t *bytes;
+    if (size < field->min || size > field->max)
+        return CF_ERANGE;
+    int rc = take_bytes(from, size, &bytes);
+    if (rc == 0)
+        *out = (cf_str_t){(const char *)bytes, (uint32_t)size};
+    return rc;
+}
+
+/* Whoever has sent it, and whatever key he holds: what is no text is shown to nobody and stored nowhere. */
 static int decode_text(reader_t *from, const cf_field_t *field, cf_str_t *out)
 {
     uint64_t size;
-    const uint8_t *bytes;
     int rc = take_length(from, 0xa0, 5, 0xd9, 0xda, &size);
-    if (rc == 0 && (size < field->min || size > field->max))
-        rc = CF_ERANGE;
-    if (rc == 0 && (rc = take_bytes(from, size, &bytes)) == 0)
-        *out = (cf_str_t){(const char *)bytes, (uint32_t)size};
-    return rc;
+    if (rc == 0)
+        rc = take_within(from, field, size, out);
+    return rc == 0 && !cf_utf8_valid(out->bytes, out->size) ? CF_EPROTO : rc;
+}
+
+static int decode_bytes(reader_t *from, const cf_field_t *field, cf_str_t *out)
+{
+    uint64_t size;
+    int rc = take_length(from, 0, 0, 0xc4, 0xc5, &size);
+    return rc == 0 ? take_within(from, field, size, out) : rc;
 }
 
 static int decode_list(reader_t *from, const cf_field_t *field, cf_list_t *out)
@@ -263,6 +290,8 @@ static int decode_field(reader_t *from, const cf_field_t *field, uint8_t *at)
         return decode_fixed(from, field, at);
     case CF_FIELD_TEXT:
         return decode_text(from, field, (cf_str_t *)at);
+    case CF_FIELD_BYTES:
+        return decode_bytes(from, field, (cf_str_t *)at);
     case CF_FIELD_LIST:
         return decode_list(from, field, (cf_list_t *)at);
     case CF_FIELD_STRUCT:

@@ -23,7 +23,8 @@ typedef enum {
     CF_FIELD_U64,      /* uint64_t, min..max */
     CF_FIELD_I64,      /* int64_t, any */
     CF_FIELD_FIXED,    /* exactly max bytes in place (ids, hashes); bin */
-    CF_FIELD_TEXT,     /* cf_str_t, min..max bytes; str. UTF-8 is the sender's duty */
+    CF_FIELD_TEXT,     /* cf_str_t, min..max bytes of well-formed UTF-8; str */
+    CF_FIELD_BYTES,    /* cf_str_t, min..max bytes, whatever they are; bin */
     CF_FIELD_LIST,     /* cf_list_t of items, min..max of them; array */
     CF_FIELD_STRUCT,   /* a struct in place, described by items; array */
 } cf_field_kind_t;
@@ -77,6 +78,10 @@ typedef struct {
     {                                                                                              \
 #member, CF_FIELD_TEXT, offsetof(type, member), (least), (most), NULL                      \
     }
+#define CF_F_BYTES(type, member, least, most)                                                      \
+    {                                                                                              \
+#member, CF_FIELD_BYTES, offsetof(type, member), (least), (most), NULL                     \
+    }
 #define CF_F_LIST(type, member, most, shape)                                                       \
     {                                                                                              \
 #member, CF_FIELD_LIST, offsetof(type, member), 0, (most), (shape)                         \
@@ -92,12 +97,12 @@ typedef struct {
     }
 
 /* Append the array form of *body. Returns 0; CF_ERANGE if a field breaks its bounds, CF_ENOMEM; out
- * is then as it was. */
+ * is then as it was. That a text is UTF-8 is the sender's duty, and the reader's to check. */
 int cf_shape_encode(cf_buf_t *out, const cf_shape_t *shape, const void *body);
 
 /* Read exactly one array of this shape. Texts in *out borrow from bytes, lists from the arena. *out
  * is written only on success. Returns 0; CF_EPROTO (truncated, trailing bytes, another type or
- * number of fields, not the shortest form is fine); CF_ERANGE (a bound is broken); CF_ENOMEM. */
+ * number of fields, a text that is no UTF-8; not the shortest form is fine); CF_ERANGE (a bound is broken); CF_ENOMEM. */
 int cf_shape_decode(void *out, const cf_shape_t *shape, const uint8_t *bytes, size_t size,
                     cf_arena_t *arena);
 
