@@ -21,6 +21,7 @@
 #define LINK_UP_US INT64_C(3000000) /* heard of within this */
 #define FULL_US INT64_C(5000)       /* until an accepted connection that was full is tried again */
 #define NO_MEMORY_US INT64_C(100000)
+#define GONE_SIZE 6               /* at most: an array of one number */
 #define FRAMES_IN_A_ROW 256       /* read before this node's own messages are looked at again, */
 #define BYTES_IN_A_ROW (4u << 20) /* or when so much waits to be handed on */
 
@@ -45,6 +46,8 @@ struct cf_mesh {
     cf_crossing_t crossing; /* of whoever speaks just now */
     peer_t peers[CF_NODES_MAX];
     uint32_t count;
+    uint32_t gone[CF_NODES_MAX]; /* numbers of nodes whose end is still to be told; oldest first */
+    uint32_t gone_count;
     uint64_t again;   /* frames sent again to peers that are gone or cut off */
     uint64_t refused; /* nodes whose key is not allowed */
     bool is_draining;
@@ -245,12 +248,12 @@ static bool next_told(const cf_mesh_t *self, uint32_t roles, told_at_t *at)
     return false;
 }
 
-/* Memory to tell all of them, so that nobody misses a node that others hear of. */
-static int reserve_word(const cf_mesh_t *self, cf_turn_t *turn, const cf_msg_t *msg, uint32_t roles)
+/* Memory to tell all of them something with a body of this size, so that nobody misses what others hear of. */
+static int reserve_word(const cf_mesh_t *self, cf_turn_t *turn, size_t size, uint32_t roles)
 {
     size_t bytes = 0;
     for (told_at_t at = {0}; next_told(self, roles, &at);)
-        bytes += CF_MSG_HEAD_SIZE + (size_t)msg->size;
+        bytes += CF_MSG_HEAD_SIZE + size;
     return cf_outbox_reserve(turn->out, bytes);
 }
 
@@ -282,7 +285,7 @@ static int on_node_here(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         refuse_key(self, &here, key);
         return 0;
     }
-    rc = self->count == CF_NODES_MAX ? CF_EFULL : reserve_word(self, turn, msg, here.roles);
+    rc = self->count == CF_NODES_MAX ? CF_EFULL : reserve_word(self, turn, msg->size, here.roles);
     if (rc == 0) {
         replace(self, key);
         rc = add_peer(self, &here, key, turn->boot_us);
@@ -295,15 +298,31 @@ static int on_node_here(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     return 0;
 }
 
+/* Without memory for the word to everybody later. */
+static void tell_gone(cf_mesh_t *self, cf_turn_t *turn)
+{
+    uint32_t done = 0;
+    while (done < self->gone_count && reserve_word(self, turn, GONE_SIZE, CF_ROLES_ALL) == 0) {
+        cf_node_gone_t gone = {self->gone[done++]};
+        for (told_at_t at = {0}; next_told(self, CF_ROLES_ALL, &at);)
+            cf_outbox_insist(turn->out, at.to, CF_MSG_NODE_GONE, 0, (cf_id_t){0}, &gone);
+    }
+    self->gone_count -= done;
+    memmove(self->gone, self->gone + done, self->gone_count * sizeof self->gone[0]);
+}
+
+/* Each end is said once, and none of them may be missed by anybody. More than CF_NODES_MAX do not wait: so many are in a chat. */
 static int on_node_gone(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 {
     cf_mesh_t *self = state;
     cf_node_gone_t gone;
     int rc = cf_msg_body(&gone, msg, turn->arena);
+    if (rc == 0 && self->gone_count == CF_NODES_MAX)
+        rc = CF_EFULL;
     if (rc < 0)
         return rc;
-    for (told_at_t at = {0}; next_told(self, CF_ROLES_ALL, &at);)
-        cf_outbox_insist(turn->out, at.to, CF_MSG_NODE_GONE, 0, (cf_id_t){0}, &gone);
+    self->gone[self->gone_count++] = gone.node;
+    tell_gone(self, turn);
     peer_t *peer = find(self, gone.node);
     if (!peer)
         return 0;
@@ -452,7 +471,8 @@ static bool read_all(cf_mesh_t *self)
 /* A line that is full, and a connection that is not there, say themselves when they are again. */
 static int64_t next_us(const cf_mesh_t *self, int64_t boot_us)
 {
-    int64_t due_us = cf_outbox_is_empty(self->out) ? INT64_MAX : boot_us + NO_MEMORY_US;
+    bool is_owed = !cf_outbox_is_empty(self->out) || self->gone_count > 0;
+    int64_t due_us = is_owed ? boot_us + NO_MEMORY_US : INT64_MAX;
     for (uint32_t i = 0; i < self->count; i++) {
         const peer_t *peer = &self->peers[i];
         if (!peer->reliable)
@@ -491,7 +511,7 @@ static bool is_empty(const cf_mesh_t *self)
 static int64_t due(void *state, cf_turn_t *turn)
 {
     cf_mesh_t *self = state;
-    (void)turn;
+    tell_gone(self, turn);
     if (self->is_draining && is_empty(self)) {
         self->is_draining = false;
         cf_actor_drained(self->config.actor);

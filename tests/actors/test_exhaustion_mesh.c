@@ -13,10 +13,11 @@
 #include <criterion/criterion.h>
 
 #define NODE 1
-#define THREADS 2
+#define THREADS 20 /* more than an outbox keeps aside */
 #define BEAT_US INT64_C(1000000)
-#define BEATS 12 /* within so many all is well again */
-#define KNOWN 3  /* numbers of nodes, this one's and 0 included */
+#define BEATS                                                                                      \
+    32 /* within so many all is well again: one may end with the first allocation that fails */
+#define KNOWN 3 /* numbers of nodes, this one's and 0 included */
 
 enum { LOBBY, FIRST_THREAD, TOLD = FIRST_THREAD + THREADS };
 
@@ -141,6 +142,10 @@ static void pass_a_beat(void)
     while (cf_outbox_take(world.nodes_out, &msg))
         if (msg.to.node == NODE && msg.to.kind == CF_ACTOR_MESH)
             handle(&cf_mesh_ops, world.mesh, world.mesh_out, &msg);
+    turn.out = world.mesh_out;
+    failing_malloc_resume();
+    cf_mesh_ops.due(world.mesh, &turn); /* what there was no memory for */
+    failing_malloc_pause();
     while (cf_outbox_take(world.mesh_out, &msg))
         note(&msg);
     for (uint32_t node = 2; node <= KNOWN; node++)
@@ -258,6 +263,8 @@ Test(exhaustion_mesh, any_one_allocation_may_fail)
 Test(exhaustion_mesh, no_memory_for_a_while_is_survived)
 {
     unsigned long count = run(0, 1);
-    for (unsigned long nth = 1; nth <= count; nth++)
+    for (unsigned long nth = 1; nth <= count; nth++) {
         run(nth, 4);
+        run(nth, TOLD); /* for a word to each of them there is none */
+    }
 }
