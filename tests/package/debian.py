@@ -16,6 +16,10 @@ def mount(*words):
     subprocess.run(["mount", *words], check=True)
 
 
+class Cannot(Exception):
+    pass
+
+
 class Machine:
     def __init__(self, folder):
         self.memory = pathlib.Path(folder)
@@ -68,7 +72,17 @@ class Machine:
     # -- with systemd
 
     def boot(self):
-        """Until it has started all it starts."""
+        """Until it has started all it starts. Cannot where the kernel, or what holds this machine, does not let systemd run in there."""
+        try:
+            self.start_systemd()
+        except (AssertionError, OSError, subprocess.SubprocessError) as reason:
+            raise Cannot(f"no Debian boots here, with nothing of ours on it: {reason}") from reason
+        self.spare_user_namespaces()
+        return self
+
+    def start_systemd(self):
+        if not os.path.ismount("/sys/fs/cgroup"):  # as in a chroot; ours alone, as all mounts here are
+            mount("-t", "cgroup2", "none", "/sys/fs/cgroup")
         log = (self.memory / "console").open("wb")
         pathlib.Path("/run/systemd").mkdir(exist_ok=True)
         self.nspawn = subprocess.Popen(["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--boot", f"--directory={self.root}",
@@ -76,8 +90,6 @@ class Machine:
                                        stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.until(lambda: self.first() and self.run("systemctl", "is-system-running", check=False).stdout.strip() in ("running", "degraded"),
                    lambda: (self.memory / "console").read_text(errors="replace"))
-        self.spare_user_namespaces()
-        return self
 
     def spare_user_namespaces(self):
         """In a chroot the kernel makes none, wherever in it systemd-nspawn has its own root; then the unit does without that one."""
