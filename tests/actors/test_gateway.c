@@ -6,6 +6,7 @@
 #include "metrics.h"
 #include "peer.h"
 #include "rendezvous.h"
+#include "settings.h"
 #include "socket_client.h"
 #include "store.h"
 #include "windows.h"
@@ -33,48 +34,17 @@
 
 static const char *const origins[] = {"https://listed.test"};
 static cf_gateway_config_t config = {
-    .server = {.listen = "127.0.0.1:0",
-               .connections_max = 200,
-               .head_max = 16384,
-               .body_max = 65536,
-               .message_max = 16384,
-               .message_pool_max = 1u << 20,
-               .message_ms = 30000,
-               .head_ms = 10000,
-               .body_ms = 15000,
-               .keepalive_ms = 60000,
-               .answer_ms = 30000,
-               .ping_ms = 25000,
-               .control_max = 262144,
-               .idle_ms = 60000,
-               .queue_bytes_max = 1u << 20,
-               .queue_age_ms = 10000,
-               .close_ms = 5000,
-               .send_buffer_bytes = 131072},
-    .lobby = {NODE, CF_ACTOR_LOBBY, 0},
-    .accounts = {NODE, CF_ACTOR_ACCOUNTS, 0},
-    .storage = {NODE, CF_ACTOR_STORAGE, 0},
-    .stats = {NODE, CF_ACTOR_STATS, 0},
+    .server = {SERVER_BOUNDS, SERVER_TIMES, .connections_max = 200},
+    GATEWAY_SETTINGS(NODE),
     .limiter = {NODE, CF_ACTOR_LIMITER, 0},
-    .reader = {NODE, CF_ACTOR_READER, 0},
-    .readers = 1,
-    .answer_us = 15000000,
-    .lookup_us = 2000000,
     .elsewhere_max = 4,
     .elsewhere_of_room_max = 3,
-    .credits_requests = 32,
-    .credits_bytes = 131072,
-    .pool_bytes = 1u << 20,
     .commands_in_flight = 16,
     .command_us = 30000000,
     .echo = true,
     .origins = origins,
     .origin_count = 1,
     .session_ttl_s = 3600,
-    .cookie_name = "session_id",
-    .health_status = "ok",
-    .environment = "test",
-    .version = "1",
 };
 static cf_actor_t *actor;
 static peer_t *lobby, *accounts, *storage, *reader, *stats, *limiter, *rooms, *rooms2;

@@ -7,6 +7,7 @@
 #include "peer.h"
 #include "reader.h"
 #include "rooms.h"
+#include "settings.h"
 #include "socket_client.h"
 #include "storage.h"
 #include "wire/account.h"
@@ -45,18 +46,7 @@ static void start_rooms(void)
 {
     cf_lobby_t *lobby;
     cf_rooms_t *rooms;
-    cf_room_config_t room = {.ring_events = 16,
-                             .ring_bytes = 65536,
-                             .queue_posts = 64,
-                             .queue_bytes = 1u << 20,
-                             .members_cache = 16,
-                             .verdict_timeout_us = 5000000,
-                             .answer_us = 5000000,
-                             .idle_us = MINUTE_US,
-                             .lobby = {NODE, CF_ACTOR_LOBBY, 0},
-                             .storage = {NODE, CF_ACTOR_STORAGE, 0},
-                             .reader = {NODE, CF_ACTOR_READER, 0},
-                             .readers = 1};
+    cf_room_config_t room = {ROOM_SETTINGS(NODE), .idle_us = MINUTE_US};
     cf_lobby_config_t config = {.threads = {{NODE, CF_ACTOR_ROOMS, 0}},
                                 .thread_count = 1,
                                 .gateways = {{NODE, CF_ACTOR_GATEWAY, 0}},
@@ -74,38 +64,8 @@ static void start_rooms(void)
 static void start_gateway(void)
 {
     cf_gateway_t *gateway;
-    cf_gateway_config_t config = {.server = {.listen = "127.0.0.1:0",
-                                             .connections_max = 20,
-                                             .head_max = 16384,
-                                             .body_max = 65536,
-                                             .request_pool_max = 1u << 20,
-                                             .message_max = 16384,
-                                             .head_ms = 10000,
-                                             .body_ms = 15000,
-                                             .keepalive_ms = 60000,
-                                             .answer_ms = 30000,
-                                             .ping_ms = 25000,
-                                             .control_max = 262144,
-                                             .idle_ms = 60000,
-                                             .queue_bytes_max = 1u << 20,
-                                             .queue_age_ms = 10000,
-                                             .close_ms = 5000,
-                                             .send_buffer_bytes = 131072},
-                                  .lobby = {NODE, CF_ACTOR_LOBBY, 0},
-                                  .accounts = {NODE, CF_ACTOR_ACCOUNTS, 0},
-                                  .storage = {NODE, CF_ACTOR_STORAGE, 0},
-                                  .stats = {NODE, CF_ACTOR_STATS, 0},
-                                  .reader = {NODE, CF_ACTOR_READER, 0},
-                                  .readers = 1,
-                                  .answer_us = 15000000,
-                                  .lookup_us = 2000000,
-                                  .credits_requests = 32,
-                                  .credits_bytes = 131072,
-                                  .pool_bytes = 1u << 20,
-                                  .cookie_name = "session_id",
-                                  .health_status = "ok",
-                                  .environment = "test",
-                                  .version = "1"};
+    cf_gateway_config_t config = {.server = {SERVER_BOUNDS, SERVER_TIMES, .connections_max = 20},
+                                  GATEWAY_SETTINGS(NODE)};
     cf_actor_t *actor = actor_at(CF_ACTOR_GATEWAY, 0);
     cr_assert(eq(int, cf_gateway_new(&gateway, &config, actor), 0));
     port = cf_gateway_port(gateway);

@@ -6,6 +6,7 @@
 #include "peer.h"
 #include "reader.h"
 #include "rooms.h"
+#include "settings.h"
 #include "storage.h"
 #include "store.h"
 #include "wire/control.h"
@@ -80,18 +81,8 @@ static void start_lobby(void)
 static void start_rooms(uint16_t index)
 {
     cf_rooms_t *state;
-    cf_room_config_t config = {.ring_events = 16,
-                               .ring_bytes = 65536,
-                               .queue_posts = 64,
-                               .queue_bytes = 1u << 20,
-                               .members_cache = 16,
-                               .verdict_timeout_us = 5000000,
-                               .answer_us = 5000000,
-                               .idle_us = index * INT64_C(3000), /* at once, or nearly so */
-                               .lobby = {NODE, CF_ACTOR_LOBBY, 0},
-                               .storage = {NODE, CF_ACTOR_STORAGE, 0},
-                               .reader = {NODE, CF_ACTOR_READER, 0},
-                               .readers = 1};
+    cf_room_config_t config = {ROOM_SETTINGS(NODE),
+                               .idle_us = index * INT64_C(3000)}; /* at once, or nearly so */
     cf_actor_t *actor = actor_at(CF_ACTOR_ROOMS, index);
     cr_assert(eq(int, cf_rooms_new(&state, &config, 1024, 1u << 20, actor), 0));
     actor_run(actor, &cf_rooms_ops, state);

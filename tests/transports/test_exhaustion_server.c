@@ -7,6 +7,7 @@
 #include "failing_malloc.h"
 #include "http/server.h"
 #include "make_certificate.h"
+#include "settings.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -155,26 +156,8 @@ static const cf_server_events_t events = {.on_request = on_request,
                                           .after_flush = on_pass,
                                           .on_second = on_second};
 
-static cf_server_config_t config = {.listen = "127.0.0.1:0",
-                                    .connections_max = 100,
-                                    .head_max = 16384,
-                                    .body_max = 65536,
-                                    .request_pool_max = 64 << 20,
-                                    .message_pool_max = 1 << 20,
-                                    .message_ms = 60000,
-                                    .lasting_bytes = 64,
-                                    .message_max = 16384,
-                                    .head_ms = 60000,
-                                    .body_ms = 60000,
-                                    .keepalive_ms = 60000,
-                                    .answer_ms = 60000,
-                                    .ping_ms = 60000,
-                                    .control_max = 262144,
-                                    .idle_ms = 120000,
-                                    .queue_bytes_max = 1 << 20,
-                                    .queue_age_ms = 60000,
-                                    .close_ms = 60000,
-                                    .send_buffer_bytes = 131072};
+static cf_server_config_t config = {SERVER_BOUNDS, SERVER_LONG_TIMES, .connections_max = 100,
+                                    .lasting_bytes = 64};
 
 static void *serve(void *arg)
 {

@@ -2,6 +2,7 @@
  * by path; the test tells it what to do, and asks for its counters, over a pipe that is its inbox.
  */
 #include "http/server.h"
+#include "settings.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -284,25 +285,7 @@ static cf_server_config_t config; /* a test changes what it is about before it o
 
 static void set_up(void)
 {
-    config = (cf_server_config_t){.listen = "127.0.0.1:0",
-                                  .connections_max = 2000,
-                                  .head_max = 16384,
-                                  .body_max = 65536,
-                                  .request_pool_max = 64 << 20,
-                                  .message_pool_max = 1 << 20,
-                                  .message_ms = 30000,
-                                  .message_max = 16384,
-                                  .head_ms = 60000,
-                                  .body_ms = 60000,
-                                  .keepalive_ms = 60000,
-                                  .answer_ms = 60000,
-                                  .ping_ms = 60000,
-                                  .control_max = 262144,
-                                  .idle_ms = 120000,
-                                  .queue_bytes_max = 1 << 20,
-                                  .queue_age_ms = 60000,
-                                  .close_ms = 60000,
-                                  .send_buffer_bytes = 131072};
+    config = (cf_server_config_t){SERVER_BOUNDS, SERVER_LONG_TIMES, .connections_max = 2000};
     struct rlimit files = {4096, 4096};
     setrlimit(RLIMIT_NOFILE, &files);
     signal(SIGPIPE, SIG_IGN);
