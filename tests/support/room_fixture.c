@@ -717,3 +717,24 @@ void with_ann(void)
 {
     with(GW1, 1, "ann");
 }
+
+/* Posts n texts "t<seq>" as ann; all of them stored; what is heard of it is dropped. */
+void post_stored(int n, uint64_t first)
+{
+    char text[24];
+    for (int i = 0; i < n; i++) {
+        snprintf(text, sizeof text, "t%llu", (unsigned long long)first + (unsigned)i);
+        post(GW1, 1, "ann", text);
+        ignore();
+        stored();
+        ignore();
+    }
+}
+
+void with_posts(uint64_t last_seq, int n)
+{
+    room_ready(3, last_seq);
+    with_ann();
+    post_stored(n, last_seq + 1);
+    asked = 0;
+}

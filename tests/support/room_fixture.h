@@ -107,5 +107,9 @@ void ignore(void); /* heard() and not looked at */
 /* ann is a member attached as conn 1 on GW1; nothing of it is left to hear. */
 void with_ann(void);
 void with(cf_address_t gateway, uint64_t conn, const char *name);
+/* ann posts so many, one by one, "t<first>" and so on, which are stored. */
+void post_stored(int n, uint64_t first);
+/* A room of epoch 3 with ann, that has so many new posts behind last_seq. */
+void with_posts(uint64_t last_seq, int n);
 
 #endif
