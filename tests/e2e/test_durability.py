@@ -165,42 +165,36 @@ def outage_checks(run):
     return acks
 
 
-@pytest.mark.only_store("postgres")
-@pytest.mark.own_cluster
-def test_postgres_hung_is_survived(store_kind, under_load, store):
-    run = under_load(window=4)
+def survives_outages(run, outages):
+    """Each is a function that takes the store away, and one that brings it back."""
     run.server.allow_errors("store|storage|statement|reader|append")
-    for _ in range(min(ROUNDS, 3)):
+    for take_away, bring_back in outages:
         run.wait_acks(run.lines("ACK") + 100)
-        frozen = store.cluster.freeze()
+        taken = take_away()
         try:
             acks = outage_checks(run)
         finally:
-            store.cluster.thaw(frozen)
+            bring_back(taken)
         run.wait_acks(acks + 100)
         servers.until(lambda: readiness(run.server) == 200, "readiness to turn green again")
     run.stop()
     report = judge(run)
     assert report["closes"] == {}, "sockets stay up while the store is away"
+
+
+@pytest.mark.only_store("postgres")
+@pytest.mark.own_cluster
+def test_postgres_hung_is_survived(store_kind, under_load, store):
+    cluster = store.cluster
+    survives_outages(under_load(window=4), [(cluster.freeze, cluster.thaw)] * min(ROUNDS, 3))
 
 
 @pytest.mark.only_store("postgres")
 @pytest.mark.own_cluster
 def test_postgres_stopped_and_restarted_is_survived(store_kind, under_load, store):
-    run = under_load(window=4)
-    run.server.allow_errors("store|storage|statement|reader|append")
-    for stop in (store.cluster.stop_fast, store.cluster.kill):
-        run.wait_acks(run.lines("ACK") + 100)
-        stop()
-        try:
-            acks = outage_checks(run)
-        finally:
-            store.cluster.start()
-        run.wait_acks(acks + 100)
-        servers.until(lambda: readiness(run.server) == 200, "readiness to turn green again")
-    run.stop()
-    report = judge(run)
-    assert report["closes"] == {}, "sockets stay up while the store is away"
+    cluster = store.cluster
+    survives_outages(under_load(window=4),
+                     [(take_away, lambda taken: cluster.start()) for take_away in (cluster.stop_fast, cluster.kill)])
 
 
 @pytest.mark.only_store("postgres")

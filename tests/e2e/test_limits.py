@@ -134,14 +134,20 @@ def test_a_head_that_drips_ends_too(store_kind, server):
     one.close()
 
 
-@pytest.mark.server_env(CONFAB_HTTP_CONNECTIONS_MAX="20")
-def test_connections_up_to_the_cap_then_503_then_room_again(store_kind, server):
+def hold(server, count):
+    """So many connections that stay open behind an answer."""
     held = []
-    for _ in range(20):
+    for _ in range(count):
         one = ws.Socket(server.port)
         one.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
         assert one.read_head()[0] == 200
         held.append(one)
+    return held
+
+
+@pytest.mark.server_env(CONFAB_HTTP_CONNECTIONS_MAX="20")
+def test_connections_up_to_the_cap_then_503_then_room_again(store_kind, server):
+    held = hold(server, 20)
     assert get(server)[0] == 503
     for one in held:
         one.close()
@@ -150,12 +156,7 @@ def test_connections_up_to_the_cap_then_503_then_room_again(store_kind, server):
 
 @pytest.mark.server_env(CONFAB_LIMITS_CONNECTIONS_PER_IP="5")
 def test_connections_of_one_address_up_to_its_cap(store_kind, server):
-    held = []
-    for _ in range(5):
-        one = ws.Socket(server.port)
-        one.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert one.read_head()[0] == 200
-        held.append(one)
+    held = hold(server, 5)
     extra = ws.Socket(server.port)
     try:
         extra.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")

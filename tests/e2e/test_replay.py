@@ -13,7 +13,7 @@ import server as servers
 import test_commands
 from quotes import csv, status
 from server import until
-from test_commands import ask, dead_letters, letters_of, quotes, words  # noqa: F401
+from test_commands import ann, ask, dead_letters, letters_of, quotes, room, words  # noqa: F401
 from ws import Chat
 
 # One attempt, and a breaker that never opens: each replay asks. A quote that is held back comes in time.
@@ -31,16 +31,6 @@ def make_bot(make_server, quotes):  # noqa: F811
 @pytest.fixture
 def bot(make_bot):
     return make_bot()
-
-
-@pytest.fixture
-def ann(bot):
-    return bot.user("ann")
-
-
-@pytest.fixture
-def room(ann):
-    return ann.create_room("General")
 
 
 def replay(server, *words_, code=0):

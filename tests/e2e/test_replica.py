@@ -42,11 +42,26 @@ def read(user, room, count):
     assert older[-1]["seq"] == newest[0]["seq"] - 1
 
 
-def test_history_is_read_from_the_replica_as_far_as_it_has_it(server, store, replica):
-    ann = server.user("ann")
-    room = ann.create_room("General")
+@pytest.fixture
+def ann(server):
+    return server.user("ann")
+
+
+@pytest.fixture
+def room(ann):
+    return ann.create_room("General")
+
+
+@pytest.fixture
+def chat(ann, room):
+    """ann's in that room; it has said POSTS."""
     chat = ws.Chat(ann, room)
     say(chat, 0, POSTS)
+    yield chat
+    chat.close()
+
+
+def test_history_is_read_from_the_replica_as_far_as_it_has_it(server, replica, ann, room, chat):
     replica.catch_up()
     read(ann, room, POSTS)
     until(lambda: pages(server, "answered") >= 3, "pages of the replica")
@@ -66,14 +81,9 @@ def test_history_is_read_from_the_replica_as_far_as_it_has_it(server, store, rep
     answered = pages(server, "answered")
     read(ann, room, POSTS + 50)
     until(lambda: pages(server, "answered") >= answered + 3, "pages of the replica")
-    chat.close()
 
 
-def test_a_replica_that_is_away_is_done_without(server, store, replica):
-    ann = server.user("ann")
-    room = ann.create_room("General")
-    chat = ws.Chat(ann, room)
-    say(chat, 0, POSTS)
+def test_a_replica_that_is_away_is_done_without(server, replica, ann, room, chat):
     replica.stop()
     read(ann, room, POSTS)
     until(lambda: pages(server, "away") >= 1, "pages asked of nobody")
@@ -85,4 +95,3 @@ def test_a_replica_that_is_away_is_done_without(server, store, replica):
         read(ann, room, POSTS)
         return pages(server, "answered") >= 1
     until(is_answered, "pages of the replica")
-    chat.close()
