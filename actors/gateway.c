@@ -459,9 +459,9 @@ static void free_client(cf_gateway_t *self, cf_client_t *client)
 /* Go on with the trace that the client is in, or begin one. */
 static void follow_trace(cf_gateway_t *self, cf_str_t traceparent)
 {
-    uint8_t trace[CF_TRACE_SIZE];
-    if (cf_traceparent_read(trace, traceparent))
-        cf_actor_trace(self->out, trace);
+    cf_traceparent_t theirs;
+    if (cf_traceparent_read(&theirs, traceparent))
+        cf_actor_trace(self->out, theirs.trace);
     else
         cf_gateway_new_trace(self);
 }

@@ -315,11 +315,11 @@ const cf_actor_ops_t cf_stockbot_ops = {
 /* --- the HTTP client ---------------------------------------------------------------------------
  */
 
-static int http_get(void *http, const char *url, int64_t timeout_ms, cf_http_done_fn *done,
-                    void *arg, void **request)
+static int http_get(void *http, const char *url, const char *header, int64_t timeout_ms,
+                    cf_http_done_fn *done, void *arg, void **request)
 {
     cf_http_request_t *begun;
-    int rc = cf_http_client_get(http, url, timeout_ms, done, arg, &begun);
+    int rc = cf_http_client_get_with(http, url, header, timeout_ms, done, arg, &begun);
     if (rc == 0)
         *request = begun;
     return rc;

@@ -24,8 +24,8 @@
 
 /* The HTTP client as the bot uses it; a test plays it. */
 typedef struct {
-    int (*get)(void *http, const char *url, int64_t timeout_ms, cf_http_done_fn *done, void *arg,
-               void **request);
+    int (*get)(void *http, const char *url, const char *header, int64_t timeout_ms,
+               cf_http_done_fn *done, void *arg, void **request); /* header may be NULL */
     void (*cancel)(void *http, void *request);
     int64_t (*due)(void *http);
     void (*run)(void *http);
@@ -40,6 +40,7 @@ typedef struct {
     uint32_t breaker_failures;
     int64_t breaker_us;
     int64_t cache_us, cache_not_found_us; /* 0: not remembered */
+    bool traceparent;                     /* tell the service the trace it is asked in */
     uint32_t (*random)(uint32_t below);   /* a number from 0 to below - 1 */
     const cf_stockbot_http_t *http_ops;
     void *http;        /* the bot's from here on */

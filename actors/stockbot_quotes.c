@@ -4,7 +4,9 @@
 
 #include "dialects/quote.h"
 #include "err.h"
+#include "http/traceparent.h"
 #include "log.h"
+#include "random.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -231,17 +233,33 @@ static void on_answer(void *arg, const cf_http_answer_t *answer)
     cf_log_trace(NULL);
 }
 
+/* The trace is that of one of those who wait for the quote, the attempt a span of its own in it. Nothing here
+ * tells a collector of either, so it is not said to be sampled. */
+static void write_traceparent(const cf_inquiry_t *inquiry, char *out, size_t size)
+{
+    char value[CF_TRACEPARENT_TEXT];
+    cf_traceparent_t ours = {.sampled = false};
+    memcpy(ours.trace, inquiry->asks->request.trace, sizeof ours.trace);
+    cf_random(ours.span, sizeof ours.span);
+    ours.span[0] |= 1; /* never all zero */
+    cf_traceparent_write(value, &ours);
+    snprintf(out, size, "traceparent: %s", value);
+}
+
 /* The grammar of codes makes the URL safe. */
 static int begin_attempt(cf_stockbot_t *self, cf_turn_t *turn, cf_inquiry_t *inquiry)
 {
-    char url[512];
+    char url[512], header[sizeof "traceparent: " + CF_TRACEPARENT_TEXT];
     int64_t left_us = until_us(inquiry) - turn->boot_us;
     int64_t time_us = left_us < self->config.attempt_us ? left_us : self->config.attempt_us;
     snprintf(url, sizeof url, "%s/q/l/?s=%s&f=sd2t2ohlcv&h&e=csv", self->config.url, inquiry->code);
+    if (self->config.traceparent)
+        write_traceparent(inquiry, header, sizeof header);
     inquiry->attempts++;
     cf_count(CF_M_QUOTE_ATTEMPTS);
-    return self->config.http_ops->get(self->config.http, url, (time_us + 999) / 1000, on_answer,
-                                      inquiry, &inquiry->request);
+    return self->config.http_ops->get(
+        self->config.http, url, self->config.traceparent ? header : NULL, (time_us + 999) / 1000,
+        on_answer, inquiry, &inquiry->request);
 }
 
 /* Begin, or fail, what may be begun now. */

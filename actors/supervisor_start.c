@@ -339,6 +339,7 @@ static int start_stockbot(cf_supervisor_t *self)
                                        .cache_us = config->stock_cache_ms * 1000,
                                        .cache_not_found_us =
                                            config->stock_cache_not_found_ms * 1000,
+                                       .traceparent = config->stock_traceparent,
                                        .random = randombytes_uniform,
                                        .http_ops = &cf_stockbot_http,
                                        .http = client,

@@ -279,6 +279,9 @@
       "Time a command has, from its arrival to the bot's answer.")                                 \
     X(stock, echo, BOOL, "true", "", "",                                                           \
       "Show a sender its own stock command, as typed and to it alone, before the bot answers.")    \
+    X(stock, traceparent, BOOL, "false", "", "",                                                   \
+      "Tell the quote service the trace that it is asked in (W3C Trace Context), so that its "     \
+      "operators and ours find each other's log lines.")                                           \
     X(auth, session_ttl, DURATION, "24h", "1s", "30d", "How long a login lasts.")                  \
     X(auth, password_length_min, INT, "8", "8", "100", "Bytes a new password has at least.")       \
     X(auth, password_like_name, BOOL, "false", "", "",                                             \

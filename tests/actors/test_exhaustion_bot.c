@@ -50,10 +50,11 @@ static struct {
 /* --- the service: A a quote, B 404, C 503 once and then a quote, D silence -----------------------
  */
 
-static int play_get(void *http, const char *url, int64_t timeout_ms, cf_http_done_fn *done,
-                    void *arg, void **request)
+static int play_get(void *http, const char *url, const char *header, int64_t timeout_ms,
+                    cf_http_done_fn *done, void *arg, void **request)
 {
     (void)http;
+    (void)header;
     (void)timeout_ms;
     cr_assert(world.n_played < REQUESTS_MAX);
     played_t *at = &world.played[world.n_played++];

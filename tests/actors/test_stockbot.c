@@ -1,6 +1,7 @@
 /* The bot by messages alone; the quote service is played, time and chance are arguments. */
 #include "stockbot.h"
 
+#include "http/traceparent.h"
 #include "metrics.h"
 #include "model.h"
 #include "peer.h"
@@ -64,8 +65,10 @@ static int count_open(void)
     return n;
 }
 
-static int play_get(void *http, const char *url, int64_t timeout_ms, cf_http_done_fn *done,
-                    void *arg, void **request)
+static char header_sent[128]; /* with the latest request; "": none */
+
+static int play_get(void *http, const char *url, const char *header, int64_t timeout_ms,
+                    cf_http_done_fn *done, void *arg, void **request)
 {
     (void)http;
     if (service_is_full)
@@ -80,6 +83,7 @@ static int play_get(void *http, const char *url, int64_t timeout_ms, cf_http_don
              at->code);
     cr_assert(eq(str, (char *)url, expected));
     urls_checked++;
+    snprintf(header_sent, sizeof header_sent, "%s", header ? header : "");
     show("get %s %lldms", at->code, (long long)timeout_ms);
     most_open = count_open() > most_open ? count_open() : most_open;
     *request = at;
@@ -967,6 +971,38 @@ static void start_thread(void)
     cf_stockbot_t *state;
     cr_assert(eq(int, cf_stockbot_new(&state, &config), 0));
     actor_run(actor, &cf_stockbot_ops, state);
+}
+
+Test(stockbot, tells_the_service_no_trace_unless_told_to)
+{
+    ask(1, "A");
+    at_ms(0);
+    cr_assert(eq(str, heard(), "get A 10000ms"));
+    cr_assert(eq(str, header_sent, ""));
+}
+
+Test(stockbot, tells_the_service_the_trace_of_who_asks_and_a_span_for_each_attempt)
+{
+    uint8_t trace[CF_TRACE_SIZE] = {0x4b, 0xf9, [15] = 0x36};
+    cf_traceparent_t first, second;
+    end();
+    config.traceparent = true;
+    begin();
+    cf_outbox_trace(scratch, trace);
+    ask(1, "A");
+    at_ms(0);
+    cr_assert(eq(str, heard(), "get A 10000ms"));
+    cr_assert(eq(int, strncmp(header_sent, "traceparent: ", 13), 0), "%s", header_sent);
+    cr_assert(cf_traceparent_read(&first, cf_str(header_sent + 13)), "%s", header_sent);
+    cr_assert(eq(int, memcmp(first.trace, trace, sizeof trace), 0));
+    cr_assert(not(first.sampled));
+    service_says("A", 503, "");
+    cr_assert(eq(str, heard(), ""));
+    at_ms(1000);
+    cr_assert(eq(str, heard(), "get A 10000ms"));
+    cr_assert(cf_traceparent_read(&second, cf_str(header_sent + 13)), "%s", header_sent);
+    cr_assert(eq(int, memcmp(second.trace, trace, sizeof trace), 0));
+    cr_assert(ne(int, memcmp(second.span, first.span, sizeof first.span), 0));
 }
 
 TestSuite(stockbot_drain, .init = start_thread, .fini = actors_stop, .timeout = 60);

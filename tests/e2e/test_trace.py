@@ -1,10 +1,12 @@
 """One trace id follows a client's request through every actor, and comes back to the client."""
 
 import json
+import re
 import uuid
 
 import pytest
 
+from quotes import Quotes
 from rest import Refused
 from ws import CLOSE, Chat, Closed
 
@@ -51,9 +53,30 @@ def test_a_trace_that_a_client_is_in_goes_on_here(store_kind, server):
                                and line.get("type") == what), actor
     for text in ("", "x", f"00-{TRACE}-{SPAN}", f"00-{TRACE.upper()}-{SPAN}-01", f"00-{'0' * 32}-{SPAN}-01", f"ff-{TRACE}-{SPAN}-01",
                  f"00-{TRACE}-{SPAN}-01-more", f"00-{TRACE}x{SPAN}-01", f"0-{TRACE}-{SPAN}-01", f"00-{TRACE[:-1]}-{SPAN}-01",
-                 f"00-{TRACE[:-1]}g-{SPAN}-01", f"01-{TRACE}-{SPAN}-01more", f"00-{TRACE}-{SPAN}-0"):
+                 f"00-{TRACE}-{'0' * 16}-01", f"00-{TRACE}-{SPAN.upper()}-01", f"00-{TRACE[:-1]}g-{SPAN}-01", f"01-{TRACE}-{SPAN}-01more", f"00-{TRACE}-{SPAN}-0"):
         _, headers, _ = server.client().raw("GET", "/health", headers={"traceparent": text})
         assert TRACE not in headers["X-Request-Id"] and len(headers["X-Request-Id"]) == 32, text
+
+
+@pytest.mark.only_store("sqlite")
+@pytest.mark.parametrize("told", ("true", "false"))
+def test_a_command_is_one_trace_up_to_the_quote_service_if_wanted(store_kind, make_server, told):
+    with Quotes() as quotes:
+        server = make_server({"CONFAB_STOCK_URL": quotes.url, "CONFAB_STOCK_TRACEPARENT": told, "CONFAB_LOG_LEVEL": "debug",
+                              "CONFAB_LOG_MESSAGES": "true"}).start()
+        ann = server.user("ann")
+        chat = Chat(ann, ann.create_room(), headers={"traceparent": f"00-{TRACE}-{SPAN}-01"})
+        chat.post("/stock=AAPL.US")
+        chat.until("chat_message", is_bot=True)
+        asked = server.wait_log(lambda line: line.get("type") == "ASK_BOT" and line["actor"] == "stockbot")
+        headers = [line.split(": ", 1)[1] for line in quotes.heads[0].split("\r\n") if line.lower().startswith("traceparent:")]
+    if told == "false":
+        assert headers == []
+        return
+    version, trace, span, flags = headers[0].split("-")
+    assert len(headers) == 1 and version == "00" and flags == "00", "nobody here samples"
+    assert trace == asked["trace_id"] != TRACE, "each message of a socket is a trace of its own"
+    assert re.fullmatch("[0-9a-f]{16}", span) and span not in ("0" * 16, SPAN)
 
 
 @pytest.mark.server_env(CONFAB_LOG_LEVEL="debug", CONFAB_LOG_MESSAGES="true", CONFAB_LIMITS_COMMANDS_PER_MINUTE="1")

@@ -15,18 +15,21 @@ static void check(bool holds)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    uint8_t trace[CF_TRACE_SIZE], before[CF_TRACE_SIZE];
-    char hex[2 * CF_TRACE_SIZE + 1];
+    cf_traceparent_t read, before;
+    char again[CF_TRACEPARENT_TEXT];
     char *copy = malloc(size ? size : 1); /* a block of its own: any step beyond it is seen */
-    memset(before, 0xa5, sizeof before);
-    memcpy(trace, before, sizeof trace);
+    memset(&before, 0xa5, sizeof before);
+    memcpy(&read, &before, sizeof read);
     memcpy(copy, bytes, size);
-    if (cf_traceparent_read(trace, (cf_str_t){copy, (uint32_t)size})) {
-        sodium_bin2hex(hex, sizeof hex, trace, sizeof trace);
-        check(!sodium_is_zero(trace, sizeof trace));
-        check(size >= 55 && memcmp(copy + 3, hex, 2 * CF_TRACE_SIZE) == 0);
+    if (cf_traceparent_read(&read, (cf_str_t){copy, (uint32_t)size})) {
+        check(!sodium_is_zero(read.trace, sizeof read.trace) &&
+              !sodium_is_zero(read.span, sizeof read.span));
+        cf_traceparent_write(again, &read);
+        check(size >= sizeof again - 1 && memcmp(copy + 2, again + 2, sizeof again - 1 - 4) == 0);
+        check(cf_traceparent_read(&before, (cf_str_t){again, sizeof again - 1}) &&
+              before.sampled == read.sampled);
     } else {
-        check(memcmp(trace, before, sizeof trace) == 0);
+        check(memcmp(&read, &before, sizeof read) == 0);
     }
     free(copy);
     return 0;

@@ -144,6 +144,16 @@ static int times_asked(void)
     return n;
 }
 
+static int times_in_heads(const char *text)
+{
+    int n = 0;
+    pthread_mutex_lock(&server.lock);
+    for (const char *at = server.heads; (at = strstr(at, text)); at++)
+        n++;
+    pthread_mutex_unlock(&server.lock);
+    return n;
+}
+
 /* --- names and addresses that are played -------------------------------------------------------
  */
 
@@ -525,6 +535,36 @@ Test(http_client, follows_a_redirect_to_a_public_address)
     cr_assert(eq(str, got.body, "ok"));
     cr_assert(eq(int, get("/both"), 0), "%s", got.reason); /* by the one that may be */
     cr_assert(eq(int, get("/home"), 0), "%s", got.reason); /* what the operator named */
+}
+
+Test(http_client, sends_a_header_of_ones_own_to_the_named_service_alone)
+{
+    static char away[REDIRECT_MAX], home[REDIRECT_MAX], mine[] = "X-Mine: yes";
+    cf_http_request_t *request;
+    script_t scripts[] = {{"/away", away, NULL, false},
+                          {"/home", home, NULL, false},
+                          {"/there", OK, NULL, false},
+                          {0}};
+    start(scripts);
+    redirect(away, url("public.test", "/there"));
+    redirect(home, url("127.0.0.1", "/there"));
+    cr_assert(eq(int,
+                 cf_http_client_get_with(client, url("127.0.0.1", "/away"), mine, WAIT_MS, on_done,
+                                         NULL, &request),
+                 0));
+    mine[0] = '?'; /* it was copied */
+    await(1);
+    cr_assert(eq(int, got.rc, 0), "%s", got.reason);
+    cr_assert(eq(int, times_in_heads("X-Mine: yes\r\n"), 1));
+    mine[0] = 'X';
+    cr_assert(eq(int,
+                 cf_http_client_get_with(client, url("127.0.0.1", "/home"), mine, WAIT_MS, on_done,
+                                         NULL, &request),
+                 0));
+    await(2);
+    cr_assert(eq(int, times_in_heads("X-Mine: yes\r\n"), 3));
+    cr_assert(eq(int, get("/home"), 0), "%s", got.reason);
+    cr_assert(eq(int, times_in_heads("X-Mine: yes\r\n"), 3)); /* of that request alone */
 }
 
 Test(http_client, does_not_trust_a_name_because_it_led_to_a_public_address_before)

@@ -1,26 +1,56 @@
 #include "http/traceparent.h"
 
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 
 /* version "-" trace-id "-" parent-id "-" flags; what later versions add comes behind another dash */
-enum { VERSION = 3, TRACE = 2 * CF_TRACE_SIZE, LEAST = VERSION + TRACE + 1 + 16 + 1 + 2 };
+enum {
+    TRACE = 3,
+    TRACE_DIGITS = 2 * CF_TRACE_SIZE,
+    SPAN = TRACE + TRACE_DIGITS + 1,
+    SPAN_DIGITS = 2 * CF_SPAN_SIZE,
+    FLAGS = SPAN + SPAN_DIGITS + 1,
+    LEAST = FLAGS + 2
+};
+_Static_assert(CF_TRACEPARENT_TEXT == LEAST + 1, "what is written is the shortest form");
 
-bool cf_traceparent_read(uint8_t trace[CF_TRACE_SIZE], cf_str_t header)
+static bool has_form(cf_str_t header)
 {
-    uint8_t read[CF_TRACE_SIZE];
     const char *text = header.bytes;
     size_t digits = 0;
-    for (uint32_t i = 0; i < header.size && i < LEAST; i++)
-        digits += strchr("0123456789abcdef", text[i]) != NULL && text[i];
-    bool is_one = header.size >= LEAST && digits == LEAST - 3 && text[2] == '-' &&
-                  text[VERSION + TRACE] == '-' && text[LEAST - 3] == '-' &&
-                  memcmp(text, "ff", 2) != 0 &&
-                  (header.size == LEAST || (memcmp(text, "00", 2) != 0 && text[LEAST] == '-'));
-    if (!is_one ||
-        sodium_hex2bin(read, sizeof read, text + VERSION, TRACE, NULL, NULL, NULL) != 0 ||
-        sodium_is_zero(read, sizeof read))
+    if (header.size < LEAST)
         return false;
-    memcpy(trace, read, sizeof read);
+    for (uint32_t i = 0; i < LEAST; i++)
+        digits += text[i] && strchr("0123456789abcdef", text[i]) != NULL;
+    return digits == LEAST - 3 && text[TRACE - 1] == '-' && text[SPAN - 1] == '-' &&
+           text[FLAGS - 1] == '-' && memcmp(text, "ff", 2) != 0 &&
+           (header.size == LEAST || (memcmp(text, "00", 2) != 0 && text[LEAST] == '-'));
+}
+
+bool cf_traceparent_read(cf_traceparent_t *out, cf_str_t header)
+{
+    cf_traceparent_t read;
+    uint8_t flags;
+    const char *text = header.bytes;
+    if (!has_form(header) ||
+        sodium_hex2bin(read.trace, sizeof read.trace, text + TRACE, TRACE_DIGITS, NULL, NULL,
+                       NULL) != 0 ||
+        sodium_hex2bin(read.span, sizeof read.span, text + SPAN, SPAN_DIGITS, NULL, NULL, NULL) !=
+            0 ||
+        sodium_hex2bin(&flags, 1, text + FLAGS, 2, NULL, NULL, NULL) != 0 ||
+        sodium_is_zero(read.trace, sizeof read.trace) ||
+        sodium_is_zero(read.span, sizeof read.span))
+        return false;
+    read.sampled = flags & 1;
+    *out = read;
     return true;
+}
+
+void cf_traceparent_write(char out[CF_TRACEPARENT_TEXT], const cf_traceparent_t *traceparent)
+{
+    char trace[TRACE_DIGITS + 1], span[SPAN_DIGITS + 1];
+    sodium_bin2hex(trace, sizeof trace, traceparent->trace, sizeof traceparent->trace);
+    sodium_bin2hex(span, sizeof span, traceparent->span, sizeof traceparent->span);
+    snprintf(out, CF_TRACEPARENT_TEXT, "00-%s-%s-%02x", trace, span, traceparent->sampled);
 }

@@ -29,8 +29,9 @@ struct cf_http_request {
     void *arg;
     int64_t until_us;
     int redirects;
-    bool is_trusted;  /* goes to the operator's origin */
-    bool was_refused; /* an address of it */
+    struct curl_slist *header; /* for the operator's origin alone; owned; NULL: none */
+    bool is_trusted;           /* goes to the operator's origin */
+    bool was_refused;          /* an address of it */
     bool is_too_big;
     bool is_secure; /* https so far */
     size_t head_bytes;
@@ -170,6 +171,7 @@ static void free_request(cf_http_request_t *request)
         curl_multi_remove_handle(request->client->multi, request->easy);
         curl_easy_cleanup(request->easy);
     }
+    curl_slist_free_all(request->header);
     cf_buf_free(&request->body);
     free(request);
 }
@@ -207,6 +209,8 @@ static int begin(cf_http_request_t *request, const char *url)
         return CF_ETIME;
     if (curl_easy_setopt(request->easy, CURLOPT_SSL_VERIFYPEER, is_proven ? 1L : 0L) != CURLE_OK ||
         curl_easy_setopt(request->easy, CURLOPT_SSL_VERIFYHOST, is_proven ? 2L : 0L) != CURLE_OK ||
+        curl_easy_setopt(request->easy, CURLOPT_HTTPHEADER,
+                         request->is_trusted ? request->header : NULL) != CURLE_OK ||
         curl_easy_setopt(request->easy, CURLOPT_URL, url) != CURLE_OK ||
         curl_easy_setopt(request->easy, CURLOPT_TIMEOUT_MS, (long)left_ms) != CURLE_OK ||
         curl_multi_add_handle(request->client->multi, request->easy) != CURLM_OK)
@@ -214,8 +218,22 @@ static int begin(cf_http_request_t *request, const char *url)
     return 0;
 }
 
+/* False: no memory for it. */
+static bool add_header(cf_http_request_t *request, const char *header)
+{
+    request->header = header ? curl_slist_append(NULL, header) : NULL;
+    return !header || request->header;
+}
+
 int cf_http_client_get(cf_http_client_t *self, const char *url, int64_t timeout_ms,
                        cf_http_done_fn *done, void *arg, cf_http_request_t **out)
+{
+    return cf_http_client_get_with(self, url, NULL, timeout_ms, done, arg, out);
+}
+
+int cf_http_client_get_with(cf_http_client_t *self, const char *url, const char *header,
+                            int64_t timeout_ms, cf_http_done_fn *done, void *arg,
+                            cf_http_request_t **out)
 {
     origin_t origin;
     if (self->count >= self->config.requests_max)
@@ -236,7 +254,8 @@ int cf_http_client_get(cf_http_client_t *self, const char *url, int64_t timeout_
     free_origin(&origin);
     if (!request)
         return CF_ENOMEM;
-    rc = request->easy && set_options(request) ? begin(request, url) : CF_ENOMEM;
+    rc = request->easy && set_options(request) && add_header(request, header) ? begin(request, url)
+                                                                              : CF_ENOMEM;
     if (rc < 0) {
         free_request(request);
         return rc;

@@ -55,6 +55,10 @@ void cf_http_client_destroy(cf_http_client_t **self);
  * CF_ENOMEM, CF_ERANGE (no http or https URL): done is not called. */
 int cf_http_client_get(cf_http_client_t *self, const char *url, int64_t timeout_ms,
                        cf_http_done_fn *done, void *arg, cf_http_request_t **out);
+/* The same with a header of one's own, "Name: value", copied; NULL: none. Only the origin of `trusted` gets it. */
+int cf_http_client_get_with(cf_http_client_t *self, const char *url, const char *header,
+                            int64_t timeout_ms, cf_http_done_fn *done, void *arg,
+                            cf_http_request_t **out);
 void cf_http_client_cancel(cf_http_client_t *self, cf_http_request_t *request);
 
 int cf_http_client_fd(const cf_http_client_t *self);      /* readable: there is something to do */
