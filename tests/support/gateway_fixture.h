@@ -25,18 +25,15 @@ cf_id_t session_id(const char *name);
 /* The next credential that is tried is `token`; it is `name`'s, of a session of its own, or nobody's (NULL). */
 void authenticate(const char *token, const char *name);
 /* The room is looked up: it is at this room thread. */
-/* The room is looked up: it is at this room thread. */
 void place_room(peer_t *at);
 /* The next request of that type at a room thread; body may be NULL. */
 cf_msg_t request(peer_t *at, uint16_t type, void *body);
-/* The same, answered at once. */
 /* The same, answered at once. */
 void answer(peer_t *at, uint16_t type, uint16_t with, const void *body);
 void refuse(peer_t *at, uint16_t type, int err);
 /* An upgrade was asked for on fd with name as the cookie: let it through, with the room at `at`.
  * Returns the gateway's number of the connection. */
 uint64_t let_in(int fd, const char *name, peer_t *at);
-/* On a new connection; not answered yet. */
 /* On a new connection; not answered yet. */
 int ask_to_enter_by(const char *path, const char *name);
 int ask_to_enter(const char *name);
@@ -45,7 +42,7 @@ int enter_first(const char *name, uint64_t *conn);
 /* Vanishes: no close frame, and what was not read is thrown away. */
 void vanish(int fd);
 void wait_for_counter(cf_metric_t metric, uint64_t n);
-int enter(const char *name); /* one that is not the first */ /* one that is not the first */
+int enter(const char *name); /* one that is not the first */
 void say_post(int fd, const char *text, const char *key);
 void tell_event(peer_t *at, uint64_t epoch, uint64_t n, uint64_t seq, const char *text);
 bool has(const char *text, const char *part);
