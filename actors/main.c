@@ -1,5 +1,6 @@
 /* confab: the commands. */
 #include "anew.h"
+#include "backup.h"
 #include "clock.h"
 #include "config.h"
 #include "control.h"
@@ -247,6 +248,20 @@ static int ctl(const options_t *options)
     return code;
 }
 
+static int backup(const options_t *options)
+{
+    cf_config_t config;
+    if (options->word_count != 1) {
+        fputs("confab backup: one FILE is needed, to be made\n", stderr);
+        return 2;
+    }
+    if (load(&config, options) < 0)
+        return CF_EXIT_CONFIG;
+    int code = cf_backup(&config, options->words[0]);
+    cf_config_free(&config);
+    return code;
+}
+
 static int healthcheck(const options_t *options)
 {
     cf_config_t config;
@@ -266,10 +281,12 @@ static int user_import(const options_t *options)
     return with_store(options, cf_import_sessions);
 }
 
-#define WORDS "..."
+#define WORDS "..." /* what follows is its own business */
+#define A_FILE "FILE"
 
 static const struct {
-    const char *name, *second; /* second word, NULL, or WORDS: what follows is its own business */
+    const char *name,
+        *second; /* second word, NULL, or, for those that take words, WORDS or A_FILE */
     command_fn *run;
     const char *help;
 } commands[] = {
@@ -283,6 +300,7 @@ static const struct {
      "--sessions FILE: make users with sessions, one `name token` a line"},
     {"seed", NULL, seed, "fill the store with demonstration data: users, rooms, messages"},
     {"dead-letters", NULL, dead_letters, "print the commands that failed, one JSON object a line"},
+    {"backup", A_FILE, backup, "copy the SQLite store to a new file; the server may run"},
     {"healthcheck", NULL, healthcheck, "ask the server of this configuration whether it lives"},
     {"ctl", WORDS, ctl, "ask the running server; alone it says what"},
     {"token", "mesh-key", mesh_key,
@@ -348,10 +366,11 @@ int main(int argc, char **argv)
         return CF_EXIT_FAILURE;
     }
     for (size_t i = 0; i < COMMANDS; i++) {
-        bool takes_words = commands[i].second && strcmp(commands[i].second, WORDS) == 0;
-        bool has_second = commands[i].second && !takes_words;
+        const char *second = commands[i].second;
+        bool takes_words = second && (strcmp(second, WORDS) == 0 || strcmp(second, A_FILE) == 0);
+        bool has_second = second && !takes_words;
         if (strcmp(argv[1], commands[i].name) != 0 ||
-            (has_second && (argc < 3 || strcmp(argv[2], commands[i].second) != 0)))
+            (has_second && (argc < 3 || strcmp(argv[2], second) != 0)))
             continue;
         if (!read_options(&options, argv + (has_second ? 3 : 2), takes_words))
             return usage(stderr, 2);

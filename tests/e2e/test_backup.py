@@ -1,0 +1,132 @@
+"""Backup and restore as docs/operations.md tells them, while people post."""
+
+import re
+import stat
+import subprocess
+
+import pytest
+
+import runs
+import server as servers
+import stores
+import ws
+
+OPERATIONS = servers.ROOT / "docs/operations.md"
+
+
+def told(store_kind):
+    """The commands that the chapter has for this store: name -> line."""
+    chapter = re.search(r"^## Backup and restore\n(.*?)^## ", OPERATIONS.read_text(), flags=re.M | re.S)[1]
+    lines = re.findall(r"^(?:confab backup|pg_dump|pg_restore) .*$", chapter, flags=re.M)
+    assert len(lines) == 3, lines
+    return [line for line in lines if line.startswith("confab") == (store_kind == "sqlite")]
+
+
+def run_line(line, server, **variables):
+    """As an operator types it; confab is the binary under test, the tools are PostgreSQL's own."""
+    tools = {"confab": str(servers.BINARY), "pg_dump": stores.Cluster.tool("pg_dump"),
+             "pg_restore": stores.Cluster.tool("pg_restore")}
+    name, rest_of_it = line.split(" ", 1)
+    env = server.environment({key: str(value) for key, value in variables.items()})
+    return subprocess.run(["sh", "-c", f'umask 077; "{tools[name]}" {rest_of_it}'], env=env, cwd=server.folder,
+                          check=False, text=True, capture_output=True, timeout=servers.LIMIT_S)
+
+
+def back_up(store_kind, server, file):
+    done = run_line(told(store_kind)[0], server, FILE=file, URL=server.store.url)
+    assert done.returncode == 0, done.stderr
+
+
+def restored(store_kind, server, file, folder):
+    """A new store, made of the backup."""
+    folder.mkdir()
+    made = stores.KINDS[store_kind](folder)
+    if store_kind == "sqlite":
+        made.path.write_bytes(file.read_bytes())
+    else:
+        done = run_line(told(store_kind)[1], server, FILE=file, URL=made.url)
+        assert done.returncode == 0, done.stderr
+    return made
+
+
+@pytest.fixture
+def another(store_kind, tmp_path):
+    made = []
+
+    def make(server, file):
+        made.append(restored(store_kind, server, file, tmp_path / "restored"))
+        return made[-1]
+    yield make
+    for one in made:
+        one.drop()
+
+
+def test_a_backup_under_load_has_all_acked_before_and_a_prefix_of_the_rest(store_kind, make_one, load, tmp_path, another):
+    server = make_one()
+    rooms = runs.Rooms(server, rooms=3, members=4)
+    run = load(server, rooms, rate=400, window=8, seconds=600, drain_limit=60)
+    run.wait_acks(200)
+    before = run.ledger().acks
+    file = tmp_path / "backup"
+    back_up(store_kind, server, file)
+    run.wait_acks(run.lines("ACK") + 100)  # the server goes on
+    run.stop()
+    runs.judge(run)
+    whole = {room: server.store.posts(room) for room in rooms.ids}
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert server.terminate() == 0
+
+    server.store = another(server, file)
+    had = {room: server.store.posts(room) for room in rooms.ids}
+    for room in rooms.ids:
+        assert had[room] == whole[room][:len(had[room])], "a history with a gap, or doubled"
+    ids = {post.id for posts in had.values() for post in posts}
+    assert {post_id for post_id, _ in before.values()} <= ids, "acked before the backup began, and not in it"
+    assert sum(map(len, had.values())) < sum(map(len, whole.values()))
+
+    server.start()  # sessions are there, numbers go on, and keys are known
+    room = rooms.ids[0]
+    chat = ws.Chat(server.client(token=rooms.tokens["load0"]), room)
+    key_of = {post_id: key for key, (post_id, _) in run.ledger().acks.items()}
+    mine = rooms.targets().index((room, rooms.tokens["load0"]))  # bench/load numbers its clients by these
+    own = next(post for post in had[room] if key_of.get(post.id, (None,))[0] == mine)
+    writer, n = key_of[own.id]
+    assert chat.say(own.text, key=f"{run.ledger().run}-{writer}-{n}") == own.id
+    new = chat.say("after the restore")
+    chat.close()
+    posts = server.store.posts(room)
+    assert [post.seq for post in posts] == list(range(1, len(had[room]) + 2)) and posts[-1].id == new
+    assert new not in {post.id for posts in whole.values() for post in posts}
+
+
+@pytest.mark.only_store("sqlite")
+def test_a_backup_overwrites_nothing(store_kind, server, tmp_path):
+    file = tmp_path / "backup"
+    file.write_text("mine")
+    done = server.command("backup", str(file))
+    assert done.returncode == 1 and "exists" in done.stderr
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "nothing")
+    assert server.command("backup", str(link)).returncode == 1
+    assert file.read_text() == "mine" and not (tmp_path / "nothing").exists()
+    assert not list(tmp_path.glob("*.partial-*"))
+
+
+@pytest.mark.only_store("sqlite")
+def test_a_backup_that_cannot_be_written_says_so_and_leaves_nothing(store_kind, server, tmp_path):
+    file = tmp_path / "backup"
+    done = subprocess.run(["prlimit", "--fsize=8192", str(servers.BINARY), "backup", str(file)], env=server.environment(),
+                          cwd=server.folder, check=False, text=True, capture_output=True, timeout=servers.LIMIT_S,
+                          restore_signals=False)  # with SIGXFSZ ignored a write fails, as on a disk that is full
+    assert done.returncode == 1 and "backup: failed" in done.stderr and "partial" in done.stderr, done
+    assert not file.exists() and not list(tmp_path.glob("*.partial-*"))
+
+
+def test_what_cannot_be_backed_up_is_said(store_kind, server, tmp_path):
+    assert server.command("backup").returncode == 2
+    done = server.command("backup", str(tmp_path / "backup"), CONFAB_STORE_URL=f"sqlite:{tmp_path}/nothing.db")
+    assert done.returncode == 69 and not (tmp_path / "nothing.db").exists()
+    if store_kind == "postgres":
+        done = server.command("backup", str(tmp_path / "backup"))
+        assert done.returncode == 2 and "pg_dump" in done.stderr
+    assert not (tmp_path / "backup").exists()
