@@ -122,7 +122,8 @@ SCALED = merged(POSTGRES, {"autoscaling": {"enabled": True, "minReplicas": 2, "m
 MONITORED = {"metrics": {"serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}, "relabelings": [{"action": "labeldrop", "regex": "pod"}],
                                            "metricRelabelings": [{"action": "labeldrop", "regex": "le"}]},
                          "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}, "extraGroups": [
-                             {"name": "own", "rules": [{"alert": "Own", "expr": "up == 0"}]}]}}}
+                             {"name": "own", "rules": [{"alert": "Own", "expr": "up == 0"}]}]},
+                         "grafanaDashboard": {"enabled": True, "annotations": {"grafana_folder": "chat"}}}}
 INGRESS = {"ingress": {"enabled": True, "className": "nginx", "annotations": {"a/b": "c"}, "tls": [{"secretName": "tls", "hosts": ["chat.example.org"]}],
                        "hosts": [{"host": "chat.example.org"}, {"host": "b.example.org", "paths": [{"path": "/x", "pathType": "Exact"}]}]},
            "config": {"http": {"trusted_proxies": ["10.0.0.0/8"]}}}

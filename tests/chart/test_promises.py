@@ -375,6 +375,13 @@ def test_the_rules_are_those_of_the_documentation():
     assert groups == [*documented, *MONITORED["metrics"]["prometheusRule"]["extraGroups"]]
 
 
+def test_the_board_is_that_of_the_compose_file():
+    board = next(found for found in render(merged(POSTGRES, MONITORED)).of("ConfigMap") if "confab.json" in found["data"])
+    assert json.loads(board["data"]["confab.json"]) == json.loads((chart.ROOT / "docker/grafana/confab.json").read_text())
+    assert board["metadata"]["labels"]["grafana_dashboard"] == "1" and board["metadata"]["annotations"]["grafana_folder"] == "chat"
+    assert not any("confab.json" in found["data"] for found in render(POSTGRES).of("ConfigMap"))
+
+
 def test_what_users_add_is_there():
     manifests = render(merged(POSTGRES, EXTRAS))
     pod, server = manifests.pod, manifests.server
