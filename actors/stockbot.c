@@ -319,7 +319,8 @@ static int http_get(void *http, const char *url, const char *header, int64_t tim
                     cf_http_done_fn *done, void *arg, void **request)
 {
     cf_http_request_t *begun;
-    int rc = cf_http_client_get_with(http, url, header, timeout_ms, done, arg, &begun);
+    cf_http_ask_t ask = {.headers = {header}};
+    int rc = cf_http_client_ask(http, url, &ask, timeout_ms, done, arg, &begun);
     if (rc == 0)
         *request = begun;
     return rc;

@@ -90,7 +90,16 @@ static void *serve_one(void *arg)
         size += (size_t)n;
         head[size] = '\0';
     }
-    if (sscanf(head, "GET %1023s", path) == 1) {
+    const char *length = strcasestr(head, "\r\nContent-Length: ");
+    size_t end = (size_t)(strstr(head, "\r\n\r\n") ? strstr(head, "\r\n\r\n") + 4 - head : 0);
+    for (size_t whole = end + (length ? strtoul(length + 18, NULL, 10) : 0); size < whole;) {
+        ssize_t n = recv(fd, head + size, sizeof head - 1 - size, 0);
+        if (n <= 0)
+            break;
+        size += (size_t)n;
+        head[size] = '\0';
+    }
+    if (sscanf(head, "%*[A-Z] %1023s", path) == 1) {
         pthread_mutex_lock(&server.lock);
         strncat(server.heads, head, sizeof server.heads - strlen(server.heads) - 1);
         server.asked++;
@@ -211,6 +220,7 @@ static struct {
     int rc, status;
     char body[65536];
     char reason[256];
+    char address[64];
 } got;
 
 static void on_done(void *arg, const cf_http_answer_t *answer)
@@ -221,6 +231,7 @@ static void on_done(void *arg, const cf_http_answer_t *answer)
     got.status = answer->status;
     snprintf(got.body, sizeof got.body, "%.*s", (int)answer->body.size, answer->body.bytes);
     snprintf(got.reason, sizeof got.reason, "%s", answer->reason ? answer->reason : "");
+    snprintf(got.address, sizeof got.address, "%s", answer->address ? answer->address : "");
     cr_assert(eq(int, answer->rc == 0, answer->reason == NULL));
 }
 
@@ -540,6 +551,7 @@ Test(http_client, follows_a_redirect_to_a_public_address)
 Test(http_client, sends_a_header_of_ones_own_to_the_named_service_alone)
 {
     static char away[REDIRECT_MAX], home[REDIRECT_MAX], mine[] = "X-Mine: yes";
+    const cf_http_ask_t ask = {.headers = {mine}};
     cf_http_request_t *request;
     script_t scripts[] = {{"/away", away, NULL, false},
                           {"/home", home, NULL, false},
@@ -549,8 +561,8 @@ Test(http_client, sends_a_header_of_ones_own_to_the_named_service_alone)
     redirect(away, url("public.test", "/there"));
     redirect(home, url("127.0.0.1", "/there"));
     cr_assert(eq(int,
-                 cf_http_client_get_with(client, url("127.0.0.1", "/away"), mine, WAIT_MS, on_done,
-                                         NULL, &request),
+                 cf_http_client_ask(client, url("127.0.0.1", "/away"), &ask, WAIT_MS, on_done, NULL,
+                                    &request),
                  0));
     mine[0] = '?'; /* it was copied */
     await(1);
@@ -558,13 +570,51 @@ Test(http_client, sends_a_header_of_ones_own_to_the_named_service_alone)
     cr_assert(eq(int, times_in_heads("X-Mine: yes\r\n"), 1));
     mine[0] = 'X';
     cr_assert(eq(int,
-                 cf_http_client_get_with(client, url("127.0.0.1", "/home"), mine, WAIT_MS, on_done,
-                                         NULL, &request),
+                 cf_http_client_ask(client, url("127.0.0.1", "/home"), &ask, WAIT_MS, on_done, NULL,
+                                    &request),
                  0));
     await(2);
     cr_assert(eq(int, times_in_heads("X-Mine: yes\r\n"), 3));
     cr_assert(eq(int, get("/home"), 0), "%s", got.reason);
     cr_assert(eq(int, times_in_heads("X-Mine: yes\r\n"), 3)); /* of that request alone */
+}
+
+static int post(const char *path, const cf_http_ask_t *ask)
+{
+    cf_http_request_t *request;
+    int n = got.count;
+    cr_assert(eq(
+        int,
+        cf_http_client_ask(client, url("127.0.0.1", path), ask, WAIT_MS, on_done, NULL, &request),
+        0));
+    await(n + 1);
+    return got.rc;
+}
+
+Test(http_client, posts_a_body_and_follows_no_answer_to_it)
+{
+    static char home[REDIRECT_MAX], body[] = "{\"a\":1}";
+    script_t scripts[] = {
+        {"/post", OK, NULL, false}, {"/home", home, NULL, false}, {"/there", OK, NULL, false}, {0}};
+    start(scripts);
+    redirect(home, url("127.0.0.1", "/there"));
+    cf_http_ask_t ask = {.is_post = true, .body = cf_str(body)};
+    cr_assert(eq(int, post("/post", &ask), 0), "%s", got.reason);
+    cr_assert(eq(str, got.body, "ok"));
+    cr_assert(eq(str, got.address, "127.0.0.1"));
+    cr_assert(eq(int, times_in_heads("POST /post HTTP/1.1\r\n"), 1));
+    cr_assert(eq(int, times_in_heads("Content-Type: application/json\r\n"), 1));
+    cr_assert(eq(int, times_in_heads("Content-Length: 7\r\n"), 1));
+    cr_assert(eq(int, times_in_heads("\r\n\r\n{\"a\":1}"), 1));
+    ask = (cf_http_ask_t){.headers = {"content-type: text/plain", "X-Two: 2"}, .is_post = true};
+    cr_assert(eq(int, post("/post", &ask), 0), "%s", got.reason);
+    cr_assert(eq(int, times_in_heads("application/json"), 1));
+    cr_assert(eq(int, times_in_heads("content-type: text/plain\r\n"), 1));
+    cr_assert(eq(int, times_in_heads("X-Two: 2\r\n"), 1));
+    cr_assert(eq(int, times_in_heads("Content-Length: 0\r\n"), 1));
+    cr_assert(eq(int, post("/home", &ask), 0), "%s", got.reason);
+    cr_assert(eq(int, got.status, 302));
+    cr_assert(eq(int, times_in_heads("/there HTTP"), 0));
 }
 
 Test(http_client, does_not_trust_a_name_because_it_led_to_a_public_address_before)

@@ -29,11 +29,12 @@ struct cf_http_request {
     void *arg;
     int64_t until_us;
     int redirects;
-    struct curl_slist *header; /* for the operator's origin alone; owned; NULL: none */
-    bool is_trusted;           /* goes to the operator's origin */
-    bool was_refused;          /* an address of it */
+    struct curl_slist *headers; /* for the operator's origin alone; owned; NULL: none */
+    bool is_trusted;            /* goes to the operator's origin */
+    bool was_refused;           /* an address of it */
     bool is_too_big;
     bool is_secure; /* https so far */
+    bool is_post;
     size_t head_bytes;
     cf_buf_t body;
 };
@@ -171,7 +172,7 @@ static void free_request(cf_http_request_t *request)
         curl_multi_remove_handle(request->client->multi, request->easy);
         curl_easy_cleanup(request->easy);
     }
-    curl_slist_free_all(request->header);
+    curl_slist_free_all(request->headers);
     cf_buf_free(&request->body);
     free(request);
 }
@@ -190,6 +191,8 @@ static bool set_options(cf_http_request_t *request)
            /* or a name that is being looked up would be waited for when its request ends */
            curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_USERAGENT, config->agent) == CURLE_OK &&
+           (!config->ca_file ||
+            curl_easy_setopt(easy, CURLOPT_CAINFO, config->ca_file) == CURLE_OK) &&
            curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)config->body_max) ==
                CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket) == CURLE_OK &&
@@ -210,7 +213,7 @@ static int begin(cf_http_request_t *request, const char *url)
     if (curl_easy_setopt(request->easy, CURLOPT_SSL_VERIFYPEER, is_proven ? 1L : 0L) != CURLE_OK ||
         curl_easy_setopt(request->easy, CURLOPT_SSL_VERIFYHOST, is_proven ? 2L : 0L) != CURLE_OK ||
         curl_easy_setopt(request->easy, CURLOPT_HTTPHEADER,
-                         request->is_trusted ? request->header : NULL) != CURLE_OK ||
+                         request->is_trusted ? request->headers : NULL) != CURLE_OK ||
         curl_easy_setopt(request->easy, CURLOPT_URL, url) != CURLE_OK ||
         curl_easy_setopt(request->easy, CURLOPT_TIMEOUT_MS, (long)left_ms) != CURLE_OK ||
         curl_multi_add_handle(request->client->multi, request->easy) != CURLM_OK)
@@ -218,22 +221,40 @@ static int begin(cf_http_request_t *request, const char *url)
     return 0;
 }
 
-/* False: no memory for it. */
 static bool add_header(cf_http_request_t *request, const char *header)
 {
-    request->header = header ? curl_slist_append(NULL, header) : NULL;
-    return !header || request->header;
+    struct curl_slist *longer = curl_slist_append(request->headers, header);
+    request->headers = longer ? longer : request->headers;
+    return longer;
+}
+
+/* False: no memory for it. Without "Expect:" libcurl would wait a second for leave to send a long body. */
+static bool add_ask(cf_http_request_t *request, const cf_http_ask_t *ask)
+{
+    bool has_type = false;
+    for (size_t i = 0; i < CF_HTTP_HEADERS_MAX && ask->headers[i]; i++) {
+        has_type = has_type || strncasecmp(ask->headers[i], "Content-Type:", 13) == 0;
+        if (!add_header(request, ask->headers[i]))
+            return false;
+    }
+    request->is_post = ask->is_post;
+    return !ask->is_post || ((has_type || add_header(request, "Content-Type: application/json")) &&
+                             add_header(request, "Expect:") &&
+                             curl_easy_setopt(request->easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                                              (curl_off_t)ask->body.size) == CURLE_OK &&
+                             curl_easy_setopt(request->easy, CURLOPT_COPYPOSTFIELDS,
+                                              ask->body.size ? ask->body.bytes : "") == CURLE_OK);
 }
 
 int cf_http_client_get(cf_http_client_t *self, const char *url, int64_t timeout_ms,
                        cf_http_done_fn *done, void *arg, cf_http_request_t **out)
 {
-    return cf_http_client_get_with(self, url, NULL, timeout_ms, done, arg, out);
+    return cf_http_client_ask(self, url, &(cf_http_ask_t){0}, timeout_ms, done, arg, out);
 }
 
-int cf_http_client_get_with(cf_http_client_t *self, const char *url, const char *header,
-                            int64_t timeout_ms, cf_http_done_fn *done, void *arg,
-                            cf_http_request_t **out)
+int cf_http_client_ask(cf_http_client_t *self, const char *url, const cf_http_ask_t *ask,
+                       int64_t timeout_ms, cf_http_done_fn *done, void *arg,
+                       cf_http_request_t **out)
 {
     origin_t origin;
     if (self->count >= self->config.requests_max)
@@ -254,8 +275,8 @@ int cf_http_client_get_with(cf_http_client_t *self, const char *url, const char 
     free_origin(&origin);
     if (!request)
         return CF_ENOMEM;
-    rc = request->easy && set_options(request) && add_header(request, header) ? begin(request, url)
-                                                                              : CF_ENOMEM;
+    rc = request->easy && set_options(request) && add_ask(request, ask) ? begin(request, url)
+                                                                        : CF_ENOMEM;
     if (rc < 0) {
         free_request(request);
         return rc;
@@ -284,8 +305,12 @@ static void end(cf_http_request_t *request, cf_http_answer_t answer)
     long status = 0;
     curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
     answer.status = (int)status;
-    if (answer.rc == 0)
+    if (answer.rc == 0) {
+        char *address = NULL;
+        curl_easy_getinfo(request->easy, CURLINFO_PRIMARY_IP, &address);
+        answer.address = address;
         answer.body = (cf_str_t){(const char *)request->body.data, (uint32_t)request->body.size};
+    }
     unlink_request(request);
     request->done(request->arg, &answer);
     free_request(request);
@@ -295,6 +320,8 @@ static void end(cf_http_request_t *request, cf_http_answer_t answer)
 static const char *redirect_of(const cf_http_request_t *request)
 {
     char *url = NULL;
+    if (request->is_post)
+        return NULL;
     curl_easy_getinfo(request->easy, CURLINFO_REDIRECT_URL, &url);
     return url;
 }

@@ -1,4 +1,4 @@
-/* transports/http_client/http_client.h: GET requests to services that are not trusted, many at once,
+/* transports/http_client/http_client.h: requests to services that are not trusted, many at once,
  * for an actor that waits on their descriptor and on its inbox together. The one place that includes
  * libcurl.
  *
@@ -22,6 +22,7 @@
 #include <stddef.h>
 
 #define CF_HTTP_REDIRECTS_MAX 3
+#define CF_HTTP_HEADERS_MAX 4
 #define CF_HTTP_HEAD_MAX 16384 /* bytes of all heads of one request */
 
 typedef struct {
@@ -30,14 +31,26 @@ typedef struct {
     const char *trusted;       /* a URL; borrowed for the call of cf_http_client_new */
     bool trusted_is_this_host; /* its certificate may be for any name, from anybody */
     const char *agent;         /* User-Agent; borrowed for the client's life */
+    const char *
+        ca_file; /* of certificates that vouch for others, NULL: the system's; borrowed for the client's life */
 } cf_http_client_config_t;
+
+/* What a request says beyond its URL; borrowed for the call that begins it. */
+typedef struct {
+    /* "Name: value", the first NULL ends them; only the origin of `trusted` gets them */
+    const char *headers[CF_HTTP_HEADERS_MAX];
+    bool
+        is_post; /* else GET. Whatever a POST is answered it is the answer: no redirect is followed */
+    cf_str_t body; /* of a POST; as JSON, unless the headers say Content-Type */
+} cf_http_ask_t;
 
 typedef struct {
     int rc;        /* 0: an answer came whole. CF_ETIME: not in time; CF_ERANGE: too much of it;
                            CF_EPERM: it leads where nothing may go; CF_EIO: anything else */
     int status;    /* 0: no answer with a status came */
     cf_str_t body; /* with rc 0; any bytes */
-    const char *reason; /* with another rc: in words, without anything of the URL or the answer */
+    const char *address; /* with rc 0: who answered, numerically, without a port */
+    const char *reason;  /* with another rc: in words, without anything of the URL or the answer */
 } cf_http_answer_t;
 
 typedef struct cf_http_client cf_http_client_t;
@@ -55,10 +68,10 @@ void cf_http_client_destroy(cf_http_client_t **self);
  * CF_ENOMEM, CF_ERANGE (no http or https URL): done is not called. */
 int cf_http_client_get(cf_http_client_t *self, const char *url, int64_t timeout_ms,
                        cf_http_done_fn *done, void *arg, cf_http_request_t **out);
-/* The same with a header of one's own, "Name: value", copied; NULL: none. Only the origin of `trusted` gets it. */
-int cf_http_client_get_with(cf_http_client_t *self, const char *url, const char *header,
-                            int64_t timeout_ms, cf_http_done_fn *done, void *arg,
-                            cf_http_request_t **out);
+/* The same with more to say. */
+int cf_http_client_ask(cf_http_client_t *self, const char *url, const cf_http_ask_t *ask,
+                       int64_t timeout_ms, cf_http_done_fn *done, void *arg,
+                       cf_http_request_t **out);
 void cf_http_client_cancel(cf_http_client_t *self, cf_http_request_t *request);
 
 int cf_http_client_fd(const cf_http_client_t *self);      /* readable: there is something to do */
