@@ -14,6 +14,7 @@ import ws
 from nodes import LINKS, await_metric, keys  # noqa: F401 (fixture)
 from prometheus import CONFIG, RULES, Prometheus
 from test_mesh import make_node  # noqa: F401 (fixture)
+from test_socket import ann, bob, room  # noqa: F401
 
 BOARD = servers.ROOT / "docker/grafana/confab.json"
 # Of these panels a healthy chat without TLS has nothing to show: nobody waited, no certificate.
@@ -116,3 +117,113 @@ def test_configuration_and_rules_are_good_by_promtools_own_check():
     for words in (["rules", RULES], ["config", "--syntax-only", CONFIG]):
         run = subprocess.run(["promtool", "check", *words], capture_output=True, text=True, check=False)
         assert run.returncode == 0, run.stdout + run.stderr
+
+
+# alert: what makes it go off when it lasts, and what does not, as promtool writes series, a value a minute; their other labels are added
+NOISE = {
+    "ConfabDown": ({"up": "0x60"}, {"up": "1x60"}),
+    "ConfabNotReady": ({"confab_ready": "0x60"}, {"confab_ready": "1x20 0 1x39"}),
+    "ConfabRestarts": ({"process_start_time_seconds": "1x50 2 3 4 5 6 6 6 6 6 6"}, {"process_start_time_seconds": "1x50 2x10"}),
+    "ConfabQuarantined": ({"confab_actor_quarantined": "0x50 1x10"}, {"confab_actor_quarantined": "0x60"}),
+    "ConfabMessagesLost": ({"confab_rooms_quarantined_total": "0x55 1x5"}, {"confab_rooms_quarantined_total": "7x60"}),
+    "ConfabVersionsDiffer": ({'confab_build_info{version="1"}': "1x120", 'confab_build_info{version="2"}': "1x120"}, {'confab_build_info{version="1"}': "1x60"}),
+    "ConfabLogLinesDropped": ({"confab_log_dropped": "0x55 9x5"}, {"confab_log_dropped": "9x60"}),
+    "ConfabPostsNotConfirmed": ({"confab_posts_unconfirmed_total": "0+1x60"}, {"confab_posts_unconfirmed_total": "3x60"}),
+    "ConfabDeliverySlow": ({'confab_delivery_seconds_bucket{le="0.5"}': "0+50x60", 'confab_delivery_seconds_bucket{le="1"}': "0+60x60",
+                            'confab_delivery_seconds_bucket{le="+Inf"}': "0+60x60"},
+                           {'confab_delivery_seconds_bucket{le="0.5"}': "0+600x60", 'confab_delivery_seconds_bucket{le="1"}': "0+601x60",
+                            'confab_delivery_seconds_bucket{le="+Inf"}': "0+601x60"}),
+    "ConfabSlowClients": ({"confab_closed_slow_total": "0+10x60", "websocket_connections_active": "1000x60"},
+                          {"confab_closed_slow_total": "0+4x60", "websocket_connections_active": "1000x60"}),
+    "ConfabConnectionsRefused": ({"confab_connections_refused_total": "0+120x60"}, {"confab_connections_refused_total": "0+30x60"}),
+    "ConfabLimitsRefuse": ({'confab_limit_refused_total{kind="posts"}': "0+1200x60"}, {'confab_limit_refused_total{kind="posts"}': "0+60x60"}),
+    "ConfabLoginsRefused": ({"confab_logins_failed_total": "0+600x60", "confab_logins_total": "0+6x60"},
+                            {"confab_logins_failed_total": "0+600x60", "confab_logins_total": "0+600x60"}),
+    "ConfabStoreDown": ({"confab_store_up": "0x60"}, {"confab_store_up": "1x60"}),
+    "ConfabStoreErrors": ({"confab_store_errors_total": "0+1x60"}, {"confab_store_errors_total": "8x60"}),
+    "ConfabCommitsSlow": ({'confab_store_commit_seconds_bucket{le="0.5"}': "0+50x60", 'confab_store_commit_seconds_bucket{le="1"}': "0+60x60",
+                           'confab_store_commit_seconds_bucket{le="+Inf"}': "0+60x60"},
+                          {'confab_store_commit_seconds_bucket{le="0.5"}': "0+600x60", 'confab_store_commit_seconds_bucket{le="1"}': "0+601x60",
+                           'confab_store_commit_seconds_bucket{le="+Inf"}': "0+601x60"}),
+    "ConfabWriterBusy": ({"confab_store_commit_seconds_sum": "0+54x60"}, {"confab_store_commit_seconds_sum": "0+30x60"}),
+    "ConfabReadersBusy": ({'db_query_duration_seconds_sum{operation="select"}': "0+110x60", "db_connections_open": "3x60"},
+                          {'db_query_duration_seconds_sum{operation="select"}': "0+60x60", "db_connections_open": "3x60"}),
+    "ConfabWaitsForConnections": ({"confab_actor_waited_seconds_total": "0+12x60", "confab_actor_waited_total": "0+60x60"},
+                                  {"confab_actor_waited_seconds_total": "0+3x60", "confab_actor_waited_total": "0+60x60"}),
+    "ConfabQueriesSlow": ({'db_query_duration_seconds_bucket{le="0.1"}': "0+50x60", 'db_query_duration_seconds_bucket{le="1"}': "0+60x60",
+                           'db_query_duration_seconds_bucket{le="+Inf"}': "0+60x60"},
+                          {'db_query_duration_seconds_bucket{le="0.1"}': "0+600x60", 'db_query_duration_seconds_bucket{le="1"}': "0+601x60",
+                           'db_query_duration_seconds_bucket{le="+Inf"}': "0+601x60"}),
+    "ConfabPoolNearBound": ({"confab_gateway_pool_bytes": "60000000x60"}, {"confab_gateway_pool_bytes": "40000000x60"}),
+    "ConfabKeptNearBound": ({"confab_store_unsettled_bytes": "14000000x60"}, {"confab_store_unsettled_bytes": "9000000x60"}),
+    "ConfabRoomQueueNotEmpty": ({"confab_room_queue_bytes": "9x60"}, {"confab_room_queue_bytes": "9 9 0 9 9 9 0 9 9 0 0x50"}),
+    "ConfabInboxDeep": ({'confab_actor_inbox_depth{actor="rooms"}': "2000x60"}, {'confab_actor_inbox_depth{actor="rooms"}': "2000x55 0 2000x4"}),
+    "ConfabRoomLags": ({"confab_room_lag_events": "200x60"}, {"confab_room_lag_events": "200x55 0 200x4"}),
+    "ConfabDescriptorsNearLimit": ({"process_open_fds": "900x60", "process_max_fds": "1024x60"}, {"process_open_fds": "700x60", "process_max_fds": "1024x60"}),
+    "ConfabCertificateExpires": ({"confab_tls_certificate_expiry_timestamp_seconds": "1000000x120"},
+                                 {"confab_tls_certificate_expiry_timestamp_seconds": "2000000x120"}),
+    "ConfabCertificateRefused": ({"confab_tls_reloads_refused_total": "0x50 1x10"}, {"confab_tls_reloads_refused_total": "1x60"}),
+    "ConfabNodeHearsFewer": ({"confab_mesh_links": "1x60", 'confab_mesh_links{instance="other"}': "2x60"},
+                             {"confab_mesh_links": "2x60", 'confab_mesh_links{instance="other"}': "2x60"}),
+    "ConfabNodeCutOff": ({"confab_mesh_cut_off_total": "0x57 1x3"}, {"confab_mesh_cut_off_total": "1x60"}),
+    "ConfabNodeRefused": ({"confab_mesh_refused_total": "0+1x60"}, {"confab_mesh_refused_total": "4x60"}),
+    "ConfabBotAway": ({"confab_bot_away_total": "0+1x60"}, {"confab_bot_away_total": "4x60"}),
+    "ConfabQuotesUnavailable": ({"confab_quote_breaker_state": "1x60"}, {"confab_quote_breaker_state": "0x50 1 1 0x8"}),
+    "ConfabDeadLetters": ({"confab_dead_letters_total": "0+1x60"}, {"confab_dead_letters_total": "90x55 95x5"}),
+    "ConfabDeadLettersLost": ({"confab_dead_letters_lost_total": "0x57 1x3"}, {"confab_dead_letters_lost_total": "1x60"}),
+}
+
+
+def alerts():
+    return {rule["alert"]: rule for rule in yaml.safe_load(RULES.read_text())["groups"][0]["rules"]}
+
+
+def labelled(series):
+    """With the labels that a scrape adds, unless it has its own."""
+    name, _, own = series.rstrip("}").partition("{")
+    labels = {"job": "confab", "instance": "one", **dict(re.findall(r'(\w+)="([^"]*)"', own))}
+    return name + "{" + ",".join(f'{key}="{value}"' for key, value in labels.items()) + "}"
+
+
+def case(alert, series, goes_off):
+    """One of promtool's tests: does it go off for somebody."""
+    minutes = max(sum(int(part.partition("x")[2] or 0) + 1 for part in values.split()) - 1 for values in series.values())
+    return {"interval": "1m", "input_series": [{"series": labelled(name), "values": values} for name, values in series.items()],
+            "promql_expr_test": [{"expr": f'count(ALERTS{{alertname="{alert}",alertstate="firing"}}) > bool 0', "eval_time": f"{minutes}m",
+                                  "exp_samples": [{"labels": "{}", "value": 1}] if goes_off else []}]}
+
+
+@pytest.mark.parametrize("alert", sorted(NOISE))
+def test_it_goes_off_when_it_should_and_else_not(alert, tmp_path):
+    sick, well = NOISE[alert]
+    assert well.keys() <= sick.keys()
+    written = {"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [case(alert, sick, True), case(alert, well, False)]}
+    (tmp_path / "test.yml").write_text(yaml.safe_dump(written))
+    run = subprocess.run(["promtool", "test", "rules", tmp_path / "test.yml"], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_every_alert_is_tried_and_has_its_part_in_the_documentation():
+    rules = alerts()
+    assert sorted(rules) == sorted(NOISE)
+    text = (servers.ROOT / "docs/operations.md").read_text()
+    parts = dict(re.findall(r"^### (Confab\w+)\n\n(.+?)(?=^#)", text, re.M | re.S))
+    assert sorted(parts) == sorted(rules), "a part for each, and none for another"
+    for name, rule in rules.items():
+        assert rule["annotations"]["runbook"] == f"docs/operations.md#{name.lower()}" and rule["annotations"]["summary"], name
+        assert rule["labels"]["severity"] in ("critical", "warning"), name
+        assert len(parts[name]) > 80, name
+
+
+def test_what_a_part_tells_to_look_at_exists(store_kind, server, ann, bob, room):  # noqa: F811
+    """Settings, metrics and commands that are named there."""
+    text = (servers.ROOT / "docs/operations.md").read_text()
+    section = text[text.index("## Alerts and what to do"):text.index("## Pages of your own")]
+    reference = re.split(r"^## (\w+)$", (servers.ROOT / "docs/configuration.md").read_text(), flags=re.M)[1:]
+    sections = dict(zip(reference[::2], reference[1::2]))
+    settings = {f"{name}.{key}" for name, table in sections.items() for key in re.findall(r"^\| `(\w+)` ", table, re.M)}
+    named = {name for name in re.findall(r"`([a-z]+\.[a-z_]+)`", section) if name.partition(".")[0] in sections}
+    assert len(named) > 15 and named <= settings
+    exported = server.scrape()
+    for figure in set(re.findall(r"`((?:confab|db)_\w+)`", section)):
+        assert f"\n{figure}" in exported, figure
