@@ -119,8 +119,22 @@ def test_configuration_and_rules_are_good_by_promtools_own_check():
         assert run.returncode == 0, run.stdout + run.stderr
 
 
+SEVERAL = {'confab_build_info{version="1"}': "1x60", 'confab_build_info{version="1",instance="other"}': "1x60"}
 # alert: what makes it go off when it lasts, and what does not, as promtool writes series, a value a minute; their other labels are added
 NOISE = {
+    "ConfabNotWatched": ({"up": "1x5 _x60"}, {"up": "0x60"}),
+    "ConfabNotLive": ({"confab_live": "0x60"}, {"confab_live": "1x60"}),
+    "ConfabAcksSlow": ({'confab_post_ack_seconds_bucket{le="1"}': "0+50x60", 'confab_post_ack_seconds_bucket{le="2.5"}': "0+60x60",
+                        'confab_post_ack_seconds_bucket{le="+Inf"}': "0+60x60"},
+                       {'confab_post_ack_seconds_bucket{le="1"}': "0+600x60", 'confab_post_ack_seconds_bucket{le="2.5"}': "0+601x60",
+                        'confab_post_ack_seconds_bucket{le="+Inf"}': "0+601x60"}),
+    "ConfabLoginsWait": ({"confab_password_hash_waiting": "820x60"}, {"confab_password_hash_waiting": "819x60"}),
+    "ConfabReplicaAway": ({'confab_replica_pages_total{result="away"}': "0+1x60"}, {'confab_replica_pages_total{result="away"}': "3x60"}),
+    "ConfabMemoryNearLimit": ({"process_resident_memory_bytes": "1800000000x60"}, {"process_resident_memory_bytes": "1600000000x60"}),
+    "ConfabLimiterForgets": ({"confab_limiter_evicted_total": "0+1x60"}, {"confab_limiter_evicted_total": "5x60"}),
+    # servers without a mesh hear nobody, and never have
+    "ConfabMeshParted": ({**SEVERAL, "confab_mesh_links": "1x10 0x49", 'confab_mesh_links{instance="other"}': "1x10 0x49"},
+                         {**SEVERAL, "confab_mesh_links": "0x60", 'confab_mesh_links{instance="other"}': "0x60"}),
     "ConfabDown": ({"up": "0x60"}, {"up": "1x60"}),
     "ConfabNotReady": ({"confab_ready": "0x60"}, {"confab_ready": "1x20 0 1x39"}),
     "ConfabRestarts": ({"process_start_time_seconds": "1x50 2 3 4 5 6 6 6 6 6 6"}, {"process_start_time_seconds": "1x50 2x10"}),
@@ -139,7 +153,7 @@ NOISE = {
     "ConfabLimitsRefuse": ({'confab_limit_refused_total{kind="posts"}': "0+1200x60"}, {'confab_limit_refused_total{kind="posts"}': "0+60x60"}),
     "ConfabLoginsRefused": ({"confab_logins_failed_total": "0+600x60", "confab_logins_total": "0+6x60"},
                             {"confab_logins_failed_total": "0+600x60", "confab_logins_total": "0+600x60"}),
-    "ConfabStoreDown": ({"confab_store_up": "0x60"}, {"confab_store_up": "1x60"}),
+    "ConfabStoreDown": ({"confab_store_up": "0x60", "confab_ready": "0x60"}, {"confab_store_up": "0x60", "confab_ready": "1x60"}),
     "ConfabStoreErrors": ({"confab_store_errors_total": "0+1x60"}, {"confab_store_errors_total": "8x60"}),
     "ConfabCommitsSlow": ({'confab_store_commit_seconds_bucket{le="0.5"}': "0+50x60", 'confab_store_commit_seconds_bucket{le="1"}': "0+60x60",
                            'confab_store_commit_seconds_bucket{le="+Inf"}': "0+60x60"},
@@ -210,8 +224,8 @@ def test_every_alert_is_tried_and_has_its_part_in_the_documentation():
     parts = dict(re.findall(r"^### (Confab\w+)\n\n(.+?)(?=^#)", text, re.M | re.S))
     assert sorted(parts) == sorted(rules), "a part for each, and none for another"
     for name, rule in rules.items():
-        assert rule["annotations"]["runbook"] == f"docs/operations.md#{name.lower()}" and rule["annotations"]["summary"], name
-        assert rule["labels"]["severity"] in ("critical", "warning"), name
+        assert rule["annotations"]["runbook_url"] == f"docs/operations.md#{name.lower()}" and rule["annotations"]["summary"], name
+        assert rule["labels"]["severity"] in ("critical", "warning") and re.fullmatch(r"\d+[mh]", rule["for"]), name
         assert len(parts[name]) > 80, name
 
 
@@ -219,6 +233,12 @@ def test_what_a_part_tells_to_look_at_exists(store_kind, server, ann, bob, room)
     """Settings, metrics and commands that are named there."""
     text = (servers.ROOT / "docs/operations.md").read_text()
     section = text[text.index("## Alerts and what to do"):text.index("## Pages of your own")]
+    failures = section[section.index("## When something fails"):]
+    headings = {re.sub(r"[^a-z0-9 -]", "", line.lower()).replace(" ", "-") for line in re.findall(r"^#+ (.+)$", text, re.M)}
+    assert set(re.findall(r"\]\(#([^)]+)\)", failures)) <= headings and set(re.findall(r"\bConfab[A-Z]\w+", section)) <= set(alerts())
+    sources = "".join(path.read_text() for folder in ("actors", "store") for path in (servers.ROOT / folder).glob("*.c"))
+    said = re.findall(r"`msg: ([^`]+)`", failures)
+    assert len(said) > 5 and [line for line in said if f'"{line}"' not in sources] == []
     reference = re.split(r"^## (\w+)$", (servers.ROOT / "docs/configuration.md").read_text(), flags=re.M)[1:]
     sections = dict(zip(reference[::2], reference[1::2]))
     settings = {f"{name}.{key}" for name, table in sections.items() for key in re.findall(r"^\| `(\w+)` ", table, re.M)}
