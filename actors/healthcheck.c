@@ -1,13 +1,11 @@
 #include "healthcheck.h"
 
-#include "clock.h"
 #include "err.h"
 #include "http_client/http_client.h"
 #include "roles.h"
 #include "supervisor.h"
 #include "version.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -65,20 +63,6 @@ static void on_done(void *arg, const cf_http_answer_t *answer)
         self->code = failed(self->url, status);
 }
 
-/* The client ends the request in its time. */
-static void await(cf_http_client_t *client, const question_t *question)
-{
-    while (!question->has_ended) {
-        int64_t left_ms = (cf_http_client_due(client) - cf_boot_us()) / 1000;
-        struct pollfd one = {.fd = cf_http_client_fd(client), .events = POLLIN};
-        poll(&one, 1,
-             left_ms < 0                   ? 0
-             : left_ms < CF_HEALTHCHECK_MS ? (int)left_ms + 1
-                                           : CF_HEALTHCHECK_MS);
-        cf_http_client_run(client);
-    }
-}
-
 int cf_healthcheck(const cf_config_t *config)
 {
     char url[URL_MAX];
@@ -95,9 +79,9 @@ int cf_healthcheck(const cf_config_t *config)
     int rc = cf_http_client_new(&client, &options);
     if (rc == 0)
         rc = cf_http_client_get(client, url, CF_HEALTHCHECK_MS, on_done, &question, &request);
-    if (rc == 0)
-        await(client, &question);
-    else
+    while (rc == 0 && !question.has_ended) /* the client ends the request in its time */
+        cf_http_client_wait(client);
+    if (rc < 0)
         question.code = failed(url, cf_err_text(rc));
     if (client)
         cf_http_client_destroy(&client);

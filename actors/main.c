@@ -15,6 +15,7 @@
 #include "memory_bound.h"
 #include "own_pages.h"
 #include "seed.h"
+#include "smoke.h"
 #include "supervisor.h"
 #include "version.h"
 #include "wire/protocol_doc.h"
@@ -272,6 +273,11 @@ static int healthcheck(const options_t *options)
     return code;
 }
 
+static int smoke(const options_t *options)
+{
+    return cf_smoke(options->words, options->word_count);
+}
+
 static int user_import(const options_t *options)
 {
     if (!options->sessions) {
@@ -283,10 +289,11 @@ static int user_import(const options_t *options)
 
 #define WORDS "..." /* what follows is its own business */
 #define A_FILE "FILE"
+#define URLS "URL [URL]"
 
 static const struct {
-    const char *name,
-        *second; /* second word, NULL, or, for those that take words, WORDS or A_FILE */
+    const char *name, *second; /* second word, NULL, or, for those that take words, what kind: no
+                   command is in capitals */
     command_fn *run;
     const char *help;
 } commands[] = {
@@ -302,6 +309,8 @@ static const struct {
     {"dead-letters", NULL, dead_letters, "print the commands that failed, one JSON object a line"},
     {"backup", A_FILE, backup, "copy the SQLite store to a new file; the server may run"},
     {"healthcheck", NULL, healthcheck, "ask the server of this configuration whether it lives"},
+    {"smoke", WORDS, smoke,
+     "[--seconds N] [--ca FILE] [--any-certificate] URL [URL]: chat, and see"},
     {"ctl", WORDS, ctl, "ask the running server; alone it says what"},
     {"token", "mesh-key", mesh_key,
      "print a new pair of keys for mesh: the secret one, then the public one"},
@@ -367,7 +376,7 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < COMMANDS; i++) {
         const char *second = commands[i].second;
-        bool takes_words = second && (strcmp(second, WORDS) == 0 || strcmp(second, A_FILE) == 0);
+        bool takes_words = second && (second[0] < 'a' || second[0] > 'z');
         bool has_second = second && !takes_words;
         if (strcmp(argv[1], commands[i].name) != 0 ||
             (has_second && (argc < 3 || strcmp(argv[2], second) != 0)))

@@ -1,80 +1,16 @@
 /* rooms_read.c: from the client's bytes to plain values. */
-#include "dialects/json_lax.h"
 #include "dialects/json_plain.h"
+#include "dialects/json_tree.h"
 #include "dialects/rooms.h"
 #include "err.h"
 #include "utf8.h"
 
 #include <ctype.h>
-#include <jansson.h>
-#include <pthread.h>
-#include <setjmp.h>
 #include <stdlib.h>
 #include <strings.h>
 
 /* --- JSON --------------------------------------------------------------------------------------
  */
-
-/* Jansson takes all it needs from the caller's arena and gives nothing back: whoever resets the arena frees it. When
- * its lexer has no memory for a byte, it leaves it out of the string and says nothing, or an assertion of its ends
- * the process (2.14, load.c, lex_save and lex_unget_unsave). So it never sees a failed allocation: the parse is left
- * by a jump. */
-static _Thread_local struct {
-    jmp_buf no_memory;
-    cf_arena_t *arena; /* of the parse under way */
-} memory;
-
-static void *take_memory(size_t size)
-{
-    void *bytes = memory.arena ? cf_arena_take(memory.arena, size) : NULL;
-    if (!bytes && memory.arena)
-        longjmp(memory.no_memory, 1);
-    return bytes;
-}
-
-static void give_memory(void *bytes)
-{
-    (void)bytes;
-}
-
-static void use_arena(void)
-{
-    json_set_alloc_funcs(take_memory, give_memory);
-}
-
-/* Parse the way the rooms REST always has (contract, 2.1): what follows the first value is ignored,
- * NUL in strings is for the rules behind it to refuse. Ill-formed UTF-8 was repaired before. The text
- * is used up. Returns 0; CF_EPROTO: not an object; CF_ENOMEM. */
-static int parse(json_t **out, char *bytes, size_t size, cf_arena_t *arena)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    json_error_t error;
-    cf_json_relax(bytes, size);
-    pthread_once(&once, use_arena);
-    memory.arena = arena;
-    if (setjmp(memory.no_memory)) {
-        memory.arena = NULL;
-        return CF_ENOMEM;
-    }
-    json_t *root = json_loadb(bytes, size, JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL, &error);
-    memory.arena = NULL;
-    if (!json_is_object(root))
-        return CF_EPROTO;
-    *out = root;
-    return 0;
-}
-
-static int parse_body(json_t **out, cf_str_t body, cf_arena_t *arena)
-{
-    cf_buf_t text = {0};
-    int rc = cf_buf_add(&text, body.bytes, body.size);
-    if (rc == 0)
-        rc = cf_utf8_repair(&text);
-    if (rc == 0)
-        rc = parse(out, (char *)text.data, text.size, arena);
-    cf_buf_free(&text);
-    return rc;
-}
 
 /* The member `name` without regard to case; the last one wins. */
 static const json_t *member(json_t *object, const char *name)
@@ -134,7 +70,7 @@ static int read_members(cf_json_member_t members[MEMBERS], const uint8_t *bytes,
     if (!text)
         return CF_ENOMEM;
     memcpy(text, bytes, size);
-    int rc = parse(&root, text, size, arena);
+    int rc = cf_json_tree_of(&root, text, size, arena);
     if (rc < 0)
         return rc;
     for (int i = 0; i < MEMBERS; i++) {
@@ -286,7 +222,7 @@ int cf_rooms_read_register(cf_register_t *out, cf_str_t body, cf_arena_t *arena)
 {
     cf_register_t fields;
     json_t *root = NULL;
-    int rc = parse_body(&root, body, arena);
+    int rc = cf_json_tree(&root, body, arena);
     if (rc == 0)
         rc = take_text(&fields.username, root, "username");
     if (rc == 0)
@@ -312,7 +248,7 @@ int cf_rooms_read_login(cf_login_t *out, cf_str_t body, cf_arena_t *arena)
 {
     cf_login_t fields;
     json_t *root = NULL;
-    int rc = parse_body(&root, body, arena);
+    int rc = cf_json_tree(&root, body, arena);
     if (rc == 0)
         rc = take_text(&fields.username, root, "username");
     if (rc == 0)
@@ -341,7 +277,7 @@ int cf_rooms_read_new_room(cf_rooms_new_room_t *out, cf_str_t body, cf_arena_t *
 {
     cf_rooms_new_room_t fields = {0};
     json_t *root = NULL;
-    int rc = parse_body(&root, body, arena);
+    int rc = cf_json_tree(&root, body, arena);
     const json_t *ephemeral = root ? member(root, "ephemeral") : NULL;
     if (rc == 0)
         rc = take_text(&fields.name, root, "name");

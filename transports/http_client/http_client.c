@@ -6,6 +6,7 @@
 #include "network.h"
 
 #include <curl/curl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -418,6 +419,14 @@ void cf_http_client_run(cf_http_client_t *self)
         if (msg->msg == CURLMSG_DONE && request)
             on_ended(request, code);
     }
+}
+
+void cf_http_client_wait(cf_http_client_t *self)
+{
+    int64_t left_ms = self->due_us == INT64_MAX ? -1 : (self->due_us - cf_boot_us()) / 1000 + 1;
+    struct pollfd one = {.fd = self->epoll, .events = POLLIN};
+    poll(&one, 1, left_ms > INT32_MAX ? INT32_MAX : left_ms < -1 ? 0 : (int)left_ms);
+    cf_http_client_run(self);
 }
 
 /* A libcurl that looks names up on the caller's thread would stop the actor for as long as it takes. */

@@ -78,5 +78,7 @@ int cf_http_client_fd(const cf_http_client_t *self);      /* readable: there is 
 int64_t cf_http_client_due(const cf_http_client_t *self); /* boot_us; INT64_MAX: no timer */
 /* Do what can be done now; calls done of what has ended. Never waits. */
 void cf_http_client_run(cf_http_client_t *self);
+/* For who has nothing else to do: waits until there is something, and does it. */
+void cf_http_client_wait(cf_http_client_t *self);
 
 #endif
