@@ -1,12 +1,9 @@
 """What `helm test` runs, against servers that run as the pods of the rendered chart do: with its settings file, the variables
 of its container, each pod's own key, and a migration before the first start. Their addresses alone are this machine's."""
 
-import os
 import pathlib
 import signal
 import socket
-import subprocess
-import sys
 
 import pytest
 
@@ -73,25 +70,26 @@ def pods(make_pod, store_kind):
     return made
 
 
-def chat(rendered, *urls, timeout=60):
-    """Runs the test's script as its pod does."""
-    script = rendered.one("ConfigMap", "confab-test")["data"]["chat.py"]
-    assert rendered.one("Pod")["spec"]["containers"][0]["command"] == ["python3", "-I", "-B", "/test/chat.py"]
-    return subprocess.run([sys.executable, "-I", "-B", "-", f"--timeout={timeout}", *urls], input=script, text=True, capture_output=True,
-                          check=False, env={"PATH": os.environ["PATH"]})
+def chat(rendered, pods, seconds=60):
+    """Runs what the test's pod does, with these pods where it names them."""
+    (container,) = rendered.one("Pod")["spec"]["containers"]
+    words = container["args"]
+    assert words[:3] == ["smoke", "--seconds", "60"] and len(words) == 3 + len(pods)
+    return pods[0].command(*words[:2], str(seconds), *(one.url for one in pods))
 
 
 def test_helm_test_chats_through_two_pods(rendered, pods):
     for _ in range(2):  # and may be repeated
-        done = chat(rendered, *(one.url for one in pods))
+        done = chat(rendered, pods)
         assert done.returncode == 0 and done.stdout.startswith("ok: two users have logged in"), done.stderr
         assert all(one.url in done.stdout for one in pods)
-    assert chat(rendered, pods[0].url, pods[0].url).returncode == 0, "as with one pod"
+    assert chat(rendered, [pods[0], pods[0]]).returncode == 0, "as with one pod"
 
 
 def test_the_pod_of_helm_test_asks_two_pods_by_their_names(rendered):
     spec = rendered.one("Pod")["spec"]["containers"][0]
-    assert spec["args"] == ["--timeout=60", "http://confab-0.confab-mesh:8080", "http://confab-1.confab-mesh:8080"]
+    assert spec["args"][3:] == ["http://confab-0.confab-mesh:8080", "http://confab-1.confab-mesh:8080"]
+    assert spec["image"] == rendered.server["image"] and "command" not in spec and "env" not in spec, "nothing but the server's image"
     annotations = rendered.one("Pod")["metadata"]["annotations"]
     assert annotations["helm.sh/hook"] == "test"
     assert annotations["helm.sh/hook-delete-policy"] == "before-hook-creation", "helm reads its log when it has ended"
@@ -124,19 +122,19 @@ def test_a_pod_whose_database_is_away_lives_and_is_not_ready(rendered, make_pod,
 
 def test_helm_test_fails_when_a_pod_is_away(rendered, pods):
     pods[1].kill()
-    done = chat(rendered, *(one.url for one in pods))
-    assert done.returncode == 1 and done.stderr.startswith("failed: "), done.stderr
+    done = chat(rendered, pods)
+    assert done.returncode == 1 and done.stderr.startswith(f"confab smoke: {pods[1].url}: "), done.stderr
 
 
 def test_helm_test_fails_when_pods_are_two_chats(rendered, pods, make_server, tmp_path):
     stranger = make_server({"CONFAB_STORE_URL": f"sqlite:{tmp_path}/other.db"}).start()
-    done = chat(rendered, pods[0].url, stranger.url)
+    done = chat(rendered, [pods[0], stranger])
     assert done.returncode == 1 and "is answered 404" in done.stderr
 
 
 def test_helm_test_gives_up_in_time(rendered, pods):
     pods[1].freeze()
-    done = chat(rendered, pods[0].url, pods[1].url, timeout=5)
+    done = chat(rendered, pods, seconds=5)
     assert done.returncode == 1, done.stdout
     pods[1].kill()
 
@@ -156,7 +154,7 @@ def test_keys_are_changed_without_an_end_of_the_chat(rendered, pods, make_server
             replace_pod(one, CONFAB_MESH_ALLOWED_KEYS=",".join(allowed))
             for each in pods:
                 await_metric(each, LINKS, REPLICAS - 1)
-            assert chat(rendered, *(each.url for each in pods)).returncode == 0
+            assert chat(rendered, pods).returncode == 0
 
     replace([*old, *new])
     replace([*old, *new], [secret for secret, _ in fresh])
@@ -172,4 +170,4 @@ def test_a_pod_that_begins_again_takes_no_chat_with_it(rendered, pods, address):
         assert one.wait_exit() == 0
         one.start(**(mesh_at(free_port()) if address == "another" else {}))
         await_metric(one, LINKS, REPLICAS - 1)
-        assert chat(rendered, *(each.url for each in pods)).returncode == 0
+        assert chat(rendered, pods).returncode == 0
