@@ -1,4 +1,4 @@
-# Completion of confab for bash, and by that of zsh. It asks the binary for its commands and settings, so it knows those of the one
+# Completion of confab for bash, and by that of zsh and fish. It asks the binary for its commands and settings, so it knows those of the one
 # that is installed.
 
 # One command a line, as it is typed: "user import", "ctl rooms top [N]"; behind a tab what is said of it.
@@ -16,7 +16,7 @@ _confab() {
     COMPREPLY=()
     confab=${confab/#\~/$HOME}
     case $before in
-    --config | --sessions)
+    --config | --sessions | --ca)
         COMPREPLY=($(compgen -f -- "$current"))
         return
         ;;
@@ -33,7 +33,7 @@ _confab() {
     esac
     typed="${COMP_WORDS[*]:1:COMP_CWORD-1}"
     if [[ $current == -* ]]; then
-        words="--config --set $(_confab_commands "$confab" | grep -E -- "^${typed%% *}\b" | grep -oE -- '--[a-z]+')"
+        words="--config --set $(_confab_commands "$confab" | grep -E -- "^${typed%% *}\b" | grep -oE -- '--[a-z]+(-[a-z]+)*')"
     else
         words=$(_confab_commands "$confab" | cut -f 1 | awk -v typed="${typed:+$typed }" \
             'index($0, typed) == 1 { split(substr($0, length(typed) + 1), rest, " "); if (rest[1] ~ /^[a-z][a-z-]*$/) print rest[1] }' | sort -u)

@@ -101,7 +101,8 @@ def test_the_manual_has_every_setting(tree):
     (["se"], ["seed", "serve"]), (["user", ""], ["import"]), (["ctl", ""], ["dead-letters", "rooms", "users"]),
     (["ctl", "rooms", "t"], ["top"]), (["ctl", "rooms", "top", ""], []), (["user", "import", "--s"], ["--sessions", "--set"]),
     (["serve", "--o"], ["--only"]), (["serve", "--only", ""], ["all", "rooms", "stockbot"]),
-    (["check-config", "--set", "shutdown."], ["shutdown.timeout="]), (["nonsense", ""], [])])
+    (["check-config", "--set", "shutdown."], ["shutdown.timeout="]), (["nonsense", ""], []),
+    (["sm"], ["smoke"]), (["smoke", "--"], ["--any-certificate", "--ca", "--config", "--seconds", "--set"])])
 def test_completion_in_bash(tree, binary, typed, offered):
     script = """source "$1"; COMP_WORDS=("${@:2}"); COMP_CWORD=$(($# - 2)); _confab 2>/dev/null; printf '%s\\n' "${COMPREPLY[@]}" """
     found = run("bash", "--norc", "-c", script, "bash", tree / "usr/share/bash-completion/completions/confab", binary, *typed)
@@ -137,3 +138,15 @@ def test_completion_in_zsh(tree, binary, tmp_path):
         zpty -w -n shell $'confab check-config --set shutdown.ti\t'
         zpty -r -m shell said '*timeout=*' && print -r -- $said; zpty -d shell"""
     assert "shutdown.timeout=" in run("zsh", "-f", "-c", script).stdout
+
+
+@pytest.mark.parametrize("typed, offered", [
+    ("se", ["seed", "serve"]), ("ctl rooms t", ["top"]), ("check-config --set shutdown.", ["shutdown.timeout="]), ("nonsense ", [])])
+def test_completion_in_fish(tree, binary, tmp_path, typed, offered):
+    """As fish offers it for what is typed."""
+    theirs = (tree / "usr/share/fish/vendor_completions.d/confab.fish").read_text()
+    (tmp_path / "confab.fish").write_text(theirs.replace("/usr/share", f"{tree}/usr/share"))
+    (tmp_path / "confab").symlink_to(binary)
+    found = run("fish", "--no-config", "-c", f"source {tmp_path}/confab.fish; complete -C 'confab {typed}'",
+                env={"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path)})
+    assert found.stdout.split() == offered, found.stderr
