@@ -59,7 +59,7 @@ def test_a_nodes_key_is_changed_in_three_steps(under_load, keys):  # noqa: F811
 
 
 def test_the_stores_password_is_changed_by_a_second_role(under_load, store):
-    """As the documentation says, but that the first role is the cluster's own, and stays."""
+    """As the documentation says, but that the first role is the cluster's own: its connections are ended, and it stays."""
     pair, run = under_load
     name, word = f"confab_{secrets.token_hex(6)}", planted.plant(secrets.token_hex(16))
     owner = urllib.parse.urlsplit(store.url).username
@@ -72,6 +72,8 @@ def test_the_stores_password_is_changed_by_a_second_role(under_load, store):
         users = {user for (user,) in store.run(f"SELECT usename FROM pg_stat_activity WHERE datname = '{store.database}' "
                                                "AND backend_type = 'client backend' AND pid <> pg_backend_pid()")}
         assert users == {name}, "every connection is the new role's"
+        store.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{owner}' AND datname = '{store.database}' "
+                  "AND pid <> pg_backend_pid()")
         ends_well(run)
         for node in pair:
             assert node.terminate() == 0

@@ -34,6 +34,12 @@ def test_it_runs_as_a_user_by_number(image):
     assert int(user) > 0 and int(group) > 0
 
 
+def test_its_server_is_hardened(root):
+    """As that of the build is: relocations, stack, fortified calls, as the linker left them in here."""
+    run = subprocess.run([ROOT / "tests/lint/hardening", root / BINARY], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
 def test_one_volume_and_one_port(image):
     assert set(image.config["Volumes"]) == {"/data"}
     assert set(image.config["ExposedPorts"]) == {"8080/tcp"}

@@ -39,7 +39,7 @@ const rules = {
         (workflow) => delete workflow.jobs.engine["timeout-minutes"],
     ],
     "actions are official ones, by the tag of a release": [
-        (workflow) => used(workflow).every((name) => /^actions\/[a-z-]+@v\d+\.\d+\.\d+$/.test(name)),
+        (workflow) => used(workflow).every((name) => /^actions\/[a-z-]+(\/[a-z-]+)?@v\d+\.\d+\.\d+$/.test(name)),
         (workflow) => workflow.jobs.engine.steps.push({uses: "somebody/else@v1.0.0"}),
     ],
     "a checkout leaves no token behind": [
