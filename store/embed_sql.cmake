@@ -1,6 +1,6 @@
 # Turns the numbered files of one folder into a C table. Run as a script at build time:
-#   cmake -DFOLDER=sql/sqlite -DNAME=cf_sqlite_migrations -DOUT=file.c -P embed_sql.cmake
-# The numbers must run 1, 2, 3 .. without a gap.
+#   cmake -DFOLDER=sql/sqlite -DNAME=cf_sqlite_migrations -DSILENT=3 -DOUT=file.c -P embed_sql.cmake
+# The numbers must run 1, 2, 3 .. without a gap. Beyond SILENT each file begins with "-- serves: N" (migrations.h).
 file(GLOB files ${FOLDER}/*.sql)
 list(SORT files)
 set(rows "")
@@ -16,9 +16,19 @@ foreach(file IN LISTS files)
     endif()
     math(EXPR expected "${expected} + 1")
     file(READ ${file} text)
+    if(text MATCHES "^-- serves: ([0-9]+)\n")
+        set(serves ${CMAKE_MATCH_1})
+    elseif(number GREATER SILENT)
+        message(FATAL_ERROR "migration '${file}' does not begin with '-- serves: N'")
+    else()
+        set(serves ${number})
+    endif()
+    if(serves GREATER number OR serves LESS 1)
+        message(FATAL_ERROR "migration '${file}' cannot serve ${serves}")
+    endif()
     string(REPLACE "\\" "\\\\" text "${text}")
     string(REPLACE "\"" "\\\"" text "${text}")
     string(REPLACE "\n" "\\n\"\n     \"" text "${text}")
-    string(APPEND rows "    {${number}, \"${name}\",\n     \"${text}\"},\n")
+    string(APPEND rows "    {${number}, ${serves}, \"${name}\",\n     \"${text}\"},\n")
 endforeach()
-file(WRITE ${OUT} "#include \"migrations.h\"\n\nconst cf_migration_t ${NAME}[] = {\n${rows}    {0, 0, 0}};\n")
+file(WRITE ${OUT} "#include \"migrations.h\"\n\nconst cf_migration_t ${NAME}[] = {\n${rows}    {0, 0, 0, 0}};\n")

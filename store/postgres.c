@@ -1446,11 +1446,13 @@ static int postgres_ping(cf_store_t *base)
 /* --- life --------------------------------------------------------------------------------------
  */
 
-static int ask_version(postgres_t *self)
+#define NEWEST_APPLIED "SELECT coalesce(max(version), 0) FROM schema_version"
+
+/* The number that a query answers with. */
+static int ask_version(postgres_t *self, const char *query)
 {
     PGresult *result;
-    int rc =
-        cf_pg_run(&self->link, "SELECT coalesce(max(version), 0) FROM schema_version", &result);
+    int rc = cf_pg_run(&self->link, query, &result);
     if (rc < 0)
         return rc;
     int version = (int)strtol(PQgetvalue(result, 0, 0), NULL, 10);
@@ -1458,14 +1460,19 @@ static int ask_version(postgres_t *self)
     return version;
 }
 
-/* Writes the row that says a migration was applied. */
+/* Writes the rows that say a migration was applied, and whom it serves. */
 static int note(postgres_t *self, const cf_migration_t *migration)
 {
-    char version[12], now[24];
+    char version[12], serves[12], now[24];
     snprintf(version, sizeof version, "%d", migration->version);
+    snprintf(serves, sizeof serves, "%d", migration->serves);
     snprintf(now, sizeof now, "%lld", (long long)cf_wall_us());
-    return cf_pg_run_with(&self->link, "INSERT INTO schema_version VALUES ($1, $2, $3)",
-                          (const char *const[]){version, migration->name, now}, 3);
+    int rc = cf_pg_run_with(&self->link, "INSERT INTO schema_version VALUES ($1, $2, $3)",
+                            (const char *const[]){version, migration->name, now}, 3);
+    if (rc == 0)
+        rc = cf_pg_run_with(&self->link, "INSERT INTO schema_serves VALUES ($1, $2)",
+                            (const char *const[]){version, serves}, 2);
+    return rc;
 }
 
 static int apply(postgres_t *self, const cf_migration_t *migration)
@@ -1486,9 +1493,11 @@ static int migrate(postgres_t *self)
     int rc = cf_pg_run(&self->link,
                        "BEGIN; SELECT pg_advisory_xact_lock(" MIGRATE_LOCK ");"
                        "CREATE TABLE IF NOT EXISTS schema_version (version int PRIMARY KEY,"
-                       " name text NOT NULL, applied_us bigint NOT NULL)",
+                       " name text NOT NULL, applied_us bigint NOT NULL);"
+                       "CREATE TABLE IF NOT EXISTS schema_serves (version int PRIMARY KEY,"
+                       " serves int NOT NULL)",
                        NULL);
-    int have = rc == 0 ? ask_version(self) : rc;
+    int have = rc == 0 ? ask_version(self, NEWEST_APPLIED) : rc;
     for (const cf_migration_t *m = cf_postgres_migrations; m->version && have >= 0; m++)
         if (m->version > have && (rc = apply(self, m)) < 0)
             return rc;
@@ -1497,13 +1506,15 @@ static int migrate(postgres_t *self)
 
 static int check_version(postgres_t *self)
 {
-    int have = ask_version(self), newest = cf_migrations_newest(cf_postgres_migrations);
-    if (have == newest)
-        return 0;
-    if (have < newest) /* also: an error. A reader waits for the writer */
+    int have = ask_version(self, NEWEST_APPLIED),
+        newest = cf_migrations_newest(cf_postgres_migrations);
+    int needs = have > newest ? ask_version(self, CF_SCHEMA_NEEDS) : newest;
+    if (have < newest || needs < 0) /* also: an error. A reader waits for the writer */
         return CF_EIO;
+    if (needs <= newest)
+        return 0;
     cf_log_error("postgres: the schema is newer than this program", CF_INT("schema", have),
-                 CF_INT("program", newest));
+                 CF_INT("needs", needs), CF_INT("program", newest));
     return CF_ESTALE;
 }
 

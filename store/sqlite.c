@@ -315,22 +315,29 @@ static int connect_file(sqlite_t *self)
     return rc == SQLITE_OK ? 0 : fail(self, "set up");
 }
 
-/* Writes the row that says a migration was applied. */
+/* Writes the rows that say a migration was applied, and whom it serves. */
 static int note(sqlite_t *self, const cf_migration_t *migration)
 {
-    sqlite3_stmt *stmt = NULL;
-    int rc = sqlite3_prepare_v2(self->db, "INSERT INTO schema_version VALUES (?, ?, ?)", -1, &stmt,
-                                NULL);
-    if (rc != SQLITE_OK)
-        return rc;
-    sqlite3_bind_int(stmt, 1, migration->version);
-    sqlite3_bind_text(stmt, 2, migration->name, -1, SQLITE_STATIC);
-    sqlite3_bind_int64(stmt, 3, cf_wall_us());
-    sqlite3_step(stmt);
-    return sqlite3_finalize(stmt); /* the step's error, if it had one */
+    static const char *const rows[] = {"INSERT INTO schema_version VALUES (?1, ?2, ?3)",
+                                       "INSERT INTO schema_serves VALUES (?1, ?4)"};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        sqlite3_stmt *stmt = NULL;
+        int rc = sqlite3_prepare_v2(self->db, rows[i], -1, &stmt, NULL);
+        if (rc != SQLITE_OK)
+            return rc;
+        sqlite3_bind_int(stmt, 1, migration->version);
+        sqlite3_bind_text(stmt, 2, migration->name, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(stmt, 3, cf_wall_us());
+        sqlite3_bind_int(stmt, 4, migration->serves);
+        sqlite3_step(stmt);
+        rc = sqlite3_finalize(stmt); /* the step's error, if it had one */
+        if (rc != SQLITE_OK)
+            return rc;
+    }
+    return SQLITE_OK;
 }
 
-/* Applies one migration and its row in schema_version in one transaction. */
+/* Applies one migration and its rows in one transaction. */
 static int apply(sqlite_t *self, const cf_migration_t *migration)
 {
     if (exec(self, "BEGIN EXCLUSIVE") != SQLITE_OK || exec(self, migration->sql) != SQLITE_OK)
@@ -345,7 +352,9 @@ static int apply(sqlite_t *self, const cf_migration_t *migration)
 static int migrate(sqlite_t *self)
 {
     if (exec(self, "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY,"
-                   " name TEXT NOT NULL, applied_us INTEGER NOT NULL) STRICT") != SQLITE_OK)
+                   " name TEXT NOT NULL, applied_us INTEGER NOT NULL) STRICT;"
+                   "CREATE TABLE IF NOT EXISTS schema_serves (version INTEGER PRIMARY KEY,"
+                   " serves INTEGER NOT NULL) STRICT") != SQLITE_OK)
         return fail(self, "make schema_version");
     int64_t have = ask_number(self, "SELECT coalesce(max(version), 0) FROM schema_version");
     if (have < 0)
@@ -360,15 +369,17 @@ static int migrate(sqlite_t *self)
     return 0;
 }
 
-/* A newer schema is refused; a reader also refuses an older one and waits for the writer. */
+/* A newer schema is refused unless it serves this program; a reader also refuses an older one and
+ * waits for the writer. */
 static int check_version(sqlite_t *self, int64_t newest)
 {
     int64_t have = ask_number(self, "SELECT coalesce(max(version), 0) FROM schema_version");
-    if (have == newest)
+    int64_t needs = have > newest ? ask_number(self, CF_SCHEMA_NEEDS) : newest;
+    if (have >= newest && needs >= 0 && needs <= newest)
         return 0;
     if (have > newest) {
         cf_log_error("sqlite: the schema is newer than this program", CF_STR("path", self->path),
-                     CF_INT("schema", have), CF_INT("program", newest));
+                     CF_INT("schema", have), CF_INT("needs", needs), CF_INT("program", newest));
         disconnect(self);
         return CF_ESTALE;
     }

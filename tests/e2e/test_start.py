@@ -115,6 +115,32 @@ def test_a_newer_schema_is_refused_with_69(store_kind, make_server, store):
     assert [entry["msg"] for entry in server.lines].count("cannot start") == 1
 
 
+@pytest.mark.parametrize("older", [0, 1])
+def test_a_newer_schema_that_serves_this_version_is_used(store_kind, make_server, store, older):
+    """As its migrations say: all that are newer have to."""
+    server = make_server().start()
+    ann = server.user("ann")
+    room = ann.create_room()
+    assert server.terminate() == 0
+    applied = f"(SELECT max(version) FROM schema_version WHERE version < 1000) - {older}"
+    store.run("INSERT INTO schema_version VALUES (1000, 'from later', 1)")
+    store.run("INSERT INTO schema_version VALUES (1001, 'from later still', 1)")
+    store.run(f"INSERT INTO schema_serves SELECT 1000, {applied}")
+    server.allow_errors("schema is newer than this program|^cannot open the store$|^cannot start$")
+    server.launch()
+    assert server.wait_exit() == 69, "one of the two does not say whom it serves"
+    store.run(f"INSERT INTO schema_serves SELECT 1001, {applied} + {older} + 1")
+    server.launch()
+    assert server.wait_exit() == 69, "one of the two serves a later version"
+    store.run(f"UPDATE schema_serves SET serves = {applied} WHERE version = 1001")
+    server.start()
+    bob = server.user("bob")
+    bob.join(room)
+    assert [entry["id"] for entry in bob.messages(room)] == []
+    assert server.terminate() == 0
+    assert server.command("migrate").returncode == 0
+
+
 @pytest.mark.only_store("sqlite")
 def test_an_url_that_no_store_can_read_is_refused_with_78(store_kind, make_server, store):
     store.url = "postgres://nobody@127.0.0.1:1/d?no_such_option=1"
