@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-STEPS = ("test", "lint", "package", "image", "chart", "reproducible")
+STEPS = ("test", "lint", "upgrade", "package", "image", "chart", "reproducible")
 GOOD = "echo 2 passed, 0 failed"
 LEFT_OUT = "echo 'dev: LEFT OUT: {}, as it may not' >&2; exit 69"
 
@@ -32,37 +32,37 @@ def run(tmp_path):
 
 def test_steps_are_added_up(run):
     status, lines, ran = run(lint="echo 3 passed, 0 failed")
-    assert (status, lines[-1]) == (0, "11 passed, 0 failed")
-    assert ran == ["test", "lint", "package", "image", "chart"]
+    assert (status, lines[-1]) == (0, "13 passed, 0 failed")
+    assert ran == ["test", "lint", "upgrade", "package", "image", "chart"]
 
 
 @pytest.mark.parametrize("does, last", [
-    ("echo 2 passed, 3 failed; exit 1", "10 passed, 3 failed"),
-    ("echo 2 passed, 0 failed; exit 1", "10 passed, 1 failed"),
-    ("echo 2 passed, 0 failed; echo and then something", "8 passed, 1 failed"),
-    ("exit 69", "8 passed, 1 failed"),
-    ("echo dev: LEFT OUT: but not with that code; exit 1", "8 passed, 1 failed"),
-    ("echo dev: LEFT OUT: not at its end; echo Killed; exit 69", "8 passed, 1 failed"),
-    ("true", "8 passed, 1 failed"),
-    ("kill -9 $$", "8 passed, 1 failed"),
+    ("echo 2 passed, 3 failed; exit 1", "12 passed, 3 failed"),
+    ("echo 2 passed, 0 failed; exit 1", "12 passed, 1 failed"),
+    ("echo 2 passed, 0 failed; echo and then something", "10 passed, 1 failed"),
+    ("exit 69", "10 passed, 1 failed"),
+    ("echo dev: LEFT OUT: but not with that code; exit 1", "10 passed, 1 failed"),
+    ("echo dev: LEFT OUT: not at its end; echo Killed; exit 69", "10 passed, 1 failed"),
+    ("true", "10 passed, 1 failed"),
+    ("kill -9 $$", "10 passed, 1 failed"),
 ])
 def test_one_that_fails_in_whatever_way_is_a_failure_and_the_others_run(run, does, last):
     status, lines, ran = run(test=does)
     assert (status, lines[-1]) == (1, last)
-    assert ran == ["test", "lint", "package", "image", "chart"]
+    assert ran == ["test", "lint", "upgrade", "package", "image", "chart"]
 
 
 def test_what_is_left_out_is_named_at_the_end_and_counts_as_nothing(run):
     status, lines, _ = run(image=LEFT_OUT.format("image"), chart=LEFT_OUT.format("chart"), test="echo '4 skipped: no hosts'; " + GOOD)
     assert status == 0
     assert lines[-4:] == ["4 skipped: no hosts", "dev: LEFT OUT: image, as it may not", "dev: LEFT OUT: chart, as it may not",
-                          "6 passed, 0 failed"]
+                          "8 passed, 0 failed"]
 
 
 def test_a_package_that_cannot_be_installed_is_built_twice_all_the_same(run):
     status, lines, ran = run(package=LEFT_OUT.format("package"), reproducible="echo 3 passed, 0 failed")
-    assert (status, lines[-1]) == (0, "11 passed, 0 failed")
-    assert ran == ["test", "lint", "package", "reproducible", "image", "chart"]
+    assert (status, lines[-1]) == (0, "13 passed, 0 failed")
+    assert ran == ["test", "lint", "upgrade", "package", "reproducible", "image", "chart"]
 
 
 def test_when_nothing_ran_nothing_has_passed(run):

@@ -81,7 +81,7 @@ def page_of(tree, page):
 def test_the_manual_has_every_command(tree, binary):
     manual = page_of(tree, "man1/confab.1")
     usage = run(binary, "help").stdout
-    commands = [line[2:18].strip() for line in usage.splitlines()[2:] if not line.startswith("  ctl")]
+    commands = [line[2:18].strip(" .") for line in usage.splitlines()[2:] if not line.startswith("  ctl")]
     commands += [f"ctl {' '.join(line.split()[:2])}" for line in run(binary, "ctl").stderr.splitlines() if re.match("  [a-z]", line)]
     assert len(commands) > 10
     for command in commands:
