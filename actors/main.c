@@ -287,44 +287,44 @@ static int user_import(const options_t *options)
     return with_store(options, cf_import_sessions);
 }
 
-#define WORDS "..." /* what follows is its own business */
-#define A_FILE "FILE"
-#define URLS "URL [URL]"
-
 static const struct {
-    const char *name, *second; /* second word, NULL, or, for those that take words, what kind: no
-                   command is in capitals */
+    const char *name, *second; /* word of it; NULL: it has one */
+    const char *words;         /* behind it, which are its own business; NULL: it takes none */
     command_fn *run;
     const char *help;
 } commands[] = {
-    {"serve", NULL, serve, "run the server; --only ROLE is --set node.roles=ROLE"},
-    {"check-config", NULL, check_config, "say whether the configuration is good"},
-    {"config-doc", NULL, config_doc, "print the reference of all settings"},
-    {"protocol-doc", NULL, protocol_doc, "print every message between actors with its bounds"},
-    {"memory", NULL, memory, "print what the process may hold of memory at most, and why"},
-    {"migrate", NULL, migrate, "bring the store's schema up to date"},
-    {"user", "import", user_import,
+    {"serve", NULL, NULL, serve, "run the server; --only ROLE is --set node.roles=ROLE"},
+    {"check-config", NULL, NULL, check_config, "say whether the configuration is good"},
+    {"config-doc", NULL, NULL, config_doc, "print the reference of all settings"},
+    {"protocol-doc", NULL, NULL, protocol_doc,
+     "print every message between actors with its bounds"},
+    {"memory", NULL, NULL, memory, "print what the process may hold of memory at most, and why"},
+    {"migrate", NULL, NULL, migrate, "bring the store's schema up to date"},
+    {"user", "import", NULL, user_import,
      "--sessions FILE: make users with sessions, one `name token` a line"},
-    {"seed", NULL, seed, "fill the store with demonstration data: users, rooms, messages"},
-    {"dead-letters", NULL, dead_letters, "print the commands that failed, one JSON object a line"},
-    {"backup", A_FILE, backup, "copy the SQLite store to a new file; the server may run"},
-    {"healthcheck", NULL, healthcheck, "ask the server of this configuration whether it lives"},
-    {"smoke", WORDS, smoke,
+    {"seed", NULL, NULL, seed, "fill the store with demonstration data: users, rooms, messages"},
+    {"dead-letters", NULL, NULL, dead_letters,
+     "print the commands that failed, one JSON object a line"},
+    {"backup", NULL, "FILE", backup, "copy the SQLite store to a new file; the server may run"},
+    {"healthcheck", NULL, NULL, healthcheck,
+     "ask the server of this configuration whether it lives"},
+    {"smoke", NULL, "...", smoke,
      "[--seconds N] [--ca FILE] [--any-certificate] URL [URL]: chat, and see"},
-    {"ctl", WORDS, ctl, "ask the running server; alone it says what"},
-    {"token", "mesh-key", mesh_key,
+    {"ctl", NULL, "...", ctl, "ask the running server; alone it says what"},
+    {"token", "mesh-key", NULL, mesh_key,
      "print a new pair of keys for mesh: the secret one, then the public one"},
-    {"version", NULL, version, "print the version"},
+    {"version", NULL, NULL, version, "print the version"},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
 static int usage(FILE *out, int code)
 {
     fputs("usage: confab COMMAND [--config FILE] [--set section.key=value]...\n\n", out);
-    for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(out, "  %s%s%-*s %s\n", commands[i].name, commands[i].second ? " " : "",
-                (int)(16 - strlen(commands[i].name)), commands[i].second ? commands[i].second : "",
-                commands[i].help);
+    for (size_t i = 0; i < COMMANDS; i++) {
+        const char *more = commands[i].second ? commands[i].second : commands[i].words;
+        fprintf(out, "  %s%s%-*s %s\n", commands[i].name, more ? " " : "",
+                (int)(16 - strlen(commands[i].name)), more ? more : "", commands[i].help);
+    }
     return code;
 }
 
@@ -376,12 +376,10 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < COMMANDS; i++) {
         const char *second = commands[i].second;
-        bool takes_words = second && (second[0] < 'a' || second[0] > 'z');
-        bool has_second = second && !takes_words;
         if (strcmp(argv[1], commands[i].name) != 0 ||
-            (has_second && (argc < 3 || strcmp(argv[2], second) != 0)))
+            (second && (argc < 3 || strcmp(argv[2], second) != 0)))
             continue;
-        if (!read_options(&options, argv + (has_second ? 3 : 2), takes_words))
+        if (!read_options(&options, argv + (second ? 3 : 2), commands[i].words != NULL))
             return usage(stderr, 2);
         return commands[i].run(&options);
     }

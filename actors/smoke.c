@@ -28,7 +28,6 @@
 #define ADDRESS_MAX_BYTES 64
 
 typedef struct {
-    const char *urls[SIDES];
     const char *ca_file;
     int64_t seconds;
     bool any_certificate;
@@ -324,12 +323,11 @@ static bool read_url(side_t *out, const char *url)
            out->port <= UINT16_MAX;
 }
 
-/* The words, or false. One URL is both. */
-static bool read_words(options_t *out, char **words, int n)
+/* The words, or false. One URL is both sides'. */
+static bool read_words(options_t *out, side_t sides[SIDES], char **words, int n)
 {
     int urls = 0;
     char *end;
-    side_t side;
     *out = (options_t){.seconds = CF_SMOKE_SECONDS};
     for (int i = 0; i < n; i++) {
         if (strcmp(words[i], "--any-certificate") == 0)
@@ -340,24 +338,21 @@ static bool read_words(options_t *out, char **words, int n)
             out->seconds = strtol(words[++i], &end, 10);
             if (*end || out->seconds < 1 || out->seconds > CF_SMOKE_SECONDS_MAX)
                 return false;
-        } else if (urls == SIDES || !read_url(&side, words[i]))
+        } else if (urls == SIDES || !read_url(&sides[urls++], words[i]))
             return false;
-        else
-            out->urls[urls++] = words[i];
     }
     if (urls == 1)
-        out->urls[1] = out->urls[0];
+        sides[1] = sides[0];
     return urls > 0;
 }
 
-static int open_side(smoke_t *self, side_t *side, const char *url)
+static int open_side(smoke_t *self, side_t *side)
 {
-    read_url(side, url); /* read_words() has, too */
     return cf_http_client_new(
         &side->calls,
         &(cf_http_client_config_t){.requests_max = 1,
                                    .body_max = CF_SMOKE_ANSWER_MAX,
-                                   .trusted = url,
+                                   .trusted = side->url,
                                    .trusted_is_this_host = self->options->any_certificate,
                                    .agent = cf_agent,
                                    .ca_file = self->options->ca_file});
@@ -380,7 +375,7 @@ int cf_smoke(char **words, int n)
     options_t options;
     smoke_t self = {.options = &options};
     uint8_t random[6];
-    if (!read_words(&options, words, n)) {
+    if (!read_words(&options, self.sides, words, n)) {
         fprintf(stderr, "usage: confab smoke [--seconds N] [--ca FILE] [--any-certificate] URL "
                         "[URL]; a URL is http or https, a host and perhaps a port\n");
         return 2;
@@ -391,12 +386,12 @@ int cf_smoke(char **words, int n)
     self.until_us = cf_boot_us() + options.seconds * 1000000;
     int rc = 0;
     for (int i = 0; rc == 0 && i < SIDES; i++)
-        rc = open_side(&self, &self.sides[i], options.urls[i]);
+        rc = open_side(&self, &self.sides[i]);
     if (rc == 0)
         rc = chat(&self);
     if (rc == 0)
         printf("ok: two users have logged in, at %s and %s, and have read what the other wrote\n",
-               options.urls[0], options.urls[1]);
+               self.sides[0].url, self.sides[1].url);
     else
         fprintf(stderr, "confab smoke: %s\n", self.reason[0] ? self.reason : cf_err_text(rc));
     close_all(&self);
