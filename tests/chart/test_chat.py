@@ -3,7 +3,6 @@ of its container, each pod's own key, and a migration before the first start. Th
 
 import pathlib
 import signal
-import socket
 
 import pytest
 
@@ -12,15 +11,10 @@ import planted
 import rest
 import server as servers
 from nodes import LINKS, await_metric
+from ports import free_port
 
 pytestmark = pytest.mark.only_store("postgres")
 REPLICAS = 2
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 import rest
 import server as servers
 import ws
+from ports import free_port
 
 pytestmark = pytest.mark.only_store("sqlite")
 EXPIRY = "confab_tls_certificate_expiry_timestamp_seconds"
@@ -58,8 +59,7 @@ def hang_up(server, msg):
 
 def watch(make_server, env=None, **options):
     """A server whose figures are told on a listener of their own, so that asking is no connection more."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     server = make_server({"CONFAB_METRICS_LISTEN": f"127.0.0.1:{port}", **(env or {})}, **options).start()
     server.metrics_port = port
     return server

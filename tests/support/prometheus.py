@@ -3,7 +3,6 @@ configuration that stands in docker/prometheus."""
 
 import json
 import re
-import socket
 import subprocess
 import urllib.parse
 import urllib.request
@@ -11,16 +10,11 @@ import urllib.request
 import yaml
 
 import server as servers
+from ports import free_port
 
 CONFIG = servers.ROOT / "docker/prometheus/prometheus.yml"
 RULES = servers.ROOT / "docs/alerts.yml"
 SINCE_S = 8  # of scrapes that rates are taken over
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Prometheus:

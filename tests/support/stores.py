@@ -4,7 +4,6 @@ import os
 import pathlib
 import secrets
 import signal
-import socket
 import sqlite3
 import subprocess
 import time
@@ -12,6 +11,7 @@ import urllib.parse
 import uuid
 
 import ledger
+from ports import free_port
 
 
 class Sqlite:
@@ -207,11 +207,6 @@ class Replica:
 
     def resume(self):
         self.cluster.run("SELECT pg_wal_replay_resume()", self.url)
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return one.getsockname()[1]
 
 
 class Postgres:
