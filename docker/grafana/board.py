@@ -130,7 +130,7 @@ ROWS = [
         lines("Breaker", "none", "The quote service is asked: 0 yes, 1 not for now, 2 once, to see how it is.", ("max by (instance) (confab_quote_breaker_state{SEL})", "{{instance}}"), bad=1),
         lines("Answers", "ops", "To commands, by what came of them.", (per_second("confab_bot_answers_total", "result"), "{{result}}"),
               (per_second("confab_quote_cache_hits_total"), "from memory")),
-        lines("Dead letters", "ops", "Commands that could not be carried out and were stored: `confab ctl dead-letters`. Lost: could not be stored either.",
+        lines("Dead letters", "ops", "Commands that could not be carried out and were stored: `confab dead-letters`. Lost: could not be stored either.",
               (per_second("confab_dead_letters_total"), "stored"), (per_second("confab_dead_letters_lost_total"), "lost"),
               (per_second("confab_dead_letters_replayed_total", "result"), "run again: {{result}}")),
     ]),
