@@ -579,6 +579,26 @@ Test(http_client, sends_a_header_of_ones_own_to_the_named_service_alone)
     cr_assert(eq(int, times_in_heads("X-Mine: yes\r\n"), 3)); /* of that request alone */
 }
 
+Test(http_client, sends_no_header_of_ones_own_where_a_stranger_has_led_it)
+{
+    static char away[REDIRECT_MAX], back[REDIRECT_MAX];
+    const cf_http_ask_t ask = {.headers = {"X-Mine: yes"}};
+    cf_http_request_t *request;
+    script_t scripts[] = {
+        {"/", away, NULL, false}, {"/away", back, NULL, false}, {"/back", OK, NULL, false}, {0}};
+    start(scripts);
+    redirect(away, url("public.test", "/away"));
+    redirect(back, url("127.0.0.1", "/back"));
+    cr_assert(eq(
+        int,
+        cf_http_client_ask(client, url("127.0.0.1", "/"), &ask, WAIT_MS, on_done, NULL, &request),
+        0));
+    await(1);
+    cr_assert(eq(str, got.body, "ok"), "%s", got.reason);
+    cr_assert(eq(int, times_in_heads("/back HTTP"), 1));
+    cr_assert(eq(int, times_in_heads("X-Mine: yes\r\n"), 1)); /* the first time it asked */
+}
+
 static int post(const char *path, const cf_http_ask_t *ask)
 {
     cf_http_request_t *request;

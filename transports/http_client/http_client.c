@@ -30,7 +30,7 @@ struct cf_http_request {
     void *arg;
     int64_t until_us;
     int redirects;
-    struct curl_slist *headers; /* for the operator's origin alone; owned; NULL: none */
+    struct curl_slist *headers; /* until it leaves the operator's origin; owned; NULL: none */
     bool is_trusted;            /* goes to the operator's origin */
     bool was_refused;           /* an address of it */
     bool is_too_big;
@@ -204,6 +204,12 @@ static bool set_options(cf_http_request_t *request)
            curl_easy_setopt(easy, CURLOPT_WRITEDATA, request) == CURLE_OK;
 }
 
+static void drop_headers(cf_http_request_t *request)
+{
+    curl_slist_free_all(request->headers);
+    request->headers = NULL;
+}
+
 /* Hand the request to libcurl, for this URL and what is left of its time. */
 static int begin(cf_http_request_t *request, const char *url)
 {
@@ -211,10 +217,11 @@ static int begin(cf_http_request_t *request, const char *url)
     bool is_proven = !request->is_trusted || !request->client->config.trusted_is_this_host;
     if (left_ms <= 0)
         return CF_ETIME;
+    if (!request->is_trusted)
+        drop_headers(request); /* for good: what leads back to the operator is a stranger's word */
     if (curl_easy_setopt(request->easy, CURLOPT_SSL_VERIFYPEER, is_proven ? 1L : 0L) != CURLE_OK ||
         curl_easy_setopt(request->easy, CURLOPT_SSL_VERIFYHOST, is_proven ? 2L : 0L) != CURLE_OK ||
-        curl_easy_setopt(request->easy, CURLOPT_HTTPHEADER,
-                         request->is_trusted ? request->headers : NULL) != CURLE_OK ||
+        curl_easy_setopt(request->easy, CURLOPT_HTTPHEADER, request->headers) != CURLE_OK ||
         curl_easy_setopt(request->easy, CURLOPT_URL, url) != CURLE_OK ||
         curl_easy_setopt(request->easy, CURLOPT_TIMEOUT_MS, (long)left_ms) != CURLE_OK ||
         curl_multi_add_handle(request->client->multi, request->easy) != CURLM_OK)

@@ -37,7 +37,8 @@ typedef struct {
 
 /* What a request says beyond its URL; borrowed for the call that begins it. */
 typedef struct {
-    /* "Name: value", the first NULL ends them; only the origin of `trusted` gets them */
+    /* "Name: value", the first NULL ends them; only the origin of `trusted` gets them, and not after a
+     * redirect has led elsewhere first */
     const char *headers[CF_HTTP_HEADERS_MAX];
     bool
         is_post; /* else GET. Whatever a POST is answered it is the answer: no redirect is followed */
