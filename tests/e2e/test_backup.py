@@ -1,11 +1,14 @@
 """Backup and restore as docs/operations.md tells them, while people post."""
 
 import re
+import secrets
 import stat
 import subprocess
+import urllib.parse
 
 import pytest
 
+import planted
 import runs
 import server as servers
 import stores
@@ -17,15 +20,15 @@ OPERATIONS = servers.ROOT / "docs/operations.md"
 def told(store_kind):
     """The commands that the chapter has for this store: name -> line."""
     chapter = re.search(r"^## Backup and restore\n(.*?)^## ", OPERATIONS.read_text(), flags=re.M | re.S)[1]
-    lines = re.findall(r"^(?:confab backup|pg_dump|pg_restore) .*$", chapter, flags=re.M)
-    assert len(lines) == 3, lines
+    lines = re.findall(r"^(?:confab backup|pg_dump|pg_restore|psql) .*$", chapter, flags=re.M)
+    assert len(lines) == 4, lines
     return [line for line in lines if line.startswith("confab") == (store_kind == "sqlite")]
 
 
 def run_line(line, server, **variables):
     """As an operator types it; confab is the binary under test, the tools are PostgreSQL's own."""
     tools = {"confab": str(servers.BINARY), "pg_dump": stores.Cluster.tool("pg_dump"),
-             "pg_restore": stores.Cluster.tool("pg_restore")}
+             "pg_restore": stores.Cluster.tool("pg_restore"), "psql": stores.Cluster.tool("psql")}
     name, rest_of_it = line.split(" ", 1)
     env = server.environment({key: str(value) for key, value in variables.items()})
     return subprocess.run(["sh", "-c", f'umask 077; "{tools[name]}" {rest_of_it}'], env=env, cwd=server.folder,
@@ -35,6 +38,13 @@ def run_line(line, server, **variables):
 def back_up(store_kind, server, file):
     done = run_line(told(store_kind)[0], server, FILE=file, URL=server.store.url)
     assert done.returncode == 0, done.stderr
+
+
+def connected(server):
+    """Who still has a connection to the server's database, by the command that asks for it."""
+    done = run_line(told("postgres")[2], server, URL=server.store.url)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
 
 
 def restored(store_kind, server, file, folder):
@@ -97,6 +107,28 @@ def test_a_backup_under_load_has_all_acked_before_and_a_prefix_of_the_rest(store
     posts = server.store.posts(room)
     assert [post.seq for post in posts] == list(range(1, len(had[room]) + 2)) and posts[-1].id == new
     assert new not in {post.id for posts in whole.values() for post in posts}
+
+
+@pytest.mark.only_store("postgres")
+def test_who_is_still_connected_is_seen_whatever_the_role(store_kind, make_one):
+    server = make_one()
+    name, word = f"confab_{secrets.token_hex(6)}", planted.plant(secrets.token_hex(16))
+    owner = urllib.parse.urlsplit(server.store.url).username
+    url = server.store.url.replace(server.store.url.rpartition("@")[0].partition("//")[2], f"{name}:{word}")
+    server.store.run(f"CREATE ROLE {name} LOGIN PASSWORD '{word}' IN ROLE {owner}")
+    try:
+        server.store.run(f"ALTER ROLE {name} SET role {owner}")
+        server.start()
+        assert {line.partition("|")[0] for line in connected(server)} == {owner}
+        assert server.terminate() == 0
+        servers.until(lambda: connected(server) == [], "the database has nobody")  # a backend ends after its client
+        server.start(CONFAB_STORE_URL=url)
+        assert {line.partition("|")[0] for line in connected(server)} == {name}
+        assert server.terminate() == 0
+    finally:
+        if server.is_running():
+            server.kill()
+        server.store.run(f"DROP ROLE {name}")
 
 
 @pytest.mark.only_store("sqlite")
