@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define WHERE_MAX 320 /* bytes of a place, with NUL: a file's name and a line */
@@ -354,7 +355,15 @@ static void read_environment(loader_t *self)
     read_aliases(self);
 }
 
-/* A .env file that is not there is none; the environment goes first. */
+/* Whether open() failed on the way to a file. */
+static bool has_no_way_to(const char *path, int reason)
+{
+    struct stat status;
+    return reason == EACCES && stat(path, &status) < 0;
+}
+
+/* A .env file that is not there is none; the environment goes first. Nor is there one for a process that may not look into the working
+ * folder: that is a home, say, from which somebody has become the server's user. */
 static void read_env_file(loader_t *self)
 {
     cf_buf_t content = {0};
@@ -363,12 +372,13 @@ static void read_env_file(loader_t *self)
     if (!path)
         return;
     int rc = cf_config_file_load(&content, path, CF_CONFIG_FILE_MAX);
+    int reason = errno;
     if (rc == 0 && content.size)
         rc = cf_config_env_join(&self->environment, self->sources->environment,
                                 (cf_str_t){(const char *)content.data, (uint32_t)content.size},
                                 path, &self->config->strings, self->report);
-    else if (rc == CF_EIO && errno != ENOENT)
-        complain(self, "cannot read '%.200s': %s", path, strerror(errno));
+    else if (rc == CF_EIO && reason != ENOENT && !has_no_way_to(path, reason))
+        complain(self, "cannot read '%.200s': %s", path, strerror(reason));
     else if (rc == CF_ERANGE)
         complain(self, "'%.200s' is no file of at most %d bytes", path, CF_CONFIG_FILE_MAX);
     if (rc == CF_ENOMEM)

@@ -6,8 +6,10 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static cf_arena_t arena;
@@ -143,6 +145,35 @@ Test(config_env, stands_between_environment_and_configuration_file)
     cf_config_free(&config);
     sources.env_file = "/tmp"; /* a folder */
     cr_expect(eq(int, cf_config_load(&config, &sources, &report), CF_ERANGE));
+}
+
+/* Loads with a .env file that nobody may read, in a folder of this mode; as somebody without root's rights. */
+static int load_closed(mode_t mode)
+{
+    char folder[] = "/tmp/confab-env-XXXXXX", file[sizeof folder + sizeof "/.env"];
+    cr_assert(mkdtemp(folder) != NULL);
+    snprintf(file, sizeof file, "%s/.env", folder);
+    int fd = open(file, O_CREAT | O_EXCL | O_WRONLY, 0);
+    cr_assert(fd >= 0);
+    close(fd);
+    cr_assert(eq(int, chmod(folder, mode), 0));
+    uid_t self = geteuid();
+    cr_assert(eq(int, seteuid(self ? self : 65534), 0));
+    cf_config_sources_t sources = {.env_file = file};
+    cf_config_free(&config);
+    int rc = cf_config_load(&config, &sources, &report);
+    cr_assert(eq(int, seteuid(self), 0));
+    cr_assert(eq(int, chmod(folder, 0700), 0));
+    cr_assert(eq(int, unlink(file), 0));
+    cr_assert(eq(int, rmdir(folder), 0));
+    return rc;
+}
+
+Test(config_env, is_a_fault_if_it_is_seen_and_cannot_be_read_but_none_in_a_folder_without_a_way_in)
+{
+    cr_expect(eq(int, load_closed(0711), CF_ERANGE));
+    cr_expect(strstr((char *)report.data, ".env': Permission denied") != NULL);
+    cr_expect(eq(int, load_closed(0), 0));
 }
 
 /* --- the contracts' names ----------------------------------------------------------------------
