@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <sqlite3.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,11 +55,13 @@ static int copy_pages(sqlite3 *to, sqlite3 *from, const char *path)
 static int check(sqlite3 *db, const char *path)
 {
     sqlite3_stmt *stmt = NULL;
-    bool is_sound = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &stmt, NULL) == SQLITE_OK &&
-                    sqlite3_step(stmt) == SQLITE_ROW &&
-                    strcmp((const char *)sqlite3_column_text(stmt, 0), "ok") == 0;
+    const char *found = NULL;
+    if (sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &stmt, NULL) == SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW)
+        found = (const char *)sqlite3_column_text(stmt, 0); /* NULL without memory for it */
+    int rc = found && strcmp(found, "ok") == 0 ? 0 : failed(db, "check the copy", path);
     sqlite3_finalize(stmt);
-    return is_sound ? 0 : failed(db, "check the copy", path);
+    return rc;
 }
 
 /* No WAL of its own: the copy is one file. A server that opens it has one again. */
@@ -103,7 +104,10 @@ static int give_name(const char *partial, const char *to)
         failed_call("name the copy", to);
         return rc;
     }
-    return sync_path(dirname(folder), O_RDONLY | O_DIRECTORY);
+    int rc = sync_path(dirname(folder), O_RDONLY | O_DIRECTORY);
+    if (rc < 0)
+        unlink(to); /* whoever is told that it failed must not find it */
+    return rc;
 }
 
 /* What SQLite may have put beside it is gone when it is closed, but not after an error. */

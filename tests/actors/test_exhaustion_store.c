@@ -8,6 +8,7 @@
 #include "failing_malloc.h"
 #include "hasher.h"
 #include "reader.h"
+#include "sqlite_backup.h"
 #include "stats.h"
 #include "storage.h"
 #include "store_fixture.h"
@@ -23,6 +24,7 @@
 
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -760,4 +762,35 @@ Test(exhaustion_store, an_allocation_of_sqlite_may_fail, .fini = place_remove, .
     cr_assert(failing_malloc_of_sqlite());
     cr_assert(open_place(&every_store[1]));
     fail_each(1, 5); /* of a thousand */
+}
+
+static size_t files_at(const char *pattern)
+{
+    glob_t found;
+    size_t n = glob(pattern, 0, NULL, &found) == 0 ? found.gl_pathc : 0;
+    globfree(&found);
+    return n;
+}
+
+/* Which SQLite may survive: a smaller cache, say. */
+Test(exhaustion_store, an_allocation_of_a_backup_may_fail, .fini = place_remove, .timeout = 900)
+{
+    char to[512], all[520];
+    int rc = 0;
+    unsigned failed = 1;
+    cr_assert(failing_malloc_of_sqlite());
+    cr_assert(open_place(&every_store[1]));
+    place_fill(place_open(CF_STORE_WRITER, NULL));
+    snprintf(to, sizeof to, "%s/backup", place_folder());
+    snprintf(all, sizeof all, "%s*", to);
+    for (unsigned long nth = 1; failed; nth++) {
+        failing_malloc_begin(nth, 1);
+        rc = cf_sqlite_backup(place_url() + strlen("sqlite:"), to);
+        failing_malloc_end();
+        failed = failing_malloc_failed();
+        cr_assert(rc == 0 || rc == CF_EIO, "%d at %lu", rc, nth);
+        cr_assert_eq(files_at(all), rc == 0, "at %lu", nth);
+        unlink(to);
+    }
+    cr_assert_eq(rc, 0);
 }

@@ -3,6 +3,7 @@
  * and made to fail. */
 #include "append.h"
 #include "migrations.h"
+#include "sqlite_backup.h"
 #include "store_fixture.h"
 
 #include <criterion/criterion.h>
@@ -19,6 +20,7 @@
 static int syncs_of_wal;            /* that succeeded */
 static int sync_error, write_error; /* errno to fail with; 0: work */
 static bool only_the_wal_syncs;     /* the database file itself cannot be synced */
+static bool no_folder_syncs;
 
 static bool is_wal(int fd)
 {
@@ -28,9 +30,15 @@ static bool is_wal(int fd)
     return size > 4 && memcmp(path + size - 4, "-wal", 4) == 0;
 }
 
+static bool is_folder(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 static int sync_or_fail(int fd, long call)
 {
-    if (sync_error || (only_the_wal_syncs && !is_wal(fd))) {
+    if (sync_error || (only_the_wal_syncs && !is_wal(fd)) || (no_folder_syncs && is_folder(fd))) {
         errno = sync_error ? sync_error : EIO;
         return -1;
     }
@@ -68,7 +76,7 @@ static void write_one(cf_write_t write, cf_outcome_t *outcome)
 static void open_filled(void)
 {
     sync_error = write_error = 0;
-    only_the_wal_syncs = false;
+    only_the_wal_syncs = no_folder_syncs = false;
     cr_assert(place_new(&sqlite));
     store = place_open(CF_STORE_WRITER, NULL);
     cr_assert(store);
@@ -78,7 +86,7 @@ static void open_filled(void)
 static void close_all(void)
 {
     sync_error = write_error = 0;
-    only_the_wal_syncs = false;
+    only_the_wal_syncs = no_folder_syncs = false;
     place_remove();
 }
 
@@ -339,4 +347,16 @@ Test(sqlite, fails_where_no_file_can_be)
     cf_store_t *none = NULL;
     cr_assert_eq(cf_store_open(&none, &config), CF_EIO);
     cr_assert_null(none);
+}
+
+Test(sqlite, a_backup_whose_name_is_not_on_the_disk_is_none)
+{
+    char to[512];
+    snprintf(to, sizeof to, "%s/backup", place_folder());
+    no_folder_syncs = true;
+    cr_assert_eq(cf_sqlite_backup(place_url() + strlen("sqlite:"), to), CF_EIO);
+    cr_assert_neq(access(to, F_OK), 0, "it was told as failed");
+    no_folder_syncs = false;
+    cr_assert_eq(cf_sqlite_backup(place_url() + strlen("sqlite:"), to), 0);
+    cr_assert_eq(access(to, F_OK), 0);
 }
