@@ -185,7 +185,7 @@ static int64_t give_up_old(cf_accounts_t *self, cf_turn_t *turn)
             is_last = !op->credentials;
             continue;
         }
-        cf_outbox_trace(turn->out, op->request.trace);
+        cf_outbox_trace(turn->out, &op->request.trace);
         cf_accounts_fail(self, turn, op, CF_ETIME);
     }
     return next_us;

@@ -133,7 +133,7 @@ static void ask_hasher(cf_accounts_t *self, cf_turn_t *turn, cf_operation_t *op,
     wait_no_more(self, op);
     self->busy[hasher]++;
     op->hasher = hasher;
-    cf_outbox_trace(turn->out, op->request.trace);
+    cf_outbox_trace(turn->out, &op->request.trace);
     int rc = cf_outbox_send(turn->out, cf_accounts_address(turn, CF_ACTOR_HASHER, (uint32_t)hasher),
                             is_new ? CF_MSG_HASH : CF_MSG_VERIFY, op->id, (cf_id_t){0},
                             is_new ? (const void *)&hash : &verify);

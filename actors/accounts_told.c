@@ -92,7 +92,7 @@ void cf_accounts_go_on_telling(cf_accounts_t *self, cf_turn_t *turn)
         next = op->hh.next;
         if (op->step != CF_STEP_TELLING_GATEWAYS)
             continue;
-        cf_outbox_trace(turn->out, op->request.trace);
+        cf_outbox_trace(turn->out, &op->request.trace);
         if (!cf_accounts_tell_ended(self, turn, op))
             return;
         finish_told(self, turn, op);

@@ -240,7 +240,7 @@ static cf_handler_fn *handler_of(const cf_actor_ops_t *ops, uint16_t type)
     return NULL;
 }
 
-void cf_actor_trace(cf_outbox_t *out, const uint8_t *trace)
+void cf_actor_trace(cf_outbox_t *out, const cf_trace_t *trace)
 {
     cf_outbox_trace(out, trace);
     cf_log_trace(trace);
@@ -253,7 +253,7 @@ static void handle(cf_actor_t *self, const cf_msg_t *msg, cf_turn_t *turn)
         self->ops->elsewhere(self->state, msg);
         return;
     }
-    cf_actor_trace(self->out, msg->trace);
+    cf_actor_trace(self->out, &msg->trace);
     if (!handle_control(self, msg, turn)) {
         cf_handler_fn *handler = handler_of(self->ops, msg->type);
         int rc = handler ? handler(self->state, turn, msg) : CF_EPROTO;

@@ -88,7 +88,7 @@ cf_outbox_t *cf_actor_outbox(cf_actor_t *self);
 cf_inbox_t *cf_actor_inbox(cf_actor_t *self);
 cf_address_t cf_actor_address(const cf_actor_t *self);
 /* What is put into out and logged by this thread from here on belongs to this trace (NULL: to none). */
-void cf_actor_trace(cf_outbox_t *out, const uint8_t *trace);
+void cf_actor_trace(cf_outbox_t *out, const cf_trace_t *trace);
 /* From ops: from boot_us on nothing leaves this actor but PROBED; what it says waits, and is never said if STOP comes first.
  * INT64_MAX, as it is to begin with: it may speak for ever. */
 void cf_actor_speak_until(cf_actor_t *self, int64_t boot_us);

@@ -125,7 +125,7 @@ static cf_control_request_t *add_request(cf_control_t *self, const cf_control_ve
     request->client = client;
     request->client_corr = client_corr;
     request->until_us = self->turn->boot_us + CF_CONTROL_ANSWER_US;
-    randombytes_buf(request->trace, sizeof request->trace);
+    randombytes_buf(request->trace.id, sizeof request->trace.id);
     HASH_ADD(hh, self->requests, corr, sizeof request->corr, request);
     if (request->hh.tbl)
         return request;
@@ -146,7 +146,7 @@ static int begin(cf_control_t *self, uint64_t client, const cf_msg_t *msg)
     cf_control_request_t *request = add_request(self, verb, client, msg->corr);
     if (!request)
         return CF_ENOMEM;
-    cf_actor_trace(self->turn->out, request->trace);
+    cf_actor_trace(self->turn->out, &request->trace);
     int rc = verb->begin(self, self->turn, request, msg);
     if (rc < 0)
         drop(self, request);
@@ -223,7 +223,7 @@ static const cf_handler_t handlers[] = {
 
 static void give_up(cf_control_t *self, cf_control_request_t *request)
 {
-    cf_actor_trace(self->turn->out, request->trace);
+    cf_actor_trace(self->turn->out, &request->trace);
     if (request->verb->give_up)
         request->verb->give_up(self, self->turn, request);
     else
@@ -234,7 +234,7 @@ static void give_up(cf_control_t *self, cf_control_request_t *request)
 static void wake(cf_control_t *self, cf_control_request_t *request)
 {
     request->wake_us = 0;
-    cf_actor_trace(self->turn->out, request->trace);
+    cf_actor_trace(self->turn->out, &request->trace);
     settle(self, request, request->verb->wake(self, self->turn, request));
     cf_actor_trace(self->turn->out, NULL);
 }

@@ -19,7 +19,7 @@ typedef struct {
     uint64_t client, client_corr; /* whom to answer */
     int64_t until_us;
     int64_t wake_us; /* 0: not */
-    uint8_t trace[CF_TRACE_SIZE];
+    cf_trace_t trace;
     void *work; /* the verb's own; freed with the request */
     UT_hash_handle hh;
 } cf_control_request_t;

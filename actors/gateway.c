@@ -55,7 +55,7 @@ cf_pending_t *cf_gateway_pend(cf_gateway_t *self, cf_client_t *client, uint16_t 
     pending->answer = answer;
     pending->sent_us = cf_boot_us();
     pending->give_up_us = pending->sent_us + self->config.answer_us;
-    cf_outbox_get_trace(self->out, pending->trace);
+    cf_outbox_get_trace(self->out, &pending->trace);
     HASH_ADD_BYHASHVALUE(hh, self->pendings, corr, sizeof pending->corr, hash_of(pending->corr),
                          pending);
     if (!pending->hh.tbl) {
@@ -151,9 +151,9 @@ int cf_gateway_refusal(cf_turn_t *turn, const cf_msg_t *msg, uint32_t *retry_aft
 
 void cf_gateway_new_trace(cf_gateway_t *self)
 {
-    uint8_t trace[CF_TRACE_SIZE];
-    cf_random(trace, sizeof trace);
-    cf_actor_trace(self->out, trace);
+    cf_trace_t trace = {.sampled = false};
+    cf_random(trace.id, sizeof trace.id);
+    cf_actor_trace(self->out, &trace);
 }
 
 static void client_fields(cf_log_field_t *out, const void *of)
@@ -175,7 +175,7 @@ void cf_gateway_speak_of(const cf_client_t *client)
 /* A callback of the server, about a socket that is in the trace of its upgrade, */
 static void begin(cf_gateway_t *self, const cf_client_t *client)
 {
-    cf_actor_trace(self->out, client->trace);
+    cf_actor_trace(self->out, &client->trace);
     cf_gateway_speak_of(client);
 }
 
@@ -460,10 +460,12 @@ static void free_client(cf_gateway_t *self, cf_client_t *client)
 static void follow_trace(cf_gateway_t *self, cf_str_t traceparent)
 {
     cf_traceparent_t theirs;
-    if (cf_traceparent_read(&theirs, traceparent))
-        cf_actor_trace(self->out, theirs.trace);
-    else
+    if (!cf_traceparent_read(&theirs, traceparent)) {
         cf_gateway_new_trace(self);
+        return;
+    }
+    theirs.trace.sampled = false; /* nobody tells a collector of it */
+    cf_actor_trace(self->out, &theirs.trace);
 }
 
 static void on_request(void *owner, cf_conn_t *conn, const cf_request_t *request)
@@ -633,7 +635,7 @@ static void give_up_old(cf_gateway_t *self, int64_t boot_us)
         if (boot_us < pending->give_up_us)
             continue; /* a command, or a password's hash */
         cf_gateway_speak_of(pending->client);
-        cf_log_trace(pending->trace);
+        cf_log_trace(&pending->trace);
         cf_log_warn("a request was not answered", CF_UINT("corr", pending->corr));
         next = give_up(self, pending);
         end(self);

@@ -375,15 +375,16 @@ static void route(cf_gateway_t *self, cf_client_t *client, const cf_request_t *r
 /* Ours unless the client gave one that is safe to repeat in a header and in a log. */
 static void name_request(cf_gateway_t *self, cf_exchange_t *exchange, cf_str_t given)
 {
-    uint8_t trace[CF_TRACE_SIZE];
+    cf_trace_t trace;
     bool is_safe = given.size > 0 && given.size < sizeof exchange->request_id;
     for (uint32_t i = 0; is_safe && i < given.size; i++)
         is_safe = given.bytes[i] > ' ' && given.bytes[i] < 0x7f && given.bytes[i] != '"';
-    cf_outbox_get_trace(self->out, trace);
+    cf_outbox_get_trace(self->out, &trace);
     if (is_safe)
         memcpy(exchange->request_id, given.bytes, given.size);
     else
-        sodium_bin2hex(exchange->request_id, sizeof exchange->request_id, trace, sizeof trace);
+        sodium_bin2hex(exchange->request_id, sizeof exchange->request_id, trace.id,
+                       sizeof trace.id);
 }
 
 static int copy_text(cf_arena_t *arena, cf_str_t from, cf_str_t *out)

@@ -332,7 +332,7 @@ static void on_refused(cf_gateway_t *self, cf_turn_t *turn, cf_user_sockets_t *u
         cf_pending_t *frame = user->waiting;
         shift(user, frame->next_held);
         cf_gateway_speak_of(frame->client);
-        cf_log_trace(frame->trace);
+        cf_log_trace(&frame->trace);
         frame->answer(self, turn, frame, msg);
         cf_gateway_drop_pending(self, frame);
     }

@@ -167,7 +167,7 @@ int cf_place_prepare(cf_gateway_t *self, cf_client_t *client, cf_id_t room, uint
                      .from = cf_outbox_address(self->out),
                      .to = self->config.lobby, /* until it is sent */
                      .room = room};
-    memcpy(head.trace, pending->trace, CF_TRACE_SIZE);
+    head.trace = pending->trace;
     int rc = cf_buf_reserve(&pending->frame, REQUEST_SIZE);
     if (rc == 0)
         rc = cf_msg_encode(&pending->frame, &head, body);

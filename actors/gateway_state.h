@@ -53,7 +53,7 @@ struct cf_pending {
     cf_answer_fn *answer; /* gets the answer, a REFUSED included */
     int64_t sent_us;
     int64_t give_up_us;
-    uint8_t trace[CF_TRACE_SIZE];
+    cf_trace_t trace;
     uint32_t credit;   /* bytes it holds of its connection's credit; 0: none */
     cf_typed_t *typed; /* of a command; owned */
     cf_place_t *place; /* the room it is for; NULL: another actor */
@@ -151,7 +151,7 @@ struct cf_client {
     char peer[46];
     cf_id_t room;
     char request_id[CF_REQUEST_ID_MAX + 1]; /* of an open socket: its upgrade's, */
-    uint8_t trace[CF_TRACE_SIZE];           /* and the trace that it was */
+    cf_trace_t trace;                       /* and the trace that it was */
     cf_place_t *place;                      /* of an open socket */
     cf_user_sockets_t *sockets;             /* of a granted socket: the row it counts in */
     cf_client_t *prev_here, *next_here;     /* in place->members */

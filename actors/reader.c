@@ -111,7 +111,7 @@ static void refuse(cf_turn_t *turn, const cf_msg_t *request, int rc)
 static void answer(cf_turn_t *turn, const cf_msg_t *request, int rc, const result_t *result,
                    void (*put)(cf_turn_t *, const cf_msg_t *, const result_t *))
 {
-    cf_outbox_trace(turn->out, request->trace);
+    cf_outbox_trace(turn->out, &request->trace);
     if (rc == 0 && result->found)
         put(turn, request, result);
     else
@@ -445,7 +445,7 @@ static int on_list_rooms(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     rc = end(self, ROOMS,
              store->ops->list_rooms(store, list.from_newest ? NULL : &list.after, list.limit + 1,
                                     on_room_row, &page));
-    cf_outbox_trace(turn->out, msg->trace);
+    cf_outbox_trace(turn->out, &msg->trace);
     if (rc == 0) {
         cf_room_list_t answer = {cf_address_pack(msg->from), page.more, {page.rooms, page.n}};
         cf_address_t lobby = {cf_outbox_address(turn->out).node, CF_ACTOR_LOBBY, 0};
@@ -488,7 +488,7 @@ static int on_find_dead_letter(void *state, cf_turn_t *turn, const cf_msg_t *msg
     rc = store ? end(self, DEAD_LETTERS,
                      store->ops->find_dead_letter(store, find.id, on_letter_row, &result))
                : CF_EIO;
-    cf_outbox_trace(turn->out, msg->trace);
+    cf_outbox_trace(turn->out, &msg->trace);
     if (rc < 0 || !result.found)
         refuse(turn, msg, rc < 0 ? rc : CF_ENOENT);
     else

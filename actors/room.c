@@ -127,7 +127,7 @@ void cf_room_release(cf_room_t *self, cf_turn_t *turn, cf_id_t user)
         cf_msg_t msg;
         next = held->next;
         if (cf_msg_decode(&msg, held->frame, held->size) == 0) {
-            cf_outbox_trace(turn->out, msg.trace);
+            cf_outbox_trace(turn->out, &msg.trace);
             cf_room_handle(self, turn, &msg);
         }
         free(held);
@@ -181,7 +181,7 @@ void cf_room_refuse_held(cf_room_t *self, cf_turn_t *turn, cf_id_t user, int err
         cf_msg_t msg;
         next = held->next;
         if (cf_msg_decode(&msg, held->frame, held->size) == 0) {
-            cf_outbox_trace(turn->out, msg.trace);
+            cf_outbox_trace(turn->out, &msg.trace);
             if (err == CF_EMOVED)
                 cf_room_answer_moved(self, turn, &msg);
             else

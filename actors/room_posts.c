@@ -106,7 +106,7 @@ static void refuse(cf_turn_t *turn, cf_queued_post_t *queued, int err)
     if (queued->answered)
         return;
     queued->answered = true;
-    cf_outbox_trace(turn->out, queued->request.trace);
+    cf_outbox_trace(turn->out, &queued->request.trace);
     cf_count(err == CF_EUNCONFIRMED ? CF_M_POSTS_UNCONFIRMED : CF_M_POSTS_REFUSED);
     bool may_help = err == CF_EIO || err == CF_EUNCONFIRMED || err == CF_EFULL || err == CF_ETIME;
     cf_outbox_refuse(turn->out, &queued->request, err, may_help ? RETRY_MS : 0);
@@ -174,7 +174,7 @@ static void commit_first(cf_room_t *self, cf_turn_t *turn)
 {
     cf_queued_post_t *queued = self->queue;
     cf_post_t *post = &queued->post;
-    cf_outbox_trace(turn->out, queued->request.trace);
+    cf_outbox_trace(turn->out, &queued->request.trace);
     self->committed_seq = post->seq;
     self->last_us = post->at_us;
     answer_posted(turn, queued, &(cf_posted_t){post->id, post->seq, post->at_us});
@@ -252,7 +252,7 @@ static void tell_traces(const cf_room_t *self)
     if (!cf_log_is_on(CF_LOG_DEBUG))
         return;
     for (uint32_t i = 0; i < self->run_size; i++, at = at->next) {
-        cf_log_trace(at->request.trace);
+        cf_log_trace(&at->request.trace);
         cf_log_debug("put a post into a run", CF_ID("room", self->id),
                      CF_ID("user", at->post.sender), CF_UINT("seq", at->post.seq),
                      CF_UINT("corr", self->run_corr));
@@ -285,7 +285,7 @@ void cf_room_build_run(cf_room_t *self, cf_turn_t *turn)
     }
     uint64_t corr = cf_room_next_corr(self);
     cf_append_t append = {.epoch = self->epoch, .prev = self->committed_seq, .rows = {rows, n}};
-    cf_outbox_trace(turn->out, self->queue->request.trace);
+    cf_outbox_trace(turn->out, &self->queue->request.trace);
     if (cf_outbox_send(turn->out, self->host->config->storage, CF_MSG_APPEND, corr, self->id,
                        &append) < 0)
         return;

@@ -29,7 +29,7 @@ static void say(cf_turn_t *turn, const cf_msg_t *request, const cf_words_t *word
                               .text = cf_str(words->text),
                               .is_error = words->is_error,
                               .failure = cf_str(failure)};
-    cf_outbox_trace(turn->out, request->trace);
+    cf_outbox_trace(turn->out, &request->trace);
     cf_outbox_finish(turn->out, request, CF_MSG_BOT_ANSWER, &answer);
     cf_outbox_trace(turn->out, NULL);
 }

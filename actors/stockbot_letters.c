@@ -12,7 +12,7 @@
 #define RETRY_US INT64_C(1000000)
 #define ANSWER_US INT64_C(10000000) /* storage answers earlier, whatever happens */
 
-static void lose(const char *reason, const uint8_t *trace)
+static void lose(const char *reason, const cf_trace_t *trace)
 {
     cf_count(CF_M_DEAD_LETTERS_LOST);
     cf_log_trace(trace);
@@ -42,12 +42,12 @@ void cf_bot_write_letter(cf_stockbot_t *self, cf_turn_t *turn, const cf_dead_let
                          const cf_msg_t *request)
 {
     if (self->letter_count == self->config.queue_max) { /* the store has been away for long */
-        lose(self->letters->reason, self->letters->trace);
+        lose(self->letters->reason, &self->letters->trace);
         free_letter(self, &self->letters);
     }
     cf_letter_t *letter = calloc(1, sizeof *letter);
     if (!letter) {
-        lose("out of memory", request->trace);
+        lose("out of memory", &request->trace);
         return;
     }
     letter->row = *row;
@@ -57,7 +57,7 @@ void cf_bot_write_letter(cf_stockbot_t *self, cf_turn_t *turn, const cf_dead_let
     letter->row.reason = cf_str(letter->reason);
     letter->next_us = turn->boot_us;
     letter->node = request->from.node;
-    memcpy(letter->trace, request->trace, sizeof letter->trace);
+    letter->trace = request->trace;
     *self->letters_end = letter;
     self->letters_end = &letter->next;
     self->letter_count++;
@@ -73,7 +73,7 @@ int64_t cf_bot_send_letters(cf_stockbot_t *self, cf_turn_t *turn)
             cf_address_t storage = {at->node, CF_ACTOR_STORAGE, 0};
             at->corr = ++self->next_corr;
             at->next_us = turn->boot_us + ANSWER_US;
-            cf_outbox_trace(turn->out, at->trace);
+            cf_outbox_trace(turn->out, &at->trace);
             if (cf_outbox_send(turn->out, storage, CF_MSG_DEAD_LETTER, at->corr, (cf_id_t){0},
                                &at->row) < 0)
                 at->next_us = turn->boot_us + RETRY_US;
@@ -106,7 +106,7 @@ int cf_bot_on_refused(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     if (rc < 0 || !*at)
         return rc;
     if ((int)refused.reason == -CF_ERANGE) { /* it will not be taken the next time either */
-        lose((*at)->reason, (*at)->trace);
+        lose((*at)->reason, &(*at)->trace);
         free_letter(self, at);
     } else {
         (*at)->next_us = turn->boot_us + RETRY_US;
@@ -117,7 +117,7 @@ int cf_bot_on_refused(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 void cf_bot_lose_letters(cf_stockbot_t *self)
 {
     while (self->letters) {
-        lose(self->letters->reason, self->letters->trace);
+        lose(self->letters->reason, &self->letters->trace);
         free_letter(self, &self->letters);
     }
 }

@@ -222,7 +222,7 @@ static void on_answer(void *arg, const cf_http_answer_t *answer)
     cf_stockbot_t *self = inquiry->bot;
     cf_turn_t *turn = self->turn;
     finding_t finding = judge(answer, inquiry->reason, sizeof inquiry->reason);
-    cf_log_trace(inquiry->asks->request.trace); /* of one of those who wait for it */
+    cf_log_trace(&inquiry->asks->request.trace); /* of one of those who wait for it */
     inquiry->request = NULL;
     self->in_flight--;
     end_attempt(self, turn, inquiry, finding.end);
@@ -238,8 +238,8 @@ static void on_answer(void *arg, const cf_http_answer_t *answer)
 static void write_traceparent(const cf_inquiry_t *inquiry, char *out, size_t size)
 {
     char value[CF_TRACEPARENT_TEXT];
-    cf_traceparent_t ours = {.sampled = false};
-    memcpy(ours.trace, inquiry->asks->request.trace, sizeof ours.trace);
+    cf_traceparent_t ours = {.trace = inquiry->asks->request.trace};
+    ours.trace.sampled = false;
     cf_random(ours.span, sizeof ours.span);
     ours.span[0] |= 1; /* never all zero */
     cf_traceparent_write(value, &ours);

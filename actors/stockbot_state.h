@@ -42,7 +42,7 @@ typedef struct cf_letter {
     cf_dead_letter_t row;
     char command[CF_DEAD_COMMAND_MAX + 1];
     char reason[CF_DEAD_REASON_MAX + 1];
-    uint8_t trace[CF_TRACE_SIZE];
+    cf_trace_t trace;
     uint32_t node;   /* whose storage it is sent to */
     uint64_t corr;   /* of the DEAD_LETTER on its way; 0: none */
     int64_t next_us; /* when it is sent (again) */

@@ -196,7 +196,7 @@ static void settle(cf_storage_t *self, cf_turn_t *turn)
     for (uint32_t i = 0; i < n; i++) {
         if (self->outcomes[i].status == CF_VERDICT_UNKNOWN)
             continue;
-        cf_outbox_trace(turn->out, asked[i]->request.trace);
+        cf_outbox_trace(turn->out, &asked[i]->request.trace);
         if (answer_verdict(turn, &asked[i]->request, &self->outcomes[i]) < 0)
             continue; /* the next try finds the same */
         cf_count_by(CF_M_ROWS_WRITTEN, self->outcomes[i].stored);
@@ -214,7 +214,7 @@ static void answer_group(cf_storage_t *self, cf_turn_t *turn)
     for (uint32_t i = 0; i < self->n; i++) {
         const cf_msg_t *request = &self->requests[i];
         cf_outcome_t *outcome = &self->outcomes[i];
-        cf_outbox_trace(turn->out, request->trace);
+        cf_outbox_trace(turn->out, &request->trace);
         if (request->type != CF_MSG_APPEND) {
             answer_write(turn, request, outcome);
             continue;
@@ -320,7 +320,7 @@ static int gather(cf_storage_t *self, cf_turn_t *turn, const cf_msg_t *msg, cons
     if (self->n == self->config.batch_rows || self->rows + rows > self->config.batch_rows ||
         self->bytes + msg->size > self->config.batch_bytes) {
         write_group(self, turn); /* nothing when it is empty: a large run goes alone */
-        cf_outbox_trace(turn->out, msg->trace);
+        cf_outbox_trace(turn->out, &msg->trace);
     }
     self->writes[self->n] = *write;
     self->requests[self->n++] = *msg;

@@ -28,7 +28,7 @@ static atomic_int lowest_level = CF_LOG_INFO;
 static atomic_bool running, as_text;
 static atomic_uint_fast64_t dropped;
 static _Thread_local const char *actor_name;
-static _Thread_local uint8_t trace_id[CF_TRACE_SIZE];
+static _Thread_local uint8_t trace_id[CF_TRACE_ID_SIZE];
 static _Thread_local bool has_trace;
 static _Thread_local cf_log_context_fn *context_fields; /* NULL: no context */
 static _Thread_local const void *context_of;
@@ -121,8 +121,8 @@ static bool add_context(cf_json_t *json)
 static void add_trace(cf_json_t *json)
 {
     static const char digits[] = "0123456789abcdef";
-    char text[2 * CF_TRACE_SIZE];
-    for (size_t i = 0; i < CF_TRACE_SIZE; i++) {
+    char text[2 * CF_TRACE_ID_SIZE];
+    for (size_t i = 0; i < CF_TRACE_ID_SIZE; i++) {
         text[2 * i] = digits[trace_id[i] >> 4];
         text[2 * i + 1] = digits[trace_id[i] & 15];
     }
@@ -384,12 +384,12 @@ void cf_log_actor(const char *name)
     actor_name = name;
 }
 
-void cf_log_trace(const uint8_t *trace)
+void cf_log_trace(const cf_trace_t *trace)
 {
-    static const uint8_t none[CF_TRACE_SIZE];
-    has_trace = trace && memcmp(trace, none, sizeof none) != 0;
+    static const uint8_t none[CF_TRACE_ID_SIZE];
+    has_trace = trace && memcmp(trace->id, none, sizeof none) != 0;
     if (has_trace)
-        memcpy(trace_id, trace, sizeof trace_id);
+        memcpy(trace_id, trace->id, sizeof trace_id);
 }
 
 void cf_log_context(cf_log_context_fn *fields, const void *of)

@@ -17,6 +17,7 @@
 #include "err.h"
 #include "id.h"
 #include "str.h"
+#include "trace.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,7 +26,6 @@
 #define CF_LOG_VALUE_MAX 1500 /* bytes of one string value as written */
 #define CF_LOG_KEY_MAX 32     /* characters of a key */
 #define CF_LOG_CONTEXT_MAX 4  /* fields */
-#define CF_TRACE_SIZE 16
 
 typedef enum { CF_LOG_DEBUG, CF_LOG_INFO, CF_LOG_WARN, CF_LOG_ERROR } cf_log_level_t;
 
@@ -98,8 +98,8 @@ int cf_log_level_parse(cf_log_level_t *out, const char *text);
 
 /* Written into every later line of the calling thread. name is a literal; NULL: none. */
 void cf_log_actor(const char *name);
-/* CF_TRACE_SIZE bytes, copied; NULL or all zero: none. */
-void cf_log_trace(const uint8_t *trace);
+/* Copied; NULL, and an id of zeros: none. */
+void cf_log_trace(const cf_trace_t *trace);
 /* For whom the calling thread works, asked when a line is written: it is said for each message, and hardly any of
  * them logs. At most CF_LOG_CONTEXT_MAX fields to `out`, by keys that no line has of its own, behind them
  * cf_log_end(); `of` is borrowed until the next call. NULL: none. */

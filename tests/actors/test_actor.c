@@ -221,17 +221,17 @@ TestSuite(actor, .init = start, .fini = actors_stop, .timeout = 60);
 Test(actor, answers_in_order_with_the_trace_of_the_request)
 {
     cf_msg_t msg;
-    uint8_t trace[CF_TRACE_SIZE] = {1, 2, 3}, none[CF_TRACE_SIZE] = {0};
-    cf_outbox_trace(peer->out, trace);
+    cf_trace_t trace = {{1, 2, 3}, true}, none = {0};
+    cf_outbox_trace(peer->out, &trace);
     ask(CF_MSG_JOIN, 1);
     cf_outbox_trace(peer->out, NULL);
     ask(CF_MSG_JOIN, 2);
     cr_assert(peer_next(peer, &msg));
     cr_assert(eq(u64, msg.corr, 1));
-    cr_assert(eq(int, memcmp(msg.trace, trace, sizeof trace), 0));
+    cr_assert(eq(int, memcmp(&msg.trace, &trace, sizeof trace), 0));
     cr_assert(peer_next(peer, &msg));
     cr_assert(eq(u64, msg.corr, 2));
-    cr_assert(eq(int, memcmp(msg.trace, none, sizeof none), 0));
+    cr_assert(eq(int, memcmp(&msg.trace, &none, sizeof none), 0));
 }
 
 Test(actor, refuses_what_a_handler_would_not_do_but_only_a_request)

@@ -125,10 +125,10 @@ Test(log, says_where_in_the_sources_while_the_level_is_debug)
 
 Test(log, adds_the_trace_id_until_it_is_taken_away)
 {
-    uint8_t trace[CF_TRACE_SIZE] = {0xab, [15] = 0x01}, zero[CF_TRACE_SIZE] = {0};
-    cf_log_trace(trace);
+    cf_trace_t trace = {{0xab, [15] = 0x01}, false}, zero = {0};
+    cf_log_trace(&trace);
     cf_log_info("with");
-    cf_log_trace(zero);
+    cf_log_trace(&zero);
     cf_log_info("without");
     json_t *with = next_record(), *without = next_record();
     cr_assert(eq(str, member(with, "trace_id"), "ab000000000000000000000000000001"));

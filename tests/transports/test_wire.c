@@ -50,7 +50,7 @@ static cf_msg_t head_of(uint16_t type)
 {
     return (cf_msg_t){.type = type,
                       .corr = 0x1122334455667788,
-                      .trace = {1, 2, 3},
+                      .trace = {{1, 2, 3}, true},
                       .from = {1, CF_ACTOR_GATEWAY, 2},
                       .to = {0xfffffffe, CF_ACTOR_STATS, 0xffff},
                       .room = {{9, 8, 7}}};
@@ -118,7 +118,8 @@ static void round_trip(const message_t *message, fill_t how)
     cr_assert(msg.type == head.type && msg.corr == head.corr);
     cr_assert(cf_address_equal(msg.from, head.from) && cf_address_equal(msg.to, head.to));
     cr_assert(cf_id_equal(msg.room, head.room));
-    cr_assert(memcmp(msg.trace, head.trace, sizeof msg.trace) == 0);
+    cr_assert(memcmp(msg.trace.id, head.trace.id, sizeof msg.trace.id) == 0);
+    cr_assert(eq(int, msg.trace.sampled, head.trace.sampled));
     cr_assert(cf_msg_body(body, &msg, &arena) == 0, "%s (%d)", message->name, how);
     cr_assert(shape_equal(message->shape, original, body), "%s (%d)", message->name, how);
     cf_arena_reset(&arena);
@@ -764,7 +765,7 @@ Test(wire, refuses_a_head_that_says_something_else)
         cr_assert(lt(int, cf_msg_decode(&msg, buf.data, size), 0));
     for (int value = 0; value < 256; value++) {
         cr_assert(eq(int, decode_with(0, (uint8_t)value), value == CF_MSG_VERSION ? 0 : CF_EPROTO));
-        cr_assert(eq(int, decode_with(1, (uint8_t)value), value == 0 ? 0 : CF_EPROTO));
+        cr_assert(eq(int, decode_with(1, (uint8_t)value), value <= CF_MSG_SAMPLED ? 0 : CF_EPROTO));
         bool is_kind = value >= 1 && value < CF_ACTOR_KINDS;
         cr_assert(eq(int, decode_with(34, (uint8_t)value), is_kind ? 0 : CF_EPROTO)); /* from */
         cr_assert(eq(int, decode_with(42, (uint8_t)value), is_kind ? 0 : CF_EPROTO)); /* to */

@@ -7,7 +7,7 @@
 /* version "-" trace-id "-" parent-id "-" flags; what later versions add comes behind another dash */
 enum {
     TRACE = 3,
-    TRACE_DIGITS = 2 * CF_TRACE_SIZE,
+    TRACE_DIGITS = 2 * CF_TRACE_ID_SIZE,
     SPAN = TRACE + TRACE_DIGITS + 1,
     SPAN_DIGITS = 2 * CF_SPAN_SIZE,
     FLAGS = SPAN + SPAN_DIGITS + 1,
@@ -34,15 +34,15 @@ bool cf_traceparent_read(cf_traceparent_t *out, cf_str_t header)
     uint8_t flags;
     const char *text = header.bytes;
     if (!has_form(header) ||
-        sodium_hex2bin(read.trace, sizeof read.trace, text + TRACE, TRACE_DIGITS, NULL, NULL,
+        sodium_hex2bin(read.trace.id, sizeof read.trace.id, text + TRACE, TRACE_DIGITS, NULL, NULL,
                        NULL) != 0 ||
         sodium_hex2bin(read.span, sizeof read.span, text + SPAN, SPAN_DIGITS, NULL, NULL, NULL) !=
             0 ||
         sodium_hex2bin(&flags, 1, text + FLAGS, 2, NULL, NULL, NULL) != 0 ||
-        sodium_is_zero(read.trace, sizeof read.trace) ||
+        sodium_is_zero(read.trace.id, sizeof read.trace.id) ||
         sodium_is_zero(read.span, sizeof read.span))
         return false;
-    read.sampled = flags & 1;
+    read.trace.sampled = flags & 1;
     *out = read;
     return true;
 }
@@ -50,7 +50,7 @@ bool cf_traceparent_read(cf_traceparent_t *out, cf_str_t header)
 void cf_traceparent_write(char out[CF_TRACEPARENT_TEXT], const cf_traceparent_t *traceparent)
 {
     char trace[TRACE_DIGITS + 1], span[SPAN_DIGITS + 1];
-    sodium_bin2hex(trace, sizeof trace, traceparent->trace, sizeof traceparent->trace);
+    sodium_bin2hex(trace, sizeof trace, traceparent->trace.id, sizeof traceparent->trace.id);
     sodium_bin2hex(span, sizeof span, traceparent->span, sizeof traceparent->span);
-    snprintf(out, CF_TRACEPARENT_TEXT, "00-%s-%s-%02x", trace, span, traceparent->sampled);
+    snprintf(out, CF_TRACEPARENT_TEXT, "00-%s-%s-%02x", trace, span, traceparent->trace.sampled);
 }

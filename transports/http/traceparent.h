@@ -3,15 +3,14 @@
 #ifndef CF_TRACEPARENT_H
 #define CF_TRACEPARENT_H
 
-#include "log.h"
 #include "str.h"
+#include "trace.h"
 
 #define CF_SPAN_SIZE 8
 
 typedef struct {
-    uint8_t trace[CF_TRACE_SIZE];
+    cf_trace_t trace;
     uint8_t span[CF_SPAN_SIZE]; /* of who asks */
-    bool sampled;
 } cf_traceparent_t;
 
 #define CF_TRACEPARENT_TEXT 56 /* bytes of the header's value as it is written here, with NUL */

@@ -35,7 +35,7 @@ typedef struct {
 struct cf_outbox {
     const cf_bus_t *bus;
     cf_address_t self;
-    uint8_t trace[CF_TRACE_SIZE];
+    cf_trace_t trace;
     cf_buf_t frames;          /* whole frames, one behind the other */
     size_t taken;             /* bytes of frames already taken by cf_outbox_take */
     link_t *links;            /* by address; owned */
@@ -79,17 +79,14 @@ cf_address_t cf_outbox_address(const cf_outbox_t *self)
     return self->self;
 }
 
-void cf_outbox_trace(cf_outbox_t *self, const uint8_t *trace)
+void cf_outbox_trace(cf_outbox_t *self, const cf_trace_t *trace)
 {
-    if (trace)
-        memcpy(self->trace, trace, CF_TRACE_SIZE);
-    else
-        memset(self->trace, 0, CF_TRACE_SIZE);
+    self->trace = trace ? *trace : (cf_trace_t){0};
 }
 
-void cf_outbox_get_trace(const cf_outbox_t *self, uint8_t out[CF_TRACE_SIZE])
+void cf_outbox_get_trace(const cf_outbox_t *self, cf_trace_t *out)
 {
-    memcpy(out, self->trace, CF_TRACE_SIZE);
+    *out = self->trace;
 }
 
 static int put(cf_outbox_t *self, const cf_msg_t *head, const void *body)
@@ -97,7 +94,7 @@ static int put(cf_outbox_t *self, const cf_msg_t *head, const void *body)
     cf_msg_t full = *head;
     if (cf_address_pack(full.from) == 0)
         full.from = self->self;
-    memcpy(full.trace, self->trace, CF_TRACE_SIZE);
+    full.trace = self->trace;
     int rc = cf_msg_encode(&self->frames, &full, body);
     assert(rc != CF_ERANGE &&
            rc != CF_EINTERNAL); /* a message of ours that breaks its own bounds */
@@ -134,7 +131,7 @@ int cf_outbox_insist(cf_outbox_t *self, cf_address_t to, uint16_t type, uint64_t
         assert(size <= sizeof owed.body);
         if (body)
             memcpy(owed.body, body, size);
-        memcpy(owed.head.trace, self->trace, CF_TRACE_SIZE);
+        owed.head.trace = self->trace;
         self->owed[self->owed_count++] = owed;
         return 0;
     }
@@ -154,15 +151,14 @@ int cf_outbox_refuse(cf_outbox_t *self, const cf_msg_t *request, int err, uint32
 /* Put what is owed behind what is there. */
 static void put_owed(cf_outbox_t *self)
 {
-    uint8_t trace[CF_TRACE_SIZE];
+    cf_trace_t trace = self->trace;
     uint32_t done = 0;
-    memcpy(trace, self->trace, sizeof trace);
     for (; done < self->owed_count; done++) {
-        memcpy(self->trace, self->owed[done].head.trace, CF_TRACE_SIZE);
+        self->trace = self->owed[done].head.trace;
         if (put(self, &self->owed[done].head, self->owed[done].body) < 0)
             break;
     }
-    memcpy(self->trace, trace, sizeof trace);
+    self->trace = trace;
     self->owed_count -= done;
     memmove(self->owed, self->owed + done, self->owed_count * sizeof self->owed[0]);
 }

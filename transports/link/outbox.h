@@ -45,9 +45,9 @@ int cf_outbox_forward(cf_outbox_t *self, const cf_msg_t *msg, cf_address_t to);
 /* Memory for so many bytes of frames, so that putting them cannot fail. Returns 0 or CF_ENOMEM. */
 int cf_outbox_reserve(cf_outbox_t *self, size_t bytes);
 
-/* Every message put from here on carries this trace id (NULL: none). */
-void cf_outbox_trace(cf_outbox_t *self, const uint8_t *trace);
-void cf_outbox_get_trace(const cf_outbox_t *self, uint8_t out[CF_TRACE_SIZE]);
+/* Every message put from here on carries this trace (NULL: none). */
+void cf_outbox_trace(cf_outbox_t *self, const cf_trace_t *trace);
+void cf_outbox_get_trace(const cf_outbox_t *self, cf_trace_t *out);
 
 /* What there is no memory to send stays, in order, for the next flush. */
 void cf_outbox_flush(cf_outbox_t *self);

@@ -84,11 +84,11 @@ const char *cf_actor_name(uint16_t kind)
 static void put_head(uint8_t *at, const cf_msg_t *head, uint32_t size)
 {
     at[0] = CF_MSG_VERSION;
-    at[1] = 0;
+    at[1] = head->trace.sampled ? CF_MSG_SAMPLED : 0;
     cf_put_le16(at + 2, head->type);
     cf_put_le32(at + 4, size);
     cf_put_le64(at + 8, head->corr);
-    memcpy(at + 16, head->trace, CF_TRACE_SIZE);
+    memcpy(at + 16, head->trace.id, CF_TRACE_ID_SIZE);
     cf_put_le64(at + 32, cf_address_pack(head->from));
     cf_put_le64(at + 40, cf_address_pack(head->to));
     memcpy(at + 48, head->room.bytes, CF_ID_SIZE);
@@ -141,7 +141,7 @@ static bool is_known_address(cf_address_t address)
 
 int cf_msg_decode(cf_msg_t *out, const uint8_t *frame, size_t size)
 {
-    if (size < CF_MSG_HEAD_SIZE || frame[0] != CF_MSG_VERSION || frame[1] != 0)
+    if (size < CF_MSG_HEAD_SIZE || frame[0] != CF_MSG_VERSION || (frame[1] & ~CF_MSG_SAMPLED))
         return CF_EPROTO;
     cf_msg_t msg = {
         .type = cf_get_le16(frame + 2),
@@ -151,7 +151,8 @@ int cf_msg_decode(cf_msg_t *out, const uint8_t *frame, size_t size)
         .body = frame + CF_MSG_HEAD_SIZE,
         .size = cf_get_le32(frame + 4),
     };
-    memcpy(msg.trace, frame + 16, CF_TRACE_SIZE);
+    memcpy(msg.trace.id, frame + 16, CF_TRACE_ID_SIZE);
+    msg.trace.sampled = frame[1] & CF_MSG_SAMPLED;
     memcpy(msg.room.bytes, frame + 48, CF_ID_SIZE);
     if (msg.size > CF_MSG_BODY_MAX)
         return CF_ERANGE;

@@ -2,7 +2,7 @@
  *
  * The same bytes travel over inproc and tcp. Layout (docs/protocol.md), all numbers little-endian:
  *      0  u8   version, CF_MSG_VERSION
- *      1  u8   flags, 0
+ *      1  u8   flags: CF_MSG_SAMPLED or 0
  *      2  u16  type, one of CF_MSG_MAP
  *      4  u32  size of the body in bytes
  *      8  u64  correlation id, chosen by who asks, repeated in the answer; 0: no answer belongs to
@@ -19,9 +19,11 @@
 #include "id.h"
 #include "log.h"
 #include "shape.h"
+#include "trace.h"
 
 #define CF_MSG_VERSION 1
 #define CF_MSG_HEAD_SIZE 64
+#define CF_MSG_SAMPLED 1 /* spans of this trace are told; see base/trace.h */
 #define CF_MSG_BODY_MAX                                                                            \
     (4u << 20) /* an append run of CF_RUN_ROWS_MAX posts of CF_POST_TEXT_MAX fits */
 
@@ -171,7 +173,7 @@ typedef enum { CF_ROLE_REQUEST, CF_ROLE_ANSWER, CF_ROLE_NOTICE } cf_msg_role_t;
 typedef struct {
     uint16_t type; /* cf_msg_type_t; a decoded message has one of the list */
     uint64_t corr;
-    uint8_t trace[CF_TRACE_SIZE];
+    cf_trace_t trace;
     cf_address_t from, to;
     cf_id_t room;
     const uint8_t *body; /* borrowed from the frame */

@@ -40,14 +40,15 @@ static const char intro[] =
     "\n"
     "## Head\n"
     "\n"
-    "All numbers are little-endian. A message with another version, flags, an unlisted type, an\n"
+    "All numbers are little-endian. A message with another version, another flag, an unlisted "
+    "type, an\n"
     "unknown kind of actor, or a size that goes beyond its frame is refused, and the rest of the\n"
     "frame with it.\n"
     "\n"
     "| offset | field | meaning |\n"
     "|---|---|---|\n"
     "| 0 | u8 | version, %d |\n"
-    "| 1 | u8 | flags, 0 |\n"
+    "| 1 | u8 | flags: %d, spans of the trace are told; else 0 |\n"
     "| 2 | u16 | type, a number of the tables below |\n"
     "| 4 | u32 | size of the body in bytes, at most %u |\n"
     "| 8 | u64 | correlation id, chosen by who asks, repeated in the answer; 0: none belongs to "
@@ -197,8 +198,8 @@ void cf_protocol_doc(FILE *out)
 {
     parts_t parts = {0};
     table_t table = {.out = out};
-    fprintf(out, intro, CF_MSG_VERSION, CF_MSG_BODY_MAX, CF_TRACE_SIZE, CF_ID_SIZE,
-            CF_MSG_HEAD_SIZE);
+    fprintf(out, intro, CF_MSG_VERSION, CF_MSG_SAMPLED, CF_MSG_BODY_MAX, CF_TRACE_ID_SIZE,
+            CF_ID_SIZE, CF_MSG_HEAD_SIZE);
     fputs("| kind of actor | number |\n|---|---|\n", out);
     for (int kind = 1; kind < CF_ACTOR_KINDS; kind++)
         fprintf(out, "| %s | %d |\n", cf_actor_name((uint16_t)kind), kind);
