@@ -563,6 +563,8 @@ int cf_supervisor_run(const cf_config_t *config)
     self.signals = open_signals();
     int rc = self.signals < 0 ? CF_EIO : cf_store_choose(config, self.url);
     if (rc == 0)
+        rc = cf_store_make_folder(config);
+    if (rc == 0)
         rc = cf_supervisor_make(&self);
     if (rc < 0)
         return give_up(&self, rc);

@@ -1,5 +1,7 @@
 """Backup and restore as docs/operations.md tells them, while people post."""
 
+import os
+import pathlib
 import re
 import secrets
 import stat
@@ -17,76 +19,75 @@ import ws
 OPERATIONS = servers.ROOT / "docs/operations.md"
 
 
-def told(store_kind):
-    """The commands that the chapter has for this store: name -> line."""
+def told(words):
+    """The command of the chapter that begins with these words, as it stands there: a line, or a block of lines that belong together."""
     chapter = re.search(r"^## Backup and restore\n(.*?)^## ", OPERATIONS.read_text(), flags=re.M | re.S)[1]
-    lines = re.findall(r"^(?:confab backup|pg_dump|pg_restore|psql) .*$", chapter, flags=re.M)
-    assert len(lines) == 4, lines
-    return [line for line in lines if line.startswith("confab") == (store_kind == "sqlite")]
+    blocks = re.findall(r"^```\n(.*?)^```", chapter, flags=re.M | re.S)
+    commands = [command for block in blocks for command in ([block] if "&&" in block else block.splitlines())]
+    (found,) = [command for command in commands if command.startswith(words)]
+    return found
 
 
-def run_line(line, server, **variables):
-    """As an operator types it; confab is the binary under test, the tools are PostgreSQL's own."""
-    tools = {"confab": str(servers.BINARY), "pg_dump": stores.Cluster.tool("pg_dump"),
-             "pg_restore": stores.Cluster.tool("pg_restore"), "psql": stores.Cluster.tool("psql")}
-    name, rest_of_it = line.split(" ", 1)
+def run(text, server, **variables):
+    """As an operator types it; confab is the binary under test, the tools are PostgreSQL's own. No service is there to be stopped: that it
+    would be is printed."""
     env = server.environment({key: str(value) for key, value in variables.items()})
-    return subprocess.run(["sh", "-c", f'umask 077; "{tools[name]}" {rest_of_it}'], env=env, cwd=server.folder,
+    env["PATH"] = f"{servers.BINARY.parent.resolve()}:{pathlib.Path(stores.Cluster.tool('psql')).parent}:{env['PATH']}"
+    return subprocess.run(["sh", "-c", f"umask 077; systemctl() {{ echo systemctl $*; }}\n{text}"], env=env, cwd=server.folder,
                           check=False, text=True, capture_output=True, timeout=servers.LIMIT_S)
 
 
 def back_up(store_kind, server, file):
-    done = run_line(told(store_kind)[0], server, FILE=file, URL=server.store.url)
+    done = run(told("confab backup" if store_kind == "sqlite" else "pg_dump"), server, FILE=file, URL=server.store.url)
     assert done.returncode == 0, done.stderr
 
 
 def connected(server):
     """Who still has a connection to the server's database, by the command that asks for it."""
-    done = run_line(told("postgres")[2], server, URL=server.store.url)
+    done = run(told("psql"), server, URL=server.store.url)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
 
-def restored(store_kind, server, file, folder):
-    """A new store, made of the backup."""
-    folder.mkdir()
-    made = stores.KINDS[store_kind](folder)
-    if store_kind == "sqlite":
-        made.path.write_bytes(file.read_bytes())
-    else:
-        done = run_line(told(store_kind)[1], server, FILE=file, URL=made.url)
-        assert done.returncode == 0, done.stderr
-    return made
-
-
 @pytest.fixture
-def another(store_kind, tmp_path):
+def restore(store_kind, tmp_path):
+    """restore(server, file): what its store becomes of the backup; the server must not run."""
     made = []
 
-    def make(server, file):
-        made.append(restored(store_kind, server, file, tmp_path / "restored"))
-        return made[-1]
-    yield make
+    def sqlite(server, file):
+        done = run(told("systemctl stop"), server, DATA=server.store.path.parent, FILE=file)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines() == ["systemctl stop confab", "systemctl start confab"]
+        assert stat.S_IMODE(server.store.path.stat().st_mode) == 0o600
+
+    def postgres(server, file):
+        (tmp_path / "restored").mkdir()
+        made.append(stores.KINDS[store_kind](tmp_path / "restored"))
+        done = run(told("pg_restore"), server, FILE=file, URL=made[0].url)
+        assert done.returncode == 0, done.stderr
+        server.store = made[0]
+    yield sqlite if store_kind == "sqlite" else postgres
     for one in made:
         one.drop()
 
 
-def test_a_backup_under_load_has_all_acked_before_and_a_prefix_of_the_rest(store_kind, make_one, load, tmp_path, another):
+def test_a_backup_under_load_has_all_acked_before_and_a_prefix_of_the_rest(store_kind, make_one, load, tmp_path, restore):
     server = make_one()
     rooms = runs.Rooms(server, rooms=3, members=4)
-    run = load(server, rooms, rate=400, window=8, seconds=600, drain_limit=60)
-    run.wait_acks(200)
-    before = run.ledger().acks
+    writers = load(server, rooms, rate=400, window=8, seconds=600, drain_limit=60)
+    writers.wait_acks(200)
+    before = writers.ledger().acks
     file = tmp_path / "backup"
     back_up(store_kind, server, file)
-    run.wait_acks(run.lines("ACK") + 100)  # the server goes on
-    run.stop()
-    runs.judge(run)
+    writers.wait_acks(writers.lines("ACK") + 100)  # the server goes on
+    writers.stop()
+    runs.judge(writers)
     whole = {room: server.store.posts(room) for room in rooms.ids}
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert server.terminate() == 0
+    server.kill()  # a WAL is left
+    assert store_kind != "sqlite" or server.store.path.with_name("confab.db-wal").stat().st_size
 
-    server.store = another(server, file)
+    restore(server, file)
     had = {room: server.store.posts(room) for room in rooms.ids}
     for room in rooms.ids:
         assert had[room] == whole[room][:len(had[room])], "a history with a gap, or doubled"
@@ -97,11 +98,11 @@ def test_a_backup_under_load_has_all_acked_before_and_a_prefix_of_the_rest(store
     server.start()  # sessions are there, numbers go on, and keys are known
     room = rooms.ids[0]
     chat = ws.Chat(server.client(token=rooms.tokens["load0"]), room)
-    key_of = {post_id: key for key, (post_id, _) in run.ledger().acks.items()}
+    key_of = {post_id: key for key, (post_id, _) in writers.ledger().acks.items()}
     mine = rooms.targets().index((room, rooms.tokens["load0"]))  # bench/load numbers its clients by these
     own = next(post for post in had[room] if key_of.get(post.id, (None,))[0] == mine)
     writer, n = key_of[own.id]
-    assert chat.say(own.text, key=f"{run.ledger().run}-{writer}-{n}") == own.id
+    assert chat.say(own.text, key=f"{writers.ledger().run}-{writer}-{n}") == own.id
     new = chat.say("after the restore")
     chat.close()
     posts = server.store.posts(room)
@@ -162,3 +163,26 @@ def test_what_cannot_be_backed_up_is_said(store_kind, server, tmp_path):
         done = server.command("backup", str(tmp_path / "backup"))
         assert done.returncode == 2 and "pg_dump" in done.stderr
     assert not (tmp_path / "backup").exists()
+
+
+@pytest.mark.only_store("sqlite")
+def test_commands_find_what_the_settings_name_and_make_nothing_without(store_kind, server, tmp_path):
+    settings = tmp_path / "confab.yaml"
+    settings.write_text(f"node:\n  data_dir: {server.folder}\nstore:\n  url: {server.store.url}\n")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("CONFAB_")}
+
+    def asked(*words, **env):
+        return subprocess.run([str(servers.BINARY.resolve()), *words], env={**bare, **env}, cwd=elsewhere, check=False, text=True,
+                              capture_output=True, timeout=servers.LIMIT_S)
+    commands = [("dead-letters",), ("ctl", "rooms", "top"), ("ctl", "dead-letters", "replay", "--all"), ("backup", str(tmp_path / "backup"))]
+    for words in commands:
+        done = asked(*words)
+        assert done.returncode == 69 and "./data" in done.stderr, (words, done)
+        assert not list(elsewhere.iterdir()), words
+    assert asked("memory").returncode == 0 and not list(elsewhere.iterdir())
+    for words in commands:
+        done = asked(*words, CONFAB_CONFIG=str(settings))
+        assert done.returncode == 0, (words, done)
+    assert (tmp_path / "backup").exists() and not list(elsewhere.iterdir())
