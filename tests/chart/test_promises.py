@@ -359,20 +359,25 @@ def test_prometheus_finds_every_pod_once_under_the_name_that_alerts_know():
     (endpoint,) = monitor["spec"]["endpoints"]
     assert endpoint["port"] in [port["name"] for port in found[0]["spec"]["ports"]] and endpoint["path"] == "/metrics"
     job = {"action": "replace", "targetLabel": "job", "replacement": "confab"}
-    assert endpoint["relabelings"] == [job, {"action": "labeldrop", "regex": "pod"}] and monitor["metadata"]["labels"]["release"] == "prometheus"
+    release = {"action": "replace", "targetLabel": "release", "replacement": "confab"}
+    assert endpoint["relabelings"] == [job, release, {"action": "labeldrop", "regex": "pod"}] and monitor["metadata"]["labels"]["release"] == "prometheus"
     assert 'job="confab"' in (chart.ROOT / "docs/alerts.yml").read_text()
     pods = render(MATRIX["pods monitored"])
     monitor = pods.one("PodMonitor")
     labels = pods.one("StatefulSet")["spec"]["template"]["metadata"]["labels"]
     assert selects(monitor["spec"]["selector"]["matchLabels"], labels)
-    assert monitor["spec"]["podMetricsEndpoints"][0]["relabelings"][0] == job
+    assert monitor["spec"]["podMetricsEndpoints"][0]["relabelings"][:2] == [job, release]
     assert monitor["spec"]["podMetricsEndpoints"][0]["port"] in [port["name"] for port in pods.server["ports"]]
 
 
-def test_the_rules_are_those_of_the_documentation():
-    groups = render(merged(POSTGRES, MONITORED)).one("PrometheusRule")["spec"]["groups"]
-    documented = yaml.safe_load((chart.ROOT / "docs/alerts.yml").read_text())["groups"]
-    assert groups == [*documented, *MONITORED["metrics"]["prometheusRule"]["extraGroups"]]
+def test_the_rules_are_those_of_the_documentation_about_this_release():
+    text = (chart.ROOT / "docs/alerts.yml").read_text()
+    groups = render(merged(POSTGRES, MONITORED), namespace="chats").one("PrometheusRule")["spec"]["groups"]
+    own = yaml.safe_load(text.replace('job="confab"', 'job="confab",namespace="chats",release="confab"'))["groups"]
+    assert groups == [*own, *MONITORED["metrics"]["prometheusRule"]["extraGroups"]]
+    scraped_by_others = merged(POSTGRES, MONITORED, {"metrics": {"serviceMonitor": {"enabled": False}}})
+    groups = render(scraped_by_others, namespace="chats").one("PrometheusRule")["spec"]["groups"]
+    assert groups[0] == yaml.safe_load(text)["groups"][0]
 
 
 def test_the_board_is_that_of_the_compose_file():

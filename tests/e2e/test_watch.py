@@ -195,8 +195,15 @@ def alerts():
 def labelled(series):
     """With the labels that a scrape adds, unless it has its own."""
     name, _, own = series.rstrip("}").partition("{")
-    labels = {"job": "confab", "instance": "one", **dict(re.findall(r'(\w+)="([^"]*)"', own))}
+    labels = {"job": "confab", "namespace": "chats", "release": "one", "instance": "one", **dict(re.findall(r'(\w+)="([^"]*)"', own))}
     return name + "{" + ",".join(f'{key}="{value}"' for key, value in labels.items()) + "}"
+
+
+def promtool(folder, *tests):
+    written = {"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": list(tests)}
+    (folder / "test.yml").write_text(yaml.safe_dump(written))
+    run = subprocess.run(["promtool", "test", "rules", folder / "test.yml"], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
 
 
 def case(alert, series, goes_off):
@@ -211,10 +218,37 @@ def case(alert, series, goes_off):
 def test_it_goes_off_when_it_should_and_else_not(alert, tmp_path):
     sick, well = NOISE[alert]
     assert well.keys() <= sick.keys()
-    written = {"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [case(alert, sick, True), case(alert, well, False)]}
-    (tmp_path / "test.yml").write_text(yaml.safe_dump(written))
-    run = subprocess.run(["promtool", "test", "rules", tmp_path / "test.yml"], capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stdout + run.stderr
+    promtool(tmp_path, case(alert, sick, True), case(alert, well, False))
+
+
+THREE_AND_TWO = [("chats", "one", f"a{i}", "2x120", "1") for i in range(3)] + [("others", "one", f"b{i}", "1x120", "2") for i in range(2)] + \
+    [("chats", "two", "c0", "0x120", "3")]
+
+
+def chats(*nodes):
+    """Series of nodes of several releases."""
+    labels = [(f'namespace="{namespace}",release="{release}",instance="{instance}"', links, version)
+              for namespace, release, instance, links, version in nodes]
+    return {f"confab_mesh_links{{{of}}}": links for of, links, _ in labels} | \
+        {f'confab_build_info{{version="{version}",{of}}}': "1x120" for of, _, version in labels}
+
+
+@pytest.mark.parametrize("alert, sick", [
+    ("ConfabNodeHearsFewer", ("others", "one", "b2", "0x120", "2")),
+    ("ConfabMeshParted", ("others", "one", "b2", "_x120", "2")),
+    ("ConfabVersionsDiffer", ("others", "one", "b2", "1x120", "1"))])
+def test_it_looks_at_each_of_several_chats_alone(alert, sick, tmp_path):
+    """Releases of one Prometheus: of three, two and one nodes, of different versions; then the second has one more, which is ill."""
+    for_whom = {"expr": f'sum by (namespace, release) (ALERTS{{alertname="{alert}",alertstate="firing"}})', "eval_time": "120m",
+                "exp_samples": [{"labels": '{namespace="others",release="one"}', "value": 1}]}
+    promtool(tmp_path, case(alert, chats(*THREE_AND_TWO), False), {**case(alert, chats(*THREE_AND_TWO, sick), True), "promql_expr_test": [for_whom]})
+
+
+def test_every_alert_asks_for_the_job():
+    """So that whoever has several chats can put the release there, as the chart does."""
+    for name, rule in alerts().items():
+        asked = re.findall(r"\b(?:(?:confab|db|process|websocket)_\w+|up)\b(\{[^}]*\})?", rule["expr"])
+        assert asked and all('job="confab"' in of for of in asked), name
 
 
 def test_every_alert_is_tried_and_has_its_part_in_the_documentation():

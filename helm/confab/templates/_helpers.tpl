@@ -312,6 +312,10 @@ httpGet:
     - action: replace
       targetLabel: job
       replacement: confab
+    # which chat it is; the operator's Prometheus adds the namespace
+    - action: replace
+      targetLabel: release
+      replacement: {{ .release | quote }}
     {{- with .relabelings }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
