@@ -50,14 +50,16 @@ def spread(title, about, name):
 
 ROWS = [
     ("Now", [
-        one("Servers ready", "none", "Of those chosen above, how many serve. One that is not: see its /readyz.", "sum(confab_ready{SEL})", bad=1, low_is_bad=True),
+        one("Servers ready", "percentunit", "Of those chosen above that are scraped, those that are gone included. One that is not ready: see its /readyz.",
+            "(sum(confab_ready{SEL}) or vector(0)) / count(up{SEL})", bad=1, low_is_bad=True),
         one("WebSockets open", "none", "Now, on all of them.", "sum(websocket_connections_active{SEL})"),
         one("Posts acknowledged", "ops", "Stored, and said to be, per second.", per_second("confab_posts_acked_total")),
         one("Delivery p99", "s", "From the moment a post gets its number until all copies that a server sends are handed over, commit included.",
-            quantile(0.99, "confab_delivery_seconds"), bad=0.25),
+            quantile(0.99, "confab_delivery_seconds"), bad=0.5),
         one("Clients closed as slow", "none", "In the last hour. A few come with bad networks; many mean that sending is late here.",
             "sum(increase(confab_closed_slow_total{SEL}[1h]))"),
-        one("Store", "none", "How many servers can use their store.", "sum(confab_store_up{SEL})", bad=1, low_is_bad=True),
+        one("Store", "percentunit", "Of the servers, those that can use their store, or are ready without one, as a bot alone is.",
+            "1 - (count(confab_store_up{SEL} == 0 and confab_ready{SEL} == 0) or vector(0)) / count(confab_store_up{SEL})", bad=1, low_is_bad=True),
     ]),
     ("Connections", [
         lines("WebSockets", "none", "Open now, by server. A server that is restarted loses its own; the others get them.",
@@ -89,7 +91,7 @@ ROWS = [
         lines("Until a post is acknowledged", "s", "From its arrival at the room until it is stored. Mostly the store: see the commits below.",
               *latency("confab_post_ack_seconds"), bad=1),
         lines("Until a post is delivered", "s", "From the moment it gets its number until all copies that a server sends are handed over, commit included.",
-              *latency("confab_delivery_seconds"), bad=0.25),
+              *latency("confab_delivery_seconds"), bad=0.5),
         spread("Deliveries", "How many took how long: once for each post and gateway.", "confab_delivery_seconds"),
         lines("Room furthest behind", "none", "Events that the gateway furthest behind a room has not been sent yet.",
               (each("confab_room_lag_events"), "{{instance}}")),
@@ -102,7 +104,7 @@ ROWS = [
         lines("Commits", "s", "One write transaction, from its begin until it is durable.", *latency("confab_store_commit_seconds"), bad=0.5),
         lines("Time in use of the writing connection", "percentunit", "At 1 the store cannot take more; posts wait longer then.",
               (f"rate({each('confab_store_commit_seconds_sum')}[RATE])", "{{instance}}"), bad=0.8),
-        lines("Posts in one commit", "none", "More under load: what arrives while one is under way goes into the next.",
+        lines("Rows in one commit", "none", "Posts, and what else is written. More under load: what arrives while one is under way goes into the next.",
               (quantile(0.5, "confab_store_batch_rows"), "p50"), (quantile(0.99, "confab_store_batch_rows"), "p99")),
         lines("Queries p95", "s", "By what they do, and on what.",
               ("histogram_quantile(0.95, sum by (le, operation, table) (rate(db_query_duration_seconds_bucket{SEL}[RATE])))", "{{operation}} {{table}}")),
@@ -123,7 +125,7 @@ ROWS = [
         lines("What must not be", "none", "Messages of our own that were lost or unreadable, actors and rooms put into quarantine. Any of it: report it.",
               ("sum(confab_actor_quarantined{SEL})", "actors in quarantine"), ("sum(increase(confab_rooms_quarantined_total{SEL}[RATE]))", "rooms put away"),
               ("sum(increase(confab_actor_malformed_total{SEL}[RATE]))", "malformed"), ("sum(increase(confab_link_undeliverable_total{SEL}[RATE]))", "undeliverable"),
-              ("sum(confab_log_dropped{SEL})", "log lines dropped"), bad=1),
+              ("sum(increase(confab_log_dropped{SEL}[RATE]))", "log lines dropped"), bad=1),
         lines("Rooms in memory", "none", "Awake and resting, by server.", (each("confab_rooms_active"), "{{instance}}"), stacked=True),
     ]),
     ("The bot", [
@@ -230,7 +232,8 @@ def board():
         "time": {"from": "now-1h", "to": "now"}, "refresh": "30s", "timezone": "",
         "templating": {"list": [
             {"name": "datasource", "label": "Source", "type": "datasource", "query": "prometheus"},
-            query_variable("job", "Job", "label_values(confab_build_info, job)", **every),
+            # "All" of it are these and no other, as the others' `up` is no matter of this board
+            query_variable("job", "Job", "label_values(confab_build_info, job)", **{**every, "allValue": None}),
             query_variable("instance", "Server", 'label_values(confab_build_info{job=~"$job"}, instance)', **every),
         ]},
         "annotations": {"list": [{"name": "restarts", "enable": True, "iconColor": "orange", "datasource": SOURCE,

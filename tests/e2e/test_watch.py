@@ -79,6 +79,34 @@ def test_the_board_can_be_read():
     assert len(titles) == len(set(titles)) > 40
 
 
+ALERT_OF = {"Delivery p99": "ConfabDeliverySlow", "Until a post is delivered": "ConfabDeliverySlow", "Until a post is acknowledged": "ConfabAcksSlow",
+            "Commits": "ConfabCommitsSlow", "Time in use of the writing connection": "ConfabWriterBusy",
+            "Requests for the store wait": "ConfabWaitsForConnections"}
+
+
+@pytest.mark.parametrize("title", ALERT_OF)
+def test_the_board_is_red_where_its_alert_goes_off(title):
+    (panel,) = [panel for panel in panels() if panel["title"] == title]
+    red = panel["fieldConfig"]["defaults"]["thresholds"]["steps"][-1]
+    assert red["color"] == "red" and float(alerts()[ALERT_OF[title]]["expr"].rpartition(" > ")[2]) == red["value"]
+
+
+@pytest.mark.parametrize("title", ["Servers ready", "Store"])
+def test_the_board_is_green_only_when_all_servers_are_well(title, tmp_path):
+    """Two servers; then one of them is not ready, without its store; then it is gone, and with it what it said of itself."""
+    (panel,) = [panel for panel in panels() if panel["title"] == title]
+    steps = [(step["color"], step["value"]) for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"]]
+    assert steps == [("red", None), ("green", 1)]
+    (target,) = panel["targets"]
+    series = {f'{name}{{instance="{instance}"}}': values for instance, values in (("one", "1x40"), ("two", "1x9 0x9 stale _x20"))
+              for name in ("confab_ready", "confab_store_up")} | {"up": "1x40", 'up{instance="two"}': "1x19 0x20"}
+    expected = {5: 1, 15: 0.5, 30: 0.5 if title == "Servers ready" else 1}
+    expression = target["expr"].replace("$job", "confab").replace("$instance", ".*")
+    promtool(tmp_path, {"interval": "1m", "input_series": [{"series": labelled(name), "values": values} for name, values in series.items()],
+                        "promql_expr_test": [{"expr": expression, "eval_time": f"{minute}m", "exp_samples": [{"labels": "{}", "value": value}]}
+                                             for minute, value in expected.items()]})
+
+
 @pytest.mark.only_store("postgres")
 def test_every_panel_shows_something(watched):
     prometheus, talk = watched
