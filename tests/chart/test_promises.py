@@ -380,6 +380,66 @@ def test_the_rules_are_those_of_the_documentation_about_this_release():
     assert groups[0] == yaml.safe_load(text)["groups"][0]
 
 
+ALERTS = chart.ROOT / "docs/alerts.yml"
+BOUND = r"([0-9.]+) # bound: (\S+)$"
+
+
+def alerts(*values):
+    """alert: expression."""
+    groups = render(merged(POSTGRES, {"metrics": {"prometheusRule": {"enabled": True}}}, *values)).one("PrometheusRule")["spec"]["groups"]
+    return {rule["alert"]: rule["expr"] for group in groups for rule in group["rules"]}
+
+
+def changed(*values):
+    """The expressions that are others with these values."""
+    before = alerts()
+    return [expression for name, expression in alerts(*values).items() if expression != before[name]]
+
+
+def setting(name):
+    """Its default, as docs/configuration.md has it."""
+    section, key = name.split(".")
+    part = (chart.ROOT / "docs/configuration.md").read_text().partition(f"\n## {section}\n")[2]
+    return re.search(rf"^\| `{key}` \| [^|]* \| `([^`]*)`", part, re.M)[1]
+
+
+def in_bytes(text):
+    number, unit = re.fullmatch(r"([0-9.]+)(|[KMG]iB?)", text).groups()
+    return float(number) * {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}[unit[:1]]
+
+
+def test_bounds_of_alerts_are_values_or_follow_what_they_are_of():
+    values = yaml.safe_load((chart.CHART / "values.yaml").read_text())
+    bounds = {name: float(number) for number, name in re.findall(BOUND, ALERTS.read_text(), re.M)}
+    own = values["metrics"]["prometheusRule"]["bounds"]
+    assert {name: bound for name, bound in bounds.items() if "." not in name} == own
+    assert bounds["resources.limits.memory"] == in_bytes(values["resources"]["limits"]["memory"])
+    settings = {name: bound for name, bound in bounds.items() if "." in name and name != "resources.limits.memory"}
+    assert len(settings) == 3 and settings == {name: in_bytes(setting(name)) for name in settings}
+    for name in own:
+        (expression,) = changed({"metrics": {"prometheusRule": {"bounds": {name: 0.77}}}})
+        assert re.search(r"[<>] (24 \* 3600 \* )?0\.77$", expression.partition(" # ")[0]), name
+
+
+@pytest.mark.parametrize("config, bound", [
+    ({"auth": {"hash_queue": 4096}}, 4096), ({"gateway": {"pool_bytes": "128MiB"}}, 2**27), ({"gateway": {"pool_bytes": 100000000}}, 10**8),
+    ({"http": {"request_pool_bytes": "1GiB"}}, 2**30)])
+def test_an_alert_follows_its_setting(config, bound):
+    (expression,) = changed({"config": config})
+    assert f"> 0.8 * {bound}" in expression
+
+
+@pytest.mark.parametrize("memory, bound", [
+    ("512Mi", 2**29), ("1.5Gi", 3 * 2**29), ("3G", 3 * 10**9), ("1500M", 15 * 10**8), ("2097152Ki", 2**31), (4294967296, 2**32), ("4e9", 4 * 10**9)])
+def test_the_alert_on_memory_follows_the_containers_limit(memory, bound):
+    expression = alerts({"resources": {"limits": {"memory": memory}}})["ConfabMemoryNearLimit"]
+    assert expression == f'process_resident_memory_bytes{{job="confab"}} > 0.8 * {bound}'
+
+
+def test_without_a_limit_there_is_no_alert_on_memory():
+    assert alerts().keys() - alerts({"resources": {"limits": {"memory": None}}}).keys() == {"ConfabMemoryNearLimit"}
+
+
 def test_the_board_is_that_of_the_compose_file():
     board = next(found for found in render(merged(POSTGRES, MONITORED)).of("ConfigMap") if "confab.json" in found["data"])
     assert json.loads(board["data"]["confab.json"]) == json.loads((chart.ROOT / "docker/grafana/confab.json").read_text())

@@ -38,6 +38,7 @@ def test_nothing_secret_is_in_the_values():
     (merged(POSTGRES, {"metrics": {"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}}), "are both enabled"),
     (merged(POSTGRES, {"networkPolicy": {"models": {"enabled": True}}}), "networkPolicy.models.enabled needs networkPolicy.models.to"),
     (merged(POSTGRES, {"serviceAccount": {"create": False, "annotations": {"a": "b"}}}), "serviceAccount.annotations is for one that the chart makes"),
+    (merged(POSTGRES, {"resources": {"limits": {"memory": "2 GB"}}}), "resources.limits.memory is 2 GB"),
     (merged(POSTGRES, {"ports": {"mesh": 8080}}), "ports must be three different ones"),
 ])
 def test_what_cannot_work_is_refused(values, said):

@@ -150,6 +150,11 @@ mesh:
 {{/* What keeps values from being a chat, all of it at once. */}}
 {{- define "confab.refusals" -}}
 {{- $values := .Values -}}
+{{- with (($values.resources).limits).memory }}
+{{- if not (regexMatch "^[0-9.]+([eE][+]?[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$" (toString .)) }}
+- resources.limits.memory is {{ . }}: an amount such as 2Gi is needed.
+{{- end }}
+{{- end }}
 {{- $most := int (include "confab.podsMax" .) -}}
 {{- if include "confab.isPostgres" . }}
 {{- if and (not $values.store.url) (not $values.store.existingSecret) }}
@@ -323,4 +328,46 @@ httpGet:
   metricRelabelings:
     {{- toYaml . | nindent 4 }}
   {{- end }}
+{{- end -}}
+
+{{/* Bytes, of an amount as Kubernetes or confab writes it. */}}
+{{- define "confab.bytes" -}}
+{{- $amount := toString . | trimSuffix "B" -}}
+{{- $number := regexFind "^[0-9.]+([eE][+]?[0-9]+)?" $amount -}}
+{{- $units := dict "" 1 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- mulf $number (trimPrefix $number $amount | get $units) | printf "%.0f" -}}
+{{- end -}}
+
+{{/* The alerts of docs/alerts.yml about this release, with its bounds. */}}
+{{- define "confab.alerts" -}}
+{{- $text := .Files.Get "files/alerts.yml" -}}
+{{- $memory := ((.Values.resources).limits).memory -}}
+{{- $bounds := dict -}}
+{{- range $name, $bound := .Values.metrics.prometheusRule.bounds -}}
+{{- $_ := set $bounds $name (toJson $bound) -}}
+{{- end -}}
+{{- range $name := list "auth.hash_queue" "gateway.pool_bytes" "http.request_pool_bytes" -}}
+{{- with dig (splitList "." $name | first) (splitList "." $name | last) "" $.Values.config -}}
+{{- $_ := set $bounds $name (include "confab.bytes" .) -}}
+{{- end -}}
+{{- end -}}
+{{- with $memory -}}
+{{- $_ := set $bounds "resources.limits.memory" (include "confab.bytes" .) -}}
+{{- end -}}
+{{- range $name, $bound := $bounds -}}
+{{- $text = regexReplaceAll (printf "[0-9.]+( # bound: %s\n)" $name) $text (printf "%s${1}" $bound) -}}
+{{- end -}}
+{{- if or .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled -}}
+{{- /* other releases have rules of their own; what somebody else scrapes may lack these labels */ -}}
+{{- $text = replace `job="confab"` (printf `job="confab",namespace="%s",release="%s"` .Release.Namespace .Release.Name) $text -}}
+{{- end -}}
+{{- range $group := ($text | fromYaml).groups }}
+- name: {{ $group.name }}
+  rules:
+    {{- range $rule := $group.rules }}
+    {{- if or $memory (ne $rule.alert "ConfabMemoryNearLimit") }}
+    {{- list $rule | toYaml | nindent 4 }}
+    {{- end }}
+    {{- end }}
+{{- end }}
 {{- end -}}
