@@ -153,7 +153,7 @@ ROWS = [
     ]),
     ("Processes", [
         lines("Processors", "none", "In use, by server.", ("rate(process_cpu_seconds_total{SEL}[RATE])", "{{instance}}")),
-        lines("Memory", "bytes", "Resident; `confab memory` says what the settings allow at most.", (each("process_resident_memory_bytes"), "{{instance}}")),
+        lines("Memory", "bytes", "Resident. The container's limit is what kills it; `confab memory` says what the settings allow in the worst case.", (each("process_resident_memory_bytes"), "{{instance}}")),
         lines("Descriptors", "percentunit", "Open, of those there may be.", ("process_open_fds{SEL} / process_max_fds{SEL}", "{{instance}}"), bad=0.8),
         lines("Memory for requests", "bytes", "Posts and commands that are not answered, big requests, messages that have begun: each has a bound of its own.",
               ("sum(confab_gateway_pool_bytes{SEL})", "posts"), ("sum(confab_gateway_command_bytes{SEL})", "commands"),

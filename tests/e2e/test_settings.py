@@ -2,6 +2,8 @@
 
 import http.client
 import json
+import os
+import re
 import signal
 import socket
 import subprocess
@@ -252,3 +254,15 @@ def test_production_is_not_seeded(store_kind, make_server):
     server.start()
     with pytest.raises(Refused):
         server.client().login("daniel", "strange!")
+
+
+def test_the_settings_for_2_gib_fit_into_it(tmp_path):
+    """Process and kernel together, and not without them."""
+    text = (servers.ROOT / "docs/operations.md").read_text()
+    (tmp_path / "confab.yaml").write_text(re.search(r"^\*\*2 GiB\*\*.*?^```yaml\n(.*?)^```", text, re.M | re.S)[1])
+
+    def bound(*words):
+        done = subprocess.run([str(servers.BINARY.resolve()), "memory", *words], cwd=tmp_path, check=True, text=True, stdout=subprocess.PIPE,
+                              env={name: value for name, value in os.environ.items() if not name.startswith("CONFAB_")}, timeout=servers.LIMIT_S)
+        return sum(line["bytes"] * line["most"] for line in map(json.loads, done.stdout.splitlines()) if line["term"] == "all")
+    assert bound("--config", "confab.yaml") <= 2 * 2**30 < bound("--set", "http.connections_max=1000")

@@ -291,6 +291,14 @@ def test_every_alert_is_tried_and_has_its_part_in_the_documentation():
         assert len(parts[name]) > 80, name
 
 
+def test_the_alert_on_memory_knows_the_limit_of_the_compose_files():
+    bound = float(re.search(r"([0-9.]+) # bound: resources.limits.memory", RULES.read_text())[1])
+    for name in ("compose.yaml", "compose.full.yaml"):
+        services = yaml.safe_load((servers.ROOT / "docker" / name).read_text())["services"]
+        limits = {service["mem_limit"] for service in services.values() if "confab" in service["image"]}
+        assert limits == {"2g"} and bound == 2 * 2**30, name
+
+
 def test_what_a_part_tells_to_look_at_exists(store_kind, server, ann, bob, room):  # noqa: F811
     """Settings, metrics and commands that are named there."""
     text = (servers.ROOT / "docs/operations.md").read_text()
