@@ -11,6 +11,7 @@
 
 #define PAUSE_FIRST_MS 50
 #define PAUSE_MAX_MS 1000
+#define SAY_AGAIN_US INT64_C(60000000)
 
 /* What every session is told. Times in milliseconds. The plans are forced to look rows up by index:
  * they are made once and kept, perhaps while the tables are still empty. An orphan of ours
@@ -33,8 +34,27 @@ static int lose(cf_pg_link_t *link, const char *what)
     if (link->conn)
         cf_log_warn("postgres: connection lost", CF_STR("what", what),
                     CF_STR("reason", PQerrorMessage(link->conn)));
-    PQfinish(link->conn);
-    link->conn = NULL;
+    cf_pg_close(link);
+    link->sqlstate[0] = '\0';
+    return CF_EIO;
+}
+
+/* While a database is away there is an attempt a second: why it failed is said when it is not what was said last, and once a minute. */
+static void say_why(cf_pg_link_t *link, const char *message, const char *reason)
+{
+    int64_t now_us = cf_boot_us();
+    if (now_us < link->say_again_us && strncmp(link->said, reason, sizeof link->said - 1) == 0)
+        return;
+    snprintf(link->said, sizeof link->said, "%s", reason);
+    link->say_again_us = now_us + SAY_AGAIN_US;
+    cf_log_warn(message, CF_STR("reason", reason));
+}
+
+static int not_connected(cf_pg_link_t *link)
+{
+    if (link->conn)
+        say_why(link, "postgres: cannot connect", PQerrorMessage(link->conn));
+    cf_pg_close(link);
     link->sqlstate[0] = '\0';
     return CF_EIO;
 }
@@ -87,12 +107,6 @@ static const char *option(const PQconninfoOption *options, const char *name)
     return value ? value : "";
 }
 
-static int no_host(const char *reason)
-{
-    cf_log_warn("postgres: no address for the host", CF_STR("reason", reason));
-    return CF_EIO;
-}
-
 /* Fills *out with what libpq is to use instead of names. A look-up that takes longer than the call
  * goes on; the next call waits for the same one. */
 static int find_hosts(cf_pg_link_t *link, cf_lookup_answer_t *out)
@@ -111,7 +125,11 @@ static int find_hosts(cf_pg_link_t *link, cf_lookup_answer_t *out)
         if (rc == 0)
             rc = cf_lookup_take(lookup, out);
     }
-    return rc < 0 ? no_host(rc == CF_ENOENT ? out->reason : cf_err_text(rc)) : 0;
+    if (rc == 0)
+        return 0;
+    say_why(link, "postgres: no address for the host",
+            rc == CF_ENOENT ? out->reason : cf_err_text(rc));
+    return CF_EIO;
 }
 
 int cf_pg_connect(cf_pg_link_t *link)
@@ -148,7 +166,7 @@ int cf_pg_connect(cf_pg_link_t *link)
             break;
     }
     if (!link->conn || next != PGRES_POLLING_OK || PQsetnonblocking(link->conn, 1) < 0)
-        return lose(link, "connect");
+        return not_connected(link);
     PQsetNoticeProcessor(link->conn, be_silent, NULL);
     link->connected_us = cf_boot_us();
     return cf_pg_run(link, session_sql, NULL);
@@ -195,6 +213,7 @@ int cf_pg_begin_again(cf_pg_link_t *link)
         return CF_EIO;
     }
     link->pause_ms = 0;
+    link->say_again_us = 0;
     cf_log_info("postgres: connected");
     return 0;
 }

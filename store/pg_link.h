@@ -26,6 +26,8 @@ typedef struct {
     int64_t connected_us;            /* when conn was made */
     int64_t retry_at_us;             /* no attempt to connect before this */
     int pause_ms;                    /* before the next attempt but one */
+    int64_t say_again_us;            /* until then the log has why attempts fail; 0: it has not */
+    char said[256];                  /* the beginning of that */
     int failed_at;                   /* by the last cf_pg_collect(): the first statement refused */
     char sqlstate[6];                /* of the last error, "" if the connection was lost */
 } cf_pg_link_t;

@@ -90,3 +90,21 @@ def test_it_is_red_until_a_reader_can_read(store_kind, server, faults):
     ann = server.user("ann")
     check_red(server, faults, "read fail", lambda: carried_out(server.client().login, "ann"), 2)
     assert ann.call("GET", "/auth/me")
+
+
+@pytest.mark.only_store("postgres")
+def test_why_the_database_cannot_be_reached_is_said_once_and_not_with_each_attempt(store_kind, make_server):
+    server = make_server({"CONFAB_STORE_READERS": "2"})
+    server.allow_errors("^the store is away$")
+    store = server.start().store
+    store.cluster.run(f"ALTER DATABASE {store.database} ALLOW_CONNECTIONS false")
+    before = errors(server)
+    for pid in store.backends():
+        store.kill_backend(pid)
+    servers.until(lambda: errors(server) >= before + 20, "many attempts")
+    store.cluster.run(f"ALTER DATABASE {store.database} ALLOW_CONNECTIONS true")
+    servers.until(lambda: status(server, "/readyz") == 200, "readiness to turn green")
+    assert server.terminate() == 0
+    said = [(line["actor"], line["reason"]) for line in server.lines if line["msg"] == "postgres: cannot connect"]
+    assert any("not currently accepting connections" in reason for _, reason in said)
+    assert {one: said.count(one) for one in said if said.count(one) > (2 if one[0] == "reader" else 1)} == {}
