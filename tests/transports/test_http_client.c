@@ -218,6 +218,7 @@ static cf_http_client_t *client;
 static struct {
     int count; /* of requests that ended */
     int rc, status;
+    int64_t retry_after_s;
     char body[65536];
     char reason[256];
     char address[64];
@@ -229,6 +230,7 @@ static void on_done(void *arg, const cf_http_answer_t *answer)
     got.count++;
     got.rc = answer->rc;
     got.status = answer->status;
+    got.retry_after_s = answer->retry_after_s;
     snprintf(got.body, sizeof got.body, "%.*s", (int)answer->body.size, answer->body.bytes);
     snprintf(got.reason, sizeof got.reason, "%s", answer->reason ? answer->reason : "");
     snprintf(got.address, sizeof got.address, "%s", answer->address ? answer->address : "");
@@ -635,6 +637,26 @@ Test(http_client, posts_a_body_and_follows_no_answer_to_it)
     cr_assert(eq(int, post("/home", &ask), 0), "%s", got.reason);
     cr_assert(eq(int, got.status, 302));
     cr_assert(eq(int, times_in_heads("/there HTTP"), 0));
+}
+
+Test(http_client, tells_when_the_service_wants_to_be_asked_again)
+{
+    static const script_t scripts[] = {
+        {"/soon", "HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", NULL, false},
+        {"/whenever", "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", NULL, false},
+        {"/nonsense", "HTTP/1.1 503 Busy\r\nRetry-After: soon\r\nContent-Length: 0\r\n\r\n", NULL,
+         false},
+        {0}};
+    static const struct {
+        const char *path;
+        int64_t retry_after_s;
+    } cases[] = {{"/soon", 7}, {"/whenever", 0}, {"/nonsense", 0}};
+    start(scripts);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        cr_assert(eq(int, get(cases[i].path), 0), "%s", got.reason);
+        cr_assert(eq(int, got.status, 503));
+        cr_assert(eq(i64, got.retry_after_s, cases[i].retry_after_s), "%s", cases[i].path);
+    }
 }
 
 Test(http_client, does_not_trust_a_name_because_it_led_to_a_public_address_before)

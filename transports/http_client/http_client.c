@@ -315,8 +315,11 @@ static void end(cf_http_request_t *request, cf_http_answer_t answer)
     answer.status = (int)status;
     if (answer.rc == 0) {
         char *address = NULL;
+        curl_off_t retry_after_s = 0;
         curl_easy_getinfo(request->easy, CURLINFO_PRIMARY_IP, &address);
+        curl_easy_getinfo(request->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
         answer.address = address;
+        answer.retry_after_s = retry_after_s;
         answer.body = (cf_str_t){(const char *)request->body.data, (uint32_t)request->body.size};
     }
     unlink_request(request);

@@ -50,8 +50,9 @@ typedef struct {
                            CF_EPERM: it leads where nothing may go; CF_EIO: anything else */
     int status;    /* 0: no answer with a status came */
     cf_str_t body; /* with rc 0; any bytes */
-    const char *address; /* with rc 0: who answered, numerically, without a port */
-    const char *reason;  /* with another rc: in words, without anything of the URL or the answer */
+    const char *address;   /* with rc 0: who answered, numerically, without a port */
+    int64_t retry_after_s; /* with rc 0: Retry-After, also where it is a date; 0: it said none */
+    const char *reason; /* with another rc: in words, without anything of the URL or the answer */
 } cf_http_answer_t;
 
 typedef struct cf_http_client cf_http_client_t;
