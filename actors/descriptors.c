@@ -29,15 +29,18 @@ long cf_descriptors_for_actors(const cf_config_t *config)
 {
     long rooms = config->rooms_threads_max, gateways = config->gateway_count,
          readers = config->store_readers, hashers = config->auth_hash_workers;
-    long per_room_thread = 3 + gateways + readers + 5; /* lobby, storage, bot, stats, supervisor */
-    long per_gateway = 4 + rooms + readers + 6;        /* its timer; and accounts, limiter */
-    long others = 13 + readers + hashers; /* the observer, control and nodes among them */
+    long tracer = config->trace_url[0] ? 1 : 0;
+    long per_room_thread =
+        3 + gateways + readers + 5 + tracer; /* lobby, storage, bot, stats, supervisor */
+    long per_gateway = 4 + rooms + readers + 6 + tracer; /* its timer; and accounts, limiter */
+    long others = 13 + readers + hashers + tracer; /* the observer, control and nodes among them */
     long per_other = 3 + rooms + gateways + readers + hashers;
     /* a socket, and two while a name is being looked up, one of which may stay a while */
     long quotes = 4L * config->stock_in_flight_max;
+    long collector = 6 * tracer; /* the same; storage and the bot send to it */
     long replicas = config->store_replica_url[0] ? 4 * readers : 0; /* the same for a name */
     return rooms * per_room_thread + gateways * per_gateway + others * per_other + quotes +
-           replicas + CF_LOCAL_DESCRIPTORS + mesh_descriptors(config);
+           collector + replicas + CF_LOCAL_DESCRIPTORS + mesh_descriptors(config);
 }
 
 int cf_descriptors_for_connections(const cf_config_t *config)

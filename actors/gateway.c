@@ -4,9 +4,7 @@
 #include "crash_point.h"
 #include "err.h"
 #include "gateway_routes.h"
-#include "http/traceparent.h"
 #include "metrics.h"
-#include "random.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -51,6 +49,7 @@ cf_pending_t *cf_gateway_pend(cf_gateway_t *self, cf_client_t *client, uint16_t 
     if (!pending)
         return NULL;
     pending->corr = ++self->next_corr;
+    pending->type = type;
     pending->wants = answer_to(type);
     pending->answer = answer;
     pending->sent_us = cf_boot_us();
@@ -64,6 +63,7 @@ cf_pending_t *cf_gateway_pend(cf_gateway_t *self, cf_client_t *client, uint16_t 
     }
     if (!client)
         return pending;
+    pending->parent = cf_gateway_span_of(client->exchange);
     pending->client = client;
     pending->next_of_client = client->pendings;
     if (client->pendings)
@@ -149,13 +149,6 @@ int cf_gateway_refusal(cf_turn_t *turn, const cf_msg_t *msg, uint32_t *retry_aft
     return -(int)refused.reason;
 }
 
-void cf_gateway_new_trace(cf_gateway_t *self)
-{
-    cf_trace_t trace = {.sampled = false};
-    cf_random(trace.id, sizeof trace.id);
-    cf_actor_trace(self->out, &trace);
-}
-
 static void client_fields(cf_log_field_t *out, const void *of)
 {
     const cf_client_t *client = of;
@@ -225,6 +218,7 @@ static int on_answer(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     }
     cf_gateway_speak_of(pending->client);
     pending->answer(self, turn, pending, msg);
+    cf_gateway_tell_asked(self, pending, msg->type == CF_MSG_REFUSED);
     cf_gateway_drop_pending(self, pending);
     cf_gateway_speak_of(NULL);
     return 0;
@@ -359,6 +353,7 @@ static cf_pending_t *give_up(cf_gateway_t *self, cf_pending_t *pending)
         cf_http_timed_out(self, client);
     else if (client)
         cf_socket_gave_up(self, pending);
+    cf_gateway_tell_asked(self, pending, true);
     cf_gateway_drop_pending(self, pending);
     cf_pending_t *next = self->pendings; /* in order of sending, and so of corr */
     while (next && next->corr < corr)
@@ -456,23 +451,11 @@ static void free_client(cf_gateway_t *self, cf_client_t *client)
     free(client);
 }
 
-/* Go on with the trace that the client is in, or begin one. */
-static void follow_trace(cf_gateway_t *self, cf_str_t traceparent)
-{
-    cf_traceparent_t theirs;
-    if (!cf_traceparent_read(&theirs, traceparent)) {
-        cf_gateway_new_trace(self);
-        return;
-    }
-    theirs.trace.sampled = false; /* nobody tells a collector of it */
-    cf_actor_trace(self->out, &theirs.trace);
-}
-
 static void on_request(void *owner, cf_conn_t *conn, const cf_request_t *request)
 {
     cf_gateway_t *self = owner;
-    follow_trace(self, request->traceparent);
-    cf_http_begin(self, conn, request);
+    cf_span_id_t parent = cf_gateway_follow_trace(self, request->traceparent);
+    cf_http_begin(self, conn, request, parent);
     cf_arena_reset(&self->arena);
 }
 
@@ -480,7 +463,7 @@ static void on_refused(void *owner, int status, const cf_request_t *request,
                        char headers[CF_REFUSED_HEADERS_MAX])
 {
     cf_gateway_t *self = owner;
-    follow_trace(self, request->traceparent);
+    cf_gateway_follow_trace(self, request->traceparent);
     cf_http_refused(self, status, request, headers);
 }
 
@@ -738,6 +721,7 @@ int cf_gateway_new(cf_gateway_t **out, const cf_gateway_config_t *config, cf_act
     if (!self)
         return CF_ENOMEM;
     self->config = *config;
+    self->spans = config->spans;
     self->config.server.lasting_bytes = cf_limits_lasting_bytes;
     self->actor = actor;
     self->began_s = cf_wall_us() / 1000000;

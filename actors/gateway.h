@@ -14,6 +14,7 @@
  *                    are closed 1008
  *     to limiter     TAKE before what is limited beyond one connection, SETTLE, GIVE_BACK; whom it refuses
  *                    or does not answer for does not pass
+ *     to tracer      SPAN for each request in a sampled trace, and for what it asks others
  *     RELOAD         -> DONE or REFUSED: certificate and key are read again
  *     DRAIN          stops listening and reading; DRAINED when nothing is in flight
  *     CLOSE          closes all with 1001 or 1012; CLOSED when nobody is left. Behind DRAIN, whether that was
@@ -30,6 +31,7 @@
 #include "limit_kinds.h"
 #include "network.h"
 #include "own_pages.h"
+#include "spans.h"
 
 typedef struct {
     cf_server_config_t server;
@@ -68,6 +70,9 @@ typedef struct {
         only_probes; /* a listener of its own for health and metrics: whoever reaches it may read them */
     const cf_network_t *metrics_allow; /* who may read /metrics besides loopback; borrowed */
     size_t metrics_allow_count;
+    cf_spans_t spans;       /* as they begin */
+    uint32_t sample_one_in; /* of so many traces one is sampled */
+    bool follow_clients;    /* and those that come with a traceparent that says so */
 } cf_gateway_config_t;
 
 #define CF_GATEWAY_ELSEWHERE_MAX 65536 /* at most in elsewhere_max */

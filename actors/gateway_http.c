@@ -15,7 +15,7 @@ static const char no_memory[] = "{\"error\":\"Internal server error\"}\n";
 /* --- answers -----------------------------------------------------------------------------------
  */
 
-void cf_http_note(const cf_client_t *client, int status)
+void cf_http_note(cf_gateway_t *self, const cf_client_t *client, int status)
 {
     const cf_exchange_t *exchange = client->exchange;
     cf_series_key_t key = {exchange->label, (uint8_t)exchange->method, (uint16_t)status};
@@ -24,6 +24,7 @@ void cf_http_note(const cf_client_t *client, int status)
     cf_log_debug("answered", CF_STR("method", cf_route_method_name(exchange->method)),
                  CF_STR("route", cf_route_label(exchange->label)), CF_INT("status", status),
                  CF_STR("request_id", exchange->request_id));
+    cf_gateway_tell_exchange(self, exchange, status);
 }
 
 /* Takes no memory itself. */
@@ -40,7 +41,6 @@ void cf_http_respond_as(cf_gateway_t *self, cf_client_t *client, int status, con
 {
     cf_exchange_t *exchange = client->exchange;
     cf_buf_t headers = {0};
-    (void)self;
     if (!client->conn || !exchange)
         return;
     bool has_policy = extra && strstr(extra, "Content-Security-Policy:");
@@ -49,7 +49,7 @@ void cf_http_respond_as(cf_gateway_t *self, cf_client_t *client, int status, con
                     has_policy ? "" : CF_NO_PAGE_POLICY, extra ? extra : "");
     if (rc == 0)
         rc = cf_buf_add_byte(&headers, '\0');
-    cf_http_note(client, status);
+    cf_http_note(self, client, status);
     cf_limits_answered(client);
     /* without memory for its headers an answer would say something else */
     if (rc == 0)
@@ -465,7 +465,8 @@ static void note_peer(const cf_gateway_t *self, cf_client_t *client, const cf_re
     snprintf(client->peer, sizeof client->peer, "%.*s", (int)asker.text.size, asker.text.bytes);
 }
 
-static cf_client_t *new_client(cf_gateway_t *self, cf_conn_t *conn, const cf_request_t *request)
+static cf_client_t *new_client(cf_gateway_t *self, cf_conn_t *conn, const cf_request_t *request,
+                               cf_span_id_t parent)
 {
     cf_client_t *client = calloc(1, sizeof *client);
     cf_exchange_t *exchange = calloc(1, sizeof *exchange);
@@ -483,6 +484,7 @@ static cf_client_t *new_client(cf_gateway_t *self, cf_conn_t *conn, const cf_req
     exchange->upgrade_fault = request->is_upgrade ? request->upgrade_fault : "not an upgrade";
     exchange->method = request->method;
     exchange->began_us = cf_boot_us();
+    cf_gateway_begin_span(self, exchange, parent);
     cf_conn_set_owner_data(conn, client);
     return client;
 fail:
@@ -506,9 +508,10 @@ void cf_http_refused(cf_gateway_t *self, int status, const cf_request_t *request
     cf_log_debug("refused", CF_INT("status", status), CF_STR("request_id", exchange.request_id));
 }
 
-void cf_http_begin(cf_gateway_t *self, cf_conn_t *conn, const cf_request_t *request)
+void cf_http_begin(cf_gateway_t *self, cf_conn_t *conn, const cf_request_t *request,
+                   cf_span_id_t parent)
 {
-    cf_client_t *client = new_client(self, conn, request);
+    cf_client_t *client = new_client(self, conn, request, parent);
     if (!client) {
         cf_exchange_t exchange = {.method = request->method};
         name_request(self, &exchange, request->request_id);

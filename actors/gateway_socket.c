@@ -76,7 +76,7 @@ static void grant(cf_gateway_t *self, cf_client_t *client)
         client->wants_roster = cf_roster_is_asked(client->exchange);
         memcpy(client->request_id, client->exchange->request_id, sizeof client->request_id);
         cf_outbox_get_trace(self->out, &client->trace);
-        cf_http_note(client, 101);
+        cf_http_note(self, client, 101);
         cf_conn_upgrade(client->conn);
     }
 }

@@ -2,7 +2,7 @@
  * gateway.c (life, dispatch, the server's callbacks), gateway_http.c, gateway_routes.c and
  * gateway_calls.c (requests and their answers), gateway_socket.c (WebSockets), gateway_roster.c
  * (telling them who is in their room), gateway_changes.c (who comes and goes), gateway_elsewhere.c (who is
- * there from other nodes), gateway_users.c (how many of them each user has), gateway_limits.c (how often clients may do something),
+ * there from other nodes), gateway_users.c (how many of them each user has), gateway_limits.c (how often clients may do something), gateway_spans.c (traces),
  * gateway_commands.c (what clients ask the bot), gateway_rooms.c (where rooms are, and what is in
  * flight to them).
  * Nobody else includes it. */
@@ -54,14 +54,16 @@ struct cf_pending {
     int64_t sent_us;
     int64_t give_up_us;
     cf_trace_t trace;
-    uint32_t credit;   /* bytes it holds of its connection's credit; 0: none */
-    cf_typed_t *typed; /* of a command; owned */
-    cf_place_t *place; /* the room it is for; NULL: another actor */
-    bool is_in_flight; /* to the place's address; else it is held there */
-    bool is_for_room;  /* DETACH: wanted also when its client has gone */
-    bool was_lost;     /* a post that was on its way to a node that is gone: it may be stored */
-    bool only_speaks;  /* an ATTACH for what was lost to be sent again; another one follows */
-    cf_buf_t frame;    /* of a room request: to be sent again when the room has moved */
+    uint16_t type;       /* of the request */
+    cf_span_id_t parent; /* the span of the HTTP request it is part of; zero: it is of none */
+    uint32_t credit;     /* bytes it holds of its connection's credit; 0: none */
+    cf_typed_t *typed;   /* of a command; owned */
+    cf_place_t *place;   /* the room it is for; NULL: another actor */
+    bool is_in_flight;   /* to the place's address; else it is held there */
+    bool is_for_room;    /* DETACH: wanted also when its client has gone */
+    bool was_lost;       /* a post that was on its way to a node that is gone: it may be stored */
+    bool only_speaks;    /* an ATTACH for what was lost to be sent again; another one follows */
+    cf_buf_t frame;      /* of a room request: to be sent again when the room has moved */
     char client_key[CF_CLIENT_KEY_MAX + 1];
     cf_limit_kind_t limit; /* of a frame, a TAKE or a login: the kind of bucket it spends of */
     cf_limit_key_t bucket; /* of a TAKE or a login: which */
@@ -135,6 +137,8 @@ typedef struct {
     char cors[512];                         /* headers for this request's origin; "" */
     char request_id[CF_REQUEST_ID_MAX + 1]; /* echoed */
     int64_t began_us;
+    cf_trace_t trace;
+    cf_span_id_t span, parent;    /* in a sampled trace; parent: whose the client says it is */
     cf_rooms_new_room_t new_room; /* POST /chatrooms, between request and answer */
     cf_id_t new_id;
     int64_t new_us;
@@ -225,6 +229,7 @@ struct cf_gateway {
     bool acked, fanned_out; /* in this pass, for the crash points */
     cf_buf_t shown_us;      /* int64_t each: times of the posts whose copies are not flushed yet */
     cf_arena_t arena;       /* of one callback */
+    cf_spans_t spans;
 };
 
 /* gateway.c */
@@ -243,24 +248,38 @@ int cf_gateway_ask_for(cf_gateway_t *self, cf_client_t *client, cf_address_t to,
 /* The reason of a REFUSED as a negative error; 0 for any other message, CF_EINTERNAL for one that
  * is not readable. */
 int cf_gateway_refusal(cf_turn_t *turn, const cf_msg_t *msg, uint32_t *retry_after_ms);
-void cf_gateway_new_trace(cf_gateway_t *self);
 /* What follows is done for this client: log lines have the id of the request that opened its socket, and
  * its connection, user and session. NULL, and a client without an open socket: for nobody. */
 void cf_gateway_speak_of(const cf_client_t *client);
 void cf_gateway_free_exchange(cf_client_t *client);
 
 /* gateway_http.c */
-void cf_http_begin(cf_gateway_t *self, cf_conn_t *conn, const cf_request_t *request);
+/* parent: the span that the client says it is in; zero: none */
+void cf_http_begin(cf_gateway_t *self, cf_conn_t *conn, const cf_request_t *request,
+                   cf_span_id_t parent);
 void cf_http_respond(cf_gateway_t *self, cf_client_t *client, int status, const char *extra_headers,
                      const cf_buf_t *body);
 void cf_http_fail(cf_gateway_t *self, cf_client_t *client, int status, const char *text,
                   uint32_t retry_after_ms);
-/* An answer is about to leave: count it. */
-void cf_http_note(const cf_client_t *client, int status);
+/* An answer is about to leave: count it, and tell its span. */
+void cf_http_note(cf_gateway_t *self, const cf_client_t *client, int status);
 /* The server refuses what never became a request; headers as on every other answer. */
 void cf_http_refused(cf_gateway_t *self, int status, const cf_request_t *request,
                      char headers[CF_REFUSED_HEADERS_MAX]);
 void cf_http_timed_out(cf_gateway_t *self, cf_client_t *client);
+
+/* gateway_spans.c */
+/* Begin a trace: from here on it is what messages and log lines belong to. */
+void cf_gateway_new_trace(cf_gateway_t *self);
+/* Go on with the trace that the client is in, or begin one. Returns the span it is in; zero: none. */
+cf_span_id_t cf_gateway_follow_trace(cf_gateway_t *self, cf_str_t traceparent);
+/* A request that came in, in the trace of now. */
+void cf_gateway_begin_span(cf_gateway_t *self, cf_exchange_t *exchange, cf_span_id_t parent);
+void cf_gateway_tell_exchange(cf_gateway_t *self, const cf_exchange_t *exchange, int status);
+/* That what is asked for it is part of; zero: none, and NULL for exchange. */
+cf_span_id_t cf_gateway_span_of(const cf_exchange_t *exchange);
+/* What another actor was asked, and has answered. */
+void cf_gateway_tell_asked(cf_gateway_t *self, const cf_pending_t *pending, bool failed);
 
 /* gateway_socket.c */
 void cf_socket_decide(cf_gateway_t *self, cf_client_t *client); /* a member asks to upgrade */

@@ -20,6 +20,7 @@
 #include "stockbot.h"
 #include "storage.h"
 #include "supervisor.h"
+#include "tracer.h"
 #include "wire/observe.h"
 
 #include <stdio.h>
@@ -59,7 +60,8 @@
 #define ACCOUNT_LOOKUP KIB
 #define WAITING_QUOTE KIB
 #define WORDS 512
-#define ROW 64 /* what a hash table takes beside a row, at most */
+#define SENT_COPIES 2 /* the request as it is made, and libcurl's */
+#define ROW 64        /* what a hash table takes beside a row, at most */
 
 static bool has_tls(const cf_config_t *config)
 {
@@ -71,6 +73,11 @@ static bool has_mesh(const cf_config_t *config)
     return config->mesh_listen[0] != '\0';
 }
 
+static bool has_tracer(const cf_config_t *config)
+{
+    return config->trace_url[0] != '\0';
+}
+
 uint32_t cf_memory_terms(const cf_config_t *config, cf_memory_term_t out[CF_MEMORY_TERMS])
 {
     int left = cf_descriptors_for_connections(config);
@@ -79,7 +86,7 @@ uint32_t cf_memory_terms(const cf_config_t *config, cf_memory_term_t out[CF_MEMO
              hashers = (uint64_t)config->auth_hash_workers,
              room_threads = (uint64_t)config->rooms_threads_max;
     uint64_t others = has_mesh(config) ? (uint64_t)config->mesh_allowed_keys.count : 0;
-    uint64_t deep = OTHER_DEEP_THREADS + readers + gateways;
+    uint64_t deep = OTHER_DEEP_THREADS + readers + gateways + (has_tracer(config) ? 1 : 0);
     uint64_t slow = config->ws_queue_max_bytes > PAGE ? config->ws_queue_max_bytes : PAGE;
     /* One active room for each connection: who asks for more than one keeps them for rooms.idle at most. */
     uint64_t rooms = connections;
@@ -87,11 +94,11 @@ uint32_t cf_memory_terms(const cf_config_t *config, cf_memory_term_t out[CF_MEMO
         {"process", "", PROCESS, 1, false},
         {"thread", "rooms.threads_max auth.hash_workers mesh.listen", THREAD,
          OTHER_THREADS + (has_mesh(config) ? 1 : 0) + room_threads + hashers, false},
-        {"deep thread", "gateway.count store.readers store.connections_max", DEEP_THREAD, deep,
-         false},
+        {"deep thread", "gateway.count store.readers store.connections_max trace.url", DEEP_THREAD,
+         deep, false},
         {"link",
          "rooms.threads_max gateway.count store.readers store.connections_max auth.hash_workers "
-         "stock.in_flight_max mesh.listen mesh.allowed_keys",
+         "stock.in_flight_max mesh.listen mesh.allowed_keys trace.url",
          LINK, (uint64_t)cf_descriptors_for_actors(config), false},
         {"connection", "http.connections_max", CONNECTION, connections, false},
         {"exchange", "http.connections_max", EXCHANGE, connections, false},
@@ -152,6 +159,10 @@ uint32_t cf_memory_terms(const cf_config_t *config, cf_memory_term_t out[CF_MEMO
         {"waiting quote", "stock.queue_max", WAITING_QUOTE, (uint64_t)config->stock_queue_max,
          false},
         {"remembered words", "", WORDS, CF_STOCKBOT_QUOTES_MAX + CF_STOCKBOT_SAID_MAX, false},
+        {"span", "trace.url trace.queue_max", CF_OTLP_SPAN_MAX,
+         has_tracer(config) ? (uint64_t)config->trace_queue_max : 0, false},
+        {"span on its way", "trace.url trace.batch_max", SENT_COPIES * CF_OTLP_SPAN_MAX,
+         has_tracer(config) ? (uint64_t)config->trace_batch_max : 0, false},
         {"file", "auth.password_deny_file http.pages_dir", 1,
          (config->auth_password_deny_file[0] ? 2 * (uint64_t)CF_PASSWORD_DENY_MAX : 0) +
              (config->http_pages_dir[0] ? 3 * (uint64_t)CF_OWN_PAGE_MAX : 0) +

@@ -20,7 +20,7 @@ typedef struct {
     bool is_kernels; /* not the process's own */
 } cf_memory_term_t;
 
-#define CF_MEMORY_TERMS 42
+#define CF_MEMORY_TERMS 44
 
 /* Fills out and returns how many terms there are. Names point at constants. */
 uint32_t cf_memory_terms(const cf_config_t *config, cf_memory_term_t out[CF_MEMORY_TERMS]);

@@ -33,6 +33,8 @@
  * not stored leaves no gap and nothing needs to be numbered anew; while a run commits the next one
  * gathers, so a hot room pays one commit for many posts.
  *
+ * In a sampled trace a post and a command are told as SPANs, from their arrival to their answer.
+ *
  * What is not known to be stored rooms.verdict_timeout after it came is answered CF_EUNCONFIRMED;
  * its number stays taken until storage knows. */
 #ifndef CF_ROOM_H
@@ -40,6 +42,7 @@
 
 #include "actor.h"
 #include "others.h"
+#include "spans.h"
 #include "windows.h"
 #include "wire/operate.h"
 
@@ -62,6 +65,7 @@ typedef struct {
     cf_address_t bot;    /* of this node; kind 0: it has none, see cf_room_host_t */
     cf_address_t reader; /* index 0; a room uses reader id % readers */
     uint32_t readers;
+    cf_spans_t spans; /* of a thread, as they begin */
 } cf_room_config_t;
 
 /* What a room thread's rooms have in common; owned by the thread. */
@@ -74,6 +78,7 @@ typedef struct {
         crowds_due_us; /* when the first crowd is to be told of who came and went (boot clock); 0: none */
     /* Never used twice in the life of a thread, so no answer meets a later room. */
     uint64_t next_corr;
+    cf_spans_t spans;
 } cf_room_host_t;
 
 typedef struct cf_room cf_room_t;

@@ -23,6 +23,25 @@ static cf_address_t bot_of(const cf_room_t *self)
     return (cf_address_t){best, CF_ACTOR_STOCKBOT, 0};
 }
 
+static void tell_span(cf_room_t *self, cf_turn_t *turn, const cf_open_command_t *open, bool failed)
+{
+    const cf_msg_t asked = {.trace = open->request.trace,
+                            .corr = open->corr,
+                            .from = cf_outbox_address(turn->out),
+                            .room = self->id};
+    if (!asked.trace.sampled)
+        return;
+    cf_spans_tell(&self->host->spans, turn->out, turn->wall_us, turn->boot_us,
+                  &(cf_span_told_t){.trace = asked.trace,
+                                    .room = self->id,
+                                    .id = cf_span_of(&asked),
+                                    .parent = cf_span_of(&open->request),
+                                    .kind = CF_SPAN_CLIENT,
+                                    .name = "ask_bot",
+                                    .took_us = turn->boot_us - open->since_us,
+                                    .failed = failed});
+}
+
 /* ask: but for the time it has. */
 static int ask_bot(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *msg, cf_ask_bot_t *ask)
 {
@@ -108,6 +127,7 @@ int cf_room_on_bot_answer(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         cf_outbox_finish(turn->out, &open->request, CF_MSG_RERAN, &(cf_reran_t){answer.failure});
     else
         cf_outbox_finish(turn->out, &open->request, CF_MSG_COMMANDED, NULL);
+    tell_span(self, turn, open, answer.is_error);
     free(open);
     if (is_rerun && answer.failure.size > 0)
         return 0; /* the room was told so the first time */
@@ -130,6 +150,7 @@ bool cf_room_command_refused(cf_room_t *self, cf_turn_t *turn, uint64_t corr, in
         cf_room_answer_moved(self, turn, &open->request);
     else
         cf_outbox_refuse(turn->out, &open->request, err, 0);
+    tell_span(self, turn, open, true);
     free(open);
     return true;
 }

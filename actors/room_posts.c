@@ -101,11 +101,35 @@ int cf_room_on_post(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     return rc;
 }
 
-static void refuse(cf_turn_t *turn, cf_queued_post_t *queued, int err)
+/* The run that a post was part of tells storage under which span it is. */
+static void tell_span(cf_room_t *self, cf_turn_t *turn, const cf_queued_post_t *queued, bool failed)
+{
+    const cf_msg_t append = {.trace = queued->request.trace,
+                             .corr = self->run_corr,
+                             .from = cf_outbox_address(turn->out),
+                             .room = self->id};
+    cf_span_attribute_t attributes[] = {{cf_str("confab.run.posts"), {0}, self->run_size}};
+    if (!append.trace.sampled)
+        return;
+    cf_spans_tell(&self->host->spans, turn->out, turn->wall_us, turn->boot_us,
+                  &(cf_span_told_t){.trace = append.trace,
+                                    .room = self->id,
+                                    .id = cf_span_of(&append),
+                                    .parent = cf_span_of(&queued->request),
+                                    .kind = CF_SPAN_INTERNAL,
+                                    .name = "append",
+                                    .took_us = turn->boot_us - queued->arrived_us,
+                                    .failed = failed,
+                                    .attributes = attributes,
+                                    .n = sizeof attributes / sizeof attributes[0]});
+}
+
+static void refuse(cf_room_t *self, cf_turn_t *turn, cf_queued_post_t *queued, int err)
 {
     if (queued->answered)
         return;
     queued->answered = true;
+    tell_span(self, turn, queued, true);
     cf_outbox_trace(turn->out, &queued->request.trace);
     cf_count(err == CF_EUNCONFIRMED ? CF_M_POSTS_UNCONFIRMED : CF_M_POSTS_REFUSED);
     bool may_help = err == CF_EIO || err == CF_EUNCONFIRMED || err == CF_EFULL || err == CF_ETIME;
@@ -127,7 +151,7 @@ static void turn_away(cf_room_t *self, cf_turn_t *turn, cf_queued_post_t **at, i
     if (err == CF_EMOVED && !(*at)->answered)
         cf_room_answer_moved(self, turn, &(*at)->request);
     else
-        refuse(turn, *at, err);
+        refuse(self, turn, *at, err);
     take_out(self, at);
 }
 
@@ -140,11 +164,15 @@ void cf_room_drop_queue(cf_room_t *self, cf_turn_t *turn, int err)
 /* --- commit ------------------------------------------------------------------------------------
  */
 
-static void answer_posted(cf_turn_t *turn, cf_queued_post_t *queued, const cf_posted_t *posted)
+static void answer_posted(cf_room_t *self, cf_turn_t *turn, cf_queued_post_t *queued,
+                          const cf_posted_t *posted)
 {
-    if (!queued->answered &&
-        cf_outbox_answer(turn->out, &queued->request, CF_MSG_POSTED, posted) < 0)
-        refuse(turn, queued, CF_EUNCONFIRMED); /* no memory to say more; it is stored */
+    if (queued->answered)
+        return;
+    if (cf_outbox_answer(turn->out, &queued->request, CF_MSG_POSTED, posted) < 0)
+        refuse(self, turn, queued, CF_EUNCONFIRMED); /* no memory to say more; it is stored */
+    else
+        tell_span(self, turn, queued, false);
 }
 
 /* A new minute begins: what was counted is that of the one before, if it is not older. */
@@ -177,7 +205,7 @@ static void commit_first(cf_room_t *self, cf_turn_t *turn)
     cf_outbox_trace(turn->out, &queued->request.trace);
     self->committed_seq = post->seq;
     self->last_us = post->at_us;
-    answer_posted(turn, queued, &(cf_posted_t){post->id, post->seq, post->at_us});
+    answer_posted(self, turn, queued, &(cf_posted_t){post->id, post->seq, post->at_us});
     cf_count(CF_M_POSTS_STORED);
     count_minute(self, turn->boot_us);
     self->posts_of_minute++;
@@ -213,14 +241,14 @@ static bool repeats_key(const cf_post_t *rows, uint32_t n, const cf_post_t *post
 /* --- ephemeral rooms ---------------------------------------------------------------------------
  */
 
-static void answer_repeated(cf_turn_t *turn, cf_queued_post_t *queued, bool same_body,
-                            const cf_posted_t *posted)
+static void answer_repeated(cf_room_t *self, cf_turn_t *turn, cf_queued_post_t *queued,
+                            bool same_body, const cf_posted_t *posted)
 {
     cf_count(CF_M_POSTS_REPEATED);
     if (!same_body)
-        refuse(turn, queued, CF_ECONFLICT);
+        refuse(self, turn, queued, CF_ECONFLICT);
     else
-        answer_posted(turn, queued, posted);
+        answer_posted(self, turn, queued, posted);
 }
 
 /* Nothing to wait for but the readers: a post is shown when every gateway can take it. */
@@ -232,7 +260,7 @@ static void show_ephemeral(cf_room_t *self, cf_turn_t *turn)
         if (cf_ring_find_key(&earlier, self->ring, post->sender, post->client_key)) {
             bool same_body =
                 earlier.post.kind == post->kind && cf_str_equal(earlier.post.text, post->text);
-            answer_repeated(turn, self->queue, same_body,
+            answer_repeated(self, turn, self->queue, same_body,
                             &(cf_posted_t){earlier.post.id, earlier.post.seq, earlier.post.at_us});
             pop(self);
             continue;
@@ -350,7 +378,7 @@ int cf_room_on_verdict(void *state, cf_turn_t *turn, const cf_msg_t *msg)
         self->run_size = 0;
         break;
     case CF_VERDICT_DUPLICATE:
-        answer_repeated(turn, self->queue, verdict.same_body,
+        answer_repeated(self, turn, self->queue, verdict.same_body,
                         &(cf_posted_t){verdict.id, verdict.seq, verdict.at_us});
         pop(self);
         self->run_size = 0; /* what stood behind it goes into the next run, numbered then */
@@ -382,7 +410,7 @@ void cf_room_posts_tick(cf_room_t *self, cf_turn_t *turn)
     int64_t until_us = turn->boot_us - self->host->config->verdict_timeout_us;
     cf_queued_post_t *at = self->queue; /* in order of arrival */
     for (uint32_t i = 0; i < self->run_size && at->arrived_us <= until_us; i++, at = at->next)
-        refuse(turn, at, CF_EUNCONFIRMED);
+        refuse(self, turn, at, CF_EUNCONFIRMED);
     cf_queued_post_t *oldest = *waiting(self);
     if (oldest && oldest->arrived_us <= until_us)
         cf_room_drop_queue(self, turn, CF_EIO);

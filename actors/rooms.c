@@ -53,6 +53,7 @@ int cf_rooms_new(cf_rooms_t **out, const cf_room_config_t *config, uint64_t wind
         return CF_ENOMEM;
     self->config = *config;
     self->host.config = &self->config;
+    self->host.spans = config->spans;
     self->host.windows.events_max = window_events;
     self->host.windows.bytes_max = window_bytes;
     self->actor = actor;

@@ -293,6 +293,7 @@ int cf_stockbot_new(cf_stockbot_t **out, const cf_stockbot_config_t *config)
     if (!self)
         return CF_ENOMEM;
     self->config = *config;
+    self->spans = config->spans;
     self->breaker.failures_max = config->breaker_failures;
     self->breaker.pause_us = config->breaker_us;
     self->quotes.max = CF_STOCKBOT_QUOTES_MAX;

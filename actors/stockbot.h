@@ -8,6 +8,7 @@
  *                     remembered, and of a failure the answer tells why
  *     DEAD_LETTER     -> storage of the node whose room has asked, for each command that failed, again until it is
  *                     DONE; when that does not answer, to that of the node that has asked last
+ *     SPAN            -> tracer, for each attempt at a quote in a sampled trace
  *     DRAIN           what is under way gets drain_us more; the rest is answered as failed. DRAINED
  *                     when everything is answered and every dead letter is stored, or drain_us later
  *
@@ -21,6 +22,7 @@
 
 #include "actor.h"
 #include "http_client/http_client.h"
+#include "spans.h"
 
 /* The HTTP client as the bot uses it; a test plays it. */
 typedef struct {
@@ -41,6 +43,7 @@ typedef struct {
     int64_t breaker_us;
     int64_t cache_us, cache_not_found_us; /* 0: not remembered */
     bool traceparent;                     /* tell the service the trace it is asked in */
+    cf_spans_t spans;                     /* as they begin */
     uint32_t (*random)(uint32_t below);   /* a number from 0 to below - 1 */
     const cf_stockbot_http_t *http_ops;
     void *http;        /* the bot's from here on */

@@ -6,7 +6,6 @@
 #include "err.h"
 #include "http/traceparent.h"
 #include "log.h"
-#include "random.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,6 +121,26 @@ static void end_attempt(cf_stockbot_t *self, cf_turn_t *turn, const cf_inquiry_t
         cf_log_info("the quote service answers again");
 }
 
+/* Of the attempt that has just ended. status 0: no answer came. */
+static void tell_span(cf_stockbot_t *self, cf_turn_t *turn, const cf_inquiry_t *inquiry, int status,
+                      bool failed)
+{
+    cf_span_attribute_t attributes[] = {
+        {cf_str("http.request.method"), cf_str("GET"), 0},
+        {cf_str("http.response.status_code"), {0}, status},
+    };
+    cf_spans_tell(&self->spans, turn->out, turn->wall_us, turn->boot_us,
+                  &(cf_span_told_t){.trace = inquiry->trace,
+                                    .id = inquiry->span,
+                                    .parent = inquiry->parent,
+                                    .kind = CF_SPAN_CLIENT,
+                                    .name = "GET quote",
+                                    .took_us = turn->boot_us - inquiry->begun_us,
+                                    .failed = failed,
+                                    .attributes = attributes,
+                                    .n = status ? 2 : 1});
+}
+
 static void drop_attempt(cf_stockbot_t *self, cf_turn_t *turn, cf_inquiry_t *inquiry,
                          cf_attempt_end_t how)
 {
@@ -130,6 +149,7 @@ static void drop_attempt(cf_stockbot_t *self, cf_turn_t *turn, cf_inquiry_t *inq
     self->config.http_ops->cancel(self->config.http, inquiry->request);
     inquiry->request = NULL;
     self->in_flight--;
+    tell_span(self, turn, inquiry, 0, true);
     end_attempt(self, turn, inquiry, how);
 }
 
@@ -225,6 +245,7 @@ static void on_answer(void *arg, const cf_http_answer_t *answer)
     cf_log_trace(&inquiry->asks->request.trace); /* of one of those who wait for it */
     inquiry->request = NULL;
     self->in_flight--;
+    tell_span(self, turn, inquiry, answer->status, finding.is == FAILED);
     end_attempt(self, turn, inquiry, finding.end);
     if (finding.is == FAILED)
         attempt_failed(self, turn, inquiry, finding.may_retry);
@@ -233,16 +254,20 @@ static void on_answer(void *arg, const cf_http_answer_t *answer)
     cf_log_trace(NULL);
 }
 
-/* The trace is that of one of those who wait for the quote, the attempt a span of its own in it. Nothing here
- * tells a collector of either, so it is not said to be sampled. */
+/* Each attempt is a span of its own, in the trace of one of those who wait for the quote. */
+static void begin_span(cf_inquiry_t *inquiry, int64_t boot_us)
+{
+    const cf_msg_t *request = &inquiry->asks->request;
+    inquiry->trace = request->trace;
+    inquiry->parent = cf_span_of(request);
+    inquiry->span = cf_span_new();
+    inquiry->begun_us = boot_us;
+}
+
 static void write_traceparent(const cf_inquiry_t *inquiry, char *out, size_t size)
 {
     char value[CF_TRACEPARENT_TEXT];
-    cf_traceparent_t ours = {.trace = inquiry->asks->request.trace};
-    ours.trace.sampled = false;
-    cf_random(ours.span, sizeof ours.span);
-    ours.span[0] |= 1; /* never all zero */
-    cf_traceparent_write(value, &ours);
+    cf_traceparent_write(value, &(cf_traceparent_t){inquiry->trace, inquiry->span});
     snprintf(out, size, "traceparent: %s", value);
 }
 
@@ -253,6 +278,7 @@ static int begin_attempt(cf_stockbot_t *self, cf_turn_t *turn, cf_inquiry_t *inq
     int64_t left_us = until_us(inquiry) - turn->boot_us;
     int64_t time_us = left_us < self->config.attempt_us ? left_us : self->config.attempt_us;
     snprintf(url, sizeof url, "%s/q/l/?s=%s&f=sd2t2ohlcv&h&e=csv", self->config.url, inquiry->code);
+    begin_span(inquiry, turn->boot_us);
     if (self->config.traceparent)
         write_traceparent(inquiry, header, sizeof header);
     inquiry->attempts++;

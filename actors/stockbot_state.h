@@ -29,11 +29,14 @@ struct cf_inquiry {
     char code[CF_STOCK_CODE_MAX + 1];
     cf_ask_t *asks; /* who waits for it; owned by the bot's table */
     uint32_t attempts;
-    void *request;     /* the attempt under way; NULL: none */
-    uint32_t round;    /* the breaker's, of that attempt */
-    int64_t next_us;   /* not before */
-    char reason[128];  /* why the last attempt failed; "" */
-    UT_hash_handle hh; /* in order of arrival */
+    void *request;             /* the attempt under way; NULL: none */
+    int64_t begun_us;          /* when it was begun, */
+    cf_trace_t trace;          /* in the trace of one of those who wait, */
+    cf_span_id_t span, parent; /* as this span */
+    uint32_t round;            /* the breaker's, of that attempt */
+    int64_t next_us;           /* not before */
+    char reason[128];          /* why the last attempt failed; "" */
+    UT_hash_handle hh;         /* in order of arrival */
 };
 
 /* A dead letter that is not known to be stored. */
@@ -54,6 +57,7 @@ struct cf_stockbot {
     cf_inquiry_t *inquiries;
     uint32_t in_flight;
     cf_breaker_t breaker;
+    cf_spans_t spans;
     cf_remembered_t quotes;              /* by code */
     cf_remembered_t said;                /* by command */
     cf_letter_t *letters, **letters_end; /* oldest first */

@@ -1,6 +1,7 @@
 #include "storage.h"
 
 #include "clock.h"
+#include "config.h"
 #include "crash_point.h"
 #include "log.h"
 #include "metrics.h"
@@ -36,6 +37,7 @@ struct cf_storage {
     unsettled_t *unsettled; /* by room: a room has one run in flight at most. Oldest first; owned */
     size_t unsettled_bytes;
     int64_t settle_us; /* when to try again */
+    cf_spans_t spans;
 };
 
 /* --- answers -----------------------------------------------------------------------------------
@@ -280,6 +282,36 @@ static void observe_writes(const cf_storage_t *self, int64_t us)
             cf_observe((cf_histogram_t)query, us);
 }
 
+static const char *system_of(const char *url)
+{
+    return cf_config_is_shared_store(url) ? "postgresql" : "sqlite";
+}
+
+static void tell_spans(cf_storage_t *self, cf_turn_t *turn, int64_t took_us)
+{
+    cf_span_attribute_t attributes[] = {
+        {cf_str("db.system.name"), cf_str(system_of(self->config.link.url)), 0},
+        {cf_str("confab.commit.rows"), {0}, self->rows},
+    };
+    for (uint32_t i = 0; i < self->n; i++) {
+        const cf_msg_t *request = &self->requests[i];
+        if (!request->trace.sampled || request->type != CF_MSG_APPEND)
+            continue;
+        cf_span_told_t told = {.trace = request->trace,
+                               .room = request->room,
+                               .id = cf_span_new(),
+                               .parent = cf_span_of(request),
+                               .kind = CF_SPAN_CLIENT,
+                               .name = "commit",
+                               .took_us = took_us,
+                               .failed = self->outcomes[i].status == CF_VERDICT_UNKNOWN ||
+                                         self->outcomes[i].status == CF_VERDICT_FAILED,
+                               .attributes = attributes,
+                               .n = sizeof attributes / sizeof attributes[0]};
+        cf_spans_tell(&self->spans, turn->out, cf_wall_us(), cf_boot_us(), &told);
+    }
+}
+
 /* A group with an append among them is one: a store may take everything but those. */
 static unsigned kind_of_group(const cf_storage_t *self)
 {
@@ -300,7 +332,9 @@ static void write_group(cf_storage_t *self, cf_turn_t *turn)
         self->outcomes[i] = unsaid;
     if (store) {
         int rc = store->ops->write(store, self->writes, self->n, self->outcomes);
-        observe_writes(self, cf_store_link_end(&self->link, kind_of_group(self), rc));
+        int64_t took_us = cf_store_link_end(&self->link, kind_of_group(self), rc);
+        observe_writes(self, took_us);
+        tell_spans(self, turn, took_us);
         if (rc == 0) {
             cf_count(CF_M_COMMITS);
             cf_observe(CF_H_BATCH_ROWS, self->rows);
@@ -607,6 +641,7 @@ int cf_storage_new(cf_storage_t **out, const cf_storage_config_t *config)
     if (!self)
         return CF_ENOMEM;
     self->config = *config;
+    self->spans = config->spans;
     self->config.link.role = CF_STORE_WRITER;
     self->config.link.check = check;
     self->writes = calloc(config->batch_rows, sizeof *self->writes);

@@ -12,6 +12,7 @@
  *                      sweeper     -> EXPIRED | REFUSED
  *     STORE_STATE      to stats, STORE_OPENED to the supervisor, by store_link.h
  * Without a correlation id nothing is answered.
+ *     SPAN             to tracer, for an APPEND in a sampled trace: the transaction it was part of
  *
  * What arrives together is written together: one transaction for up to batch_rows rows or
  * batch_bytes bytes, in order of arrival, then every answer. While one is written the next gathers
@@ -33,6 +34,7 @@
 #ifndef CF_STORAGE_H
 #define CF_STORAGE_H
 
+#include "spans.h"
 #include "store_link.h"
 
 #define CF_STORAGE_UNSETTLED_MAX                                                                   \
@@ -42,6 +44,7 @@ typedef struct {
     cf_store_link_config_t link; /* role CF_STORE_WRITER */
     uint32_t batch_rows;         /* rows in one transaction; at least 1 */
     uint32_t batch_bytes;        /* bytes of messages in one transaction */
+    cf_spans_t spans;            /* as they begin */
 } cf_storage_config_t;
 
 typedef struct cf_storage cf_storage_t;

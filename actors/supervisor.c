@@ -43,6 +43,7 @@ static const step_t steps[] = {
     {CF_MSG_DRAIN, CF_ACTOR_STORAGE, 25},
     {CF_MSG_DRAIN, CF_ACTOR_MESH, 26},  /* while the others still know this node */
     {CF_MSG_DRAIN, CF_ACTOR_NODES, 27}, /* nothing is written any more: others may have the rooms */
+    {CF_MSG_DRAIN, CF_ACTOR_TRACER, 28}, /* of what all of them did */
     {CF_MSG_STOP, CF_ACTOR_NODES, CF_SUPERVISOR_SHARES},
     {CF_MSG_STOP, CF_ACTOR_MESH, CF_SUPERVISOR_SHARES},
     {CF_MSG_STOP, CF_ACTOR_CONTROL, CF_SUPERVISOR_SHARES},
@@ -55,6 +56,7 @@ static const step_t steps[] = {
     {CF_MSG_STOP, CF_ACTOR_READER, CF_SUPERVISOR_SHARES},
     {CF_MSG_STOP, CF_ACTOR_STORAGE, CF_SUPERVISOR_SHARES},
     {CF_MSG_STOP, CF_ACTOR_LIMITER, CF_SUPERVISOR_SHARES},
+    {CF_MSG_STOP, CF_ACTOR_TRACER, CF_SUPERVISOR_SHARES},
     {CF_MSG_STOP, CF_ACTOR_STATS, CF_SUPERVISOR_SHARES},
 }; /* then the gateways, by join_all() */
 #define STEPS (sizeof steps / sizeof steps[0])

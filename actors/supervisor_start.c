@@ -18,6 +18,7 @@
 #include "stockbot.h"
 #include "storage.h"
 #include "sweeper.h"
+#include "tracer.h"
 #include "version.h"
 #include "wire/room.h"
 
@@ -91,6 +92,7 @@ static int add_all(cf_supervisor_t *self)
         {CF_ACTOR_LIMITER, CF_ROLE_ROOMS, 1},
         {CF_ACTOR_STOCKBOT, CF_ROLE_STOCKBOT, 1},
         {CF_ACTOR_CONTROL, CF_ROLE_ROOMS, self->control ? 1 : 0},
+        {CF_ACTOR_TRACER, CF_ROLES_ALL, config->trace_url[0] ? 1 : 0},
         {CF_ACTOR_ROOMS, CF_ROLE_ROOMS, config->rooms_threads_max},
         {CF_ACTOR_OBSERVER, CF_ROLES_ALL, config->metrics_listen[0] ? 1 : 0},
         {CF_ACTOR_GATEWAY, CF_ROLE_ROOMS, config->gateway_count},
@@ -132,6 +134,15 @@ static cf_store_link_config_t link_config(cf_supervisor_t *self, cf_actor_t *act
                                     .is_held = role == CF_STORE_READER};
 }
 
+/* How an actor's thread tells its spans. */
+static cf_spans_t spans(const cf_supervisor_t *self)
+{
+    return (cf_spans_t){.tracer = self->config->trace_url[0]
+                                      ? cf_supervisor_address(self, CF_ACTOR_TRACER, 0)
+                                      : (cf_address_t){0},
+                        .per_second = (uint32_t)self->config->trace_spans_per_second};
+}
+
 static int start_stats(cf_supervisor_t *self)
 {
     cf_stats_t *stats;
@@ -151,7 +162,8 @@ static int start_storage(cf_supervisor_t *self)
     cf_actor_t *actor = actor_of(self, CF_ACTOR_STORAGE, 0);
     cf_storage_config_t config = {.link = link_config(self, actor, CF_STORE_WRITER),
                                   .batch_rows = (uint32_t)self->config->storage_batch_rows,
-                                  .batch_bytes = (uint32_t)self->config->storage_batch_bytes};
+                                  .batch_bytes = (uint32_t)self->config->storage_batch_bytes,
+                                  .spans = spans(self)};
     int rc = cf_storage_new(&storage, &config);
     return rc < 0 ? rc
                   : start(self, CF_ACTOR_STORAGE, 0, &cf_storage_ops, storage, CF_SCHED_NORMAL,
@@ -340,6 +352,7 @@ static int start_stockbot(cf_supervisor_t *self)
                                        .cache_not_found_us =
                                            config->stock_cache_not_found_ms * 1000,
                                        .traceparent = config->stock_traceparent,
+                                       .spans = spans(self),
                                        .random = randombytes_uniform,
                                        .http_ops = &cf_stockbot_http,
                                        .http = client,
@@ -351,6 +364,45 @@ static int start_stockbot(cf_supervisor_t *self)
     }
     cf_actor_watch(actor, cf_http_client_fd(client), cf_stockbot_readable);
     return start(self, CF_ACTOR_STOCKBOT, 0, &cf_stockbot_ops, bot, CF_SCHED_NORMAL,
+                 CF_SUPERVISOR_DEEP_STACK);
+}
+
+static int start_tracer(cf_supervisor_t *self)
+{
+    const cf_config_t *config = self->config;
+    cf_http_client_t *client;
+    cf_tracer_t *tracer;
+    cf_actor_t *actor = actor_of(self, CF_ACTOR_TRACER, 0);
+    int rc = cf_http_client_new(
+        &client, &(cf_http_client_config_t){
+                     .requests_max = 1,
+                     .body_max = CF_TRACER_ANSWER_MAX,
+                     .trusted = config->trace_url,
+                     .agent = cf_agent,
+                     .ca_file = config->trace_ca_file[0] ? config->trace_ca_file : NULL});
+    if (rc < 0)
+        return rc;
+    cf_tracer_config_t tracer_config = {.url = config->trace_url,
+                                        .header = config->trace_header,
+                                        .resource = {cf_version, config->node_name},
+                                        .queue_max = (uint32_t)config->trace_queue_max,
+                                        .batch_max = (uint32_t)config->trace_batch_max,
+                                        .attempts = (uint32_t)config->trace_attempts,
+                                        .interval_us = config->trace_interval_ms * 1000,
+                                        .timeout_us = config->trace_timeout_ms * 1000,
+                                        .pause_us = config->trace_pause_ms * 1000,
+                                        .drain_us = cf_supervisor_shares_us(self, 1),
+                                        .random = randombytes_uniform,
+                                        .http_ops = &cf_tracer_http,
+                                        .http = client,
+                                        .actor = actor};
+    rc = cf_tracer_new(&tracer, &tracer_config);
+    if (rc < 0) {
+        cf_http_client_destroy(&client);
+        return rc;
+    }
+    cf_actor_watch(actor, cf_http_client_fd(client), cf_tracer_readable);
+    return start(self, CF_ACTOR_TRACER, 0, &cf_tracer_ops, tracer, CF_SCHED_BATCH,
                  CF_SUPERVISOR_DEEP_STACK);
 }
 
@@ -407,7 +459,8 @@ static int start_rooms(cf_supervisor_t *self)
                                         ? cf_supervisor_address(self, CF_ACTOR_STOCKBOT, 0)
                                         : (cf_address_t){0},
                              .reader = cf_supervisor_address(self, CF_ACTOR_READER, 0),
-                             .readers = (uint32_t)config->store_readers};
+                             .readers = (uint32_t)config->store_readers,
+                             .spans = spans(self)};
     int rc = 0;
     for (int i = 0; rc == 0 && i < config->rooms_threads_max; i++) {
         cf_rooms_t *rooms;
@@ -523,7 +576,10 @@ static cf_gateway_config_t gateway_config(cf_supervisor_t *self, const char *lis
                                  .proxies = config->http_trusted_proxies.items,
                                  .proxy_count = config->http_trusted_proxies.count,
                                  .metrics_allow = config->metrics_allow.items,
-                                 .metrics_allow_count = config->metrics_allow.count};
+                                 .metrics_allow_count = config->metrics_allow.count,
+                                 .spans = spans(self),
+                                 .sample_one_in = (uint32_t)config->trace_sample_one_in,
+                                 .follow_clients = config->trace_follow_clients};
 }
 
 static int load_pages(cf_supervisor_t *self)
@@ -607,7 +663,7 @@ int cf_supervisor_make(cf_supervisor_t *self)
                     {CF_ACTOR_STOCKBOT, start_stockbot}, {CF_ACTOR_LIMITER, start_limiter},
                     {CF_ACTOR_LOBBY, start_lobby},       {CF_ACTOR_ROOMS, start_rooms},
                     {CF_ACTOR_OBSERVER, start_observer}, {CF_ACTOR_GATEWAY, start_gateways},
-                    {CF_ACTOR_CONTROL, start_control}};
+                    {CF_ACTOR_CONTROL, start_control},   {CF_ACTOR_TRACER, start_tracer}};
     int rc = cf_bus_init(&self->bus, draw_number(self));
     self->bus.trace = self->config->log_messages;
     self->bus.has_mesh = self->config->mesh_listen[0] != '\0';

@@ -419,6 +419,12 @@ static void check_together(loader_t *self)
         config->gateway_credits_bytes < config->http_body_max_bytes)
         complain(self, "gateway.credits_bytes must hold one ws.message_max_bytes and one "
                        "http.body_max_bytes");
+    const char *colon = strchr(config->trace_header, ':');
+    if (config->trace_header[0] &&
+        (!colon || colon == config->trace_header || strpbrk(config->trace_header, "\r\n")))
+        complain(self, "trace.header is not of the form Name: value");
+    if (config->trace_batch_max > config->trace_queue_max)
+        complain(self, "trace.queue_max must hold one trace.batch_max");
     bool has_cert = config->http_tls_cert_file[0], has_key = config->http_tls_key_file[0];
     if (has_cert != has_key)
         complain(self, "http.tls_cert_file and http.tls_key_file need each other");

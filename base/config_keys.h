@@ -17,7 +17,7 @@
  * CHOICE    const char *section_key      low: the values, "a|b=a" also takes b and stores a
  * ADDRESS   const char *section_key      host:port; least and most bytes (0: may be empty, off)
  * URL       const char *section_key      http(s)://host[:port][/path], without a slash at the end; as
- *                                       TEXT
+ *                                       ADDRESS
  * ORIGINS   cf_config_list_t section_key least and most entries: http(s)://host[:port] or *
  * NETWORKS  cf_config_networks_t ...     least and most entries: address or CIDR range
  * CURVE_KEYS cf_config_list_t section_key least and most entries: public CURVE keys, Z85
@@ -40,6 +40,7 @@
     X(sweeper, "Expiry of what has outlived its time.")                                            \
     X(log, "Log lines on stderr.")                                                                 \
     X(metrics, "Prometheus metrics.")                                                              \
+    X(trace, "Spans of sampled requests, told to a collector (OpenTelemetry).")                    \
     X(control, "The way in for `confab ctl`.")                                                     \
     X(shutdown, "What happens on SIGTERM.")
 
@@ -327,6 +328,32 @@
       "A listener of its own for /metrics; empty is none.")                                        \
     X(metrics, allow, NETWORKS, "", "0", "64",                                                     \
       "Who may read /metrics on the service port, besides loopback.")                              \
+    X(trace, url, URL, "", "0", "255",                                                             \
+      "Where spans go, by OTLP over HTTP with JSON: `http://collector:4318/v1/traces`; empty is "  \
+      "nowhere.")                                                                                  \
+    X(trace, header, SECRET, "", "0", "4000",                                                      \
+      "A header for the collector, say `Authorization: Bearer ...`; empty is none.")               \
+    X(trace, ca_file, TEXT, "", "0", "1024",                                                       \
+      "File of the certificates that vouch for a collector by https; empty: those of the system.") \
+    X(trace, sample_one_in, INT, "100", "1", "1000000000",                                         \
+      "Of so many requests one is sampled. It depends on the trace's id alone, so all nodes "      \
+      "choose alike.")                                                                             \
+    X(trace, follow_clients, BOOL, "false", "", "",                                                \
+      "Whether what comes with a traceparent that says so is sampled as well. Anybody can say "    \
+      "so; switch it on behind a proxy that decides.")                                             \
+    X(trace, spans_per_second, INT, "1000", "1", "1000000",                                        \
+      "Spans that one thread tells in a second; what comes beyond is dropped and counted.")        \
+    X(trace, queue_max, INT, "8192", "1", "1000000",                                               \
+      "Spans that may wait for the collector; what comes beyond is dropped and counted.")          \
+    X(trace, batch_max, INT, "512", "1", "4096", "Spans in one request, at most.")                 \
+    X(trace, interval, DURATION, "1s", "1ms", "1m", "How long spans are gathered for a request.")  \
+    X(trace, timeout, DURATION, "10s", "50ms", "5m", "Time one request to the collector has.")     \
+    X(trace, attempts, INT, "5", "1", "100",                                                       \
+      "Requests with the same spans, when the collector cannot be reached or says that it is "     \
+      "busy; then they are dropped and counted.")                                                  \
+    X(trace, pause, DURATION, "1s", "1ms", "1m",                                                   \
+      "Pause before the second of them, give or take a half; twice as long before each further "   \
+      "one, but a minute at most.")                                                                \
     X(control, socket, TEXT, "control.sock", "0", "1024",                                          \
       "Socket in the file system over which `confab ctl` asks the running server, for its own "    \
       "user alone; a relative name is within node.data_dir, and done without where another "       \

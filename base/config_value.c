@@ -276,6 +276,8 @@ static int set_url(const setting_t *set)
     char url[256];
     const char *slashes = strstr(set->text, "://"), *path;
     size_t length = strlen(set->text);
+    if (length == 0 && set->key->low[0] == '0')
+        return keep_text(set, "");
     while (length && set->text[length - 1] == '/')
         length--;
     path = slashes ? strchr(slashes + 3, '/') : NULL;

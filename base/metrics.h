@@ -23,6 +23,12 @@
     "asked; it was away, so the primary was"
 #define CF_BOT_ANSWERS_HELP "commands the bot has answered"
 
+#define CF_SPANS(result) "confab_trace_spans_total{result=\"" result "\"}"
+#define CF_SPANS_HELP                                                                              \
+    "spans of sampled traces: taken by the collector; left out by it of a request that it took; "  \
+    "in a request that it refused; that it did not take in any of trace.attempts, or before this " \
+    "process ended; more than trace.queue_max waited; more than trace.spans_per_second"
+
 #define CF_REPLAYED(result) "confab_dead_letters_replayed_total{result=\"" result "\"}"
 #define CF_REPLAYED_HELP                                                                           \
     "replays of dead letters: the bot has answered, and the letter is gone; it has failed again; " \
@@ -219,6 +225,15 @@
       "other nodes given up: over mesh.queue_max_bytes, or for what they said")                    \
     X(MESH_MALFORMED, COUNTER, "confab_mesh_malformed_total",                                      \
       "frames of other nodes that no node sends")                                                  \
+    X(SPANS_SENT, COUNTER, CF_SPANS("sent"), CF_SPANS_HELP)                                        \
+    X(SPANS_REJECTED, COUNTER, CF_SPANS("rejected"), CF_SPANS_HELP)                                \
+    X(SPANS_REFUSED, COUNTER, CF_SPANS("refused"), CF_SPANS_HELP)                                  \
+    X(SPANS_FAILED, COUNTER, CF_SPANS("failed"), CF_SPANS_HELP)                                    \
+    X(SPANS_FULL, COUNTER, CF_SPANS("full"), CF_SPANS_HELP)                                        \
+    X(SPANS_LIMITED, COUNTER, CF_SPANS("limited"), CF_SPANS_HELP)                                  \
+    X(SPANS_WAITING, GAUGE, "confab_trace_spans_waiting", "spans not taken by the collector yet")  \
+    X(TRACE_REQUESTS, COUNTER, "confab_trace_requests_total", "requests to the collector")         \
+    X(TRACE_FAILURES, COUNTER, "confab_trace_failures_total", "of them, those that failed")        \
     X(LOG_DROPPED, GAUGE, "confab_log_dropped", "log lines dropped")
 
 typedef enum {

@@ -6,10 +6,15 @@
 #include <stdint.h>
 
 #define CF_TRACE_ID_SIZE 16
+#define CF_SPAN_ID_SIZE 8
 
 typedef struct {
     uint8_t id[CF_TRACE_ID_SIZE]; /* zero: none */
     bool sampled;                 /* spans of it are told (actors/tracer.h) */
 } cf_trace_t;
+
+typedef struct {
+    uint8_t bytes[CF_SPAN_ID_SIZE]; /* zero: none */
+} cf_span_id_t;
 
 #endif

@@ -666,7 +666,8 @@ static int make_all(void)
 {
     cf_address_t watched[] = {actor_at[STORAGE], actor_at[READER], actor_at[SWEEPER],
                               actor_at[HASHER]};
-    cf_storage_config_t storage = {link_to_store(STORAGE), 64, 1u << 20};
+    cf_storage_config_t storage = {
+        .link = link_to_store(STORAGE), .batch_rows = 64, .batch_bytes = 1u << 20};
     cf_reader_config_t reader = {.link = link_to_store(READER)};
     cf_sweeper_config_t sweeper = {.interval_us = 20000, .key_ttl_us = KEY_TTL_US};
     cf_stats_config_t stats = {world.actors[STATS], watched, 4, "1", true, false};

@@ -33,10 +33,11 @@ static bool bound(bound_t *out, const char *set)
                                 "mesh.secret_key=" KEY,
                                 "mesh.allowed_keys=" KEY,
                                 "mesh.queue_max_bytes=32GiB",
+                                "trace.url=http://collector",
                                 set ? set : "http.tls_min_version=1.2",
                                 "http.tls_key_file=key",
                                 "http.tls_cert_file=cert"};
-    cf_config_sources_t sources = {.sets = sets, .set_count = without_tls ? 7 : 9};
+    cf_config_sources_t sources = {.sets = sets, .set_count = without_tls ? 8 : 10};
     int rc = cf_config_load(&config, &sources, &report);
     cf_buf_free(&report);
     if (rc < 0)

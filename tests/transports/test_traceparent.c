@@ -27,10 +27,10 @@ Test(traceparent, is_read_whole)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         cf_traceparent_t read;
-        char trace[2 * CF_TRACE_ID_SIZE + 1], span[2 * CF_SPAN_SIZE + 1];
+        char trace[2 * CF_TRACE_ID_SIZE + 1], span[2 * CF_SPAN_ID_SIZE + 1];
         cr_assert(read_text(&read, cases[i].text), "%s", cases[i].text);
         sodium_bin2hex(trace, sizeof trace, read.trace.id, sizeof read.trace.id);
-        sodium_bin2hex(span, sizeof span, read.span, sizeof read.span);
+        sodium_bin2hex(span, sizeof span, read.span.bytes, sizeof read.span.bytes);
         cr_expect(eq(str, trace, TRACE));
         cr_expect(eq(str, span, SPAN));
         cr_expect(eq(int, read.trace.sampled, cases[i].sampled), "%s", cases[i].text);

@@ -35,23 +35,33 @@ static void use_arena(void)
     json_set_alloc_funcs(take_memory, give_memory);
 }
 
-int cf_json_tree_of(json_t **out, char *bytes, size_t size, cf_arena_t *arena)
+static int parse(json_t **out, const char *bytes, size_t size, size_t flags, cf_arena_t *arena)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     json_error_t error;
-    cf_json_relax(bytes, size);
     pthread_once(&once, use_arena);
     memory.arena = arena;
     if (setjmp(memory.no_memory)) {
         memory.arena = NULL;
         return CF_ENOMEM;
     }
-    json_t *root = json_loadb(bytes, size, JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL, &error);
+    json_t *root = json_loadb(bytes, size, flags, &error);
     memory.arena = NULL;
     if (!json_is_object(root))
         return CF_EPROTO;
     *out = root;
     return 0;
+}
+
+int cf_json_tree_of(json_t **out, char *bytes, size_t size, cf_arena_t *arena)
+{
+    cf_json_relax(bytes, size);
+    return parse(out, bytes, size, JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL, arena);
+}
+
+int cf_json_tree_strict(json_t **out, cf_str_t text, cf_arena_t *arena)
+{
+    return parse(out, text.bytes, text.size, JSON_REJECT_DUPLICATES, arena);
 }
 
 int cf_json_tree(json_t **out, cf_str_t text, cf_arena_t *arena)

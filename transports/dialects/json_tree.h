@@ -13,5 +13,7 @@
 int cf_json_tree(json_t **out, cf_str_t text, cf_arena_t *arena);
 /* The same of well-formed UTF-8, which is used up. */
 int cf_json_tree_of(json_t **out, char *bytes, size_t size, cf_arena_t *arena);
+/* As RFC 8259 has it, with its numbers, and nothing else. CF_EPROTO also of a name that is there twice. */
+int cf_json_tree_strict(json_t **out, cf_str_t text, cf_arena_t *arena);
 
 #endif

@@ -9,7 +9,7 @@ enum {
     TRACE = 3,
     TRACE_DIGITS = 2 * CF_TRACE_ID_SIZE,
     SPAN = TRACE + TRACE_DIGITS + 1,
-    SPAN_DIGITS = 2 * CF_SPAN_SIZE,
+    SPAN_DIGITS = 2 * CF_SPAN_ID_SIZE,
     FLAGS = SPAN + SPAN_DIGITS + 1,
     LEAST = FLAGS + 2
 };
@@ -36,11 +36,11 @@ bool cf_traceparent_read(cf_traceparent_t *out, cf_str_t header)
     if (!has_form(header) ||
         sodium_hex2bin(read.trace.id, sizeof read.trace.id, text + TRACE, TRACE_DIGITS, NULL, NULL,
                        NULL) != 0 ||
-        sodium_hex2bin(read.span, sizeof read.span, text + SPAN, SPAN_DIGITS, NULL, NULL, NULL) !=
-            0 ||
+        sodium_hex2bin(read.span.bytes, sizeof read.span.bytes, text + SPAN, SPAN_DIGITS, NULL,
+                       NULL, NULL) != 0 ||
         sodium_hex2bin(&flags, 1, text + FLAGS, 2, NULL, NULL, NULL) != 0 ||
         sodium_is_zero(read.trace.id, sizeof read.trace.id) ||
-        sodium_is_zero(read.span, sizeof read.span))
+        sodium_is_zero(read.span.bytes, sizeof read.span.bytes))
         return false;
     read.trace.sampled = flags & 1;
     *out = read;
@@ -51,6 +51,6 @@ void cf_traceparent_write(char out[CF_TRACEPARENT_TEXT], const cf_traceparent_t 
 {
     char trace[TRACE_DIGITS + 1], span[SPAN_DIGITS + 1];
     sodium_bin2hex(trace, sizeof trace, traceparent->trace.id, sizeof traceparent->trace.id);
-    sodium_bin2hex(span, sizeof span, traceparent->span, sizeof traceparent->span);
+    sodium_bin2hex(span, sizeof span, traceparent->span.bytes, sizeof traceparent->span.bytes);
     snprintf(out, CF_TRACEPARENT_TEXT, "00-%s-%s-%02x", trace, span, traceparent->trace.sampled);
 }

@@ -6,11 +6,9 @@
 #include "str.h"
 #include "trace.h"
 
-#define CF_SPAN_SIZE 8
-
 typedef struct {
     cf_trace_t trace;
-    uint8_t span[CF_SPAN_SIZE]; /* of who asks */
+    cf_span_id_t span; /* of who asks */
 } cf_traceparent_t;
 
 #define CF_TRACEPARENT_TEXT 56 /* bytes of the header's value as it is written here, with NUL */

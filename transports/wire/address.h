@@ -22,13 +22,14 @@
     X(LIMITER, 13, "limiter")                                                                      \
     X(CONTROL, 14, "control")                                                                      \
     X(NODES, 15, "nodes")                                                                          \
-    X(MESH, 16, "mesh")
+    X(MESH, 16, "mesh")                                                                            \
+    X(TRACER, 17, "tracer")
 
 typedef enum {
 #define X(name, number, text) CF_ACTOR_##name = (number),
     CF_ACTOR_MAP(X)
 #undef X
-        CF_ACTOR_KINDS = 17 /* one more than the largest */
+        CF_ACTOR_KINDS = 18 /* one more than the largest */
 } cf_actor_kind_t;
 
 typedef struct {

@@ -14,6 +14,7 @@
 #include "read.h"
 #include "record.h"
 #include "room.h"
+#include "span.h"
 
 typedef struct {
     uint16_t type;

@@ -160,7 +160,9 @@
     X(LEASE, 0x0d03, lease, NOTICE)                                                                \
     X(FENCED, 0x0d04, fenced, NOTICE)                                                              \
     X(BEAT, 0x0d05, beat, NOTICE)                                                                  \
-    X(JOINED, 0x0d06, nothing, NOTICE)
+    X(JOINED, 0x0d06, nothing, NOTICE)                                                             \
+    /* span.h */                                                                                   \
+    X(SPAN, 0x0e01, span, NOTICE)
 
 typedef enum {
 #define X(name, number, shape, role) CF_MSG_##name = (number),

@@ -1,0 +1,118 @@
+/* gateway_spans.c: in whose trace a request is, whether it is sampled, and the spans that are told of it. */
+#include "gateway_routes.h"
+
+#include "clock.h"
+#include "http/traceparent.h"
+#include "random.h"
+#include "wire/span.h"
+
+#include <stdio.h>
+
+#define SHARE_BITS                                                                                 \
+    56 /* of a trace's id, its last, that decide; random by W3C Trace Context, Level 2 */
+
+/* By the id alone, so that whoever sees the trace decides alike. */
+static bool is_sampled(const cf_gateway_t *self, const cf_trace_t *trace)
+{
+    uint64_t share = 0;
+    if (!self->spans.tracer.kind)
+        return false;
+    for (size_t i = sizeof trace->id - SHARE_BITS / 8; i < sizeof trace->id; i++)
+        share = share << 8 | trace->id[i];
+    return share < (UINT64_C(1) << SHARE_BITS) / self->config.sample_one_in;
+}
+
+void cf_gateway_new_trace(cf_gateway_t *self)
+{
+    cf_trace_t trace;
+    cf_random(trace.id, sizeof trace.id);
+    trace.sampled = is_sampled(self, &trace);
+    cf_actor_trace(self->out, &trace);
+}
+
+cf_span_id_t cf_gateway_follow_trace(cf_gateway_t *self, cf_str_t traceparent)
+{
+    cf_traceparent_t theirs;
+    if (!cf_traceparent_read(&theirs, traceparent)) {
+        cf_gateway_new_trace(self);
+        return (cf_span_id_t){0};
+    }
+    bool follows = theirs.trace.sampled && self->config.follow_clients && self->spans.tracer.kind;
+    theirs.trace.sampled = follows || is_sampled(self, &theirs.trace);
+    cf_actor_trace(self->out, &theirs.trace);
+    return theirs.span;
+}
+
+void cf_gateway_begin_span(cf_gateway_t *self, cf_exchange_t *exchange, cf_span_id_t parent)
+{
+    cf_outbox_get_trace(self->out, &exchange->trace);
+    if (!exchange->trace.sampled)
+        return;
+    exchange->parent = parent;
+    exchange->span = cf_span_new();
+}
+
+static void tell(cf_gateway_t *self, const cf_span_told_t *told)
+{
+    cf_spans_tell(&self->spans, self->out, cf_wall_us(), cf_boot_us(), told);
+}
+
+/* Probes and scrapes are no requests that anybody looks for. */
+static bool is_probe(const cf_exchange_t *exchange)
+{
+    return exchange->route && exchange->route->info.access == CF_ACCESS_PROBE;
+}
+
+cf_span_id_t cf_gateway_span_of(const cf_exchange_t *exchange)
+{
+    return exchange && !is_probe(exchange) ? exchange->span : (cf_span_id_t){0};
+}
+
+void cf_gateway_tell_exchange(cf_gateway_t *self, const cf_exchange_t *exchange, int status)
+{
+    char name[CF_SPAN_NAME_MAX + 1];
+    const char *method = cf_route_method_name(exchange->method),
+               *route = cf_route_label(exchange->label);
+    if (!exchange->trace.sampled || is_probe(exchange))
+        return;
+    cf_span_attribute_t attributes[] = {
+        {cf_str("http.request.method"), cf_str(method), 0},
+        {cf_str("http.route"), cf_str(route), 0},
+        {cf_str("http.response.status_code"), {0}, status},
+    };
+    snprintf(name, sizeof name, "%s %s", method, route);
+    tell(self, &(cf_span_told_t){.trace = exchange->trace,
+                                 .id = exchange->span,
+                                 .parent = exchange->parent,
+                                 .kind = CF_SPAN_SERVER,
+                                 .name = name,
+                                 .took_us = cf_boot_us() - exchange->began_us,
+                                 .failed = status >= 500,
+                                 .attributes = attributes,
+                                 .n = sizeof attributes / sizeof attributes[0]});
+}
+
+/* A post or a command on a socket is a request of its own, and this is all that the gateway has to tell of it.
+ * What else is asked beside HTTP requests, for tokens say, is part of no request alone. */
+void cf_gateway_tell_asked(cf_gateway_t *self, const cf_pending_t *pending, bool failed)
+{
+    char name[CF_SPAN_NAME_MAX + 1];
+    bool is_frame = pending->type == CF_MSG_POST || pending->type == CF_MSG_COMMAND;
+    bool is_part = pending->parent.bytes[0] != 0;
+    if (!pending->trace.sampled || (!is_frame && !is_part))
+        return;
+    cf_id_t room = pending->place ? pending->place->room : (cf_id_t){0};
+    cf_msg_t asked = {.trace = pending->trace,
+                      .corr = pending->corr,
+                      .from = cf_outbox_address(self->out),
+                      .room = room};
+    snprintf(name, sizeof name, "%s%s", is_frame ? "frame " : "", cf_msg_name(pending->type));
+    tell(self, &(cf_span_told_t){.trace = pending->trace,
+                                 .room = room,
+                                 .id = cf_span_of(&asked),
+                                 .parent = pending->parent,
+                                 .kind = is_frame ? CF_SPAN_SERVER : CF_SPAN_CLIENT,
+                                 .name = name,
+                                 .took_us = cf_boot_us() - pending->sent_us,
+                                 .failed = failed});
+}
