@@ -100,6 +100,28 @@ def read(client, room):
         return None
 
 
+def told(words):
+    """The commands of docs/operations.md that begin with these: to the end of the block that they stand in."""
+    (found,) = re.findall(rf"^{re.escape(words)}.*?(?=^```)", (ROOT / "docs/operations.md").read_text(), flags=re.M | re.S)
+    return found
+
+
+def test_a_backup_by_root_is_restored_by_the_commands_of_the_documentation(booted, chat):
+    await_serving(booted)
+    ann, room, said = chat()
+    settings = told("export CONFAB_CONFIG=").splitlines()[0]
+    booted.run("sh", "-c", f'{settings}\nFILE=/root/backup\n{told("confab backup")}')
+    late, after, _ = chat()
+    booted.run("sh", "-ec", f'DATA=/var/lib/confab FILE=/root/backup\n{told("systemctl stop confab")}')
+    await_serving(booted)
+    assert [one["id"] for one in booted.until(lambda: read(ann, room), lambda: log_of(booted))] == [said]
+    with pytest.raises(rest.Refused):
+        late.messages(after)
+    assert booted.says("stat", "--format=%U %a", "/root/backup", "/var/lib/confab/confab.db").splitlines() == ["root 600", "confab 600"]
+    assert booted.run("ls", "/data", check=False).returncode != 0
+    booted.run("rm", "-r", "/root/backup", "/var/lib/confab/before")
+
+
 def test_stopped_it_drains_and_ends_well(booted):
     await_serving(booted)
     booted.run("systemctl", "stop", "confab")
