@@ -332,7 +332,8 @@ def test_the_network_policy_can_be_narrowed():
     assert come[8080] == {"ports": [{"port": 8080}]} and 9090 not in come, "the own rule is the last one"
     first = policy["spec"]["ingress"][0]
     assert first["from"][0]["namespaceSelector"] and selects(first["from"][1]["podSelector"]["matchLabels"], test), "helm test gets in"
-    assert go[6432]["to"] == [{"ipBlock": {"cidr": "10.9.0.0/24"}}] and go[11434]["to"] and 443 not in go and 4318 in go
+    assert go[6432]["to"] == [{"ipBlock": {"cidr": "10.9.0.0/24"}}] and go[11434]["to"] and 443 not in go and 8125 in go
+    assert go[14318]["to"] == [{"podSelector": {"matchLabels": {"app": "collector"}}}]
     assert render(SQLITE).one("NetworkPolicy") and set(rules(render(SQLITE).one("NetworkPolicy"), "egress")) == {53, 443}
     assert render(MATRIX["no more than needed"]).of("NetworkPolicy") == []
 
