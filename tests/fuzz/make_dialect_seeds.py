@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Writes the seeds of fuzz_client_frame, fuzz_rest_body, fuzz_query, fuzz_cookie, fuzz_encoders, fuzz_env,
-fuzz_command and fuzz_quote: make_dialect_seeds.py CORPUS_FOLDER"""
+fuzz_command, fuzz_quote and fuzz_otlp: make_dialect_seeds.py CORPUS_FOLDER"""
 import json
 import pathlib
 import sys
@@ -204,6 +204,13 @@ def quote_seeds():
     return seeds
 
 
+def otlp_seeds():
+    texts = ["", "{}", "[]", "null", "<html>Bad Gateway</html>", '{"partialSuccess":{}}', '{"partialSuccess":null}',
+             *(f'{{"partialSuccess":{{"rejectedSpans":{number},"errorMessage":"full"}}}}'
+               for number in ("7", '"12"', "-1", '"-1"', "1.5", '"1x"', '"99999999999999999999"', "1e400", "{}", "[7]", "true"))]
+    return {f"{i:02}": text.encode() for i, text in enumerate(texts)}
+
+
 def main():
     corpus = pathlib.Path(sys.argv[1])
     write(corpus / "client_frame", frame_seeds())
@@ -214,6 +221,7 @@ def main():
     write(corpus / "env", env_seeds())
     write(corpus / "command", command_seeds())
     write(corpus / "quote", quote_seeds())
+    write(corpus / "otlp", otlp_seeds())
 
 
 main()
