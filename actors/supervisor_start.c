@@ -613,8 +613,13 @@ static int start_gateways(cf_supervisor_t *self)
     uint8_t limit_key[sizeof((cf_gateway_config_t *)0)->limit_key];
     char listen[300];
     int connections = cf_descriptors_for_connections(config) / config->gateway_count, rc = 0;
-    if (connections < 1)
+    if (connections < 1) {
+        cf_log_error("too few descriptors: raise the limit on open files",
+                     CF_INT("taken", cf_descriptors_for_actors(config) + CF_DESCRIPTORS_SPARE),
+                     CF_INT("left", cf_descriptors_for_connections(config)),
+                     CF_INT("gateways", config->gateway_count));
         return CF_EFULL;
+    }
     snprintf(listen, sizeof listen, "%s", config->http_listen);
     randombytes_buf(limit_key, sizeof limit_key);
     for (int i = 0; rc == 0 && i < config->gateway_count; i++) {

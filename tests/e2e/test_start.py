@@ -252,3 +252,13 @@ def test_a_port_that_another_server_has_is_not_shared(store_kind, make_server, t
         assert second.launch().wait_exit() == 1
         assert any(line["msg"] == "cannot listen" and "in use" in json.dumps(line) for line in second.lines)
     assert status(first, "/readyz") == 200
+
+
+@pytest.mark.only_store("sqlite")
+def test_too_few_descriptors_are_named(store_kind, make_server):
+    server = make_server()
+    server.wrap = ["prlimit", "--nofile=200:200"]
+    server.allow_errors("^too few descriptors|^cannot start$")
+    assert server.launch().wait_exit() == 69
+    [said] = [line for line in server.lines if line["msg"].startswith("too few descriptors")]
+    assert said["taken"] + said["left"] == 200 and said["left"] < 1
