@@ -173,13 +173,33 @@ def dropped_in(booted):
     restart()
 
 
-def test_a_secret_by_systemd_is_the_services_alone(booted, dropped_in, chat):
-    secret = booted.root / "etc/confab/store-url"
-    secret.touch(mode=0o600)
-    secret.write_text("sqlite:/var/lib/confab/elsewhere.db\n")
-    dropped_in(recipe("LoadCredential="))
+@pytest.fixture
+def with_store_url(booted, dropped_in):
+    """with_store_url(path, mode, group, drop_in): a secret that names a store, in a file as docs/operations.md makes it, and the settings
+    name that path."""
+    secret, settings = booted.root / "etc/confab/store-url", booted.root / "etc/confab/confab.yaml"
+    good = settings.read_text()
+
+    def apply(path, mode, group, drop_in=""):
+        booted.run("install", "-m", mode, "-g", group, "/dev/null", "/etc/confab/store-url")
+        secret.write_text("sqlite:/var/lib/confab/elsewhere.db\n")
+        settings.write_text(f"{good}\nstore: {{url_file: {path}}}\n")
+        dropped_in(drop_in)
+    yield apply
+    settings.write_text(good)
+    secret.unlink()
+    (booted.root / "var/lib/confab/elsewhere.db").unlink()
+
+
+@pytest.mark.parametrize("path, mode, group, drop_in", [
+    ("/etc/confab/store-url", "0640", "confab", None),
+    ("/run/credentials/confab.service/store-url", "0600", "root", "LoadCredential=")])
+def test_a_secret_is_the_services_and_that_of_its_commands(booted, with_store_url, chat, path, mode, group, drop_in):
+    with_store_url(path, mode, group, recipe(drop_in) if drop_in else "")
     chat()
     assert (booted.root / "var/lib/confab/elsewhere.db").exists()
+    for become in ([], ["runuser", "-u", "confab", "--"]):
+        booted.run(*become, "confab", "check-config", "--config", "/etc/confab/confab.yaml")
 
 
 def test_a_port_below_1024_has_to_be_allowed(booted, dropped_in, chat):
