@@ -192,3 +192,6 @@ MATRIX = {
         "http": {"allowed_origins": ["https://a.example.org", "https://b.example.org"], "head_max_bytes": "32KiB", "keepalive": 30},
         "log": {"format": "text"}, "ws": {"ping": "10s"}}, "shutdownSeconds": 120, "preStopSeconds": 20}),
 }
+# What the README shows: files for a helm install like that in front of them.
+EXAMPLES = [yaml.safe_load(text) for text in re.findall(r"^```yaml\n(.*?)^```", (CHART / "README.md").read_text(), re.M | re.S)]
+MATRIX |= {f"example with {next(iter(one))}": merged(OWN_SECRET, one) for one in EXAMPLES}
