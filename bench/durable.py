@@ -46,8 +46,9 @@ def sqlite():
 STORES = {"sqlite": sqlite, "postgres": postgres}
 
 
-def measure(options, folder, store_url, label, writers, seconds, load):
-    environment = serving.settings(folder, store_url, serving.RAISED)
+def measure(options, folder, store_url, label, writers, seconds, load, more=None, meanwhile=lambda _: contextlib.nullcontext()):
+    """more: settings besides; meanwhile(environment) is done while it is measured."""
+    environment = serving.settings(folder, store_url, {**serving.RAISED, **(more or {})})
     tokens = serving.import_users(options, folder, environment, writers)
     own = memory.terms(options, environment)
     server = serving.start_confab(options, environment)
@@ -55,7 +56,8 @@ def measure(options, folder, store_url, label, writers, seconds, load):
         start_kib = memory.rss_kib(server.pid)
         targets = serving.join_all(server.url, tokens, writers, False)
         before = scenarios.scrape(server.url)
-        report = serving.generate(options, folder, label, server, targets, seconds, load)
+        with meanwhile(environment):
+            report = serving.generate(options, folder, label, server, targets, seconds, load)
         after = scenarios.scrape(server.url)
     finally:
         status = server.stop()
