@@ -70,11 +70,11 @@ static int on_span(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     if (msg->from.node != cf_outbox_address(turn->out).node)
         return CF_EPROTO;
     int rc = cf_msg_body(&span, msg, turn->arena);
-    if (rc < 0)
+    if (rc < 0 && rc != CF_ENOMEM)
         return rc;
     if (self->count == self->sending)
         self->gathered_us = turn->boot_us;
-    if (self->count == self->config.queue_max || keep(self, msg, &span) < 0)
+    if (rc < 0 || self->count == self->config.queue_max || keep(self, msg, &span) < 0)
         cf_count(CF_M_SPANS_FULL);
     return 0;
 }

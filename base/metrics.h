@@ -27,7 +27,8 @@
 #define CF_SPANS_HELP                                                                              \
     "spans of sampled traces: taken by the collector; left out by it of a request that it took; "  \
     "in a request that it refused; that it did not take in any of trace.attempts, or before this " \
-    "process ended; more than trace.queue_max waited; more than trace.spans_per_second"
+    "process ended; more than trace.queue_max waited, or there was no memory; more than "          \
+    "trace.spans_per_second"
 
 #define CF_REPLAYED(result) "confab_dead_letters_replayed_total{result=\"" result "\"}"
 #define CF_REPLAYED_HELP                                                                           \
