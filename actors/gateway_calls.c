@@ -400,7 +400,8 @@ static void on_ready(cf_gateway_t *self, cf_turn_t *turn, cf_pending_t *pending,
     cf_buf_t body = {0};
     if (!cf_http_take_answer(self, turn, pending, msg, &state, health_failures))
         return;
-    state.ready = state.ready && !self->draining;
+    state.draining |= self->draining;
+    state.ready = state.ready && !state.draining;
     int rc = cf_rooms_write_ready(&body, &state, self->config.store_connections_max, cf_wall_us());
     cf_http_finish(self, pending->client, state.ready ? 200 : 503, NULL, &body, rc);
 }

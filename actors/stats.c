@@ -179,6 +179,7 @@ static cf_health_state_t health_of(const cf_stats_t *self, int64_t now_us)
 {
     cf_health_state_t health = {.live = is_live(self, now_us), .draining = self->draining};
     add_store(self, now_us, &health);
+    health.joining = self->config.is_joining;
     health.ready =
         (health.store_up || !self->config.has_store) && !self->draining && !self->config.is_joining;
     health.quotes_up = !is_any_breaker_open(self);

@@ -423,9 +423,11 @@ Test(stats_joining, a_node_among_others_is_not_ready_before_it_has_joined_them)
     tell(SECOND_US, targets[0], CF_MSG_STORE_STATE, 0, &up);
     tell(SECOND_US, targets[1], CF_MSG_STORE_STATE, 0, &up);
     cr_assert(health_at(SECOND_US).store_up);
+    cr_assert(health_at(SECOND_US).joining);
     cr_assert(eq(int, health_at(SECOND_US).ready, false));
     tell(SECOND_US, (cf_address_t){NODE, CF_ACTOR_NODES, 0}, CF_MSG_JOINED, 0, NULL);
     cr_assert(health_at(SECOND_US).ready);
+    cr_assert(eq(int, health_at(SECOND_US).joining, false));
 }
 
 Test(stats_time, every_round_probes_all_but_those_that_still_owe_an_answer)

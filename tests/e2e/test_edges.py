@@ -265,7 +265,7 @@ def test_without_its_store_the_server_says_503_and_nothing_else(store_kind, take
     assert set(said) == {"Service unavailable", "Failed to retrieve chatrooms", "Failed to retrieve messages",
                          "Failed to logout"}
     ready = json.loads(server.client().raw("GET", "/health/ready")[2])
-    assert ready["status"] == "not_ready" and ready["database"] == "disconnected"
+    assert ready["status"] == "not_ready" and ready["database"] == "disconnected" and ready["waits_for"] == "the store"
     assert ready["checks"]["database"].keys() <= {"status", "latency_ms"}, "and no text of an error"
     assert ready["checks"]["database"]["status"] == "down"
 

@@ -1,5 +1,6 @@
 """Servers with a mesh on one database: they find each other, link up, and let nobody else in."""
 
+import json
 import pathlib
 import signal
 import socket
@@ -48,7 +49,9 @@ def test_a_node_is_ready_when_it_hears_the_others_and_they_hear_it(store_kind, m
         servers.until(lambda one=node: is_ready(one), "readiness")
     unheard = make_node(2, allowed=range(3), **patient).start()  # the others do not know its key
     assert unheard.wait_log(lambda entry: entry.get("msg") == "a node is there")
-    assert not is_ready(unheard) and all(is_ready(node) for node in nodes)
+    status, _, body = unheard.client().raw("GET", "/readyz")
+    assert status == 503 and json.loads(body)["waits_for"] == "other nodes"
+    assert all(is_ready(node) for node in nodes)
 
 
 def test_a_node_that_was_killed_comes_back(store_kind, make_node):

@@ -1,5 +1,6 @@
 """A database is one server's until nodes can talk: who takes over, who waits, and who may not write any more."""
 
+import json
 import signal
 
 import pytest
@@ -91,7 +92,8 @@ def test_a_server_of_another_name_waits_and_disturbs_nobody(store_kind, make_ser
     chat = ws.Chat(ann, ann.create_room())
     second = beside(first, CONFAB_NODE_NAME="other").listen()
     assert second.wait_log(lambda entry: entry.get("msg") == WAITS)
-    assert second.client().raw("GET", "/readyz")[0] == 503
+    status, _, body = second.client().raw("GET", "/readyz")
+    assert status == 503 and json.loads(body)["waits_for"] == "the store"
     assert second.client().raw("POST", "/api/v1/auth/login", LOGIN, {"Content-Type": "application/json"})[0] == 503
     chat.say("still here")
     chat.close()

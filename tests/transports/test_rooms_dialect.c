@@ -666,8 +666,18 @@ Test(dialect, writes_readiness_in_both_forms_without_inner_errors)
                  "\"quote_service\":\"connected\"}\n"));
     state = (cf_health_state_t){.live = false};
     cr_assert(eq(str, written(cf_rooms_write_ready(&buf, &state, 25, 0)),
-                 "{\"status\":\"not_ready\",\"timestamp\":\"1970-01-01T00:00:00Z\",\"checks\":{"
+                 "{\"status\":\"not_ready\",\"waits_for\":\"the store\","
+                 "\"timestamp\":\"1970-01-01T00:00:00Z\",\"checks\":{"
                  "\"database\":{\"status\":\"down\"},\"rabbitmq\":{\"status\":\"down\"}},"
                  "\"database\":\"disconnected\",\"rabbitmq\":\"disconnected\","
                  "\"quote_service\":\"disconnected\"}\n"));
+    state.joining = true;
+    cr_assert(strstr(written(cf_rooms_write_ready(&buf, &state, 25, 0)),
+                     "\"waits_for\":\"the store or other nodes\"") != NULL);
+    state.store_up = true;
+    cr_assert(strstr(written(cf_rooms_write_ready(&buf, &state, 25, 0)),
+                     "\"waits_for\":\"other nodes\"") != NULL);
+    state.draining = true;
+    cr_assert(strstr(written(cf_rooms_write_ready(&buf, &state, 25, 0)),
+                     "\"waits_for\":\"its end\"") != NULL);
 }

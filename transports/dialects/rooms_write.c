@@ -275,12 +275,24 @@ int cf_rooms_write_health(cf_buf_t *out, const char *status, const char *version
     return end_body(&json);
 }
 
+/* What a node waits for that is not ready. One that begins among others opens the store when its place is free. */
+static const char *waits_for(const cf_health_state_t *state)
+{
+    if (state->draining)
+        return "its end";
+    if (state->joining)
+        return state->store_up ? "other nodes" : "the store or other nodes";
+    return "the store";
+}
+
 int cf_rooms_write_ready(cf_buf_t *out, const cf_health_state_t *state, uint32_t connections_max,
                          int64_t now_us)
 {
     cf_json_t json = {.out = out};
     cf_json_object(&json);
     write_text(&json, "status", state->ready ? "ready" : "not_ready");
+    if (!state->ready)
+        write_text(&json, "waits_for", waits_for(state));
     write_time(&json, "timestamp", whole_second(now_us));
     cf_json_key(&json, "checks");
     cf_json_object(&json);

@@ -28,6 +28,7 @@ static const cf_field_t health_state[] = {
     CF_F_BOOL(cf_health_state_t, live),
     CF_F_BOOL(cf_health_state_t, ready),
     CF_F_BOOL(cf_health_state_t, draining),
+    CF_F_BOOL(cf_health_state_t, joining),
     CF_F_BOOL(cf_health_state_t, store_up),
     CF_F_I64(cf_health_state_t, store_latency_us),
     CF_F_U32(cf_health_state_t, store_connections, 0, UINT32_MAX),

@@ -38,8 +38,9 @@ typedef struct {
 
 typedef struct {
     bool live;  /* every actor answered its last probe, and none is in quarantine */
-    bool ready; /* the store is up and the node is not draining */
+    bool ready; /* the store is up, the node is one of those there are, and it is not draining */
     bool draining;
+    bool joining;             /* it has no place among the nodes yet */
     bool store_up;            /* storage can write, and one reader at least can read */
     int64_t store_latency_us; /* of the last ping */
     uint32_t store_connections, store_in_use;
