@@ -126,6 +126,8 @@ ROWS = [
               ("sum(confab_actor_quarantined{SEL})", "actors in quarantine"), ("sum(increase(confab_rooms_quarantined_total{SEL}[RATE]))", "rooms put away"),
               ("sum(increase(confab_actor_malformed_total{SEL}[RATE]))", "malformed"), ("sum(increase(confab_link_undeliverable_total{SEL}[RATE]))", "undeliverable"),
               ("sum(increase(confab_log_dropped{SEL}[RATE]))", "log lines dropped"), bad=1),
+        lines("Spans for the collector", "ops", "By what became of them, where trace.url names a collector; all but sent are lost.",
+              (per_second("confab_trace_spans_total", "result"), "{{result}}")),
         lines("Rooms in memory", "none", "Awake and resting, by server.", (each("confab_rooms_active"), "{{instance}}"), stacked=True),
     ]),
     ("The bot", [

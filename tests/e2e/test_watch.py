@@ -213,6 +213,9 @@ NOISE = {
     "ConfabQuotesUnavailable": ({"confab_quote_breaker_state": "1x60"}, {"confab_quote_breaker_state": "0x50 1 1 0x8"}),
     "ConfabDeadLetters": ({"confab_dead_letters_total": "0+1x60"}, {"confab_dead_letters_total": "90x55 95x5"}),
     "ConfabDeadLettersLost": ({"confab_dead_letters_lost_total": "0x57 1x3"}, {"confab_dead_letters_lost_total": "1x60"}),
+    "ConfabSpansLost": ({'confab_trace_spans_total{result="failed"}': "0+1x60", 'confab_trace_spans_total{result="sent"}': "0x60",
+                         'confab_trace_spans_total{result="limited"}': "0x60"},
+                        {'confab_trace_spans_total{result="sent"}': "0+1x60", 'confab_trace_spans_total{result="limited"}': "0+1x60"}),
 }
 
 
