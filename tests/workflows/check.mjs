@@ -50,7 +50,7 @@ const rules = {
     "changes of strangers run without anybody's rights or secrets": [
         (workflow) =>
             !["pull_request_target", "workflow_run", "issue_comment"].some((event) => event in workflow.on) &&
-            !/\bsecrets\b/.test(stringify(workflow)),
+            !/\$\{\{[^}]*\bsecrets\b|\bsecrets: /.test(stringify(workflow)),
         (workflow) => (workflow.on.pull_request_target = null),
     ],
     "no expression is put into a script": [
