@@ -104,13 +104,13 @@ int cf_room_on_post(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 /* The run that a post was part of tells storage under which span it is. */
 static void tell_span(cf_room_t *self, cf_turn_t *turn, const cf_queued_post_t *queued, bool failed)
 {
+    if (!queued->request.trace.sampled)
+        return;
     const cf_msg_t append = {.trace = queued->request.trace,
                              .corr = self->run_corr,
                              .from = cf_outbox_address(turn->out),
                              .room = self->id};
     cf_span_attribute_t attributes[] = {{cf_str("confab.run.posts"), {0}, self->run_size}};
-    if (!append.trace.sampled)
-        return;
     cf_spans_tell(&self->host->spans, turn->out, turn->wall_us, turn->boot_us,
                   &(cf_span_told_t){.trace = append.trace,
                                     .room = self->id,
@@ -121,7 +121,7 @@ static void tell_span(cf_room_t *self, cf_turn_t *turn, const cf_queued_post_t *
                                     .took_us = turn->boot_us - queued->arrived_us,
                                     .failed = failed,
                                     .attributes = attributes,
-                                    .n = sizeof attributes / sizeof attributes[0]});
+                                    .n = failed ? 0 : 1}); /* it may never have been in a run */
 }
 
 static void refuse(cf_room_t *self, cf_turn_t *turn, cf_queued_post_t *queued, int err)
