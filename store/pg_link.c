@@ -29,14 +29,18 @@ static void be_silent(void *arg, const char *message)
     (void)arg, (void)message; /* NOTICEs would go to stderr, past the log */
 }
 
-static int lose(cf_pg_link_t *link, const char *what)
+static int lose_for(cf_pg_link_t *link, const char *what, const char *reason)
 {
     if (link->conn)
-        cf_log_warn("postgres: connection lost", CF_STR("what", what),
-                    CF_STR("reason", PQerrorMessage(link->conn)));
+        cf_log_warn("postgres: connection lost", CF_STR("what", what), CF_STR("reason", reason));
     cf_pg_close(link);
     link->sqlstate[0] = '\0';
     return CF_EIO;
+}
+
+static int lose(cf_pg_link_t *link, const char *what)
+{
+    return lose_for(link, what, PQerrorMessage(link->conn));
 }
 
 /* While a database is away there is an attempt a second: why it failed is said when it is not what was said last, and once a minute. */
@@ -254,7 +258,8 @@ static int classify(cf_pg_link_t *link, const PGresult *result)
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
     if (!state || !severity || strcmp(severity, "ERROR") != 0)
-        return lose(link, "the server ended the session");
+        return lose_for(link, "the server ended the session",
+                        PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
     snprintf(link->sqlstate, sizeof link->sqlstate, "%s", state);
     bool value = strncmp(state, "22", 2) == 0 || strncmp(state, "23", 2) == 0;
     if (!value)

@@ -107,4 +107,5 @@ def test_why_the_database_cannot_be_reached_is_said_once_and_not_with_each_attem
     assert server.terminate() == 0
     said = [(line["actor"], line["reason"]) for line in server.lines if line["msg"] == "postgres: cannot connect"]
     assert any("not currently accepting connections" in reason for _, reason in said)
+    assert "terminating connection due to administrator command" in [line.get("reason") for line in server.lines]
     assert {one: said.count(one) for one in said if said.count(one) > (2 if one[0] == "reader" else 1)} == {}
