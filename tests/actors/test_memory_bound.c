@@ -27,16 +27,12 @@ static bool bound(bound_t *out, const char *set)
     cf_config_t config;
     cf_buf_t report = {0};
     bool without_tls = set && strcmp(set, "http.tls_cert_file=") == 0;
-    const char *const sets[] = {"http.connections_max=100",
-                                "store.url=postgres://u@h/d",
-                                "mesh.listen=10.0.0.1:7400",
-                                "mesh.secret_key=" KEY,
-                                "mesh.allowed_keys=" KEY,
-                                "mesh.queue_max_bytes=32GiB",
-                                "trace.url=http://collector",
-                                set ? set : "http.tls_min_version=1.2",
-                                "http.tls_key_file=key",
-                                "http.tls_cert_file=cert"};
+    const char *const sets[] = {
+        "http.connections_max=100",   "store.url=postgres://u@h/d",
+        "mesh.listen=10.0.0.1:7400",  "mesh.secret_key=" KEY,
+        "mesh.allowed_keys=" KEY,     "mesh.queue_max_bytes=32GiB",
+        "trace.url=http://collector", set ? set : "http.tls_min_version=1.2",
+        "http.tls_key_file=key",      "http.tls_cert_file=cert"};
     cf_config_sources_t sources = {.sets = sets, .set_count = without_tls ? 8 : 10};
     int rc = cf_config_load(&config, &sources, &report);
     cf_buf_free(&report);
