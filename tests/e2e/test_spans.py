@@ -169,7 +169,7 @@ def test_spans_that_would_be_too_many_are_dropped_and_counted(store_kind, make_s
     ann = server.user("ann")
     chat = Chat(ann, ann.create_room())
     for number in range(20):
-        chat.say(f"post {number}")
+        chat.post(f"post {number}", key=str(number))  # one behind the other, so that they are answered in one second
     figures = servers.until(lambda: (lambda now: now['confab_trace_spans_total{result="full"}'] > 0
                                      and now['confab_trace_spans_total{result="limited"}'] > 0 and now)(server.metrics()), "drops")
     assert figures["confab_trace_spans_waiting"] == 4
