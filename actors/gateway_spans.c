@@ -11,15 +11,18 @@
 #define SHARE_BITS                                                                                 \
     56 /* of a trace's id, its last, that decide; random by W3C Trace Context, Level 2 */
 
-/* By the id alone, so that whoever sees the trace decides alike. */
+/* By the id alone, so that whoever sees the trace decides alike; the largest ones, as OpenTelemetry's samplers do
+ * (https://opentelemetry.io/docs/specs/otel/trace/tracestate-probability-sampling/): one behind this that keeps
+ * fewer finds what it keeps among what we have kept. */
 static bool is_sampled(const cf_gateway_t *self, const cf_trace_t *trace)
 {
+    const uint64_t all = UINT64_C(1) << SHARE_BITS;
     uint64_t share = 0;
     if (!self->spans.tracer.kind)
         return false;
     for (size_t i = sizeof trace->id - SHARE_BITS / 8; i < sizeof trace->id; i++)
         share = share << 8 | trace->id[i];
-    return share < (UINT64_C(1) << SHARE_BITS) / self->config.sample_one_in;
+    return share >= all - all / self->config.sample_one_in;
 }
 
 void cf_gateway_new_trace(cf_gateway_t *self)

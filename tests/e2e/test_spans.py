@@ -114,10 +114,23 @@ def test_a_client_that_says_its_trace_is_sampled_is_followed_only_if_wanted(stor
     for flag in ("00", "01"):
         server.client().raw("GET", "/api/v1/auth/me", headers={"traceparent": f"00-{TRACE[:-1]}{flag[1]}-{SPAN}-{flag}",
                                                               "Cookie": f"session_id={ann.token}"})
-    last = f"{'0' * 31}1"  # sampled by its id
+    last = "f" * 32  # sampled by its id
     server.client().raw("GET", "/api/v1/auth/me", headers={"traceparent": f"00-{last}-{SPAN}-00", "Cookie": f"session_id={ann.token}"})
     collector.await_span(lambda span: span.trace == last and span.kind == SERVER, "the last request's span")
     assert {span.trace for span in collector.spans} == {last, *([f"{TRACE[:-1]}1"] if follows == "true" else [])}
+
+
+@pytest.mark.only_store("sqlite")
+def test_of_all_traces_those_with_the_largest_ends_are_sampled(store_kind, make_server, collector):
+    """As OpenTelemetry's samplers choose, by the last seven bytes: of four, those from 0xc0... on."""
+    server = make_server(tracing(collector, CONFAB_TRACE_SAMPLE_ONE_IN="4")).start()
+    ends = {f"{'1' * 18}{end}": sampled for end, sampled in (
+        ("0" * 14, False), ("bf" + "f" * 12, False), ("c0" + "0" * 12, True), ("f" * 14, True))}
+    for trace in ends:
+        server.client().raw("GET", "/api/v1/auth/me", headers={"traceparent": f"00-{trace}-{SPAN}-00"})
+    for trace in (trace for trace, sampled in ends.items() if sampled):
+        collector.await_span(lambda span, trace=trace: span.trace == trace, trace)
+    assert not [span for span in collector.spans if not ends.get(span.trace, True)]
 
 
 @pytest.mark.only_store("sqlite")
