@@ -71,28 +71,37 @@ cf_span_id_t cf_gateway_span_of(const cf_exchange_t *exchange)
     return exchange && !is_probe(exchange) ? exchange->span : (cf_span_id_t){0};
 }
 
+/* Names and attributes are those of OpenTelemetry's semantic conventions for HTTP; what is no route has none. */
 void cf_gateway_tell_exchange(cf_gateway_t *self, const cf_exchange_t *exchange, int status)
 {
-    char name[CF_SPAN_NAME_MAX + 1];
-    const char *method = cf_route_method_name(exchange->method),
-               *route = cf_route_label(exchange->label);
+    char name[CF_SPAN_NAME_MAX + 1], status_text[12];
+    bool is_known = exchange->method != CF_METHOD_OTHER, failed = status >= 500,
+         has_route = exchange->label > CF_ROUTE_FILE;
+    const char *method = is_known ? cf_route_method_name(exchange->method) : "_OTHER";
+    const char *route = cf_route_label(exchange->label);
     if (!exchange->trace.sampled || is_probe(exchange))
         return;
-    cf_span_attribute_t attributes[] = {
+    cf_span_attribute_t attributes[4] = {
         {cf_str("http.request.method"), cf_str(method), 0},
-        {cf_str("http.route"), cf_str(route), 0},
         {cf_str("http.response.status_code"), {0}, status},
     };
-    snprintf(name, sizeof name, "%s %s", method, route);
+    uint32_t n = 2;
+    snprintf(status_text, sizeof status_text, "%d", status);
+    if (has_route)
+        attributes[n++] = (cf_span_attribute_t){cf_str("http.route"), cf_str(route), 0};
+    if (failed)
+        attributes[n++] = (cf_span_attribute_t){cf_str("error.type"), cf_str(status_text), 0};
+    snprintf(name, sizeof name, "%s%s%s", is_known ? method : "HTTP", has_route ? " " : "",
+             has_route ? route : "");
     tell(self, &(cf_span_told_t){.trace = exchange->trace,
                                  .id = exchange->span,
                                  .parent = exchange->parent,
                                  .kind = CF_SPAN_SERVER,
                                  .name = name,
                                  .took_us = cf_boot_us() - exchange->began_us,
-                                 .failed = status >= 500,
+                                 .failed = failed,
                                  .attributes = attributes,
-                                 .n = sizeof attributes / sizeof attributes[0]});
+                                 .n = n});
 }
 
 /* A post or a command on a socket is a request of its own, and this is all that the gateway has to tell of it.

@@ -77,6 +77,33 @@ def test_a_request_is_told_with_what_it_asked_and_in_the_trace_that_its_client_i
     assert told.attributes["http.response.status_code"] == "401" and not told.failed, "the server has not failed"
 
 
+@pytest.mark.only_store("sqlite")
+@pytest.mark.parametrize("method, path, status, name, known, route", (
+    ("GET", "/api/v1/chatrooms/none/messages", 401, "GET /api/v1/chatrooms/{id}/messages", "GET", "/api/v1/chatrooms/{id}/messages"),
+    ("GET", "/of/nobody", 404, "GET", "GET", None),
+    ("GET", "/", 200, "GET", "GET", None),
+    ("BREW", "/api/v1/chatrooms", 405, "HTTP /api/v1/chatrooms", "_OTHER", "/api/v1/chatrooms"),
+))
+def test_a_request_has_the_name_of_its_route_and_no_other(store_kind, make_server, collector, method, path, status, name, known, route):
+    """Semantic conventions for HTTP: a method that is not known is _OTHER, what is no route is not named."""
+    server = make_server(tracing(collector)).start()
+    assert server.client().raw(method, path, headers={"traceparent": f"00-{TRACE}-{SPAN}-00"})[0] == status
+    told = collector.await_span(lambda span: span.trace == TRACE and span.kind == SERVER)
+    assert told.name == name and not told.failed and "error.type" not in told.attributes
+    assert told.attributes["http.request.method"] == known and told.attributes.get("http.route") == route
+
+
+@pytest.mark.only_store("sqlite")
+def test_a_request_that_the_server_has_failed_says_how(store_kind, faults, make_server, collector):
+    server = make_server(tracing(collector)).start()
+    server.allow_errors("store")
+    faults.write_text("read fail\n")
+    assert server.client().raw("GET", "/api/v1/auth/me", headers={
+        "traceparent": f"00-{TRACE}-{SPAN}-00", "Cookie": f"session_id={'x' * 43}"})[0] == 503
+    told = collector.await_span(lambda span: span.trace == TRACE and span.kind == SERVER)
+    assert told.failed and told.attributes["error.type"] == told.attributes["http.response.status_code"] == "503"
+
+
 def test_probes_and_scrapes_are_told_to_nobody(store_kind, make_server, collector):
     server = make_server(tracing(collector)).start()
     for path in ("/livez", "/readyz", "/health", "/metrics"):
