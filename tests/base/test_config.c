@@ -61,6 +61,26 @@ Test(config, takes_flag_over_environment_over_file_over_default)
     cr_expect(eq(int, config.gateway_count, 2)); /* set to nothing is not set */
 }
 
+Test(config, a_header_for_the_collector_of_traces_has_a_name_and_a_value)
+{
+    static const char *const good[] = {"Authorization: Bearer x=", "X-Key:v",
+                                       "x_!1: a: b, \xc3\xbc"};
+    static const char *const bad[] = {"Authorization", ":",           ": v",
+                                      "X-Key:",        "X-Key:  ",    "X Key: v",
+                                      "X-Key : v",     "\xc3\xbc: v", "X-Key: v\r\nY: w"};
+    char setting[64];
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        snprintf(setting, sizeof setting, "CONFAB_TRACE_HEADER=%s", good[i]);
+        cr_expect(eq(int, load("", NULL, setting, NULL, NULL), 0), "%s", good[i]);
+        cr_expect(eq(str, (char *)config.trace_header, (char *)good[i]));
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        snprintf(setting, sizeof setting, "CONFAB_TRACE_HEADER=%s", bad[i]);
+        cr_expect(eq(int, load("", NULL, setting, NULL, NULL), CF_ERANGE), "%s", bad[i]);
+        cr_expect(strstr(said(), "trace.header") != NULL);
+    }
+}
+
 Test(config, a_certificate_and_its_key_need_each_other)
 {
     cr_expect(eq(int, load("http: {tls_cert_file: c.pem}", NULL, NULL, NULL, NULL), CF_ERANGE));
