@@ -93,7 +93,8 @@ static int write_body(const cf_tracer_t *self, uint32_t n, cf_buf_t *out)
     return rc < 0 ? rc : cf_otlp_end(out);
 }
 
-/* Doubled each time, and give or take a half, so that nodes which failed together do not come back together. */
+/* Doubled each time, and give or take a half as far as the longest pause allows, so that nodes which failed
+ * together do not come back together. */
 static int64_t pause_us(const cf_tracer_t *self, int64_t wanted_us)
 {
     int64_t base_us = self->config.pause_us;
@@ -101,7 +102,9 @@ static int64_t pause_us(const cf_tracer_t *self, int64_t wanted_us)
         base_us *= 2;
     if (base_us > CF_TRACER_PAUSE_MAX_US)
         base_us = CF_TRACER_PAUSE_MAX_US;
-    int64_t own_us = base_us / 2 + self->config.random((uint32_t)base_us);
+    int64_t half_us = base_us / 2, longest_us = CF_TRACER_PAUSE_MAX_US - half_us;
+    int64_t own_us =
+        half_us + self->config.random((uint32_t)(base_us < longest_us ? base_us : longest_us));
     return wanted_us > own_us ? wanted_us : own_us;
 }
 
