@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #define SECOND_US INT64_C(1000000)
+#define QUIET_US (60 * SECOND_US) /* one that takes every other request would be a line for each */
 #define PAUSE_MAX_S (CF_TRACER_PAUSE_MAX_US / SECOND_US)
 
 /* A span as it is sent. */
@@ -20,13 +21,14 @@ struct cf_tracer {
     cf_tracer_config_t config;
     written_t *ring; /* config.queue_max of them; owned */
     uint32_t first, count;
-    uint32_t sending;      /* of the first ones: they are under way, */
-    void *request;         /* with this */
-    uint32_t attempts;     /* at the first ones */
-    int64_t gathered_us;   /* when the first of those that wait came */
-    int64_t not_before_us; /* nothing is sent: the pause behind a failure */
-    bool is_failing;       /* the collector; said once */
-    cf_turn_t *turn;       /* of the call under way, for what the HTTP client calls */
+    uint32_t sending;       /* of the first ones: they are under way, */
+    void *request;          /* with this */
+    uint32_t attempts;      /* at the first ones */
+    int64_t gathered_us;    /* when the first of those that wait came */
+    int64_t not_before_us;  /* nothing is sent: the pause behind a failure */
+    bool said_failing;      /* of the collector, and not yet taken back */
+    int64_t quiet_until_us; /* it is not said again before */
+    cf_turn_t *turn;        /* of the call under way, for what the HTTP client calls */
     bool draining;
     bool owes_drained;
     int64_t drain_until_us;
@@ -108,20 +110,22 @@ static int64_t pause_us(const cf_tracer_t *self, int64_t wanted_us)
     return wanted_us > own_us ? wanted_us : own_us;
 }
 
-static void note_failing(cf_tracer_t *self, const char *reason, int status)
+static void note_failing(cf_tracer_t *self, int64_t boot_us, const char *reason, int status)
 {
     cf_count(CF_M_TRACE_FAILURES);
-    if (!self->is_failing)
-        cf_log_warn("the collector of traces takes no spans", CF_STR("reason", reason),
-                    CF_INT("status", status));
-    self->is_failing = true;
+    if (self->said_failing || boot_us < self->quiet_until_us)
+        return;
+    cf_log_warn("the collector of traces takes no spans", CF_STR("reason", reason),
+                CF_INT("status", status));
+    self->said_failing = true;
+    self->quiet_until_us = boot_us + QUIET_US;
 }
 
 /* It may go better later. */
 static void failed(cf_tracer_t *self, int64_t boot_us, uint32_t n, const char *reason, int status,
                    int64_t wanted_us)
 {
-    note_failing(self, reason, status);
+    note_failing(self, boot_us, reason, status);
     self->not_before_us = boot_us + pause_us(self, wanted_us);
     if (self->attempts >= self->config.attempts)
         drop(self, n, CF_M_SPANS_FAILED);
@@ -131,9 +135,9 @@ static void took(cf_tracer_t *self, uint32_t n, cf_str_t answer)
 {
     uint64_t left_out = cf_otlp_rejected(answer, self->turn->arena);
     uint32_t rejected = left_out < n ? (uint32_t)left_out : n;
-    if (self->is_failing)
+    if (self->said_failing)
         cf_log_info("the collector of traces takes spans again");
-    self->is_failing = false;
+    self->said_failing = false;
     drop(self, rejected, CF_M_SPANS_REJECTED);
     drop(self, n - rejected, CF_M_SPANS_SENT);
 }
@@ -158,7 +162,7 @@ static void on_answer(void *arg, const cf_http_answer_t *answer)
             answer->retry_after_s < PAUSE_MAX_S ? answer->retry_after_s : PAUSE_MAX_S;
         failed(self, boot_us, n, "it is busy", answer->status, wanted_s * SECOND_US);
     } else {
-        note_failing(self, "it refuses them", answer->status);
+        note_failing(self, boot_us, "it refuses them", answer->status);
         drop(self, n, CF_M_SPANS_REFUSED);
     }
 }

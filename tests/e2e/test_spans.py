@@ -203,6 +203,21 @@ def test_what_a_busy_collector_has_not_taken_comes_again_and_what_it_refuses_doe
 
 
 @pytest.mark.only_store("sqlite")
+def test_a_collector_that_takes_every_other_request_does_not_fill_the_log(store_kind, make_server, collector):
+    collector.statuses = [503, 200] * 10
+    server = make_server(tracing(collector, CONFAB_TRACE_PAUSE="1ms", CONFAB_TRACE_BATCH_MAX="2")).start()
+    server.allow_errors("the collector of traces takes no spans")
+    ann = server.user("ann")
+    chat = Chat(ann, ann.create_room())
+    for number in range(20):
+        chat.say(f"post {number}")
+    servers.until(lambda: server.metrics()["confab_trace_failures_total"] == 10, "all failures")
+    server.terminate()
+    said = [line["msg"] for line in server.lines if line["msg"].startswith("the collector of traces")]
+    assert said == ["the collector of traces takes no spans", "the collector of traces takes spans again"]
+
+
+@pytest.mark.only_store("sqlite")
 def test_spans_that_would_be_too_many_are_dropped_and_counted(store_kind, make_server, collector):
     collector.free.clear()  # it takes the first request, and answers nothing
     server = make_server(tracing(collector, CONFAB_TRACE_QUEUE_MAX="4", CONFAB_TRACE_BATCH_MAX="2", CONFAB_TRACE_SPANS_PER_SECOND="3")).start()
