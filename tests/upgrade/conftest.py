@@ -1,4 +1,4 @@
-"""The fixtures of the end-to-end tests, and servers of the previous version beside those under test."""
+"""The fixtures of the end-to-end tests, and servers of the previous and the next version beside those under test."""
 
 import os
 import pathlib
@@ -14,12 +14,13 @@ from fixtures import *  # noqa: E402,F401,F403
 from fixtures import pytest_configure, pytest_generate_tests  # noqa: E402,F401
 
 PREVIOUS = pathlib.Path(os.environ["CONFAB_PREVIOUS"])
+NEXT = pathlib.Path(os.environ["CONFAB_NEXT"])  # this one with one migration more: CMakeLists.txt
 
 
 class Version(servers.Server):
     """A server that may go on with another binary when it is started again."""
 
-    binary = PREVIOUS
+    binary = servers.BINARY
 
     def program(self, words, extra):
         _, env = super().program(words, extra)
@@ -28,4 +29,8 @@ class Version(servers.Server):
 
 @pytest.fixture
 def make_version(make_one):
-    return lambda env=None: make_one(env, kind=Version)
+    def make(binary, env=None):
+        server = make_one(env, kind=Version)
+        server.binary = binary
+        return server
+    return make
