@@ -218,7 +218,7 @@ static int on_answer(void *state, cf_turn_t *turn, const cf_msg_t *msg)
     }
     cf_gateway_speak_of(pending->client);
     pending->answer(self, turn, pending, msg);
-    cf_gateway_tell_asked(self, pending, msg->type == CF_MSG_REFUSED);
+    cf_gateway_tell_asked(self, pending, msg);
     cf_gateway_drop_pending(self, pending);
     cf_gateway_speak_of(NULL);
     return 0;
@@ -353,7 +353,7 @@ static cf_pending_t *give_up(cf_gateway_t *self, cf_pending_t *pending)
         cf_http_timed_out(self, client);
     else if (client)
         cf_socket_gave_up(self, pending);
-    cf_gateway_tell_asked(self, pending, true);
+    cf_gateway_tell_asked(self, pending, NULL);
     cf_gateway_drop_pending(self, pending);
     cf_pending_t *next = self->pendings; /* in order of sending, and so of corr */
     while (next && next->corr < corr)

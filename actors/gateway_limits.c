@@ -334,7 +334,7 @@ static void on_refused(cf_gateway_t *self, cf_turn_t *turn, cf_user_sockets_t *u
         cf_gateway_speak_of(frame->client);
         cf_log_trace(&frame->trace);
         frame->answer(self, turn, frame, msg);
-        cf_gateway_tell_asked(self, frame, true);
+        cf_gateway_tell_asked(self, frame, msg);
         cf_gateway_drop_pending(self, frame);
     }
 }

@@ -2,8 +2,10 @@
 #include "gateway_routes.h"
 
 #include "clock.h"
+#include "err.h"
 #include "http/traceparent.h"
 #include "random.h"
+#include "wire/control.h"
 #include "wire/span.h"
 
 #include <stdio.h>
@@ -104,9 +106,31 @@ void cf_gateway_tell_exchange(cf_gateway_t *self, const cf_exchange_t *exchange,
                                  .n = n});
 }
 
+/* NULL: there was no answer. */
+static int reason_of(cf_gateway_t *self, const cf_msg_t *answer)
+{
+    cf_refused_t refused;
+    if (!answer)
+        return CF_ETIME;
+    if (answer->type != CF_MSG_REFUSED)
+        return 0;
+    return cf_msg_body(&refused, answer, &self->arena) < 0 ? CF_EINTERNAL : -(int)refused.reason;
+}
+
+/* As a status below 500 is no failure of who has answered with it. */
+static bool is_askers_fault(int err)
+{
+    static const int all[] = {CF_ERANGE, CF_EPERM,     CF_ENOENT, CF_EEXIST, CF_EAGAIN,
+                              CF_EFULL,  CF_ECONFLICT, CF_EAUTH,  CF_ELIMIT};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (err == all[i])
+            return true;
+    return false;
+}
+
 /* A post or a command on a socket is a request of its own, and this is all that the gateway has to tell of it.
  * What else is asked beside HTTP requests, for tokens say, is part of no request alone. */
-void cf_gateway_tell_asked(cf_gateway_t *self, const cf_pending_t *pending, bool failed)
+void cf_gateway_tell_asked(cf_gateway_t *self, const cf_pending_t *pending, const cf_msg_t *answer)
 {
     char name[CF_SPAN_NAME_MAX + 1];
     bool is_frame = pending->type == CF_MSG_POST || pending->type == CF_MSG_COMMAND;
@@ -118,6 +142,9 @@ void cf_gateway_tell_asked(cf_gateway_t *self, const cf_pending_t *pending, bool
                       .corr = pending->corr,
                       .from = cf_outbox_address(self->out),
                       .room = room};
+    int err = reason_of(self, answer);
+    bool failed = err < 0 && !(is_frame && is_askers_fault(err));
+    cf_span_attribute_t attributes[] = {{cf_str("error.type"), cf_str(cf_err_text(err)), 0}};
     snprintf(name, sizeof name, "%s%s", is_frame ? "frame " : "", cf_msg_name(pending->type));
     tell(self, &(cf_span_told_t){.trace = pending->trace,
                                  .room = room,
@@ -126,5 +153,7 @@ void cf_gateway_tell_asked(cf_gateway_t *self, const cf_pending_t *pending, bool
                                  .kind = is_frame ? CF_SPAN_SERVER : CF_SPAN_CLIENT,
                                  .name = name,
                                  .took_us = cf_boot_us() - pending->sent_us,
-                                 .failed = failed});
+                                 .failed = failed,
+                                 .attributes = attributes,
+                                 .n = failed ? 1 : 0});
 }

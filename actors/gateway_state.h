@@ -278,8 +278,8 @@ void cf_gateway_begin_span(cf_gateway_t *self, cf_exchange_t *exchange, cf_span_
 void cf_gateway_tell_exchange(cf_gateway_t *self, const cf_exchange_t *exchange, int status);
 /* That what is asked for it is part of; zero: none, and NULL for exchange. */
 cf_span_id_t cf_gateway_span_of(const cf_exchange_t *exchange);
-/* What another actor was asked, and has answered. */
-void cf_gateway_tell_asked(cf_gateway_t *self, const cf_pending_t *pending, bool failed);
+/* What another actor was asked, and its answer; NULL: none came. */
+void cf_gateway_tell_asked(cf_gateway_t *self, const cf_pending_t *pending, const cf_msg_t *answer);
 
 /* gateway_socket.c */
 void cf_socket_decide(cf_gateway_t *self, cf_client_t *client); /* a member asks to upgrade */

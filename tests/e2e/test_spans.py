@@ -102,6 +102,21 @@ def test_a_request_that_the_server_has_failed_says_how(store_kind, faults, make_
         "traceparent": f"00-{TRACE}-{SPAN}-00", "Cookie": f"session_id={'x' * 43}"})[0] == 503
     told = collector.await_span(lambda span: span.trace == TRACE and span.kind == SERVER)
     assert told.failed and told.attributes["error.type"] == told.attributes["http.response.status_code"] == "503"
+    asked = collector.await_span(lambda span: span.trace == TRACE and span.name == "AUTHENTICATE")
+    assert asked.failed and asked.attributes["error.type"] == "storage failed"
+
+
+@pytest.mark.only_store("sqlite")
+def test_a_post_beyond_its_users_limit_is_no_failure_of_the_server(store_kind, make_server, collector):
+    server = make_server(tracing(collector, CONFAB_LIMITS_POSTS_PER_MINUTE="1")).start()
+    ann = server.user("ann")
+    chat = Chat(ann, ann.create_room())
+    chat.say("one")
+    chat.post("two")
+    assert chat.until("error")["code"] == "RATE_LIMIT_EXCEEDED"
+    server.terminate()
+    frames = [span for span in collector.spans if span.name == "frame POST"]
+    assert len(frames) == 2 and not any(span.failed or "error.type" in span.attributes for span in frames)
 
 
 def test_probes_and_scrapes_are_told_to_nobody(store_kind, make_server, collector):
