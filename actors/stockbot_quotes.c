@@ -254,11 +254,13 @@ static void on_answer(void *arg, const cf_http_answer_t *answer)
     cf_log_trace(NULL);
 }
 
-/* Each attempt is a span of its own, in the trace of one of those who wait for the quote. */
+/* Each attempt is a span of its own, in the trace of one of those who wait for the quote. Where nobody is told
+ * of it, what the service does for it is not to hang below it. */
 static void begin_span(cf_inquiry_t *inquiry, int64_t boot_us)
 {
     const cf_msg_t *request = &inquiry->asks->request;
     inquiry->trace = request->trace;
+    inquiry->trace.sampled &= inquiry->bot->spans.tracer.kind != 0;
     inquiry->parent = cf_span_of(request);
     inquiry->span = cf_span_new();
     inquiry->begun_us = boot_us;

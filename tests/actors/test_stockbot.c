@@ -1005,6 +1005,25 @@ Test(stockbot, tells_the_service_the_trace_of_who_asks_and_a_span_for_each_attem
     cr_assert(ne(int, memcmp(&second.span, &first.span, sizeof first.span), 0));
 }
 
+Test(stockbot, says_that_a_trace_is_sampled_only_where_a_tracer_is_told_of_the_attempt)
+{
+    static const cf_address_t tracers[] = {{0}, {1, CF_ACTOR_TRACER, 0}};
+    cf_trace_t trace = {{1}, true};
+    for (size_t i = 0; i < sizeof tracers / sizeof tracers[0]; i++) {
+        cf_traceparent_t said;
+        end();
+        config.traceparent = true;
+        config.spans = (cf_spans_t){.tracer = tracers[i], .per_second = 1};
+        begin();
+        cf_outbox_trace(scratch, &trace);
+        ask(1, "A");
+        at_ms(0);
+        cr_assert(eq(str, heard(), "get A 10000ms"));
+        cr_assert(cf_traceparent_read(&said, cf_str(header_sent + 13)), "%s", header_sent);
+        cr_assert(eq(int, said.trace.sampled, i == 1));
+    }
+}
+
 TestSuite(stockbot_drain, .init = start_thread, .fini = actors_stop, .timeout = 60);
 
 static void ask_thread(uint64_t n)
