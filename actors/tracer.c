@@ -147,22 +147,29 @@ static bool is_busy(int status)
     return status == 429 || status == 502 || status == 503 || status == 504;
 }
 
+/* Of one that is too long to read the status is known: with 200 no collector has answered, which says less. */
+static bool has_answered(const cf_http_answer_t *answer)
+{
+    return answer->rc == 0 || (answer->rc == CF_ERANGE && answer->status >= 200);
+}
+
 static void on_answer(void *arg, const cf_http_answer_t *answer)
 {
     cf_tracer_t *self = arg;
     uint32_t n = self->sending;
     int64_t boot_us = self->turn->boot_us;
+    int status = answer->status;
     self->sending = 0;
-    if (answer->rc < 0) {
+    if (!has_answered(answer)) {
         failed(self, boot_us, n, answer->reason, 0, 0);
-    } else if (answer->status >= 200 && answer->status < 300) {
+    } else if (answer->rc == 0 && status >= 200 && status < 300) {
         took(self, n, answer->body);
-    } else if (is_busy(answer->status)) {
+    } else if (is_busy(status)) {
         int64_t wanted_s =
             answer->retry_after_s < PAUSE_MAX_S ? answer->retry_after_s : PAUSE_MAX_S;
-        failed(self, boot_us, n, "it is busy", answer->status, wanted_s * SECOND_US);
+        failed(self, boot_us, n, "it is busy", status, wanted_s * SECOND_US);
     } else {
-        note_failing(self, boot_us, "it refuses them", answer->status);
+        note_failing(self, boot_us, answer->rc == 0 ? "it refuses them" : answer->reason, status);
         drop(self, n, CF_M_SPANS_REFUSED);
     }
 }

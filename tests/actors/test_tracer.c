@@ -362,6 +362,26 @@ Test(tracer, drops_what_a_collector_refuses)
     cr_assert(eq(int, collector.posts, 7));
 }
 
+/* A page of an error, say: what was refused is not to be sent again, nor what may have been taken. */
+Test(tracer, goes_by_the_status_of_an_answer_that_is_too_long)
+{
+    static const struct {
+        int status;
+        char *counted;
+    } cases[] = {{404, "refused 1"}, {200, "refused 2"}, {100, NULL}, {0, NULL}};
+    int64_t ms = 0;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        tell("a");
+        at_ms(ms += 1000);
+        collector_says((cf_http_answer_t){
+            .rc = CF_ERANGE, .status = cases[i].status, .reason = "the answer is too big"});
+        int64_t next_ms = at_ms(ms);
+        cr_assert(eq(int, next_ms == -1, cases[i].counted != NULL), "%d", cases[i].status);
+        cr_assert(eq(str, counted(), cases[i].counted ? cases[i].counted : "refused 2"));
+        ms = next_ms > 0 ? next_ms : ms;
+    }
+}
+
 Test(tracer, asks_again_when_a_request_cannot_be_begun)
 {
     collector.cannot_begin = true;
