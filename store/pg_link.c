@@ -268,6 +268,18 @@ static int classify(cf_pg_link_t *link, const PGresult *result)
     return value ? CF_ERANGE : CF_EIO;
 }
 
+/* A lock that was not had in lock_timeout, or never could be, is nothing wrong: no word in the log. */
+static int refused(cf_pg_link_t *link, const PGresult *result)
+{
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    if (state && (strcmp(state, "55P03") == 0 || strcmp(state, "40P01") == 0)) {
+        cf_pg_close(link);
+        return CF_EAGAIN;
+    }
+    classify(link, result);
+    return lose(link, "set up");
+}
+
 /* The last result of what was sent outside of pipeline mode. */
 static int finish_run(cf_pg_link_t *link, PGresult **out)
 {
@@ -285,9 +297,9 @@ static int finish_run(cf_pg_link_t *link, PGresult **out)
     }
     ExecStatusType status = PQresultStatus(last);
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
-        classify(link, last);
+        int rc = refused(link, last);
         PQclear(last);
-        return lose(link, "set up");
+        return rc;
     }
     if (out)
         *out = last;

@@ -52,7 +52,8 @@ int cf_pg_connect(cf_pg_link_t *link);
 /* Prepares the statements and enters pipeline mode. 0 or CF_EIO. */
 int cf_pg_prepare(cf_pg_link_t *link);
 /* Runs SQL without parameters outside of pipeline mode and gives its last result (*out may be NULL:
- * do not care). Caller clears. 0 or CF_EIO. */
+ * do not care). Caller clears. 0 or CF_EIO; CF_EAGAIN: others hold a lock (lock_timeout has passed,
+ * or it was a deadlock). The connection is closed after an error. */
 int cf_pg_run(cf_pg_link_t *link, const char *sql, PGresult **out);
 /* The same for one statement with parameters, given as text; its result is dropped. */
 int cf_pg_run_with(cf_pg_link_t *link, const char *sql, const char *const *values, int n);

@@ -22,6 +22,7 @@
 #include "pg_array.h"
 #include "pg_link.h"
 #include "store.h"
+#include "wait.h"
 
 #include <endian.h>
 #include <stdio.h>
@@ -29,6 +30,7 @@
 #include <string.h>
 
 #define MIGRATE_MS 60000 /* deadline of opening as WRITER; another one may be migrating */
+#define MIGRATE_PAUSE_US INT64_C(2000000) /* between two tries to get all locks of a migration */
 #define MIGRATE_LOCK "7309453117221" /* any number that nobody else locks: "confab" in base 36 */
 
 typedef enum {
@@ -1479,29 +1481,70 @@ static int apply(postgres_t *self, const cf_migration_t *migration)
 {
     int rc = cf_pg_run(&self->link, migration->sql, NULL);
     cf_crash_point("in_migrate");
-    if (rc == 0)
-        rc = note(self, migration);
-    if (rc == 0)
-        cf_log_info("postgres: migrated", CF_STR("migration", migration->name));
-    return rc;
+    return rc == 0 ? note(self, migration) : rc;
 }
 
-/* All missing migrations in one transaction, which holds the advisory lock to its end; whoever
- * starts at the same time waits there and then finds nothing left to do. */
-static int migrate(postgres_t *self)
+/* Until the transaction ends others wait who migrate as well. lock_ms: so long any other lock is waited for. */
+static int lock_schema(postgres_t *self, const char *lock_ms)
 {
-    int rc = cf_pg_run(&self->link,
-                       "BEGIN; SELECT pg_advisory_xact_lock(" MIGRATE_LOCK ");"
+    static const char bound[] = "SELECT set_config('lock_timeout', $1, true)";
+    int rc = cf_pg_run(&self->link, "BEGIN; SELECT pg_advisory_xact_lock(" MIGRATE_LOCK ")", NULL);
+    if (rc == 0)
+        rc = cf_pg_run_with(&self->link, bound, &lock_ms, 1);
+    if (rc == 0)
+        rc = cf_pg_run(&self->link,
                        "CREATE TABLE IF NOT EXISTS schema_version (version int PRIMARY KEY,"
                        " name text NOT NULL, applied_us bigint NOT NULL);"
                        "CREATE TABLE IF NOT EXISTS schema_serves (version int PRIMARY KEY,"
                        " serves int NOT NULL)",
                        NULL);
+    return rc;
+}
+
+/* All missing migrations in one transaction; whoever starts at the same time finds nothing left to
+ * do. CF_EAGAIN: somebody else uses a table. */
+static int try_to_migrate(postgres_t *self, const char *lock_ms)
+{
+    int rc = lock_schema(self, lock_ms);
     int have = rc == 0 ? ask_version(self, NEWEST_APPLIED) : rc;
     for (const cf_migration_t *m = cf_postgres_migrations; m->version && have >= 0; m++)
         if (m->version > have && (rc = apply(self, m)) < 0)
             return rc;
-    return have < 0 ? have : cf_pg_run(&self->link, "COMMIT", NULL);
+    rc = have < 0 ? have : cf_pg_run(&self->link, "COMMIT", NULL);
+    for (const cf_migration_t *m = cf_postgres_migrations; m->version && rc == 0; m++)
+        if (m->version > have)
+            cf_log_info("postgres: migrated", CF_STR("migration", m->name));
+    return rc;
+}
+
+/* Lets those through who waited behind the last try. */
+static int pause_migration(postgres_t *self)
+{
+    int rc = cf_pg_connect(&self->link);
+    if (rc < 0)
+        return rc;
+    rc = cf_wait(&self->config.wait, PQsocket(self->link.conn), false,
+                 cf_boot_us() + MIGRATE_PAUSE_US);
+    return rc == CF_ETIME ? 0 : rc; /* what came early is its end, which the next try meets */
+}
+
+/* Nodes of the version before write meanwhile, and queue behind whatever the migration waits for, the
+ * end of a backup perhaps. So it gives in, in less than deadlock_timeout (1 s), before a write of theirs can be
+ * the victim; but now and then in more, as by then PostgreSQL ends an autovacuum that is in the way. */
+static int migrate(postgres_t *self)
+{
+    static const char *const lock_ms[] = {"500", "500", "1500"};
+    size_t n = 0;
+    int rc = try_to_migrate(self, lock_ms[n]);
+    if (rc == CF_EAGAIN)
+        cf_log_warn("postgres: the migration waits for a table that somebody else uses");
+    while (rc == CF_EAGAIN) {
+        n = (n + 1) % (sizeof lock_ms / sizeof lock_ms[0]);
+        rc = pause_migration(self);
+        if (rc == 0)
+            rc = try_to_migrate(self, lock_ms[n]);
+    }
+    return rc;
 }
 
 static int check_version(postgres_t *self)
