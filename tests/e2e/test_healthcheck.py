@@ -7,6 +7,8 @@ import threading
 
 import pytest
 
+from ports import free_port
+
 pytestmark = pytest.mark.only_store("sqlite")
 
 
@@ -59,6 +61,15 @@ def test_the_listener_for_metrics_is_asked_where_there_is_one(store_kind, server
     address, asked = answering(200)
     assert check(server, CONFAB_METRICS_LISTEN=address) == (0, "") and asked == ["/livez"]
     assert check(server, CONFAB_METRICS_LISTEN="127.0.0.1:9")[0] == 1
+
+
+def test_that_listener_has_connections_of_its_own(store_kind, make_server):
+    server = make_server({"CONFAB_HTTP_CONNECTIONS_MAX": "3", "CONFAB_METRICS_LISTEN": f"127.0.0.1:{free_port()}"}).start()
+    held = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(3)]
+    assert check(server, CONFAB_METRICS_LISTEN="")[0] == 1
+    assert check(server) == (0, "")
+    for one in held:
+        one.close()
 
 
 @pytest.mark.over_tls_too
