@@ -342,6 +342,7 @@ void cf_place_lookup_refused(cf_gateway_t *self, cf_turn_t *turn, const cf_msg_t
     while (place->held) {
         cf_pending_t *pending = place->held;
         unhold(place, pending);
+        cf_gateway_tell_asked(self, pending, msg);
         pending->place = NULL;
         pending->answer(self, turn, pending, msg);
         cf_gateway_drop_pending(self, pending);

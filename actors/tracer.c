@@ -215,7 +215,8 @@ static int64_t go_on(cf_tracer_t *self, cf_turn_t *turn)
 
 static int64_t drain_further(cf_tracer_t *self, cf_turn_t *turn)
 {
-    if (self->count > 0 && turn->boot_us < self->drain_until_us)
+    bool may_send = self->sending || self->not_before_us < self->drain_until_us;
+    if (self->count > 0 && may_send && turn->boot_us < self->drain_until_us)
         return self->drain_until_us;
     if (self->sending) { /* its answer is not waited for */
         self->config.http_ops->cancel(self->config.http, self->request);

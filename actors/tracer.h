@@ -2,7 +2,8 @@
  *
  *     SPAN   gateways, rooms, storage, stockbot of this node: kept, as many as queue_max; what comes beyond is
  *            dropped and counted. From another node it is refused, which has a tracer of its own
- *     DRAIN  what waits is sent at once. DRAINED when nothing waits, or drain_us later without the rest
+ *     DRAIN  what waits is sent at once. DRAINED when nothing waits, or drain_us later without the rest; at once if
+ *            nothing would be sent before
  *
  * One request is under way at a time, with batch_max spans, or with what has come within interval_us. Spans
  * stay until the collector has answered: one that cannot be reached, or says that it is busy (429, 502, 503,

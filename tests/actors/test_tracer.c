@@ -24,6 +24,7 @@ static struct {
     bool has_answer; /* delivered by the next run() */
     cf_http_answer_t answer;
     bool cannot_begin;
+    bool is_away; /* each request fails in the next run() */
     int posts, cancelled;
     char names[256]; /* of the spans in the latest request, "a b" */
     char header[64];
@@ -58,6 +59,10 @@ static int play_post(void *http, const char *url, const char *header, cf_str_t b
     collector.done = done;
     collector.arg = arg;
     *request = &collector;
+    if (collector.is_away) {
+        collector.answer = (cf_http_answer_t){.rc = CF_EIO, .reason = "cannot be reached"};
+        collector.has_answer = true;
+    }
     return 0;
 }
 
@@ -72,7 +77,7 @@ static void play_cancel(void *http, void *request)
 static int64_t play_due(void *http)
 {
     (void)http;
-    return INT64_MAX;
+    return collector.has_answer ? 0 : INT64_MAX;
 }
 
 static void play_run(void *http)
@@ -427,16 +432,21 @@ Test(tracer, takes_nothing_of_another_node)
 
 static peer_t *supervisor, *teller;
 
-static void start_thread(void)
+static void start_thread_for(int64_t drain_us)
 {
     cf_actor_t *actor = actor_at(CF_ACTOR_TRACER, 0);
     cf_tracer_t *state;
     supervisor = peer_at(CF_ACTOR_SUPERVISOR, 0);
     teller = peer_at(CF_ACTOR_ROOMS, 0);
     config.actor = actor;
-    config.drain_us = 50000;
+    config.drain_us = drain_us;
     cr_assert(eq(int, cf_tracer_new(&state, &config), 0));
     actor_run(actor, &cf_tracer_ops, state);
+}
+
+static void start_thread(void)
+{
+    start_thread_for(50000);
 }
 
 TestSuite(tracer_drain, .init = start_thread, .fini = actors_stop, .timeout = 60);
@@ -456,4 +466,23 @@ Test(tracer_drain, sends_what_waits_and_does_not_wait_for_ever)
     cr_assert(peer_await(supervisor, CF_MSG_DRAINED, 1, NULL));
     cr_assert(eq(int, collector.posts, 1), "before the interval is over");
     cr_assert(eq(int, collector.cancelled, 1));
+}
+
+static void start_far_away(void)
+{
+    config.pause_us = 60000000; /* half of it at least */
+    collector.is_away = true;
+    start_thread_for(25000000); /* longer than a peer waits */
+}
+
+TestSuite(tracer_away, .init = start_far_away, .fini = actors_stop, .timeout = 60);
+
+Test(tracer_away, does_not_wait_for_an_attempt_that_would_come_behind_the_drain)
+{
+    cf_span_t span = {.id = {{1}}, .kind = CF_SPAN_INTERNAL, .name = cf_str("a")};
+    peer_send(teller, CF_ACTOR_TRACER, CF_MSG_SPAN, 0, (cf_id_t){0}, &span);
+    peer_send(supervisor, CF_ACTOR_TRACER, CF_MSG_DRAIN, 1, (cf_id_t){0}, NULL);
+    cr_assert(peer_await(supervisor, CF_MSG_DRAINED, 1, NULL), "before its time is over");
+    cr_assert(eq(int, collector.posts, 1));
+    cr_assert(eq(int, collector.cancelled, 0));
 }

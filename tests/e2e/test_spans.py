@@ -119,6 +119,21 @@ def test_a_post_beyond_its_users_limit_is_no_failure_of_the_server(store_kind, m
     assert len(frames) == 2 and not any(span.failed or "error.type" in span.attributes for span in frames)
 
 
+def test_what_a_room_cannot_be_asked_is_told_as_well(store_kind, make_server, collector, faults):
+    """It cannot be opened while the store is away, so nobody knows where it is."""
+    server = make_server(tracing(collector)).start()
+    server.allow_errors("store|storage")
+    room = server.user("ann").create_room()
+    bob = server.user("bob")
+    faults.write_text("write fail\n")
+    assert server.client().raw("POST", f"/api/v1/chatrooms/{room}/join", headers={
+        "traceparent": f"00-{TRACE}-{SPAN}-00", "Cookie": f"session_id={bob.token}"})[0] == 503
+    root = collector.await_span(lambda span: span.trace == TRACE and span.kind == SERVER, "the request's span")
+    asked = collector.await_span(lambda span: span.trace == TRACE and span.name == "JOIN", "what the room was to be asked")
+    assert asked.parent == root.id and asked.failed and root.failed and asked.attributes["confab.room"] == room
+    faults.write_text("")
+
+
 def test_probes_and_scrapes_are_told_to_nobody(store_kind, make_server, collector):
     server = make_server(tracing(collector)).start()
     for path in ("/livez", "/readyz", "/health", "/metrics"):

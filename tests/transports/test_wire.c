@@ -770,7 +770,12 @@ Test(wire, refuses_a_head_that_says_something_else)
         cr_assert(eq(int, decode_with(34, (uint8_t)value), is_kind ? 0 : CF_EPROTO)); /* from */
         cr_assert(eq(int, decode_with(42, (uint8_t)value), is_kind ? 0 : CF_EPROTO)); /* to */
     }
-    cr_assert(eq(int, decode_with(3, 0xff), CF_EPROTO));            /* no such type */
+    cr_assert(eq(int, decode_with(3, 0xff), CF_EPROTO)); /* no such type */
+    for (int byte = 0; byte < 3; byte++)
+        buf.data[16 + byte] = 0; /* sampled, and in no trace */
+    cr_assert(eq(int, cf_msg_decode(&msg, buf.data, buf.size), CF_EPROTO));
+    buf.data[1] = 0;
+    cr_assert(eq(int, cf_msg_decode(&msg, buf.data, buf.size), 0));
     cr_assert(eq(int, decode_with(4, buf.data[4] + 1), CF_EPROTO)); /* another size */
     cr_assert(eq(int, decode_with(4, buf.data[4] - 1), CF_EPROTO));
     cr_assert(eq(int, decode_with(6, 0x41), CF_ERANGE)); /* over CF_MSG_BODY_MAX */

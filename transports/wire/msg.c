@@ -16,6 +16,8 @@
 #include "room.h"
 #include "span.h"
 
+#include <sodium.h>
+
 typedef struct {
     uint16_t type;
     const char *name;
@@ -157,8 +159,9 @@ int cf_msg_decode(cf_msg_t *out, const uint8_t *frame, size_t size)
     memcpy(msg.room.bytes, frame + 48, CF_ID_SIZE);
     if (msg.size > CF_MSG_BODY_MAX)
         return CF_ERANGE;
-    if (msg.size != size - CF_MSG_HEAD_SIZE || !find(msg.type) || !is_known_address(msg.from) ||
-        !is_known_address(msg.to))
+    bool is_in_none = msg.trace.sampled && sodium_is_zero(msg.trace.id, sizeof msg.trace.id);
+    if (is_in_none || msg.size != size - CF_MSG_HEAD_SIZE || !find(msg.type) ||
+        !is_known_address(msg.from) || !is_known_address(msg.to))
         return CF_EPROTO;
     *out = msg;
     return 0;

@@ -198,7 +198,7 @@ int cf_msg_encode(cf_buf_t *out, const cf_msg_t *head, const void *body);
 int cf_msg_reencode(cf_buf_t *out, const cf_msg_t *msg, cf_address_t to);
 
 /* Check and read the header. *out borrows from frame. Returns 0; CF_EPROTO for another version,
- * flags, an unlisted type, an unknown kind of actor, a size that is not the rest of the frame;
+ * flags, a sampled trace without an id, an unlisted type, an unknown kind of actor, a size that is not the rest of the frame;
  * CF_ERANGE for a body over CF_MSG_BODY_MAX. */
 int cf_msg_decode(cf_msg_t *out, const uint8_t *frame, size_t size);
 
