@@ -176,7 +176,7 @@ MATRIX = {
         "public": {"from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}}}]}, "metrics": {"from": []},
         "postgres": {"to": [{"ipBlock": {"cidr": "10.9.0.0/24"}}], "port": 6432}, "stock": {"enabled": False},
         "models": {"enabled": True, "to": [{"podSelector": {"matchLabels": {"app": "model"}}}], "port": 11434},
-        "collector": {"to": [{"podSelector": {"matchLabels": {"app": "collector"}}}], "port": 14318},
+        "collector": {"to": [{"podSelector": {"matchLabels": {"app": "collector"}}}]},
         "extraIngress": [{"ports": [{"port": 8080}]}], "extraEgress": [{"to": [{"ipBlock": {"cidr": "10.8.0.1/32"}}], "ports": [{"port": 8125}]}]},
         "config": {"trace": {"url": "https://collector.example.org:14318/v1/traces"}}}),
     "no more than needed": merged(POSTGRES, {

@@ -338,6 +338,13 @@ def test_the_network_policy_can_be_narrowed():
     assert render(MATRIX["no more than needed"]).of("NetworkPolicy") == []
 
 
+@pytest.mark.parametrize("url, port", [("http://collector:4318/v1/traces", 4318), ("https://collector.example.org/v1/traces", 443),
+                                       ("http://collector", 80), ("http://[::1]:4318", 4318), ("http://[fd00::80]/v1/traces", 80)])
+def test_the_network_policy_lets_out_to_the_collector_by_the_port_of_its_url(url, port):
+    go = rules(render(merged(POSTGRES, {"config": {"trace": {"url": url}}})).one("NetworkPolicy"), "egress")
+    assert port in go and "to" not in go[port] and port in {4318, 80, 443}
+
+
 def test_ingress_and_route_lead_to_the_service():
     manifests = render(merged(POSTGRES, INGRESS, ROUTE, {"service": {"port": 8000}}))
     spec = manifests.one("Ingress")["spec"]
