@@ -1501,16 +1501,28 @@ static int lock_schema(postgres_t *self, const char *lock_ms)
     return rc;
 }
 
+/* Rooms first, as every append does, whatever the migrations go on with: so none of those has them
+ * and waits for a table that is ours already, which would be a deadlock. */
+static int apply_missing(postgres_t *self, int have)
+{
+    int rc = have > 0 && have < cf_migrations_newest(cf_postgres_migrations)
+                 ? cf_pg_run(&self->link, "LOCK TABLE rooms IN ACCESS EXCLUSIVE MODE", NULL)
+                 : 0;
+    for (const cf_migration_t *m = cf_postgres_migrations; m->version && rc == 0; m++)
+        if (m->version > have)
+            rc = apply(self, m);
+    return rc;
+}
+
 /* All missing migrations in one transaction; whoever starts at the same time finds nothing left to
  * do. CF_EAGAIN: somebody else uses a table. */
 static int try_to_migrate(postgres_t *self, const char *lock_ms)
 {
     int rc = lock_schema(self, lock_ms);
     int have = rc == 0 ? ask_version(self, NEWEST_APPLIED) : rc;
-    for (const cf_migration_t *m = cf_postgres_migrations; m->version && have >= 0; m++)
-        if (m->version > have && (rc = apply(self, m)) < 0)
-            return rc;
-    rc = have < 0 ? have : cf_pg_run(&self->link, "COMMIT", NULL);
+    rc = have < 0 ? have : apply_missing(self, have);
+    if (rc == 0)
+        rc = cf_pg_run(&self->link, "COMMIT", NULL);
     for (const cf_migration_t *m = cf_postgres_migrations; m->version && rc == 0; m++)
         if (m->version > have)
             cf_log_info("postgres: migrated", CF_STR("migration", m->name));

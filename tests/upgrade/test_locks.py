@@ -51,14 +51,31 @@ def test_a_backup_delays_the_migration_and_nobody_else(store_kind, make_version,
     assert said == ["postgres: the migration waits for a table that somebody else uses"]
 
 
-def test_a_migration_that_meets_an_append_gives_in(store_kind, make_version, store, session):
-    """It has the table of posts, and waits for that of rooms, of which an append has a row, and waits for the table of posts."""
+def test_an_append_that_has_begun_goes_on_beside_the_migration(store_kind, make_version, store, session):
+    """It has the table of rooms and wants that of posts; the migration begins with posts."""
     before, after = make_version(servers.BINARY), make_version(NEXT)
     assert before.command("migrate").returncode == 0
     session.execute("LOCK TABLE rooms IN ROW SHARE MODE")
     after.launch()
     servers.until(lambda: is_waited_for(store, session), "the migration to wait")
-    session.execute("LOCK TABLE posts IN ROW EXCLUSIVE MODE")
+    session.execute("LOCK TABLE posts IN ROW EXCLUSIVE MODE NOWAIT")
     session.connection.rollback()
     after.wait_serving()
     assert len(made_up(migrated_by(after))) == 1
+
+
+@pytest.mark.own_cluster
+def test_an_autovacuum_in_the_way_is_ended(store_kind, make_version, store):
+    before, after = make_version(servers.BINARY), make_version(NEXT)
+    assert before.command("migrate").returncode == 0
+    store.run("ALTER SYSTEM SET autovacuum_naptime = '1s'")
+    store.run("SELECT pg_reload_conf()")
+    store.run("ALTER TABLE posts SET (autovacuum_vacuum_threshold = 1, autovacuum_vacuum_scale_factor = 0,"
+              " autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1)")  # minutes for what follows
+    store.run("INSERT INTO posts SELECT gen_random_uuid(), 1, gen_random_uuid(), gen_random_uuid(), 1, 1, repeat('x', 900)"
+              " FROM generate_series(1, 3000)")
+    store.run("DELETE FROM posts WHERE ctid IN (SELECT ctid FROM posts LIMIT 1500)")
+    servers.until(lambda: store.run("SELECT 1 FROM pg_stat_progress_vacuum WHERE relid = 'posts'::regclass"), "an autovacuum")
+    after.start()
+    assert len(made_up(migrated_by(after))) == 1
+    assert store.run("SELECT last_autovacuum FROM pg_stat_user_tables WHERE relname = 'posts'") == [(None,)], "it came to its end"
