@@ -216,7 +216,7 @@ def test_what_waits_for_a_store_that_hangs_is_shown_and_gone_afterwards(store_ki
 def test_alerts_are_about_what_is_exported(store_kind, server, ann, bob, room):  # noqa: F811
     """docs/alerts.yml: each figure it names is one of ours, with the labels it asks for."""
     with open(servers.ROOT / "docs/alerts.yml", encoding="utf-8") as file:
-        rules = re.findall(r"^      - alert: (\w+)\n        expr: (.+)$", file.read(), re.M)
+        rules = re.findall(r"^      - alert: (\w+)\n        expr: (.+(?:\n {10}.+)*)$", file.read(), re.M)
     assert len(rules) > 10 and len({name for name, _ in rules}) == len(rules)
     ws.Chat(ann, room).say("so that there are queries")
     servers.until(lambda: value(server, "confab_posts_acked_total"), "the counters")
