@@ -46,13 +46,13 @@ def collector():
 
 def medians(label, reports, base=None):
     """A row: the middle of the rounds, and, beside the first, the ratio to that."""
-    acked, p99, cpu = (statistics.median(values) for values in zip(*(
-        (report["acked_per_s"], report["ack_us"]["p99"] / 1e3, report["cpu_us_per_delivery"]) for report in reports)))
-    ratios = ("", "") if base is None else (f"{acked / base[0]:.2f}", f"{cpu / base[2]:.2f}")
-    return (label, f"{acked:,.0f}", ratios[0], f"{p99:.1f}", f"{cpu:.2f}", ratios[1]), (acked, p99, cpu)
+    acked, p50, p99, cpu = (statistics.median(values) for values in zip(*(
+        (report["acked_per_s"], report["ack_us"]["p50"] / 1e3, report["ack_us"]["p99"] / 1e3, report["cpu_us_per_delivery"]) for report in reports)))
+    ratios = ("", "") if base is None else (f"{acked / base[0]:.2f}", f"{cpu / base[1]:.2f}")
+    return (label, f"{acked:,.0f}", ratios[0], f"{p50:.1f}", f"{p99:.1f}", f"{cpu:.2f}", ratios[1]), (acked, cpu)
 
 
-HEAD = ("", "acked/s", "of that without", "ack p99 ms", "CPU us", "of that without")
+HEAD = ("", "acked/s", "of that without", "ack p50 ms", "p99", "CPU us", "of that without")
 
 
 def compare(options, cases, load):
