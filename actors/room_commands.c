@@ -25,21 +25,11 @@ static cf_address_t bot_of(const cf_room_t *self)
 
 static void tell_span(cf_room_t *self, cf_turn_t *turn, const cf_open_command_t *open, bool failed)
 {
-    if (!open->request.trace.sampled)
-        return;
-    const cf_msg_t asked = {.trace = open->request.trace,
-                            .corr = open->corr,
-                            .from = cf_outbox_address(turn->out),
-                            .room = self->id};
-    cf_spans_tell(&self->host->spans, turn->out, turn->wall_us, turn->boot_us,
-                  &(cf_span_told_t){.trace = asked.trace,
-                                    .room = self->id,
-                                    .id = cf_span_of(&asked),
-                                    .parent = cf_span_of(&open->request),
-                                    .kind = CF_SPAN_CLIENT,
-                                    .name = "ask_bot",
-                                    .took_us = turn->boot_us - open->since_us,
-                                    .failed = failed});
+    cf_room_tell_span(self, turn, &open->request, open->corr,
+                      &(cf_span_told_t){.kind = CF_SPAN_CLIENT,
+                                        .name = "ask_bot",
+                                        .took_us = turn->boot_us - open->since_us,
+                                        .failed = failed});
 }
 
 /* ask: but for the time it has. */

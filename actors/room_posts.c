@@ -104,24 +104,14 @@ int cf_room_on_post(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 /* The run that a post was part of tells storage under which span it is. */
 static void tell_span(cf_room_t *self, cf_turn_t *turn, const cf_queued_post_t *queued, bool failed)
 {
-    if (!queued->request.trace.sampled)
-        return;
-    const cf_msg_t append = {.trace = queued->request.trace,
-                             .corr = self->run_corr,
-                             .from = cf_outbox_address(turn->out),
-                             .room = self->id};
     cf_span_attribute_t attributes[] = {{cf_str("confab.run.posts"), {0}, self->run_size}};
-    cf_spans_tell(&self->host->spans, turn->out, turn->wall_us, turn->boot_us,
-                  &(cf_span_told_t){.trace = append.trace,
-                                    .room = self->id,
-                                    .id = cf_span_of(&append),
-                                    .parent = cf_span_of(&queued->request),
-                                    .kind = CF_SPAN_INTERNAL,
-                                    .name = "append",
-                                    .took_us = turn->boot_us - queued->arrived_us,
-                                    .failed = failed,
-                                    .attributes = attributes,
-                                    .n = failed ? 0 : 1}); /* it may never have been in a run */
+    cf_room_tell_span(self, turn, &queued->request, self->run_corr,
+                      &(cf_span_told_t){.kind = CF_SPAN_INTERNAL,
+                                        .name = "append",
+                                        .took_us = turn->boot_us - queued->arrived_us,
+                                        .failed = failed,
+                                        .attributes = attributes,
+                                        .n = failed ? 0 : 1}); /* it may never have been in a run */
 }
 
 static void refuse(cf_room_t *self, cf_turn_t *turn, cf_queued_post_t *queued, int err)

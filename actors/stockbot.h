@@ -24,17 +24,6 @@
 #include "http_client/http_client.h"
 #include "spans.h"
 
-/* The HTTP client as the bot uses it; a test plays it. */
-typedef struct {
-    int (*get)(void *http, const char *url, const char *header, int64_t timeout_ms,
-               cf_http_done_fn *done, void *arg, void **request); /* header may be NULL */
-    void (*cancel)(void *http, void *request);
-    int64_t (*due)(void *http);
-    void (*run)(void *http);
-    void (*destroy)(void *http);
-} cf_stockbot_http_t;
-extern const cf_stockbot_http_t cf_stockbot_http; /* the real one; http is a cf_http_client_t */
-
 typedef struct {
     const char *url; /* of the service; borrowed */
     int64_t attempt_us, deadline_us, pause_us, drain_us;
@@ -45,7 +34,7 @@ typedef struct {
     bool traceparent;                     /* tell the service the trace it is asked in */
     cf_spans_t spans;                     /* as they begin */
     uint32_t (*random)(uint32_t below);   /* a number from 0 to below - 1 */
-    const cf_stockbot_http_t *http_ops;
+    const cf_http_ops_t *http_ops;
     void *http;        /* the bot's from here on */
     cf_actor_t *actor; /* may be NULL in tests that call the handlers themselves and do not drain */
 } cf_stockbot_config_t;

@@ -285,9 +285,9 @@ static int begin_attempt(cf_stockbot_t *self, cf_turn_t *turn, cf_inquiry_t *inq
         write_traceparent(inquiry, header, sizeof header);
     inquiry->attempts++;
     cf_count(CF_M_QUOTE_ATTEMPTS);
-    return self->config.http_ops->get(
-        self->config.http, url, self->config.traceparent ? header : NULL, (time_us + 999) / 1000,
-        on_answer, inquiry, &inquiry->request);
+    cf_http_ask_t ask = {.headers = {self->config.traceparent ? header : NULL}};
+    return self->config.http_ops->ask(self->config.http, url, &ask, (time_us + 999) / 1000,
+                                      on_answer, inquiry, &inquiry->request);
 }
 
 /* Begin, or fail, what may be begun now. */

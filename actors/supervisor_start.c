@@ -354,7 +354,7 @@ static int start_stockbot(cf_supervisor_t *self)
                                        .traceparent = config->stock_traceparent,
                                        .spans = spans(self),
                                        .random = randombytes_uniform,
-                                       .http_ops = &cf_stockbot_http,
+                                       .http_ops = &cf_http_client_ops,
                                        .http = client,
                                        .actor = actor};
     rc = cf_stockbot_new(&bot, &bot_config);
@@ -393,7 +393,7 @@ static int start_tracer(cf_supervisor_t *self)
                                         .pause_us = config->trace_pause_ms * 1000,
                                         .drain_us = cf_supervisor_shares_us(self, 1),
                                         .random = randombytes_uniform,
-                                        .http_ops = &cf_tracer_http,
+                                        .http_ops = &cf_http_client_ops,
                                         .http = client,
                                         .actor = actor};
     rc = cf_tracer_new(&tracer, &tracer_config);

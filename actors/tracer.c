@@ -181,11 +181,12 @@ static void send(cf_tracer_t *self, cf_turn_t *turn, uint32_t n)
     int rc = write_body(self, n, &body);
     self->attempts++;
     self->sending = n;
+    cf_http_ask_t ask = {.headers = {config->header[0] ? config->header : NULL},
+                         .is_post = true,
+                         .body = {(const char *)body.data, (uint32_t)body.size}};
     if (rc == 0)
-        rc = config->http_ops->post(config->http, config->url,
-                                    config->header[0] ? config->header : NULL,
-                                    (cf_str_t){(const char *)body.data, (uint32_t)body.size},
-                                    config->timeout_us / 1000, on_answer, self, &self->request);
+        rc = config->http_ops->ask(config->http, config->url, &ask, config->timeout_us / 1000,
+                                   on_answer, self, &self->request);
     cf_buf_free(&body);
     cf_count(CF_M_TRACE_REQUESTS);
     if (rc == 0)
@@ -292,44 +293,3 @@ static const cf_handler_t handlers[] = {{CF_MSG_SPAN, on_span}, {0, NULL}};
 
 const cf_actor_ops_t cf_tracer_ops = {
     .handlers = handlers, .due = due, .drain = drain, .gauges = gauges, .destroy = destroy};
-
-/* --- the HTTP client ---------------------------------------------------------------------------
- */
-
-static int http_post(void *http, const char *url, const char *header, cf_str_t body,
-                     int64_t timeout_ms, cf_http_done_fn *done, void *arg, void **request)
-{
-    cf_http_request_t *begun;
-    cf_http_ask_t ask = {.headers = {header}, .is_post = true, .body = body};
-    int rc = cf_http_client_ask(http, url, &ask, timeout_ms, done, arg, &begun);
-    if (rc == 0)
-        *request = begun;
-    return rc;
-}
-
-static void http_cancel(void *http, void *request)
-{
-    cf_http_client_cancel(http, request);
-}
-
-static int64_t http_due(void *http)
-{
-    return cf_http_client_due(http);
-}
-
-static void http_run(void *http)
-{
-    cf_http_client_run(http);
-}
-
-static void http_destroy(void *http)
-{
-    cf_http_client_t *client = http;
-    cf_http_client_destroy(&client);
-}
-
-const cf_tracer_http_t cf_tracer_http = {.post = http_post,
-                                         .cancel = http_cancel,
-                                         .due = http_due,
-                                         .run = http_run,
-                                         .destroy = http_destroy};

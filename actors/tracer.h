@@ -17,17 +17,6 @@
 #include "dialects/otlp.h"
 #include "http_client/http_client.h"
 
-/* The HTTP client as the tracer uses it; a test plays it. */
-typedef struct {
-    int (*post)(void *http, const char *url, const char *header, cf_str_t body, int64_t timeout_ms,
-                cf_http_done_fn *done, void *arg, void **request); /* header may be NULL */
-    void (*cancel)(void *http, void *request);
-    int64_t (*due)(void *http);
-    void (*run)(void *http);
-    void (*destroy)(void *http);
-} cf_tracer_http_t;
-extern const cf_tracer_http_t cf_tracer_http; /* the real one; http is a cf_http_client_t */
-
 typedef struct {
     const char *url;    /* of the collector; borrowed, as all texts here */
     const char *header; /* "Name: value", with every request; "": none */
@@ -35,7 +24,7 @@ typedef struct {
     uint32_t queue_max, batch_max, attempts;
     int64_t interval_us, timeout_us, pause_us, drain_us;
     uint32_t (*random)(uint32_t below); /* a number from 0 to below - 1 */
-    const cf_tracer_http_t *http_ops;
+    const cf_http_ops_t *http_ops;
     void *http;        /* the tracer's from here on */
     cf_actor_t *actor; /* may be NULL in tests that call the handlers themselves and do not drain */
 } cf_tracer_config_t;

@@ -50,11 +50,11 @@ static struct {
 /* --- the service: A a quote, B 404, C 503 once and then a quote, D silence -----------------------
  */
 
-static int play_get(void *http, const char *url, const char *header, int64_t timeout_ms,
+static int play_ask(void *http, const char *url, const cf_http_ask_t *ask, int64_t timeout_ms,
                     cf_http_done_fn *done, void *arg, void **request)
 {
     (void)http;
-    (void)header;
+    (void)ask;
     (void)timeout_ms;
     cr_assert(world.n_played < REQUESTS_MAX);
     played_t *at = &world.played[world.n_played++];
@@ -97,7 +97,7 @@ static void play_destroy(void *http)
     (void)http;
 }
 
-static const cf_stockbot_http_t play = {play_get, play_cancel, play_due, play_run, play_destroy};
+static const cf_http_ops_t play = {play_ask, play_cancel, play_due, play_run, play_destroy};
 
 static uint32_t no_chance(uint32_t below)
 {

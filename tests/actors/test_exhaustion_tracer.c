@@ -24,10 +24,10 @@ static struct {
 
 #define ensure(what) cr_assert(what, "allocation %lu, %u in a row", world.failing, world.in_a_row)
 
-static int play_post(void *http, const char *url, const char *header, cf_str_t body,
-                     int64_t timeout_ms, cf_http_done_fn *done, void *arg, void **request)
+static int play_ask(void *http, const char *url, const cf_http_ask_t *ask, int64_t timeout_ms,
+                    cf_http_done_fn *done, void *arg, void **request)
 {
-    (void)http, (void)url, (void)header, (void)body, (void)timeout_ms;
+    (void)http, (void)url, (void)ask, (void)timeout_ms;
     world.done = done;
     world.arg = arg;
     *request = &world;
@@ -61,7 +61,7 @@ static void play_destroy(void *http)
     (void)http;
 }
 
-static const cf_tracer_http_t play = {play_post, play_cancel, play_due, play_run, play_destroy};
+static const cf_http_ops_t play = {play_ask, play_cancel, play_due, play_run, play_destroy};
 
 static uint32_t no_chance(uint32_t below)
 {

@@ -67,7 +67,7 @@ static int count_open(void)
 
 static char header_sent[128]; /* with the latest request; "": none */
 
-static int play_get(void *http, const char *url, const char *header, int64_t timeout_ms,
+static int play_ask(void *http, const char *url, const cf_http_ask_t *ask, int64_t timeout_ms,
                     cf_http_done_fn *done, void *arg, void **request)
 {
     (void)http;
@@ -83,7 +83,7 @@ static int play_get(void *http, const char *url, const char *header, int64_t tim
              at->code);
     cr_assert(eq(str, (char *)url, expected));
     urls_checked++;
-    snprintf(header_sent, sizeof header_sent, "%s", header ? header : "");
+    snprintf(header_sent, sizeof header_sent, "%s", ask->headers[0] ? ask->headers[0] : "");
     show("get %s %lldms", at->code, (long long)timeout_ms);
     most_open = count_open() > most_open ? count_open() : most_open;
     *request = at;
@@ -120,7 +120,7 @@ static void play_destroy(void *http)
     (void)http;
 }
 
-static const cf_stockbot_http_t play = {play_get, play_cancel, play_due, play_run, play_destroy};
+static const cf_http_ops_t play = {play_ask, play_cancel, play_due, play_run, play_destroy};
 
 static uint32_t play_random(uint32_t below)
 {

@@ -44,16 +44,18 @@ static void read_request(cf_str_t body)
                                  size ? " " : "", at[sizeof key - 1]);
 }
 
-static int play_post(void *http, const char *url, const char *header, cf_str_t body,
-                     int64_t timeout_ms, cf_http_done_fn *done, void *arg, void **request)
+static int play_ask(void *http, const char *url, const cf_http_ask_t *ask, int64_t timeout_ms,
+                    cf_http_done_fn *done, void *arg, void **request)
 {
     (void)http;
     cr_assert(collector.done == NULL, "one request at a time");
     cr_assert(eq(str, (char *)url, "http://collector.test:4318/v1/traces"));
     cr_assert(eq(i64, timeout_ms, 3000));
     collector.posts++;
-    read_request(body);
-    snprintf(collector.header, sizeof collector.header, "%s", header ? header : "");
+    cr_assert(ask->is_post);
+    read_request(ask->body);
+    snprintf(collector.header, sizeof collector.header, "%s",
+             ask->headers[0] ? ask->headers[0] : "");
     if (collector.cannot_begin)
         return CF_ENOMEM;
     collector.done = done;
@@ -96,7 +98,7 @@ static void play_destroy(void *http)
     (void)http;
 }
 
-static const cf_tracer_http_t play = {play_post, play_cancel, play_due, play_run, play_destroy};
+static const cf_http_ops_t play = {play_ask, play_cancel, play_due, play_run, play_destroy};
 
 static uint32_t play_random(uint32_t below)
 {

@@ -493,3 +493,39 @@ void cf_http_client_destroy(cf_http_client_t **self)
     *self = NULL;
     curl_global_cleanup();
 }
+
+/* --- as an actor uses it -----------------------------------------------------------------------
+ */
+
+static int ops_ask(void *http, const char *url, const cf_http_ask_t *ask, int64_t timeout_ms,
+                   cf_http_done_fn *done, void *arg, void **request)
+{
+    cf_http_request_t *begun;
+    int rc = cf_http_client_ask(http, url, ask, timeout_ms, done, arg, &begun);
+    if (rc == 0)
+        *request = begun;
+    return rc;
+}
+
+static void ops_cancel(void *http, void *request)
+{
+    cf_http_client_cancel(http, request);
+}
+
+static int64_t ops_due(void *http)
+{
+    return cf_http_client_due(http);
+}
+
+static void ops_run(void *http)
+{
+    cf_http_client_run(http);
+}
+
+static void ops_destroy(void *http)
+{
+    cf_http_client_t *client = http;
+    cf_http_client_destroy(&client);
+}
+
+const cf_http_ops_t cf_http_client_ops = {ops_ask, ops_cancel, ops_due, ops_run, ops_destroy};

@@ -80,6 +80,17 @@ int cf_http_client_fd(const cf_http_client_t *self);      /* readable: there is 
 int64_t cf_http_client_due(const cf_http_client_t *self); /* boot_us; INT64_MAX: no timer */
 /* Do what can be done now; calls done of what has ended. Never waits. */
 void cf_http_client_run(cf_http_client_t *self);
+/* The same as an actor uses it whose tests play the service. */
+typedef struct {
+    int (*ask)(void *http, const char *url, const cf_http_ask_t *ask, int64_t timeout_ms,
+               cf_http_done_fn *done, void *arg, void **request);
+    void (*cancel)(void *http, void *request);
+    int64_t (*due)(void *http);
+    void (*run)(void *http);
+    void (*destroy)(void *http);
+} cf_http_ops_t;
+extern const cf_http_ops_t cf_http_client_ops; /* http is a cf_http_client_t */
+
 /* For who has nothing else to do: waits until there is something, and does it. */
 void cf_http_client_wait(cf_http_client_t *self);
 
