@@ -77,12 +77,12 @@ cf_span_id_t cf_gateway_span_of(const cf_exchange_t *exchange)
 void cf_gateway_tell_exchange(cf_gateway_t *self, const cf_exchange_t *exchange, int status)
 {
     char name[CF_SPAN_NAME_MAX + 1], status_text[12];
+    if (!exchange->trace.sampled || is_probe(exchange))
+        return;
     bool is_known = exchange->method != CF_METHOD_OTHER, failed = status >= 500,
          has_route = exchange->label > CF_ROUTE_FILE;
     const char *method = is_known ? cf_route_method_name(exchange->method) : "_OTHER";
     const char *route = cf_route_label(exchange->label);
-    if (!exchange->trace.sampled || is_probe(exchange))
-        return;
     cf_span_attribute_t attributes[4] = {
         {cf_str("http.request.method"), cf_str(method), 0},
         {cf_str("http.response.status_code"), {0}, status},
@@ -138,22 +138,19 @@ void cf_gateway_tell_asked(cf_gateway_t *self, const cf_pending_t *pending, cons
     if (!pending->trace.sampled || (!is_frame && !is_part))
         return;
     cf_id_t room = pending->place ? pending->place->room : (cf_id_t){0};
-    cf_msg_t asked = {.trace = pending->trace,
-                      .corr = pending->corr,
-                      .from = cf_outbox_address(self->out),
-                      .room = room};
     int err = reason_of(self, answer);
     bool failed = err < 0 && !(is_frame && is_askers_fault(err));
     cf_span_attribute_t attributes[] = {{cf_str("error.type"), cf_str(cf_err_text(err)), 0}};
     snprintf(name, sizeof name, "%s%s", is_frame ? "frame " : "", cf_msg_name(pending->type));
-    tell(self, &(cf_span_told_t){.trace = pending->trace,
-                                 .room = room,
-                                 .id = cf_span_of(&asked),
-                                 .parent = pending->parent,
-                                 .kind = is_frame ? CF_SPAN_SERVER : CF_SPAN_CLIENT,
-                                 .name = name,
-                                 .took_us = cf_boot_us() - pending->sent_us,
-                                 .failed = failed,
-                                 .attributes = attributes,
-                                 .n = failed ? 1 : 0});
+    tell(self,
+         &(cf_span_told_t){.trace = pending->trace,
+                           .room = room,
+                           .id = cf_spans_asked(self->out, &pending->trace, pending->corr, room),
+                           .parent = pending->parent,
+                           .kind = is_frame ? CF_SPAN_SERVER : CF_SPAN_CLIENT,
+                           .name = name,
+                           .took_us = cf_boot_us() - pending->sent_us,
+                           .failed = failed,
+                           .attributes = attributes,
+                           .n = failed ? 1 : 0});
 }

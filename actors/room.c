@@ -70,16 +70,10 @@ cf_address_t cf_room_reader(const cf_room_t *self)
 void cf_room_tell_span(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *request, uint64_t corr,
                        const cf_span_told_t *told)
 {
-    if (!request->trace.sampled)
-        return;
-    cf_msg_t asked = {.trace = request->trace,
-                      .corr = corr,
-                      .from = cf_outbox_address(turn->out),
-                      .room = self->id};
     cf_span_told_t whole = *told;
     whole.trace = request->trace;
     whole.room = self->id;
-    whole.id = cf_span_of(&asked);
+    whole.id = cf_spans_asked(turn->out, &request->trace, corr, self->id);
     whole.parent = cf_span_of(request);
     cf_spans_tell(&self->host->spans, turn->out, turn->wall_us, turn->boot_us, &whole);
 }

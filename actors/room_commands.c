@@ -25,6 +25,8 @@ static cf_address_t bot_of(const cf_room_t *self)
 
 static void tell_span(cf_room_t *self, cf_turn_t *turn, const cf_open_command_t *open, bool failed)
 {
+    if (!open->request.trace.sampled)
+        return;
     cf_room_tell_span(self, turn, &open->request, open->corr,
                       &(cf_span_told_t){.kind = CF_SPAN_CLIENT,
                                         .name = "ask_bot",

@@ -104,6 +104,8 @@ int cf_room_on_post(void *state, cf_turn_t *turn, const cf_msg_t *msg)
 /* The run that a post was part of tells storage under which span it is. */
 static void tell_span(cf_room_t *self, cf_turn_t *turn, const cf_queued_post_t *queued, bool failed)
 {
+    if (!queued->request.trace.sampled)
+        return;
     cf_span_attribute_t attributes[] = {{cf_str("confab.run.posts"), {0}, self->run_size}};
     cf_room_tell_span(self, turn, &queued->request, self->run_corr,
                       &(cf_span_told_t){.kind = CF_SPAN_INTERNAL,

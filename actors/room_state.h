@@ -161,7 +161,7 @@ void cf_room_refuse_held(cf_room_t *self, cf_turn_t *turn, cf_id_t user, int err
 /* Stop serving: answer what was not begun with `err` (CF_EMOVED: with MOVED) and leave. */
 void cf_room_vacate(cf_room_t *self, cf_turn_t *turn, int err);
 void cf_room_answer_moved(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *request);
-/* Tells, if it is in a sampled trace, what this request has come to, for which another actor was asked under corr. Of
+/* Tells what this request, which is in a sampled trace, has come to; for it another actor was asked under corr. Of
  * `told` the trace, the room and the spans' names are set here. */
 void cf_room_tell_span(cf_room_t *self, cf_turn_t *turn, const cf_msg_t *request, uint64_t corr,
                        const cf_span_told_t *told);

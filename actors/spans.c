@@ -16,6 +16,13 @@ static bool may_tell(cf_spans_t *self, int64_t boot_us)
     return true;
 }
 
+cf_span_id_t cf_spans_asked(const cf_outbox_t *out, const cf_trace_t *trace, uint64_t corr,
+                            cf_id_t room)
+{
+    return cf_span_of(
+        &(cf_msg_t){.trace = *trace, .corr = corr, .from = cf_outbox_address(out), .room = room});
+}
+
 void cf_spans_tell(cf_spans_t *self, cf_outbox_t *out, int64_t wall_us, int64_t boot_us,
                    const cf_span_told_t *told)
 {

@@ -30,6 +30,9 @@ typedef struct {
     uint32_t n; /* CF_SPAN_ATTRIBUTES_MAX of them at most */
 } cf_span_told_t;
 
+/* The span of a request that the owner of this outbox has made: as cf_span_of() has it where it arrives. */
+cf_span_id_t cf_spans_asked(const cf_outbox_t *out, const cf_trace_t *trace, uint64_t corr,
+                            cf_id_t room);
 void cf_spans_tell(cf_spans_t *self, cf_outbox_t *out, int64_t wall_us, int64_t boot_us,
                    const cf_span_told_t *told);
 
